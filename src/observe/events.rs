@@ -1,0 +1,1 @@
+//! Log events through the `tracing` crate.

@@ -1,0 +1,7 @@
+//! Signature checking.
+
+mod delivery;
+mod verified;
+
+pub use delivery::Delivery;
+pub use verified::Verified;

@@ -1,0 +1,8 @@
+//! One integration binary: everything is tested at the public boundary.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that panics is a test that fails"
+)]
