@@ -5,4 +5,4 @@ mod observe;
 pub mod signature;
 
 pub use account::Account;
-pub use signature::Verified;
+pub use signature::{Verified, VerifySignatureLayer};
