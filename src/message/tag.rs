@@ -11,7 +11,6 @@ pub(super) trait Tagged {
     const NAMES: &'static [&'static str];
 
     fn is_named(name: &str) -> bool {
-        let name = name.trim();
         Self::NAMES
             .iter()
             .any(|known| known.eq_ignore_ascii_case(name))

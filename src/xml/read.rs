@@ -109,6 +109,16 @@ impl<'de> Reader<'de> {
         if parent.closed {
             return Ok(None);
         }
+        self.skip_white();
+        match self.rest() {
+            [b'<', first, ..] if is_name_start(*first) => {
+                self.start_tag(parent.depth + 1).map(Some)
+            }
+            _ => self.child_or_end(parent),
+        }
+    }
+
+    fn child_or_end(&mut self, parent: &Tag<'de>) -> Result<Option<Tag<'de>>> {
         self.skip_misc()?;
         match self.rest() {
             [b'<', b'/', ..] => self.end_tag(parent).map(|()| None),
@@ -296,12 +306,11 @@ impl<'de> Reader<'de> {
             return Err(self.error(ErrorKind::Depth, expected, "another one"));
         }
         let rest = self.rest().get(1..).unwrap_or_default();
-        let length = rest.iter().position(|&byte| !is_name_byte(byte));
-        let Some(length) = length else {
+        let Some(length) = rest.iter().position(|&byte| !is_name_byte(byte)) else {
             return Err(self.error(ErrorKind::Eof, "the end of a tag", "the end of the input"));
         };
         let name = self.slice(at + 1, at + 1 + length)?;
-        if !is_name(name) {
+        if !rest.first().is_some_and(|&first| is_name_start(first)) {
             return Err(self.error(ErrorKind::Syntax, "an element's name", Quoted(name)));
         }
         self.advance(at + 1 + length);
@@ -444,9 +453,11 @@ impl<'de> Reader<'de> {
     }
 
     fn skip_white(&mut self) {
-        let white = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-        let length = self.rest().iter().take_while(white).count();
-        self.advance(self.at + length);
+        let mut rest = self.rest();
+        while let [b' ' | b'\t' | b'\r' | b'\n', more @ ..] = rest {
+            rest = more;
+        }
+        self.advance(self.input.len() - rest.len());
     }
 
     /// Skips one comment or processing instruction, if one stands here.
@@ -520,8 +531,8 @@ impl<'de> Reader<'de> {
 
 /// Whether XML can write `name` as an element's name.
 pub(super) fn is_name(name: &str) -> bool {
-    let first = |byte: &u8| !matches!(byte, b'0'..=b'9' | b'-' | b'.');
-    name.as_bytes().first().is_some_and(first) && name.bytes().all(is_name_byte)
+    let first = name.as_bytes().first();
+    first.is_some_and(|&first| is_name_start(first)) && name.bytes().all(is_name_byte)
 }
 
 /// Trims what XML calls white space.
@@ -531,8 +542,25 @@ pub(super) fn trim(text: &str) -> &str {
 
 /// ASCII as XML has it; beyond ASCII everything, since WeChat's names are all ASCII anyway.
 fn is_name_byte(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b':' | b'-' | b'.' | 0x80..)
+    NAME_BYTES.get(usize::from(byte)) == Some(&true)
 }
+
+fn is_name_start(byte: u8) -> bool {
+    is_name_byte(byte) && !matches!(byte, b'0'..=b'9' | b'-' | b'.')
+}
+
+/// A table, since every name is checked byte by byte.
+const NAME_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte: u8 = 0;
+    let mut rest: &mut [bool] = &mut table;
+    while let [entry, more @ ..] = rest {
+        *entry = matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b':' | b'-' | b'.' | 0x80..);
+        byte = byte.wrapping_add(1);
+        rest = more;
+    }
+    table
+};
 
 fn append<'de>(value: &mut Cow<'de, str>, piece: Cow<'de, str>) {
     if value.is_empty() {

@@ -60,21 +60,25 @@ enum Canonical {
 }
 
 fn canonical(text: &str) -> Option<Canonical> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let padded = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
-    if padded
-        || text == "-0"
-        || text.len() > LONGEST
-        || !digits.starts_with(|c: char| c.is_ascii_digit())
-    {
-        return None;
+    match text.as_bytes() {
+        [b'0'] => Some(Canonical::Unsigned(0)),
+        [b'1'..=b'9', ..] => match text.parse() {
+            Ok(number) => Some(Canonical::Unsigned(number)),
+            Err(_) => decimal(text),
+        },
+        [b'0', b'.', ..] => decimal(text),
+        [b'-', b'1'..=b'9', ..] => match text.parse() {
+            Ok(number) => Some(Canonical::Signed(number)),
+            Err(_) => decimal(text),
+        },
+        [b'-', b'0', b'.', ..] => decimal(text),
+        _ => None,
     }
-    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return if digits.len() == text.len() {
-            text.parse().ok().map(Canonical::Unsigned)
-        } else {
-            text.parse().ok().map(Canonical::Signed)
-        };
+}
+
+fn decimal(text: &str) -> Option<Canonical> {
+    if text.len() > LONGEST || !text.contains('.') {
+        return None;
     }
     let number: f64 = text.parse().ok()?;
     (number.to_string() == text).then_some(Canonical::Decimal(number))
