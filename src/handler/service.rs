@@ -65,8 +65,8 @@ impl<H> MessageService<H> {
 impl<H, M> MessageService<H, M> {
     /// Calls `hook` with each body that cannot be read; by default the log alone tells.
     ///
-    /// It runs before the delivery is answered: keep it short. Under
-    /// [`DedupLayer`](crate::dedup::DedupLayer) it sees a message once, however often WeChat sends it.
+    /// It runs before the delivery is answered: keep it short. Behind
+    /// [`DedupLayer`](crate::dedup::DedupLayer), WeChat's retries of a body do not reach it.
     #[must_use]
     pub fn on_unreadable(mut self, hook: impl Fn(&Unreadable) + Send + Sync + 'static) -> Self {
         self.on_unreadable = Some(Arc::new(hook));

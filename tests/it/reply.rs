@@ -151,8 +151,8 @@ fn an_empty_text_is_refused() {
     }
 }
 
-/// Speech recognition and other people's keyboards produce U+0002 and its like. One of them in a
-/// reply made the whole document malformed, and the user saw the fault text in place of the answer.
+/// WeChat passes on control characters that users type (offu/WeRoBot #420 met U+0002). Echoed, one
+/// of them would make the whole reply malformed, and no entity can stand for it.
 #[test]
 fn characters_that_xml_cannot_write_are_left_out() {
     let forbidden: String = ('\u{0}'..='\u{1f}')
