@@ -1,13 +1,44 @@
 //! Log events through the `tracing` crate.
 
-use crate::signature::Refusal;
+use tower::BoxError;
+use tracing::{debug, error, warn};
+
+use crate::{reply, signature::Refusal, xml};
 
 /// A request was answered with a refusal; `account` is empty where none is known or named.
-pub(crate) fn callback_refused(refusal: &Refusal, account: &str) {
-    tracing::warn!(kind = ?refusal.kind(), account, "refused a callback");
+pub(crate) fn callback_refused(account: &str, refusal: &Refusal) {
+    warn!(account, kind = ?refusal.kind(), "refused a callback");
 }
 
-/// The body of the inner service's response ended in an error and was answered 500.
-pub(crate) fn response_broken_off(account: &str) {
-    tracing::error!(account, "the response's body broke off");
+/// The body of the inner service's response ended in an error, whose text is the service's own.
+pub(crate) fn response_broken_off(account: &str, error: &BoxError) {
+    error!(account, %error, "cannot read the body of the response");
+}
+
+/// A verified body of another type than the handler's has been acknowledged.
+pub(crate) fn another_type(account: &str, path: &str) {
+    debug!(account, path, "acknowledged a message of another type");
+}
+
+/// A verified body that the handler's type does not fit has been acknowledged.
+///
+/// The error's message may quote the contents, so it stays out.
+pub(crate) fn unreadable(account: &str, error: &xml::Error) {
+    error!(
+        account,
+        kind = ?error.kind(),
+        offset = error.offset(),
+        path = error.path(),
+        "cannot read a verified body"
+    );
+}
+
+/// A handler returned an error; its text is the handler's own.
+pub(crate) fn handler_failed(account: &str, error: &BoxError) {
+    error!(account, %error, "the handler failed");
+}
+
+/// A handler returned a reply that cannot be sent.
+pub(crate) fn reply_dropped(account: &str, error: &reply::Error) {
+    error!(account, kind = ?error.kind(), %error, "acknowledged instead of sending the reply");
 }

@@ -1,7 +1,17 @@
 //! The twin of `events.rs` for builds without the `tracing` feature: the same functions, doing nothing.
 
-use crate::signature::Refusal;
+use tower::BoxError;
 
-pub(crate) fn callback_refused(_refusal: &Refusal, _account: &str) {}
+use crate::{reply, signature::Refusal, xml};
 
-pub(crate) fn response_broken_off(_account: &str) {}
+pub(crate) fn callback_refused(_account: &str, _refusal: &Refusal) {}
+
+pub(crate) fn response_broken_off(_account: &str, _error: &BoxError) {}
+
+pub(crate) fn another_type(_account: &str, _path: &str) {}
+
+pub(crate) fn unreadable(_account: &str, _error: &xml::Error) {}
+
+pub(crate) fn handler_failed(_account: &str, _error: &BoxError) {}
+
+pub(crate) fn reply_dropped(_account: &str, _error: &reply::Error) {}

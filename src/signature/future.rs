@@ -11,7 +11,7 @@ use http::{Request, Response, StatusCode, request, response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full, combinators::Collect};
 use pin_project_lite::pin_project;
-use tower::{Service, ServiceExt, util::Oneshot};
+use tower::{BoxError, Service, ServiceExt, util::Oneshot};
 
 use crate::{
     observe,
@@ -102,7 +102,7 @@ impl<S, B, RB> Future for ResponseFuture<S, B, RB>
 where
     S: Service<Request<Verified>, Response = Response<RB>>,
     B: Body,
-    RB: Body,
+    RB: Body<Error: Into<BoxError>>,
 {
     type Output = Result<Response<Full<Bytes>>, S::Error>;
 
@@ -150,15 +150,15 @@ where
                 } => {
                     let body = ready!(body.poll(cx));
                     let head = taken(head);
-                    let response = if let Ok(body) = body {
-                        Response::from_parts(head, Full::new(body.to_bytes()))
-                    } else {
-                        observe::response_broken_off(account);
-                        let mut response = Response::new(Full::default());
-                        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                        response
-                    };
-                    return Poll::Ready(Ok(response));
+                    return Poll::Ready(Ok(match body {
+                        Ok(body) => Response::from_parts(head, Full::new(body.to_bytes())),
+                        Err(error) => {
+                            observe::response_broken_off(account, &error.into());
+                            let mut response = Response::new(Full::default());
+                            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                            response
+                        }
+                    }));
                 }
             };
             state.set(next);

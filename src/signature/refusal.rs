@@ -42,7 +42,7 @@ impl Refusal {
 
     /// Logs the refusal and answers it; `account` is the name of the account it came to, if known.
     pub(super) fn answer(self, account: &str) -> Response<Full<Bytes>> {
-        observe::callback_refused(&self, account);
+        observe::callback_refused(account, &self);
         let mut response = Response::new(Full::default());
         *response.status_mut() = self.status();
         if self.kind == RefusalKind::Method {

@@ -4,12 +4,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use tokio::time::Instant;
-use tower::Service;
+use tower::{BoxError, Service};
 
 use crate::signature::{
     Verified,
@@ -39,8 +39,7 @@ impl<S, B, RB> Service<Request<B>> for VerifySignature<S>
 where
     S: Service<Request<Verified>, Response = Response<RB>> + Clone,
     B: Body,
-    RB: Body,
-    RB::Data: Buf,
+    RB: Body<Error: Into<BoxError>>,
 {
     type Response = Response<Full<Bytes>>;
     type Error = S::Error;

@@ -6,3 +6,6 @@
     clippy::unwrap_used,
     reason = "a test that panics is a test that fails"
 )]
+
+mod handler;
+mod reply;
