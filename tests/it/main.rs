@@ -9,3 +9,4 @@
 
 mod handler;
 mod reply;
+mod signature;
