@@ -20,9 +20,9 @@ impl Signature {
     /// Signs `parts`: they and the token are sorted bytewise, concatenated without separators and
     /// hashed.
     ///
-    /// A plain signature has the parts timestamp and nonce. The concatenation makes `["1", "23"]`
-    /// and `["12", "3"]` the same signature, so whoever checks one must know where each part ends:
-    /// [`Query`](super::Query) admits only forms that cannot be shifted into each other unnoticed.
+    /// A plain signature has the parts timestamp and nonce. Without separators `["1", "23"]` and
+    /// `["12", "3"]` have the same signature, so it says nothing about parts whose form is not checked;
+    /// [`Query`](super::Query) does that.
     pub fn new<const N: usize>(token: &Token, parts: &[&str; N]) -> Self {
         let mut parts = *parts;
         // The texts are short and differ early: comparing them in line is a third of the whole

@@ -7,6 +7,7 @@
     reason = "a test that panics is a test that fails"
 )]
 
+mod account;
 mod handler;
 mod reply;
 mod signature;
