@@ -6,3 +6,5 @@
     clippy::unwrap_used,
     reason = "a test that panics is a test that fails"
 )]
+
+mod xml;
