@@ -1,0 +1,49 @@
+use serde::{Deserialize, Serialize};
+
+use super::tag::{Tag, Tagged};
+use crate::xml;
+
+/// A voice message (语音消息).
+///
+/// WeChat sends it when a user speaks to the account. With speech recognition turned on for the
+/// account, [`recognition`](Self::recognition) holds what was understood.
+///
+/// Fields after WeChat's page "Receiving standard messages".
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct VoiceMessage {
+    /// The account's original id, `gh_…`.
+    pub to_user_name: String,
+    /// The sender's OpenID.
+    pub from_user_name: String,
+    /// When the message was sent, in seconds since the Unix epoch.
+    #[serde(deserialize_with = "xml::number")]
+    pub create_time: u64,
+    #[serde(default)]
+    msg_type: Tag<Self>,
+    /// The recording, for the media interface; it is kept for three days.
+    #[serde(alias = "MediaID")]
+    pub media_id: String,
+    /// How the recording is encoded: `amr`, as a rule.
+    pub format: String,
+    /// What was understood; empty where nothing was, absent where recognition is off.
+    #[serde(default, alias = "Recongnition")]
+    pub recognition: Option<String>,
+    /// The recording at 16 kHz, for the media interface.
+    #[serde(default, rename = "MediaId16K")]
+    pub media_id_16k: Option<String>,
+    /// The message's id, which WeChat's retries repeat. A decimal number, as a rule.
+    #[serde(default, alias = "MsgID", deserialize_with = "xml::text")]
+    pub msg_id: Option<String>,
+    /// The message's data id, if it comes from an article.
+    #[serde(default, deserialize_with = "xml::text")]
+    pub msg_data_id: Option<String>,
+    /// Which of several articles it comes from, counted from 1.
+    #[serde(default, deserialize_with = "xml::text")]
+    pub idx: Option<String>,
+}
+
+impl Tagged for VoiceMessage {
+    const NAMES: &'static [&'static str] = &["voice"];
+}

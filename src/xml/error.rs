@@ -1,0 +1,268 @@
+use std::{fmt, io};
+
+use serde::{de, ser};
+
+/// The result of reading or writing the dialect.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a document could not be read or written.
+///
+/// It says what was expected, what was found and where: a byte offset into the input, and the path of
+/// the element, such as `xml.SendPicsInfo.Count`. What was found is quoted by an excerpt of at most
+/// 32 characters, never by the whole document; a log that must not hold contents shows
+/// [`kind`](Self::kind), [`offset`](Self::offset) and [`path`](Self::path) alone.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    offset: Option<usize>,
+    path: String,
+    message: String,
+    source: Option<io::Error>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The input is not UTF-8.
+    Utf8,
+    /// The input ends inside an element, a section or a comment.
+    Eof,
+    /// Markup that is not XML: crossed tags, a broken tag, a name that is none.
+    Syntax,
+    /// A document type declaration, which the dialect does not have.
+    Doctype,
+    /// Elements nested deeper than 16.
+    Depth,
+    /// An entity other than the five predefined and the numeric ones.
+    Entity,
+    /// Something follows the root element.
+    Trailing,
+    /// A text that is not the number it should be.
+    Number,
+    /// Text where elements belong, or the reverse, or another value than the type takes.
+    Type,
+    /// An element the type needs is absent.
+    MissingField,
+    /// An element that may stand once stands twice.
+    DuplicateField,
+    /// An element that a type with `deny_unknown_fields` does not know.
+    UnknownField,
+    /// A text or an element that names none of an enum's variants.
+    UnknownVariant,
+    /// An element name that XML cannot write.
+    Name,
+    /// A value the dialect cannot write.
+    Unsupported,
+    /// The writer failed; [`source`](std::error::Error::source) says how.
+    Io,
+    /// An error of the type's own `Serialize` or `Deserialize`.
+    Custom,
+}
+
+impl Error {
+    /// What is wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Where in the input, in bytes; `None` for an error of writing.
+    pub fn offset(&self) -> Option<usize> {
+        self.0.offset
+    }
+
+    /// The elements around the error from the root on, joined by dots; empty outside the root.
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    #[cold]
+    pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            offset: None,
+            path: String::new(),
+            message: message.into(),
+            source: None,
+        }))
+    }
+
+    #[cold]
+    pub(super) fn io(source: io::Error) -> Self {
+        let mut error = Self::new(ErrorKind::Io, "the writer failed");
+        error.0.source = Some(source);
+        error
+    }
+
+    #[cold]
+    pub(super) fn expected(
+        kind: ErrorKind,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        Self::new(kind, format!("expected {expected}, found {found}"))
+    }
+
+    /// Sets the offset where none is known yet: the innermost caller knows best.
+    #[cold]
+    pub(super) fn at(mut self, offset: usize) -> Self {
+        self.0.offset.get_or_insert(offset);
+        self
+    }
+
+    /// Puts `name` in front of the path, as the error travels outwards.
+    #[cold]
+    pub(super) fn inside(mut self, name: &str) -> Self {
+        let name = excerpt(name);
+        let path = &mut self.0.path;
+        *path = if path.is_empty() {
+            name
+        } else {
+            format!("{name}.{path}")
+        };
+        self
+    }
+}
+
+impl de::Error for Error {
+    #[cold]
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(ErrorKind::Custom, message.to_string())
+    }
+
+    #[cold]
+    fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::expected(ErrorKind::Type, expected, Found(found))
+    }
+
+    #[cold]
+    fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::expected(ErrorKind::Type, expected, Found(found))
+    }
+
+    #[cold]
+    fn invalid_length(length: usize, expected: &dyn de::Expected) -> Self {
+        Self::expected(ErrorKind::Type, expected, format_args!("length {length}"))
+    }
+
+    #[cold]
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        let found = Quoted(variant);
+        Self::expected(ErrorKind::UnknownVariant, OneOf(expected), found)
+    }
+
+    #[cold]
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let found = format_args!("element {}", Quoted(field));
+        Self::expected(ErrorKind::UnknownField, OneOf(expected), found)
+    }
+
+    #[cold]
+    fn missing_field(field: &'static str) -> Self {
+        Self::new(
+            ErrorKind::MissingField,
+            format!("missing element `{field}`"),
+        )
+    }
+
+    #[cold]
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::new(
+            ErrorKind::DuplicateField,
+            format!("element `{field}` stands more than once"),
+        )
+    }
+}
+
+impl ser::Error for Error {
+    #[cold]
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(ErrorKind::Custom, message.to_string())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if let Some(offset) = self.0.offset {
+            write!(f, " at byte {offset}")?;
+        }
+        if !self.0.path.is_empty() {
+            write!(f, " in {}", self.0.path)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("offset", &self.0.offset)
+            .field("path", &self.0.path)
+            .field("message", &self.0.message)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| source as _)
+    }
+}
+
+/// A quoted excerpt of a name or text from the input.
+pub(super) struct Quoted<'a>(pub(super) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", excerpt(self.0))
+    }
+}
+
+/// What serde's visitors found, in the words of XML.
+struct Found<'a>(de::Unexpected<'a>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            de::Unexpected::Str(text) => write!(f, "text {}", Quoted(text)),
+            de::Unexpected::Map => f.write_str("elements"),
+            de::Unexpected::Other(other) => f.write_str(&excerpt(other)),
+            other => other.fmt(f),
+        }
+    }
+}
+
+struct OneOf(&'static [&'static str]);
+
+impl fmt::Display for OneOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => f.write_str("nothing"),
+            [only] => write!(f, "`{only}`"),
+            [first, rest @ ..] => {
+                write!(f, "one of `{first}`")?;
+                rest.iter().try_for_each(|name| write!(f, ", `{name}`"))
+            }
+        }
+    }
+}
+
+/// The first characters of `text`, without what could break a log line.
+fn excerpt(text: &str) -> String {
+    let mut characters = text.chars();
+    let mut excerpt: String = characters
+        .by_ref()
+        .take(EXCERPT)
+        .flat_map(char::escape_debug)
+        .collect();
+    if characters.next().is_some() {
+        excerpt.push('…');
+    }
+    excerpt
+}
+
+/// In characters: enough to recognise a value, too little to be the message.
+const EXCERPT: usize = 32;

@@ -1,0 +1,582 @@
+//! The scanner: where elements begin and end, and what a leaf's text is.
+//!
+//! It moves forward over the input and looks at every byte a bounded number of times. The one place
+//! where it goes back is [`Reader::raw_section`], whose work has a budget.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr2, memmem};
+use quick_xml::escape::unescape;
+
+use super::{
+    error::{Error, ErrorKind, Quoted, Result},
+    meter::Meter,
+};
+
+/// A position in the input.
+#[derive(Debug)]
+pub(super) struct Reader<'de> {
+    input: &'de str,
+    at: usize,
+    /// How many more bytes may be read a second time.
+    budget: usize,
+    pub(super) meter: Meter,
+}
+
+/// A start tag that has been read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tag<'de> {
+    pub(super) name: &'de str,
+    /// The offset of its `<`.
+    pub(super) at: usize,
+    /// 1 for the root.
+    depth: usize,
+    /// Whether it closes itself: `<a/>`.
+    closed: bool,
+}
+
+/// What stands in an element, seen without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    Empty,
+    Text,
+    Elements,
+}
+
+/// The value of a leaf.
+#[derive(Debug)]
+pub(super) enum Text<'de> {
+    /// Nothing but white space and comments, which is less than an empty section.
+    Empty,
+    /// Character data alone, trimmed.
+    Bare(Cow<'de, str>),
+    /// At least one CDATA section.
+    Section(Cow<'de, str>),
+}
+
+impl<'de> Text<'de> {
+    pub(super) fn into_str(self) -> Cow<'de, str> {
+        match self {
+            Self::Empty => Cow::Borrowed(""),
+            Self::Bare(text) | Self::Section(text) => text,
+        }
+    }
+}
+
+impl<'de> Reader<'de> {
+    pub(super) fn new(input: &'de str) -> Self {
+        let byte_order_mark = if input.starts_with('\u{feff}') { 3 } else { 0 };
+        Self {
+            input,
+            at: byte_order_mark,
+            budget: input.len().saturating_mul(REREADS),
+            meter: Meter::new(),
+        }
+    }
+
+    /// The offset of the next byte.
+    pub(super) fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// Goes to a place that [`offset`](Self::offset) named.
+    pub(super) fn seek(&mut self, offset: usize) {
+        self.at = offset;
+    }
+
+    /// Reads up to and including the root's start tag.
+    pub(super) fn root(&mut self) -> Result<Tag<'de>> {
+        self.skip_misc()?;
+        match self.rest() {
+            [b'<', b'!', b'D' | b'd', ..] => Err(self.doctype()),
+            [b'<', ..] => self.start_tag(1),
+            [] => Err(self.error(ErrorKind::Eof, "a root element", "the end of the input")),
+            _ => Err(self.error(ErrorKind::Syntax, "a root element", "text")),
+        }
+    }
+
+    /// Makes sure that nothing follows the root element.
+    pub(super) fn end(&mut self) -> Result<()> {
+        self.skip_misc()?;
+        if self.rest().is_empty() {
+            return Ok(());
+        }
+        Err(self.error(ErrorKind::Trailing, "the end of the input", "more"))
+    }
+
+    /// Reads the next child's start tag, or the end tag of `parent`.
+    pub(super) fn child(&mut self, parent: &Tag<'de>) -> Result<Option<Tag<'de>>> {
+        if parent.closed {
+            return Ok(None);
+        }
+        self.skip_white();
+        match self.rest() {
+            [b'<', first, ..] if is_name_start(*first) => {
+                self.start_tag(parent.depth + 1).map(Some)
+            }
+            _ => self.child_or_end(parent),
+        }
+    }
+
+    fn child_or_end(&mut self, parent: &Tag<'de>) -> Result<Option<Tag<'de>>> {
+        self.skip_misc()?;
+        match self.rest() {
+            [b'<', b'/', ..] => self.end_tag(parent).map(|()| None),
+            [b'<', b'!', b'[', ..] => Err(self.error(
+                ErrorKind::Type,
+                "an element",
+                "a CDATA section beside elements",
+            )),
+            [b'<', b'!', ..] => Err(self.doctype()),
+            [b'<', ..] => self.start_tag(parent.depth + 1).map(Some),
+            [] => Err(self.unclosed(parent)),
+            _ => Err(self.error(ErrorKind::Type, "an element", "text beside elements")),
+        }
+    }
+
+    /// Looks at what stands in the element, without reading more than white space and comments.
+    pub(super) fn content(&mut self, tag: &Tag<'de>) -> Result<Content> {
+        if tag.closed {
+            return Ok(Content::Empty);
+        }
+        let start = self.at;
+        self.skip_misc()?;
+        match self.rest() {
+            [b'<', b'/', ..] => Ok(Content::Empty),
+            [b'<', b'!', b'[', ..] => {
+                self.at = start;
+                Ok(Content::Text)
+            }
+            [b'<', ..] => Ok(Content::Elements),
+            [] => Err(self.unclosed(tag)),
+            _ => {
+                self.at = start;
+                Ok(Content::Text)
+            }
+        }
+    }
+
+    /// Reads past the end tag of an element whose content is of no interest.
+    pub(super) fn skip(&mut self, tag: &Tag<'de>) -> Result<()> {
+        match self.content(tag)? {
+            Content::Empty | Content::Elements => {
+                // No deeper than the limit on depth.
+                while let Some(child) = self.child(tag)? {
+                    self.skip(&child)
+                        .map_err(|error| error.inside(child.name))?;
+                }
+                Ok(())
+            }
+            Content::Text => self.text(tag).map(drop),
+        }
+    }
+
+    /// Reads a leaf: its text and its end tag.
+    pub(super) fn text(&mut self, tag: &Tag<'de>) -> Result<Text<'de>> {
+        if tag.closed {
+            return Ok(Text::Empty);
+        }
+        // The two shapes WeChat sends: one section, or a bare number.
+        let start = self.at;
+        let rest = self.rest();
+        if rest.starts_with(SECTION) {
+            let value = start + SECTION.len();
+            if let Some(end) = self.section_end(value)
+                && let Some(after) = self.closing(end + SECTION_END.len(), tag.name)
+            {
+                self.advance(after);
+                return self
+                    .slice(value, end)
+                    .map(|text| Text::Section(Cow::Borrowed(text)));
+            }
+        } else if let Some(length) = memchr2(b'<', b'&', rest)
+            && let Some(after) = self.closing(start + length, tag.name)
+        {
+            self.advance(after);
+            let text = trim(self.slice(start, start + length)?);
+            return Ok(if text.is_empty() {
+                Text::Empty
+            } else {
+                Text::Bare(Cow::Borrowed(text))
+            });
+        }
+        self.runs(tag)
+            .or_else(|error| match self.raw_section(start, tag) {
+                Some(raw) => Ok(Text::Section(Cow::Borrowed(raw))),
+                None => Err(error),
+            })
+    }
+
+    /// Reads a leaf that mixes sections, character data, entities and comments, as XML says.
+    fn runs(&mut self, tag: &Tag<'de>) -> Result<Text<'de>> {
+        let mut value = Cow::Borrowed("");
+        // White space at the end of a run counts only where more follows.
+        let mut pending = Cow::Borrowed("");
+        let mut section = false;
+        loop {
+            let start = self.at;
+            let rest = self.rest();
+            let Some(length) = memchr(b'<', rest) else {
+                return Err(self.unclosed(tag));
+            };
+            if length > 0 {
+                let run = self.slice(start, start + length)?;
+                if section && run.contains("]]>") {
+                    return Err(self.error(
+                        ErrorKind::Syntax,
+                        "character data",
+                        "`]]>` outside a section",
+                    ));
+                }
+                let begun = section || !value.is_empty();
+                let run = if begun {
+                    run
+                } else {
+                    run.trim_start_matches(WHITE)
+                };
+                let text = run.trim_end_matches(WHITE);
+                if !text.is_empty() {
+                    let text = unescape(text).map_err(|_| {
+                        self.error(
+                            ErrorKind::Entity,
+                            "a predefined or numeric entity",
+                            Quoted(text),
+                        )
+                    })?;
+                    append(&mut value, std::mem::take(&mut pending));
+                    append(&mut value, text);
+                }
+                append(
+                    &mut pending,
+                    Cow::Borrowed(run.get(text.len()..).unwrap_or_default()),
+                );
+                self.advance(start + length);
+            }
+            match self.rest() {
+                [b'<', b'/', ..] => {
+                    self.end_tag(tag)?;
+                    return Ok(match (section, value.is_empty()) {
+                        (true, _) => Text::Section(value),
+                        (false, true) => Text::Empty,
+                        (false, false) => Text::Bare(value),
+                    });
+                }
+                rest if rest.starts_with(SECTION) => {
+                    let from = self.at + SECTION.len();
+                    let Some(end) = self.section_end(from) else {
+                        return Err(self.error(ErrorKind::Eof, "`]]>`", "the end of the input"));
+                    };
+                    append(&mut value, std::mem::take(&mut pending));
+                    append(&mut value, Cow::Borrowed(self.slice(from, end)?));
+                    section = true;
+                    self.advance(end + SECTION_END.len());
+                }
+                [b'<', b'!' | b'?', ..] if self.skip_markup()? => {}
+                [b'<', b'!', ..] => return Err(self.doctype()),
+                _ => return Err(self.error(ErrorKind::Type, "text", "an element")),
+            }
+        }
+    }
+
+    /// The value of a leaf that XML finds malformed because WeChat does not split a typed `]]>`: the raw
+    /// text up to the first `]]>` that stands directly before the leaf's own end tag.
+    ///
+    /// Only for a value that begins with a section, at `start`. The budget keeps a document of many such
+    /// leaves from being read over and over: within it, reading stays linear.
+    fn raw_section(&mut self, start: usize, tag: &Tag<'de>) -> Option<&'de str> {
+        let failed = self.at;
+        self.at = start;
+        self.skip_white();
+        let value = self.at + SECTION.len();
+        let raw = self.rest().strip_prefix(SECTION)?;
+        let (length, after) = memmem::find_iter(raw, b"]]></").find_map(|found| {
+            let after = self.closing(value + found + SECTION_END.len(), tag.name)?;
+            Some((found, after))
+        })?;
+        self.budget = self.budget.checked_sub(failed.max(after) - start)?;
+        self.advance(after);
+        self.slice(value, value + length).ok()
+    }
+
+    /// Reads a start tag, its attributes included.
+    fn start_tag(&mut self, depth: usize) -> Result<Tag<'de>> {
+        let at = self.at;
+        if depth > MAX_DEPTH {
+            let expected = format_args!("at most {MAX_DEPTH} nested elements");
+            return Err(self.error(ErrorKind::Depth, expected, "another one"));
+        }
+        let rest = self.rest().get(1..).unwrap_or_default();
+        let Some(length) = rest.iter().position(|&byte| !is_name_byte(byte)) else {
+            return Err(self.error(ErrorKind::Eof, "the end of a tag", "the end of the input"));
+        };
+        let name = self.slice(at + 1, at + 1 + length)?;
+        if !rest.first().is_some_and(|&first| is_name_start(first)) {
+            return Err(self.error(ErrorKind::Syntax, "an element's name", Quoted(name)));
+        }
+        self.advance(at + 1 + length);
+        let closed = if self.rest().first() == Some(&b'>') {
+            self.advance(self.at + 1);
+            false
+        } else {
+            self.attributes()?
+        };
+        Ok(Tag {
+            name,
+            at,
+            depth,
+            closed,
+        })
+    }
+
+    /// Skips the attributes and the end of a start tag; says whether the tag closes itself.
+    fn attributes(&mut self) -> Result<bool> {
+        loop {
+            let before = self.at;
+            self.skip_white();
+            let rest = self.rest();
+            match rest {
+                [b'>', ..] => {
+                    self.advance(self.at + 1);
+                    return Ok(false);
+                }
+                [b'/', b'>', ..] => {
+                    self.advance(self.at + 2);
+                    return Ok(true);
+                }
+                [] => {
+                    return Err(self.error(
+                        ErrorKind::Eof,
+                        "the end of a tag",
+                        "the end of the input",
+                    ));
+                }
+                _ if before == self.at => {
+                    return Err(self.error(
+                        ErrorKind::Syntax,
+                        "the end of a tag",
+                        "something else",
+                    ));
+                }
+                _ => {}
+            }
+            let name = rest.iter().take_while(|&&byte| is_name_byte(byte)).count();
+            if name == 0 {
+                return Err(self.error(ErrorKind::Syntax, "an attribute", "something else"));
+            }
+            self.advance(self.at + name);
+            self.skip_white();
+            if self.rest().first() != Some(&b'=') {
+                return Err(self.error(
+                    ErrorKind::Syntax,
+                    "`=` after an attribute's name",
+                    "something else",
+                ));
+            }
+            self.advance(self.at + 1);
+            self.skip_white();
+            let (quote, value) = match self.rest() {
+                [quote @ (b'"' | b'\''), value @ ..] => (*quote, value),
+                _ => return Err(self.error(ErrorKind::Syntax, "a quoted value", "something else")),
+            };
+            match memchr2(quote, b'<', value) {
+                Some(length) if value.get(length) == Some(&quote) => {
+                    self.advance(self.at + length + 2);
+                }
+                Some(_) => return Err(self.error(ErrorKind::Syntax, "the end of a value", "`<`")),
+                None => {
+                    return Err(self.error(
+                        ErrorKind::Eof,
+                        "the end of a value",
+                        "the end of the input",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Reads the end tag of `tag`.
+    fn end_tag(&mut self, tag: &Tag<'de>) -> Result<()> {
+        if let Some(after) = self.closing(self.at, tag.name) {
+            self.advance(after);
+            return Ok(());
+        }
+        let rest = self.rest().get(2..).unwrap_or_default();
+        let length = rest.iter().take_while(|&&byte| is_name_byte(byte)).count();
+        let name = self.slice(self.at + 2, self.at + 2 + length)?;
+        let expected = format_args!("end tag {}", Quoted(tag.name));
+        if length == rest.len() {
+            return Err(self.error(ErrorKind::Eof, expected, "the end of the input"));
+        }
+        Err(self.error(
+            ErrorKind::Syntax,
+            expected,
+            format_args!("end tag {}", Quoted(name)),
+        ))
+    }
+
+    /// Where the end tag of `name` ends, if one stands at `at`.
+    fn closing(&self, at: usize, name: &str) -> Option<usize> {
+        let rest = self.input.as_bytes().get(at..)?.strip_prefix(b"</")?;
+        let mut rest = rest.strip_prefix(name.as_bytes())?;
+        while let [byte, more @ ..] = rest {
+            match byte {
+                b'>' => return Some(self.input.len() - more.len()),
+                b' ' | b'\t' | b'\r' | b'\n' => rest = more,
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// Where the next `]]>` begins, from `from` on.
+    fn section_end(&self, from: usize) -> Option<usize> {
+        let bytes = self.input.as_bytes();
+        let mut at = from;
+        loop {
+            at += memchr(b']', bytes.get(at..)?)?;
+            if bytes.get(at..)?.starts_with(SECTION_END) {
+                return Some(at);
+            }
+            at += 1;
+        }
+    }
+
+    /// Skips white space, comments and processing instructions.
+    fn skip_misc(&mut self) -> Result<()> {
+        loop {
+            self.skip_white();
+            match self.rest() {
+                [b'<', b'!' | b'?', ..] if self.skip_markup()? => {}
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn skip_white(&mut self) {
+        let mut rest = self.rest();
+        while let [b' ' | b'\t' | b'\r' | b'\n', more @ ..] = rest {
+            rest = more;
+        }
+        self.advance(self.input.len() - rest.len());
+    }
+
+    /// Skips one comment or processing instruction, if one stands here.
+    fn skip_markup(&mut self) -> Result<bool> {
+        let rest = self.rest();
+        let (open, close) = if rest.starts_with(b"<!--") {
+            ("<!--", "-->")
+        } else if rest.starts_with(b"<?") {
+            ("<?", "?>")
+        } else {
+            return Ok(false);
+        };
+        let inside = rest.get(open.len()..).unwrap_or_default();
+        let Some(length) = memmem::find(inside, close.as_bytes()) else {
+            let error = self.error(ErrorKind::Eof, Quoted(close), "the end of the input");
+            // All of the rest has been looked at, which `raw_section` has to know.
+            self.advance(self.input.len());
+            return Err(error);
+        };
+        self.advance(self.at + open.len() + length + close.len());
+        Ok(true)
+    }
+
+    fn rest(&self) -> &'de [u8] {
+        self.input.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    /// A part of the input whose ends are known to be ASCII, and so character boundaries.
+    fn slice(&self, start: usize, end: usize) -> Result<&'de str> {
+        let text = self.input.get(start..end);
+        text.ok_or_else(|| self.error(ErrorKind::Syntax, "a whole character", "a part of one"))
+    }
+
+    fn advance(&mut self, to: usize) {
+        self.meter.add(to - self.at + 1);
+        self.at = to;
+    }
+
+    #[cold]
+    fn error(
+        &self,
+        kind: ErrorKind,
+        expected: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+    ) -> Error {
+        Error::expected(kind, expected, found).at(self.at)
+    }
+
+    #[cold]
+    fn unclosed(&self, tag: &Tag<'de>) -> Error {
+        let expected = format_args!("end tag {}", Quoted(tag.name));
+        Error::expected(ErrorKind::Eof, expected, "the end of the input").at(self.input.len())
+    }
+
+    #[cold]
+    fn doctype(&self) -> Error {
+        if self
+            .rest()
+            .get(..9)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"<!DOCTYPE"))
+        {
+            return self.error(
+                ErrorKind::Doctype,
+                "an element",
+                "a document type declaration",
+            );
+        }
+        self.error(ErrorKind::Syntax, "an element", "unknown markup")
+    }
+}
+
+/// Whether XML can write `name` as an element's name.
+pub(super) fn is_name(name: &str) -> bool {
+    let first = name.as_bytes().first();
+    first.is_some_and(|&first| is_name_start(first)) && name.bytes().all(is_name_byte)
+}
+
+/// Trims what XML calls white space.
+pub(super) fn trim(text: &str) -> &str {
+    text.trim_matches(WHITE)
+}
+
+/// ASCII as XML has it; beyond ASCII everything, since WeChat's names are all ASCII anyway.
+fn is_name_byte(byte: u8) -> bool {
+    NAME_BYTES.get(usize::from(byte)) == Some(&true)
+}
+
+fn is_name_start(byte: u8) -> bool {
+    is_name_byte(byte) && !matches!(byte, b'0'..=b'9' | b'-' | b'.')
+}
+
+/// A table, since every name is checked byte by byte.
+const NAME_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte: u8 = 0;
+    let mut rest: &mut [bool] = &mut table;
+    while let [entry, more @ ..] = rest {
+        *entry = matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b':' | b'-' | b'.' | 0x80..);
+        byte = byte.wrapping_add(1);
+        rest = more;
+    }
+    table
+};
+
+fn append<'de>(value: &mut Cow<'de, str>, piece: Cow<'de, str>) {
+    if value.is_empty() {
+        *value = piece;
+    } else if !piece.is_empty() {
+        value.to_mut().push_str(&piece);
+    }
+}
+
+const SECTION: &[u8] = b"<![CDATA[";
+const SECTION_END: &[u8] = b"]]>";
+const WHITE: [char; 4] = [' ', '\t', '\r', '\n'];
+
+/// WeChat nests four deep.
+const MAX_DEPTH: usize = 16;
+
+/// How often the input may be read again for sections that WeChat did not split. Looking ahead for a
+/// list's members reads a leaf once more at each depth, so twice that leaves room for all of them.
+const REREADS: usize = 2 * MAX_DEPTH;
