@@ -1,4 +1,9 @@
 //! The dialect, from outside: each row of its table, then the properties that hold for all documents.
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::string_slice,
+    reason = "a table's row is its last use, and a slice that panics is a test that fails"
+)]
 
 mod buffering;
 mod differential;

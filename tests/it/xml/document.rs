@@ -53,7 +53,7 @@ fn attributes() -> impl Strategy<Value = String> {
     prop_oneof![
         8 => Just(String::new()),
         1 => Just(" v='1'".to_owned()),
-        1 => Just("\n\tv = \"a>b/>'\" w='</a>'".to_owned()),
+        1 => Just("\n\tv = \"a>b/>'\" w='&lt;/a>'".to_owned()),
         1 => Just(" v=''  w=\"&amp;\"".to_owned()),
     ]
 }

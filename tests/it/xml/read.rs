@@ -165,6 +165,10 @@ fn one_run_is_borrowed() {
         #[serde(borrow)]
         a: Cow<'a, str>,
     }
+    #[derive(Deserialize)]
+    struct Strict<'a> {
+        a: &'a str,
+    }
 
     for (content, borrowed) in [
         ("x", true),
@@ -184,11 +188,6 @@ fn one_run_is_borrowed() {
             borrowed,
             "{content:?}"
         );
-
-        #[derive(Deserialize)]
-        struct Strict<'a> {
-            a: &'a str,
-        }
         let strict = xml::from_str::<Strict<'_>>(&input);
         assert_eq!(
             strict.map(|strict| strict.a == fields.a).ok(),

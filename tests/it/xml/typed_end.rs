@@ -179,7 +179,7 @@ fn as_xml_says(element: &str) -> Option<String> {
 proptest! {
     #[test]
     fn text_without_an_end_is_the_content(typed in typed()) {
-        prop_assume!(!format!("{typed}]]").contains("]]>"));
+        let typed = typed.replace("]]>", "] ]>");
         let message: TextMessage = xml::from_str(&as_wechat_writes(&typed)).expect("reads");
         prop_assert_eq!(message.content, typed);
     }
@@ -196,7 +196,7 @@ proptest! {
 
     #[test]
     fn typed_text_that_stays_inside_is_always_read(typed in typed()) {
-        prop_assume!(!typed.contains("</Content>"));
+        let typed = typed.replace("</Content>", "</content>");
         let document = as_wechat_writes(&typed);
         let message: TextMessage = xml::from_str(&document).expect("reads");
         prop_assert_eq!(Some(message.content), expected(&document));

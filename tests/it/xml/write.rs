@@ -157,5 +157,7 @@ fn a_failing_writer_is_named() {
     }
     let error = xml::to_writer(Full, &A { a: 1 }).expect_err("the writer is full");
     assert_eq!(error.kind(), ErrorKind::Io);
-    assert!(std::error::Error::source(&error).is_some_and(|source| source.is::<io::Error>()));
+    assert!(
+        std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<io::Error>)
+    );
 }
