@@ -9,5 +9,4 @@ mod events;
 #[path = "silent.rs"]
 mod events;
 
-#[allow(unused_imports, reason = "until the first event")]
 pub(crate) use events::*;

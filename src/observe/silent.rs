@@ -1,1 +1,13 @@
 //! The twin of `events.rs` for builds without the `tracing` feature: the same functions, doing nothing.
+
+use tower::BoxError;
+
+use crate::{reply, xml};
+
+pub(crate) fn another_type(_account: &str, _path: &str) {}
+
+pub(crate) fn unreadable(_account: &str, _error: &xml::Error) {}
+
+pub(crate) fn handler_failed(_account: &str, _error: &BoxError) {}
+
+pub(crate) fn reply_dropped(_account: &str, _error: &reply::Error) {}

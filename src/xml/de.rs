@@ -12,6 +12,7 @@ use super::{
     read::{Content, Reader, Tag, Text},
     scalar,
     siblings::Siblings,
+    with,
 };
 
 /// Reads one document.
@@ -161,6 +162,9 @@ impl<'de, P: Place<'de>> Element<'de, P> {
 macro_rules! deserialize_number {
     ($($method:ident => $visit:ident),*) => {$(
         fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
+            if let Some(text) = self.place.reader().plain_text(&self.tag) {
+                return visitor.$visit(scalar::number(text)?);
+            }
             visitor.$visit(scalar::number(&self.text()?.into_str())?)
         }
     )*};
@@ -198,6 +202,9 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
     }
 
     fn deserialize_str<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
+        if let Some(text) = self.place.reader().plain_text(&self.tag) {
+            return visitor.visit_borrowed_str(text);
+        }
         match self.text()?.into_str() {
             Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
             Cow::Owned(text) => visitor.visit_string(text),
@@ -242,9 +249,12 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
+        if name == with::AS_TEXT {
+            return self.deserialize_str(visitor);
+        }
         visitor.visit_newtype_struct(self)
     }
 
@@ -314,7 +324,7 @@ struct Children<'a, 'de> {
     parent: Tag<'de>,
     /// The child whose name has been handed out, but not its value.
     current: Option<Tag<'de>>,
-    /// Whether the end tag has been read.
+    /// Whether the end tag has been read, perhaps while looking ahead.
     ended: bool,
     /// All further children, once a list has had to look beyond other names.
     ahead: Option<Box<Ahead<'de>>>,
@@ -340,18 +350,26 @@ impl<'a, 'de> Children<'a, 'de> {
             reader,
             parent,
             current: None,
-            ended: false,
+            ended: parent.is_closed(),
             ahead: None,
         })
     }
 
     /// The next child that no list has taken.
+    #[inline]
     fn next(&mut self) -> Result<Option<Tag<'de>>> {
-        if let Some(ahead) = &mut self.ahead {
-            let tags = &ahead.tags;
-            let name = |position: usize| tags.get(position).map(|(tag, _)| tag.name);
-            let position = ahead.siblings.next(name);
-            return Ok(self.go_to(position));
+        if !self.ended
+            && let Some(tag) = self.reader.plain_child(&self.parent)
+        {
+            return Ok(Some(tag));
+        }
+        self.next_or_end()
+    }
+
+    #[inline(never)]
+    fn next_or_end(&mut self) -> Result<Option<Tag<'de>>> {
+        if self.ahead.is_some() {
+            return Ok(self.next_ahead());
         }
         if self.ended {
             return Ok(None);
@@ -359,6 +377,14 @@ impl<'a, 'de> Children<'a, 'de> {
         let child = self.reader.child(&self.parent)?;
         self.ended = child.is_none();
         Ok(child)
+    }
+
+    fn next_ahead(&mut self) -> Option<Tag<'de>> {
+        let ahead = self.ahead.as_mut()?;
+        let tags = &ahead.tags;
+        let name = |position: usize| tags.get(position).map(|(tag, _)| tag.name);
+        let position = ahead.siblings.next(name);
+        self.go_to(position)
     }
 
     /// The next child called `name`, wherever it stands.
@@ -400,6 +426,7 @@ impl<'a, 'de> Children<'a, 'de> {
         }
         ahead.end = self.reader.offset();
         self.ahead = Some(ahead);
+        self.ended = true;
         Ok(())
     }
 

@@ -30,9 +30,15 @@ pub(super) struct Tag<'de> {
     /// The offset of its `<`.
     pub(super) at: usize,
     /// 1 for the root.
-    depth: usize,
+    depth: u8,
     /// Whether it closes itself: `<a/>`.
     closed: bool,
+}
+
+impl Tag<'_> {
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
 }
 
 /// What stands in an element, seen without reading it.
@@ -105,19 +111,45 @@ impl<'de> Reader<'de> {
     }
 
     /// Reads the next child's start tag, or the end tag of `parent`.
+    #[inline]
     pub(super) fn child(&mut self, parent: &Tag<'de>) -> Result<Option<Tag<'de>>> {
         if parent.closed {
             return Ok(None);
         }
-        self.skip_white();
-        match self.rest() {
-            [b'<', first, ..] if is_name_start(*first) => {
-                self.start_tag(parent.depth + 1).map(Some)
-            }
-            _ => self.child_or_end(parent),
+        match self.plain_child(parent) {
+            Some(tag) => Ok(Some(tag)),
+            None => self.child_or_end(parent),
         }
     }
 
+    /// Reads the next child's start tag as WeChat writes it: nothing in it but the name.
+    ///
+    /// `None` if anything else stands there, and nothing but white space has been read then. The parent
+    /// must not have closed itself.
+    #[inline]
+    pub(super) fn plain_child(&mut self, parent: &Tag<'de>) -> Option<Tag<'de>> {
+        self.skip_white();
+        let [b'<', rest @ ..] = self.rest() else {
+            return None;
+        };
+        let length = rest.iter().position(|&byte| !is_name_byte(byte))?;
+        let first = *rest.first()?;
+        if rest.get(length) != Some(&b'>') || !is_name_start(first) || parent.depth >= MAX_DEPTH {
+            return None;
+        }
+        let at = self.at;
+        let depth = parent.depth + 1;
+        let name = self.input.get(at + 1..at + 1 + length)?;
+        self.advance(at + length + 2);
+        Some(Tag {
+            name,
+            at,
+            depth,
+            closed: false,
+        })
+    }
+
+    #[inline(never)]
     fn child_or_end(&mut self, parent: &Tag<'de>) -> Result<Option<Tag<'de>>> {
         self.skip_misc()?;
         match self.rest() {
@@ -134,11 +166,21 @@ impl<'de> Reader<'de> {
         }
     }
 
+    #[inline]
     /// Looks at what stands in the element, without reading more than white space and comments.
     pub(super) fn content(&mut self, tag: &Tag<'de>) -> Result<Content> {
         if tag.closed {
             return Ok(Content::Empty);
         }
+        match self.rest() {
+            [b'<', b'!', b'[', ..] => Ok(Content::Text),
+            [b'<', first, ..] if is_name_start(*first) => Ok(Content::Elements),
+            [first, ..] if *first != b'<' && !is_white(*first) => Ok(Content::Text),
+            _ => self.content_behind_misc(tag),
+        }
+    }
+
+    fn content_behind_misc(&mut self, tag: &Tag<'de>) -> Result<Content> {
         let start = self.at;
         self.skip_misc()?;
         match self.rest() {
@@ -176,35 +218,50 @@ impl<'de> Reader<'de> {
         if tag.closed {
             return Ok(Text::Empty);
         }
-        // The two shapes WeChat sends: one section, or a bare number.
         let start = self.at;
-        let rest = self.rest();
-        if rest.starts_with(SECTION) {
-            let value = start + SECTION.len();
-            if let Some(end) = self.section_end(value)
-                && let Some(after) = self.closing(end + SECTION_END.len(), tag.name)
-            {
-                self.advance(after);
-                return self
-                    .slice(value, end)
-                    .map(|text| Text::Section(Cow::Borrowed(text)));
-            }
-        } else if let Some(length) = memchr2(b'<', b'&', rest)
-            && let Some(after) = self.closing(start + length, tag.name)
-        {
-            self.advance(after);
-            let text = trim(self.slice(start, start + length)?);
-            return Ok(if text.is_empty() {
-                Text::Empty
-            } else {
-                Text::Bare(Cow::Borrowed(text))
-            });
+        let bare = !self.rest().starts_with(SECTION);
+        match self.plain_text(tag) {
+            Some("") if bare => Ok(Text::Empty),
+            Some(text) if bare => Ok(Text::Bare(Cow::Borrowed(text))),
+            Some(text) => Ok(Text::Section(Cow::Borrowed(text))),
+            None => self
+                .runs(tag)
+                .or_else(|error| match self.raw_section(start, tag) {
+                    Some(raw) => Ok(Text::Section(Cow::Borrowed(raw))),
+                    None => Err(error),
+                }),
         }
-        self.runs(tag)
-            .or_else(|error| match self.raw_section(start, tag) {
-                Some(raw) => Ok(Text::Section(Cow::Borrowed(raw))),
-                None => Err(error),
-            })
+    }
+
+    /// Reads a leaf as WeChat writes them: one section, or character data without entities.
+    ///
+    /// `None` if it is anything else, and nothing has been read then.
+    #[inline]
+    pub(super) fn plain_text(&mut self, tag: &Tag<'de>) -> Option<&'de str> {
+        if tag.closed {
+            return None;
+        }
+        let rest = self.rest();
+        let section = rest.strip_prefix(SECTION);
+        let content = section.unwrap_or(rest);
+        let (length, behind) = match section {
+            Some(section) => {
+                let length = section_end(section)?;
+                (length, section.get(length + SECTION_END.len()..)?)
+            }
+            None => {
+                let length = memchr2(b'<', b'&', rest)?;
+                (length, rest.get(length..)?)
+            }
+        };
+        let behind = behind
+            .strip_prefix(b"</")?
+            .strip_prefix(tag.name.as_bytes())?;
+        let behind = behind.strip_prefix(b">")?;
+        let start = self.input.len() - content.len();
+        let text = self.input.get(start..start + length)?;
+        self.advance(self.input.len() - behind.len());
+        Some(if section.is_some() { text } else { trim(text) })
     }
 
     /// Reads a leaf that mixes sections, character data, entities and comments, as XML says.
@@ -263,9 +320,11 @@ impl<'de> Reader<'de> {
                 }
                 rest if rest.starts_with(SECTION) => {
                     let from = self.at + SECTION.len();
-                    let Some(end) = self.section_end(from) else {
+                    let content = rest.get(SECTION.len()..).unwrap_or_default();
+                    let Some(length) = section_end(content) else {
                         return Err(self.error(ErrorKind::Eof, "`]]>`", "the end of the input"));
                     };
+                    let end = from + length;
                     append(&mut value, std::mem::take(&mut pending));
                     append(&mut value, Cow::Borrowed(self.slice(from, end)?));
                     section = true;
@@ -299,7 +358,7 @@ impl<'de> Reader<'de> {
     }
 
     /// Reads a start tag, its attributes included.
-    fn start_tag(&mut self, depth: usize) -> Result<Tag<'de>> {
+    fn start_tag(&mut self, depth: u8) -> Result<Tag<'de>> {
         let at = self.at;
         if depth > MAX_DEPTH {
             let expected = format_args!("at most {MAX_DEPTH} nested elements");
@@ -415,6 +474,7 @@ impl<'de> Reader<'de> {
     }
 
     /// Where the end tag of `name` ends, if one stands at `at`.
+    #[inline]
     fn closing(&self, at: usize, name: &str) -> Option<usize> {
         let rest = self.input.as_bytes().get(at..)?.strip_prefix(b"</")?;
         let mut rest = rest.strip_prefix(name.as_bytes())?;
@@ -428,19 +488,6 @@ impl<'de> Reader<'de> {
         None
     }
 
-    /// Where the next `]]>` begins, from `from` on.
-    fn section_end(&self, from: usize) -> Option<usize> {
-        let bytes = self.input.as_bytes();
-        let mut at = from;
-        loop {
-            at += memchr(b']', bytes.get(at..)?)?;
-            if bytes.get(at..)?.starts_with(SECTION_END) {
-                return Some(at);
-            }
-            at += 1;
-        }
-    }
-
     /// Skips white space, comments and processing instructions.
     fn skip_misc(&mut self) -> Result<()> {
         loop {
@@ -452,6 +499,7 @@ impl<'de> Reader<'de> {
         }
     }
 
+    #[inline]
     fn skip_white(&mut self) {
         let mut rest = self.rest();
         while let [b' ' | b'\t' | b'\r' | b'\n', more @ ..] = rest {
@@ -481,6 +529,7 @@ impl<'de> Reader<'de> {
         Ok(true)
     }
 
+    #[inline]
     fn rest(&self) -> &'de [u8] {
         self.input.as_bytes().get(self.at..).unwrap_or_default()
     }
@@ -529,6 +578,19 @@ impl<'de> Reader<'de> {
     }
 }
 
+/// How long the section is whose content `bytes` begins with.
+#[inline]
+fn section_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr(b']', bytes.get(at..)?)?;
+        if bytes.get(at..)?.starts_with(SECTION_END) {
+            return Some(at);
+        }
+        at += 1;
+    }
+}
+
 /// Whether XML can write `name` as an element's name.
 pub(super) fn is_name(name: &str) -> bool {
     let first = name.as_bytes().first();
@@ -536,13 +598,25 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 /// Trims what XML calls white space.
+#[inline]
 pub(super) fn trim(text: &str) -> &str {
-    text.trim_matches(WHITE)
+    match text.as_bytes() {
+        // Nearly always there is nothing to trim.
+        [first, .., last] if !is_white(*first) && !is_white(*last) => text,
+        _ => text.trim_matches(WHITE),
+    }
+}
+
+fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// ASCII as XML has it; beyond ASCII everything, since WeChat's names are all ASCII anyway.
+#[inline]
 fn is_name_byte(byte: u8) -> bool {
-    NAME_BYTES.get(usize::from(byte)) == Some(&true)
+    NAME_BYTES
+        .get(usize::from(byte))
+        .is_some_and(|is_name| *is_name)
 }
 
 fn is_name_start(byte: u8) -> bool {
@@ -575,8 +649,8 @@ const SECTION_END: &[u8] = b"]]>";
 const WHITE: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// WeChat nests four deep.
-const MAX_DEPTH: usize = 16;
+const MAX_DEPTH: u8 = 16;
 
 /// How often the input may be read again for sections that WeChat did not split. Looking ahead for a
 /// list's members reads a leaf once more at each depth, so twice that leaves room for all of them.
-const REREADS: usize = 2 * MAX_DEPTH;
+const REREADS: usize = 2 * MAX_DEPTH as usize;

@@ -12,7 +12,8 @@ use super::{
 /// Reads a number, white space around it aside.
 pub(super) fn number<T: FromStr>(text: &str) -> Result<T> {
     let text = trim(text);
-    text.parse().map_err(|_| invalid(type_name::<T>(), text))
+    text.parse()
+        .or_else(|_| Err(invalid(type_name::<T>(), text)))
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool> {

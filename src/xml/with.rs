@@ -76,7 +76,7 @@ mod sealed {
 ///
 /// If it is not a number or one that `T` does not hold.
 pub fn number<'de, D: Deserializer<'de>, T: Number>(deserializer: D) -> Result<T, D::Error> {
-    deserializer.deserialize_any(NumberVisitor(PhantomData))
+    deserializer.deserialize_newtype_struct(AS_TEXT, NumberVisitor(PhantomData))
 }
 
 /// Reads a number that may be empty or absent, for
@@ -107,17 +107,25 @@ pub fn text<'de, D: Deserializer<'de>, T: From<String> + Default>(
     deserializer.deserialize_option(TextVisitor(PhantomData))
 }
 
+/// Asks our own format for the text as it stands, which spares it finding out whether that is a number.
+/// To other formats it is a newtype like any other.
+pub(super) const AS_TEXT: &str = "tower_wechat::xml::AsText";
+
 struct NumberVisitor<T>(PhantomData<T>);
 
 fn held<T, E: de::Error>(number: Option<T>, found: de::Unexpected<'_>) -> Result<T, E> {
     number.ok_or_else(|| E::invalid_value(found, &std::any::type_name::<T>()))
 }
 
-impl<T: Number> Visitor<'_> for NumberVisitor<T> {
+impl<'de, T: Number> Visitor<'de> for NumberVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(std::any::type_name::<T>())
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<T, D::Error> {
+        inner.deserialize_any(self)
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
@@ -196,6 +204,10 @@ impl<'de, T: From<String> + Default> Visitor<'de> for TextVisitor<T> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<T, D::Error> {
+        inner.deserialize_newtype_struct(AS_TEXT, self)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<T, D::Error> {
         inner.deserialize_any(self)
     }
 

@@ -7,5 +7,7 @@
     reason = "a test that panics is a test that fails"
 )]
 
+mod handler;
+mod reply;
 mod samples;
 mod xml;

@@ -10,6 +10,7 @@ mod differential;
 mod document;
 mod errors;
 mod hostile;
+mod oracle;
 mod read;
 mod round_trip;
 mod typed_end;

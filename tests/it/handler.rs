@@ -1,0 +1,432 @@
+//! From a verified delivery to the handler and back.
+
+use std::{
+    convert::Infallible,
+    future::{Pending, pending},
+    io,
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use serde::Deserialize;
+use tower::{BoxError, Service, ServiceExt, service_fn};
+use tower_wechat::{
+    Message, MessageService, Reply, Verified,
+    message::{TextMessage, VoiceMessage},
+    message_fn, xml,
+};
+use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt as _};
+
+const VOICE: &str = "<xml><ToUserName><![CDATA[gh_account]]></ToUserName>\
+    <FromUserName><![CDATA[openid-of-a-user]]></FromUserName><CreateTime>1700000000</CreateTime>\
+    <MsgType><![CDATA[voice]]></MsgType><MediaId><![CDATA[media-1]]></MediaId>\
+    <Format><![CDATA[amr]]></Format><MsgId>7001</MsgId>\
+    <Recognition><![CDATA[今天的天气]]></Recognition></xml>";
+
+const TEXT: &str = "<xml><ToUserName><![CDATA[gh_account]]></ToUserName>\
+    <FromUserName><![CDATA[openid-of-a-user]]></FromUserName><CreateTime>1700000000</CreateTime>\
+    <MsgType><![CDATA[text]]></MsgType><Content><![CDATA[hush-hush]]></Content>\
+    <MsgId>7002</MsgId></xml>";
+
+/// Signed by WeChat, and no XML.
+const BROKEN: &str = "<xml><MsgType><![CDATA[text]]></MsgType><Content>hush-hush</Cont";
+
+type Answer = (StatusCode, Option<String>, String);
+
+async fn send<S>(service: S, plaintext: &'static str) -> Answer
+where
+    S: Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = Infallible>,
+{
+    let request = Request::new(Verified::assume(plaintext));
+    let response = service.oneshot(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let content_type = head.headers.get("content-type");
+    let body = body.collect().await.unwrap().to_bytes();
+    (
+        head.status,
+        content_type.map(|value| value.to_str().unwrap().to_owned()),
+        String::from_utf8(body.to_vec()).unwrap(),
+    )
+}
+
+fn success() -> Answer {
+    (
+        StatusCode::OK,
+        Some("text/plain".into()),
+        "success".to_owned(),
+    )
+}
+
+#[track_caller]
+fn check_reply(answer: &Answer, content: &str) {
+    let (status, content_type, body) = answer;
+    assert_eq!(*status, StatusCode::OK);
+    assert_eq!(content_type.as_deref(), Some("application/xml"));
+
+    let (before, rest) = body.split_once("<CreateTime>").expect(body);
+    assert_eq!(
+        before,
+        "<xml><ToUserName><![CDATA[openid-of-a-user]]></ToUserName>\
+         <FromUserName><![CDATA[gh_account]]></FromUserName>"
+    );
+    let (create_time, after) = rest.split_once("</CreateTime>").expect(body);
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let age = now - create_time.parse::<u64>().unwrap();
+    assert!(age < 60, "seconds of now, not {create_time}");
+    assert_eq!(
+        after,
+        format!(
+            "<MsgType><![CDATA[text]]></MsgType><Content><![CDATA[{content}]]></Content></xml>"
+        )
+    );
+}
+
+/// Counts what `on_unreadable` is given.
+#[derive(Clone, Default)]
+struct Hook(Arc<Mutex<Vec<(Bytes, xml::ErrorKind, String)>>>);
+
+impl Hook {
+    fn on<H, M>(&self, service: MessageService<H, M>) -> MessageService<H, M> {
+        let Self(calls) = self.clone();
+        service.on_unreadable(move |unreadable| {
+            calls.lock().unwrap().push((
+                unreadable.body().clone(),
+                unreadable.error().kind(),
+                format!("{unreadable:?}"),
+            ));
+        })
+    }
+
+    fn calls(&self) -> Vec<(Bytes, xml::ErrorKind, String)> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn a_voice_message_is_answered() {
+    let service = message_fn(|message: Message| async move {
+        Ok::<_, BoxError>(match message {
+            Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_default()),
+            _ => Reply::success(),
+        })
+    });
+    check_reply(&send(service.clone(), VOICE).await, "今天的天气");
+    assert_eq!(send(service, TEXT).await, success());
+}
+
+#[tokio::test]
+async fn another_type_is_acknowledged_and_never_handled() {
+    let hook = Hook::default();
+    let service = hook.on(message_fn(|voice: VoiceMessage| async move {
+        Ok::<_, Infallible>(Reply::text(voice.media_id))
+    }));
+    check_reply(&send(service.clone(), VOICE).await, "media-1");
+    assert_eq!(send(service, TEXT).await, success());
+    assert_eq!(hook.calls(), []);
+}
+
+/// A user's own type tells types apart with a unit enum, at each of the three elements that may.
+#[tokio::test]
+async fn a_users_type_tells_types_apart() {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Scan {
+        event: ScanOnly,
+        event_key: String,
+    }
+
+    #[derive(Deserialize)]
+    enum ScanOnly {
+        #[serde(rename = "SCAN")]
+        Scan,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Ticket {
+        #[expect(dead_code, reason = "checked while it is read")]
+        info_type: TicketOnly,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum TicketOnly {
+        ComponentVerifyTicket,
+    }
+
+    let hook = Hook::default();
+    let scan = hook.on(message_fn(|scan: Scan| async move {
+        let ScanOnly::Scan = scan.event;
+        Ok::<_, Infallible>(Reply::text(scan.event_key))
+    }));
+    let clicked = "<xml><MsgType>event</MsgType><Event>CLICK</Event><EventKey>k</EventKey></xml>";
+    assert_eq!(send(scan.clone(), clicked).await, success());
+    let scanned = "<xml><ToUserName>gh_account</ToUserName>\
+        <FromUserName>openid-of-a-user</FromUserName>\
+        <Event>SCAN</Event><EventKey>12</EventKey></xml>";
+    check_reply(&send(scan, scanned).await, "12");
+
+    let ticket = hook.on(message_fn(|_: Ticket| async { Ok::<_, Infallible>(()) }));
+    let authorized = "<xml><InfoType>authorized</InfoType></xml>";
+    assert_eq!(send(ticket, authorized).await, success());
+
+    assert_eq!(hook.calls(), []);
+}
+
+/// Only the elements that name the type, and only directly under the root: an unknown word anywhere
+/// else says that the handler's type does not fit.
+#[tokio::test]
+async fn an_unknown_word_elsewhere_is_unreadable() {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Push {
+        #[serde(default)]
+        #[expect(dead_code, reason = "checked while it is read")]
+        format: Option<Word>,
+        #[serde(default)]
+        #[expect(dead_code, reason = "checked while it is read")]
+        inner: Option<Inner>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Inner {
+        #[expect(dead_code, reason = "checked while it is read")]
+        msg_type: Word,
+    }
+
+    #[derive(Deserialize)]
+    enum Word {
+        #[serde(rename = "known")]
+        Known,
+    }
+
+    for plaintext in [
+        "<xml><Format>unknown</Format></xml>",
+        "<xml><Inner><MsgType>unknown</MsgType></Inner></xml>",
+    ] {
+        let hook = Hook::default();
+        let service = hook.on(message_fn(|_: Push| async { Ok::<_, Infallible>(()) }));
+        assert_eq!(send(service, plaintext).await, success());
+        let kinds: Vec<_> = hook.calls().into_iter().map(|(_, kind, _)| kind).collect();
+        assert_eq!(kinds, [xml::ErrorKind::UnknownVariant], "{plaintext}");
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_body_is_acknowledged_and_reported() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let hook = Hook::default();
+    let counted = Arc::clone(&runs);
+    let service = hook.on(message_fn(move |_: Message| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { Ok::<_, Infallible>(Reply::text("handled")) }
+    }));
+    assert_eq!(send(service.clone(), BROKEN).await, success());
+    assert_eq!(send(service, "").await, success());
+    assert_eq!(runs.load(Ordering::Relaxed), 0);
+
+    let calls = hook.calls();
+    let bodies: Vec<_> = calls.iter().map(|(body, ..)| &body[..]).collect();
+    assert_eq!(bodies, [BROKEN.as_bytes(), b""]);
+    for (_, _, debug) in &calls {
+        assert!(!debug.contains("hush"), "{debug}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_handler_is_a_500() {
+    let service =
+        message_fn(|_: TextMessage| async { Err::<Reply, BoxError>("out of paper".into()) });
+    assert_eq!(
+        send(service, TEXT).await,
+        (StatusCode::INTERNAL_SERVER_ERROR, None, String::new())
+    );
+}
+
+#[tokio::test]
+async fn a_reply_that_cannot_be_sent_is_acknowledged() {
+    for text in [String::new(), "x".repeat(2049)] {
+        let service = message_fn(move |_: Message| {
+            let reply = Reply::text(&text);
+            async move { Ok::<_, Infallible>(reply) }
+        });
+        assert_eq!(send(service, TEXT).await, success());
+    }
+}
+
+#[tokio::test]
+async fn a_message_without_a_sender_is_acknowledged() {
+    #[derive(Deserialize)]
+    struct Anything {}
+
+    let service = message_fn(|_: Anything| async { Ok::<_, Infallible>(Reply::text("hi")) });
+    for plaintext in [
+        "<xml><SuiteId>s</SuiteId></xml>",
+        "<xml><ToUserName>gh_account</ToUserName><FromUserName/></xml>",
+        "<xml><ToUserName>gh_account</ToUserName><FromUserName><![CDATA[]]></FromUserName></xml>",
+        "<xml><FromUserName>openid</FromUserName></xml>",
+    ] {
+        assert_eq!(
+            send(service.clone(), plaintext).await,
+            success(),
+            "{plaintext}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_handler_sees_the_delivery() {
+    #[derive(Clone, PartialEq, Debug)]
+    struct Tenant(&'static str);
+
+    let handler = service_fn(|request: Request<VoiceMessage>| async move {
+        let tenant: &Tenant = request.extensions().get().unwrap();
+        Ok::<_, Infallible>(Reply::text(format!(
+            "{} {} {} {} {}",
+            request.method(),
+            request.uri(),
+            request.headers()["user-agent"].to_str().unwrap(),
+            tenant.0,
+            request.body().media_id,
+        )))
+    });
+    let request = Request::post("/wechat?nonce=1")
+        .header("user-agent", "Mozilla/4.0")
+        .extension(Tenant("north"))
+        .body(Verified::assume(VOICE))
+        .unwrap();
+    let response = MessageService::for_type::<VoiceMessage>(handler)
+        .oneshot(request)
+        .await
+        .unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body = std::str::from_utf8(&body).unwrap();
+    assert!(
+        body.contains("POST /wechat?nonce=1 Mozilla/4.0 north media-1"),
+        "{body}"
+    );
+}
+
+/// A permit of a limit around the handler belongs to messages for the handler: nothing is taken
+/// when the service is polled for readiness, nor for a body that is not for it.
+#[tokio::test]
+async fn readiness_of_the_handler_is_awaited_after_reading() {
+    #[derive(Clone)]
+    struct NeverReady;
+
+    impl Service<Request<VoiceMessage>> for NeverReady {
+        type Response = Reply;
+        type Error = Infallible;
+        type Future = Pending<Result<Reply, Infallible>>;
+
+        fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Pending
+        }
+
+        fn call(&mut self, _request: Request<VoiceMessage>) -> Self::Future {
+            panic!("called before it was ready");
+        }
+    }
+
+    let mut service = MessageService::for_type::<VoiceMessage>(NeverReady);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(service.poll_ready(&mut cx).is_ready());
+
+    assert_eq!(send(service.clone(), TEXT).await, success());
+
+    let voice = pin!(service.call(Request::new(Verified::assume(VOICE))));
+    assert!(voice.poll(&mut cx).is_pending());
+}
+
+#[test]
+fn the_service_and_its_future_move_between_threads() {
+    fn check<T: Send + Sync + Clone + 'static>(_: &T) {}
+    fn check_future<T: Send + 'static>(_: &T) {}
+
+    /// A message that is neither `Clone` nor `Sync` is no hindrance.
+    #[derive(Deserialize)]
+    struct Local(#[expect(dead_code, reason = "only its type matters")] std::cell::Cell<u8>);
+
+    let mut service = message_fn(|_: Local| pending::<Result<Reply, BoxError>>());
+    check(&service);
+    check_future(&service.call(Request::new(Verified::assume(VOICE))));
+}
+
+/// What a user wrote stays out of the log, whatever goes wrong with it; what the handler says about
+/// its own error does not.
+#[tokio::test]
+async fn the_log_names_faults_and_quotes_nothing() {
+    #[derive(Deserialize)]
+    struct Strict {
+        #[serde(rename = "Content")]
+        _content: u32,
+    }
+
+    async fn cause_every_event() {
+        let strict = message_fn(|_: Strict| async { Ok::<_, Infallible>(()) });
+        send(strict, TEXT).await;
+        let voice = message_fn(|_: VoiceMessage| async { Ok::<_, Infallible>(()) });
+        send(voice, TEXT).await;
+        let failing =
+            message_fn(|_: Message| async { Err::<Reply, BoxError>("out of paper".into()) });
+        send(failing, TEXT).await;
+        let echo = message_fn(|text: TextMessage| async move {
+            Ok::<_, Infallible>(Reply::text(text.content.repeat(1000)))
+        });
+        send(echo, TEXT).await;
+    }
+
+    if !cfg!(feature = "tracing") {
+        return;
+    }
+    // While one subscriber is all there is, tracing asks only the thread that first reaches an event
+    // whether anybody listens. So each is reached before there is one, lest another test be first.
+    cause_every_event().await;
+
+    let log = Log::default();
+    let writer = log.clone();
+    let guard = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::DEBUG)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(move || writer.clone())
+        .set_default();
+    cause_every_event().await;
+    drop(guard);
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(!log.contains("hush"), "{log}");
+    let lines: Vec<_> = log.lines().map(str::trim_start).collect();
+    let expected: [&[&str]; 4] = [
+        &["ERROR", "kind=Number", "path=\"xml.Content\""],
+        &["DEBUG", "path=\"xml.MsgType\""],
+        &["ERROR", "out of paper"],
+        &["ERROR", "kind=TextLength", "found 9000"],
+    ];
+    assert_eq!(lines.len(), expected.len(), "{log}");
+    for (line, parts) in lines.iter().zip(expected) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
