@@ -9,3 +9,5 @@
 
 mod handler;
 mod reply;
+mod samples;
+mod xml;
