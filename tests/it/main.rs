@@ -10,4 +10,6 @@
 mod account;
 mod handler;
 mod reply;
+mod samples;
 mod signature;
+mod xml;

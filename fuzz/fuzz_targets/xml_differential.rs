@@ -1,0 +1,21 @@
+//! Where quick-xml reads a document of the dialect too, both give the same value.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tower_wechat::xml::{self, Value};
+
+mod differential {
+    #[path = "../../../tests/it/xml/oracle.rs"]
+    mod oracle;
+
+    pub fn value(document: &str) -> Option<tower_wechat::xml::Value> {
+        oracle::value(document)
+    }
+}
+
+fuzz_target!(|document: &str| {
+    if let (Ok(ours), Some(theirs)) = (xml::from_str::<Value>(document), differential::value(document)) {
+        assert_eq!(ours, theirs);
+    }
+});
