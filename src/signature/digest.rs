@@ -41,18 +41,7 @@ impl Signature {
         }
         Self(hash.finalize().into())
     }
-}
 
-/// From exactly 40 hex digits of either case.
-impl FromStr for Signature {
-    type Err = Refusal;
-
-    fn from_str(text: &str) -> Result<Self, Refusal> {
-        Self::from_hex(text.as_bytes()).ok_or(Refusal::new(RefusalKind::Parameters))
-    }
-}
-
-impl Signature {
     pub(super) fn from_hex(digits: &[u8]) -> Option<Self> {
         let (pairs, []) = digits.as_chunks::<2>() else {
             return None;
@@ -68,12 +57,12 @@ impl Signature {
     }
 }
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+/// From exactly 40 hex digits of either case.
+impl FromStr for Signature {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        Self::from_hex(text.as_bytes()).ok_or(Refusal::new(RefusalKind::Parameters))
     }
 }
 
@@ -109,6 +98,15 @@ impl fmt::Display for Signature {
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signature(..)")
+    }
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
     }
 }
 

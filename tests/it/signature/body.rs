@@ -94,7 +94,7 @@ async fn a_trickling_body_gains_no_time() {
     );
 }
 
-/// Found by thought: a body that is always ready with nothing would never let the timer be asked.
+/// A body that is always ready, with nothing, would never let the timer be asked.
 #[tokio::test]
 async fn a_body_of_empty_frames_is_given_up() {
     let frames = stream::repeat_with(|| data(""));
