@@ -12,7 +12,7 @@ use super::{
     read::{Content, Reader, Tag, Text},
     scalar,
     siblings::Siblings,
-    with,
+    sought, with,
 };
 
 /// Reads one document.
@@ -105,6 +105,9 @@ trait Place<'de> {
 
     /// Reads the element of `tag` as a list.
     fn list<V: Visitor<'de>>(self, tag: Tag<'de>, visitor: V) -> Result<V::Value>;
+
+    /// Reads the first element called `name` from `tag` on, without moving past `tag`.
+    fn seek<V: Visitor<'de>>(self, tag: Tag<'de>, name: &str, visitor: V) -> Result<V::Value>;
 }
 
 /// The root, a list's member or a variant's content: as a list, its children whatever their names.
@@ -118,6 +121,11 @@ impl<'de> Place<'de> for &mut Reader<'de> {
         let value = visitor.visit_seq(Items(&mut children))?;
         children.finish()?;
         Ok(value)
+    }
+
+    fn seek<V: Visitor<'de>>(self, tag: Tag<'de>, _name: &str, visitor: V) -> Result<V::Value> {
+        self.skip(&tag)?;
+        visitor.visit_none()
     }
 }
 
@@ -133,6 +141,20 @@ impl<'de> Place<'de> for &mut Children<'_, 'de> {
             first: Some(tag),
             children: self,
         })
+    }
+
+    fn seek<V: Visitor<'de>>(self, tag: Tag<'de>, name: &str, visitor: V) -> Result<V::Value> {
+        let Some(found) = self.put_back(tag, name)? else {
+            return visitor.visit_none();
+        };
+        let value = visitor.visit_some(Element {
+            place: &mut *self.reader,
+            tag: found,
+        });
+        if value.is_err() {
+            self.sought = Some(found);
+        }
+        value
     }
 }
 
@@ -255,6 +277,12 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
         if name == with::AS_TEXT {
             return self.deserialize_str(visitor);
         }
+        if name == sought::ELEMENTS {
+            return self.elements(visitor);
+        }
+        if let Some(name) = sought::name(name) {
+            return self.place.seek(self.tag, name, visitor);
+        }
         visitor.visit_newtype_struct(self)
     }
 
@@ -325,6 +353,8 @@ struct Children<'a, 'de> {
     parent: Tag<'de>,
     /// The child whose name has been handed out, but not its value.
     current: Option<Tag<'de>>,
+    /// The child that was read in the place of the current one, for an error's path.
+    sought: Option<Tag<'de>>,
     /// Whether the end tag has been read, perhaps while looking ahead.
     ended: bool,
     /// All further children, once a list has had to look beyond other names.
@@ -351,6 +381,7 @@ impl<'a, 'de> Children<'a, 'de> {
             reader,
             parent,
             current: None,
+            sought: None,
             ended: parent.is_closed(),
             ahead: None,
         })
@@ -412,6 +443,18 @@ impl<'a, 'de> Children<'a, 'de> {
         found.map(|(tag, _)| tag)
     }
 
+    /// Goes to the first child called `name` from `tag` on; after it, `tag` comes up again.
+    #[cold]
+    fn put_back(&mut self, tag: Tag<'de>, name: &str) -> Result<Option<Tag<'de>>> {
+        match &mut self.ahead {
+            Some(ahead) => ahead.siblings.put_back(tag.name),
+            None => self.look_ahead(tag)?,
+        }
+        let ahead = self.ahead.as_ref();
+        let position = ahead.and_then(|ahead| ahead.siblings.first_named(name));
+        Ok(self.go_to(position))
+    }
+
     /// Skips over `tag` and all that follows it, noting where each stands.
     #[cold]
     fn look_ahead(&mut self, tag: Tag<'de>) -> Result<()> {
@@ -471,7 +514,10 @@ impl<'de> MapAccess<'de> for Children<'_, 'de> {
             place: &mut *self,
             tag,
         })
-        .map_err(|error| self.reader.inside(&tag, error))
+        .map_err(|error| {
+            let tag = self.sought.unwrap_or(tag);
+            self.reader.inside(&tag, error)
+        })
     }
 }
 

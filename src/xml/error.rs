@@ -113,7 +113,7 @@ impl Error {
 
     /// Puts `name` in front of the path, as the error travels outwards.
     #[cold]
-    pub(super) fn inside(mut self, name: &str) -> Self {
+    pub(crate) fn inside(mut self, name: &str) -> Self {
         let name = excerpt(name);
         let path = &mut self.0.path;
         *path = if path.is_empty() {

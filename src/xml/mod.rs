@@ -114,6 +114,7 @@ mod read;
 mod scalar;
 mod ser;
 mod siblings;
+pub(crate) mod sought;
 mod value;
 mod with;
 

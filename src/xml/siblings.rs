@@ -55,6 +55,23 @@ impl<'de> Siblings<'de> {
         self.next_named(name(self.cursor)?)
     }
 
+    /// The position of the first child called `name` that has not been taken; it is not taken.
+    pub(super) fn first_named(&self, name: &str) -> Option<usize> {
+        self.names.get(name)?.first
+    }
+
+    /// Puts back the child that [`next`](Self::next) took last, if nothing has been taken since; it is
+    /// called `name`.
+    pub(super) fn put_back(&mut self, name: &str) {
+        let Some(namesakes) = self.names.get_mut(name) else {
+            return;
+        };
+        if let Some(child) = self.children.get_mut(self.cursor) {
+            child.taken = false;
+            namesakes.first = Some(self.cursor);
+        }
+    }
+
     /// The position of the next child called `name` that has not been taken.
     pub(super) fn next_named(&mut self, name: &str) -> Option<usize> {
         let namesakes = self.names.get_mut(name)?;

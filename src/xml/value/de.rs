@@ -13,6 +13,7 @@ use crate::xml::{
     error::{Error, ErrorKind, Result},
     scalar,
     siblings::Siblings,
+    sought,
 };
 
 impl Value {
@@ -92,9 +93,12 @@ impl<'de> Deserializer<'de> for &'de Value {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
+        if name == sought::ELEMENTS {
+            return self.deserialize_map(visitor);
+        }
         visitor.visit_newtype_struct(self)
     }
 
@@ -181,6 +185,8 @@ struct Children<'de> {
     elements: &'de [(String, Value)],
     siblings: Siblings<'de>,
     current: Option<usize>,
+    /// The child that was read in the place of the current one, for an error's path.
+    sought: Option<&'de str>,
 }
 
 impl<'de> Children<'de> {
@@ -193,6 +199,7 @@ impl<'de> Children<'de> {
             elements,
             siblings,
             current: None,
+            sought: None,
         }
     }
 
@@ -229,7 +236,7 @@ impl<'de> MapAccess<'de> for Children<'de> {
             value,
             children: self,
         })
-        .map_err(|error| error.inside(name))
+        .map_err(|error| error.inside(self.sought.unwrap_or(name)))
     }
 }
 
@@ -238,6 +245,22 @@ struct Field<'a, 'de> {
     name: &'de str,
     value: &'de Value,
     children: &'a mut Children<'de>,
+}
+
+impl<'de> Field<'_, 'de> {
+    /// Reads the first sibling called `name` from this one on, without moving past this one.
+    fn seek<V: Visitor<'de>>(self, name: &str, visitor: V) -> Result<V::Value> {
+        self.children.siblings.put_back(self.name);
+        let position = self.children.siblings.first_named(name);
+        let Some((name, value)) = self.children.at(position) else {
+            return visitor.visit_none();
+        };
+        let read = visitor.visit_some(value);
+        if read.is_err() {
+            self.children.sought = Some(name);
+        }
+        read
+    }
 }
 
 /// Forwards the named methods to the value alone.
@@ -273,9 +296,15 @@ impl<'de> Deserializer<'de> for Field<'_, 'de> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
+        if name == sought::ELEMENTS {
+            return self.value.deserialize_map(visitor);
+        }
+        if let Some(name) = sought::name(name) {
+            return self.seek(name, visitor);
+        }
         visitor.visit_newtype_struct(self)
     }
 
