@@ -14,7 +14,7 @@ use tower::{BoxError, Service, ServiceExt, util::Oneshot};
 
 use super::{ResponseFuture, Unreadable, future::Inbound};
 use crate::{
-    Message, Reply, observe,
+    Message, Reply, message, observe,
     signature::{Delivery, Verified},
     xml,
 };
@@ -112,7 +112,7 @@ where
             plaintext: body.into_bytes(),
             delivery: head.extensions.get::<Delivery>().cloned(),
         };
-        match xml::from_slice::<M>(&inbound.plaintext) {
+        match message::from_slice::<M>(&inbound.plaintext) {
             Ok(message) => {
                 let request = Request::from_parts(head, message);
                 ResponseFuture::handled(self.handler.clone().oneshot(request), inbound)

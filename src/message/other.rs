@@ -1,12 +1,19 @@
+use std::time::SystemTime;
+
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::time;
 use crate::xml::{self, Value};
 
 /// A push of a type that this crate does not know, with every field as it came.
 ///
+/// An unknown event is [`Event::Other`](super::Event::Other); an unknown message, a push of the open platform or of a suite
+/// (which have an InfoType and no MsgType) and an event without receiver or time is
+/// [`Message::Other`](super::Message::Other).
+///
 /// ```
 /// use serde::Deserialize;
-/// use tower_wechat::{Message, xml};
+/// use tower_wechat::{Message, message::Event, xml};
 ///
 /// #[derive(Deserialize)]
 /// #[serde(rename_all = "PascalCase")]
@@ -17,16 +24,18 @@ use crate::xml::{self, Value};
 /// }
 ///
 /// let message = xml::from_str("<xml>
+///     <ToUserName>gh_5d1c0e94a7b3</ToUserName><CreateTime>1717500123</CreateTime>
 ///     <MsgType>event</MsgType><Event>new_order</Event>
 ///     <OrderId>7</OrderId><Goods>fig</Goods><Goods>lime</Goods>
 /// </xml>")?;
-/// let Message::Other(other) = message else { panic!() };
+/// let Message::Event(event) = message else { panic!() };
+/// let Event::Other(other) = event.event else { panic!() };
 /// assert_eq!(other.event(), Some("new_order"));
 /// let order: Order = other.deserialize()?;
 /// assert_eq!((order.order_id.as_str(), order.goods.len()), ("7", 2));
 /// # Ok::<(), xml::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct OtherMessage {
     fields: Value,
@@ -80,6 +89,11 @@ impl OtherMessage {
     /// When it was sent, in seconds since the Unix epoch.
     pub fn create_time(&self) -> Option<u64> {
         self.text("CreateTime")?.trim().parse().ok()
+    }
+
+    /// [`create_time`](Self::create_time) as a [`SystemTime`].
+    pub fn created_at(&self) -> Option<SystemTime> {
+        time::at(self.create_time()?)
     }
 
     /// The message's id. An event has none: its MsgID is a job's.

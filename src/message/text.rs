@@ -9,13 +9,16 @@ use crate::xml;
 /// message.
 ///
 /// Fields after WeChat's page "Receiving standard messages".
+///
+#[doc = sample!("message/text")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct TextMessage {
     /// The account's original id, `gh_…`.
     pub to_user_name: String,
-    /// The sender's OpenID.
+    /// The sender's OpenID; empty where WeChat names nobody.
+    #[serde(default)]
     pub from_user_name: String,
     /// When the message was sent, in seconds since the Unix epoch.
     #[serde(deserialize_with = "xml::number")]
@@ -23,6 +26,7 @@ pub struct TextMessage {
     #[serde(default)]
     msg_type: Tag<Self>,
     /// What the user wrote. WeChat's own faces stand in it as text, such as `/::)`.
+    #[serde(deserialize_with = "xml::text")]
     pub content: String,
     /// The message's id, which WeChat's retries repeat. A decimal number, as a rule.
     #[serde(default, alias = "MsgID", deserialize_with = "xml::text")]

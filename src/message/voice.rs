@@ -9,13 +9,16 @@ use crate::xml;
 /// account, [`recognition`](Self::recognition) holds what was understood.
 ///
 /// Fields after WeChat's page "Receiving standard messages".
+///
+#[doc = sample!("message/voice")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct VoiceMessage {
     /// The account's original id, `gh_…`.
     pub to_user_name: String,
-    /// The sender's OpenID.
+    /// The sender's OpenID; empty where WeChat names nobody.
+    #[serde(default)]
     pub from_user_name: String,
     /// When the message was sent, in seconds since the Unix epoch.
     #[serde(deserialize_with = "xml::number")]

@@ -1,0 +1,48 @@
+use serde::{Deserialize, Serialize};
+
+use super::tag::{Tag, Tagged};
+use crate::xml;
+
+/// A link (链接消息).
+///
+/// WeChat sends it when a user shares a page with the account.
+///
+/// Fields after WeChat's page "Receiving standard messages".
+///
+#[doc = sample!("message/link")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct LinkMessage {
+    /// The account's original id, `gh_…`.
+    pub to_user_name: String,
+    /// The sender's OpenID; empty where WeChat names nobody.
+    #[serde(default)]
+    pub from_user_name: String,
+    /// When the message was sent, in seconds since the Unix epoch.
+    #[serde(deserialize_with = "xml::number")]
+    pub create_time: u64,
+    #[serde(default)]
+    msg_type: Tag<Self>,
+    /// The page's title.
+    #[serde(default)]
+    pub title: String,
+    /// What the page says of itself.
+    #[serde(default)]
+    pub description: String,
+    /// The page's address.
+    pub url: String,
+    /// The message's id, which WeChat's retries repeat. A decimal number, as a rule.
+    #[serde(default, alias = "MsgID", deserialize_with = "xml::text")]
+    pub msg_id: Option<String>,
+    /// The message's data id, if it comes from an article.
+    #[serde(default, deserialize_with = "xml::text")]
+    pub msg_data_id: Option<String>,
+    /// Which of several articles it comes from, counted from 1.
+    #[serde(default, deserialize_with = "xml::text")]
+    pub idx: Option<String>,
+}
+
+impl Tagged for LinkMessage {
+    const NAMES: &'static [&'static str] = &["link"];
+}
