@@ -11,10 +11,10 @@ use std::{borrow::Cow, hint::black_box};
 use criterion::{
     BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tower_wechat::{
     Message,
-    message::VoiceMessage,
+    message::{Event, VoiceMessage},
     xml::{self, Value},
 };
 
@@ -98,6 +98,132 @@ fn voice_owned(c: &mut Criterion) {
         quick_xml::de::from_str::<Owned>(xml)
     });
     group.finish();
+}
+
+/// Events with parts of their own: pictures chosen with a menu button, and the result of a mass-sent
+/// message.
+fn nested_events(c: &mut Criterion) {
+    nested_event::<Pics>(c, "read a picture picker's event", PICS);
+    nested_event::<MassSend>(c, "read a mass-send result", MASS_SEND);
+}
+
+/// `T` is what a rival, which cannot tell the types apart, reads the event into.
+fn nested_event<T: DeserializeOwned>(c: &mut Criterion, name: &str, event: &'static str) {
+    assert!(quick_xml::de::from_str::<T>(event).is_ok());
+    let typed = match xml::from_str(event).expect("reads") {
+        Message::Event(event) => !matches!(event.event, Event::Other(_)),
+        _ => false,
+    };
+    assert!(typed, "{event}");
+
+    let mut group = c.benchmark_group(name);
+    row(&mut group, "tower-wechat, Message", event, |xml| {
+        xml::from_str::<Message>(xml)
+    });
+    row(&mut group, "tower-wechat, plain struct", event, |xml| {
+        xml::from_str::<T>(xml)
+    });
+    row(&mut group, "quick-xml, plain struct", event, |xml| {
+        quick_xml::de::from_str::<T>(xml)
+    });
+    group.finish();
+}
+
+const PICS: &str = include_str!("../tests/it/fixtures/event/pic_photo_or_album.xml");
+const MASS_SEND: &str = include_str!("../tests/it/fixtures/event/masssendjobfinish.xml");
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(dead_code, reason = "only read")]
+struct Pics {
+    to_user_name: String,
+    from_user_name: String,
+    create_time: u64,
+    msg_type: String,
+    event: String,
+    event_key: String,
+    send_pics_info: SendPicsInfo,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(dead_code, reason = "only read")]
+struct SendPicsInfo {
+    count: u64,
+    pic_list: List<Picture>,
+}
+
+#[derive(Deserialize)]
+struct List<T> {
+    #[serde(default = "Vec::new")]
+    #[expect(dead_code, reason = "only read")]
+    item: Vec<T>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(dead_code, reason = "only read")]
+struct Picture {
+    pic_md5_sum: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(dead_code, reason = "only read")]
+struct MassSend {
+    to_user_name: String,
+    from_user_name: String,
+    create_time: u64,
+    msg_type: String,
+    event: String,
+    #[serde(rename = "MsgID")]
+    msg_id: String,
+    status: String,
+    total_count: u64,
+    filter_count: u64,
+    sent_count: u64,
+    error_count: u64,
+    copyright_check_result: Option<CopyrightCheckResult>,
+    article_url_result: Option<ArticleUrlResult>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(dead_code, reason = "only read")]
+struct CopyrightCheckResult {
+    count: u64,
+    result_list: List<CopyrightCheck>,
+    check_state: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(dead_code, reason = "only read")]
+struct CopyrightCheck {
+    article_idx: u64,
+    user_declare_state: Option<i64>,
+    audit_state: Option<i64>,
+    original_article_url: String,
+    original_article_type: Option<i64>,
+    can_reprint: u8,
+    need_replace_content: u8,
+    need_show_reprint_source: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(dead_code, reason = "only read")]
+struct ArticleUrlResult {
+    count: u64,
+    result_list: List<ArticleUrl>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(dead_code, reason = "only read")]
+struct ArticleUrl {
+    article_idx: u64,
+    article_url: String,
 }
 
 fn voice_cow(c: &mut Criterion) {
@@ -243,6 +369,7 @@ criterion_group!(
     voice_cow,
     voice_tree,
     long_text,
-    text_reply
+    text_reply,
+    nested_events
 );
 criterion_main!(benches);

@@ -64,6 +64,7 @@ macro_rules! sample {
     };
 }
 
+mod body;
 mod dispatch;
 pub mod event;
 mod file;
@@ -90,6 +91,7 @@ use std::time::SystemTime;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use self::body::Body;
 pub use self::{
     event::{Event, EventMessage},
     file::FileMessage,
@@ -252,10 +254,7 @@ impl Default for Message {
 /// If the body is of neither format, or does not hold what `T` needs. An error in JSON has no offset, and
 /// its path begins with `json`.
 pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> xml::Result<T> {
-    match body.trim_ascii_start() {
-        [b'{', ..] => json::from_slice(body),
-        _ => xml::from_slice(body),
-    }
+    Body::new(body)?.read()
 }
 
 /// Makes `created_at` of the types that have a `create_time`.
@@ -274,3 +273,6 @@ created_at! {
     TextMessage ImageMessage VoiceMessage VideoMessage ShortVideoMessage LocationMessage LinkMessage
     MiniProgramPageMessage FileMessage EventMessage
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,4 +190,4 @@ pub fn to_writer<W: io::Write, T: Serialize + ?Sized>(mut writer: W, value: &T) 
 const TYPICAL: usize = 512;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,7 +8,7 @@ use super::{Deserializer, ErrorKind, Value};
 
 /// Looks at the input that `shape` makes of two sizes, and wants twice the steps for twice the bytes.
 #[track_caller]
-fn check_linear<T: DeserializeOwned>(shape: impl Fn(usize) -> String) {
+pub(crate) fn check_linear<T: DeserializeOwned>(shape: impl Fn(usize) -> String) {
     let steps = |size| {
         let input = shape(size);
         let mut deserializer = Deserializer::from_str(&input);

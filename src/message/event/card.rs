@@ -146,7 +146,7 @@ pub struct UserGetCard {
     /// Whether a friend recommended it.
     #[serde(default, deserialize_with = "flag::optional")]
     pub is_recommend_by_friend: Option<bool>,
-    /// The user's UnionID, if the account is part of an open-platform account.
+    /// The user's `UnionID`, if the account is part of an open-platform account.
     pub union_id: Option<String>,
 }
 

@@ -16,7 +16,7 @@ pub(super) fn optional<'de, D: Deserializer<'de>>(
 
 struct Flag;
 
-impl<'de> Visitor<'de> for Flag {
+impl Visitor<'_> for Flag {
     type Value = Option<bool>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -486,5 +486,11 @@ fn unknown(fields: OtherMessage) -> Result<EventMessage, Unknown> {
     })
 }
 
+/// The names of all known events.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    Known::NAMES.iter().map(|(name, _)| *name)
+}
+
 #[cfg(test)]
 mod tests;

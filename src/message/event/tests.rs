@@ -1,1 +1,21 @@
+use std::collections::HashSet;
 
+use super::*;
+
+#[test]
+fn every_name_is_found_once() {
+    let lower: HashSet<_> = Known::NAMES
+        .iter()
+        .map(|(name, _)| name.to_lowercase())
+        .collect();
+    assert_eq!(lower.len(), Known::NAMES.len(), "a name for two events");
+    for (name, known) in Known::NAMES {
+        for name in [name.to_lowercase(), name.to_uppercase()] {
+            let found = name::find(&name).map(|found| format!("{found:?}"));
+            assert_eq!(found, Some(format!("{known:?}")));
+        }
+    }
+    for name in ["", "scan2", "sca", "subscribe ", "语音"] {
+        assert!(name::find(name).is_none(), "{name}");
+    }
+}

@@ -21,7 +21,7 @@ pub struct WifiConnected {
     /// The vendor's id.
     #[serde(default)]
     pub vendor_id: String,
-    /// The shop's id; PlaceId in older pushes.
+    /// The shop's id; `PlaceId` in older pushes.
     #[serde(alias = "PlaceId")]
     pub shop_id: Option<String>,
     /// The network device's id.

@@ -1,0 +1,111 @@
+//! What is unknown is kept whole.
+
+use serde::Deserialize;
+use tower_wechat::{
+    Message,
+    message::{Event, EventMessage, OtherMessage},
+    xml::{self, Value},
+};
+
+use super::{event, message, read, read_event};
+
+/// Checks that a push is kept as `Other`, field by field.
+#[track_caller]
+fn check(document: &str) -> OtherMessage {
+    let other = match read(document) {
+        Message::Other(other) => other,
+        Message::Event(EventMessage {
+            event: Event::Other(other),
+            ..
+        }) => other,
+        known => panic!("{known:?}"),
+    };
+    assert_eq!(other.fields(), &read::<Value>(document));
+    let written = xml::to_string(&read::<Message>(document)).expect("writes");
+    assert_eq!(read::<Message>(&written), read::<Message>(document));
+    other
+}
+
+const FIELDS: &str = "<B>2</B><A>1</A><B>3</B><C><D><![CDATA[]]></D><E/></C>";
+
+#[test]
+fn an_unknown_event() {
+    let other = check(&event("made_up", FIELDS));
+    assert_eq!(other.event(), Some("made_up"));
+    assert_eq!(other.from_user_name(), Some("o1"));
+    let event = read_event(&event("made_up", FIELDS));
+    assert_eq!(
+        (event.to_user_name.as_str(), event.create_time),
+        ("gh_1", 1_717_500_123)
+    );
+    assert_eq!(event.event.name(), "made_up");
+}
+
+#[test]
+fn an_unknown_message() {
+    let other = check(&message("made_up", FIELDS));
+    assert_eq!(other.msg_type(), Some("made_up"));
+    assert_eq!(other.create_time(), Some(1_717_500_123));
+    assert!(other.created_at().is_some());
+}
+
+#[test]
+fn the_type_may_stand_anywhere() {
+    for at in 0..=3 {
+        let mut fields = vec![
+            "<A>1</A>",
+            "<ToUserName>gh_1</ToUserName>",
+            "<CreateTime>7</CreateTime>",
+        ];
+        fields.insert(at, "<MsgType>made_up</MsgType>");
+        check(&format!("<xml>{}</xml>", fields.concat()));
+        fields[at] = "<Event>made_up</Event><X/><MsgType>event</MsgType>";
+        check(&format!("<xml>{}</xml>", fields.concat()));
+        fields[at] = "<MsgType>event</MsgType><X/><Event>made_up</Event>";
+        check(&format!("<xml>{}</xml>", fields.concat()));
+    }
+}
+
+#[test]
+fn pushes_without_a_message_type() {
+    let suite = check(
+        "<xml><SuiteId>ww1</SuiteId><InfoType>suite_ticket</InfoType><TimeStamp>7</TimeStamp></xml>",
+    );
+    assert_eq!(suite.info_type(), Some("suite_ticket"));
+    assert_eq!((suite.to_user_name(), suite.create_time()), (None, None));
+    check("<xml><action>CheckContainerPath</action></xml>");
+    check("<xml></xml>".replace("></", "><A/></").as_str());
+}
+
+#[test]
+fn an_unknown_event_without_the_common_fields_is_kept_too() {
+    let document = "<xml><MsgType>event</MsgType><Event>made_up</Event><A>1</A></xml>";
+    assert!(matches!(read(document), Message::Other(_)));
+    check(document);
+}
+
+#[test]
+fn it_reads_into_a_type_of_the_users() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Mine {
+        #[serde(rename = "A")]
+        a: u8,
+        #[serde(rename = "B")]
+        b: Vec<u8>,
+    }
+
+    let other = check(&event("made_up", FIELDS));
+    let mine: Mine = other.deserialize().expect("reads");
+    assert_eq!(
+        mine,
+        Mine {
+            a: 1,
+            b: vec![2, 3]
+        }
+    );
+    let json = r#"{"MsgType":"event","Event":"made_up","A":"1","B":[2,"3"]}"#;
+    let Message::Other(other) = serde_json::from_str(json).expect("reads") else {
+        panic!("a typed event");
+    };
+    assert_eq!(other.deserialize::<Mine>().expect("reads"), mine);
+}

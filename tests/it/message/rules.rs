@@ -1,0 +1,129 @@
+//! What the accessors say, and which values are taken as they come.
+
+use std::time::{Duration, SystemTime};
+
+use tower_wechat::{
+    Message,
+    message::{Event, event::Scan},
+};
+
+use super::{event, fixtures, message, read, read_event};
+
+#[test]
+fn only_what_a_user_waits_for_may_be_answered() {
+    for (name, document) in fixtures::fixtures("message") {
+        assert!(read::<Message>(&document).may_be_answered(), "{name}");
+    }
+    for (name, document) in fixtures::fixtures("event") {
+        let answered = ["subscribe", "scan", "click", "scancode_waitmsg"].contains(&name.as_str());
+        assert_eq!(
+            read::<Message>(&document).may_be_answered(),
+            answered,
+            "{name}"
+        );
+    }
+    assert!(read::<Message>(&message("made_up", "")).may_be_answered());
+    assert!(!read::<Message>(&event("made_up", "")).may_be_answered());
+    let suite = "<xml><InfoType>suite_ticket</InfoType></xml>";
+    assert!(!read::<Message>(suite).may_be_answered());
+}
+
+#[track_caller]
+fn check_scene(name: &str, fields: &str, expected: Option<&str>) {
+    let message: Message = read(&event(name, fields));
+    assert_eq!(message.scene(), expected, "{name}: {fields}");
+}
+
+#[test]
+fn the_scene_is_the_same_whether_the_user_follows_or_not() {
+    check_scene("subscribe", "<EventKey>qrscene_42</EventKey>", Some("42"));
+    check_scene(
+        "subscribe",
+        "<EventKey><![CDATA[qrscene_qrscene_]]></EventKey>",
+        Some("qrscene_"),
+    );
+    check_scene("subscribe", "<EventKey><![CDATA[]]></EventKey>", None);
+    check_scene("subscribe", "<EventKey>last_trade_no_1</EventKey>", None);
+    check_scene("subscribe", "", None);
+    check_scene("SCAN", "<EventKey>42</EventKey>", Some("42"));
+    check_scene("scan", "<EventKey>qrscene_</EventKey>", Some("qrscene_"));
+    check_scene("SCAN", "<EventKey/>", None);
+    check_scene("CLICK", "<EventKey>42</EventKey>", None);
+}
+
+#[test]
+fn the_time_is_a_system_time() {
+    let document = message("text", "<Content>a</Content>");
+    let expected = SystemTime::UNIX_EPOCH + Duration::from_secs(1_717_500_123);
+    let message: Message = read(&document);
+    assert_eq!(message.created_at(), Some(expected));
+    let Message::Text(mut text) = message else {
+        panic!("no text");
+    };
+    assert_eq!(text.created_at(), Some(expected));
+    // Far beyond what a SystemTime holds: no panic.
+    text.create_time = u64::MAX;
+    assert_eq!(text.created_at(), None);
+}
+
+#[test]
+fn placeholders_where_numbers_belong_do_not_stop_a_message() {
+    let fields =
+        "<Content>a</Content><MsgId>49d7-1_2</MsgId><MsgDataId>xxxx</MsgDataId><Idx>xxxx</Idx>";
+    let message: Message = read(&message("text", fields));
+    assert_eq!(message.msg_id(), Some("49d7-1_2"));
+    for name in ["MenuId", "MenuID"] {
+        let fields = format!("<EventKey>https://example.com</EventKey><{name}>MENUID</{name}>");
+        let Event::View(view) = read_event(&event("VIEW", &fields)).event else {
+            panic!("no view");
+        };
+        assert_eq!(view.menu_id.as_deref(), Some("MENUID"));
+    }
+}
+
+#[test]
+fn an_empty_optional_number_or_flag_does_not_stop_a_message() {
+    for empty in ["", "<![CDATA[]]>", " ", "<![CDATA[ ]]>"] {
+        let fields =
+            format!("<Location_X>1</Location_X><Location_Y>2</Location_Y><Scale>{empty}</Scale>");
+        let Message::Location(place) = read(&message("location", &fields)) else {
+            panic!("no place");
+        };
+        assert_eq!((place.location_x, place.scale), (1.0, None));
+        let fields = format!(
+            "<CardId>c</CardId><UserCardCode>1</UserCardCode><IsGiveByFriend>{empty}</IsGiveByFriend>"
+        );
+        let Event::UserGetCard(card) = read_event(&event("user_get_card", &fields)).event else {
+            panic!("no card");
+        };
+        assert_eq!(card.is_give_by_friend, None);
+    }
+}
+
+#[test]
+fn a_push_without_a_sender_or_an_id_arrives() {
+    let document =
+        event("CLICK", "<EventKey>k</EventKey>").replace("<FromUserName>o1</FromUserName>", "");
+    assert_eq!(read_event(&document).from_user_name, None);
+    let document =
+        message("text", "<Content>a</Content>").replace("<FromUserName>o1</FromUserName>", "");
+    let message: Message = read(&document);
+    assert_eq!((message.from_user_name(), message.msg_id()), (None, None));
+    assert!(matches!(message, Message::Text(_)));
+}
+
+#[test]
+fn an_events_job_id_is_no_message_id() {
+    let message: Message = read(&event(
+        "TEMPLATESENDJOBFINISH",
+        "<MsgID>7</MsgID><Status>failed: system failed</Status>",
+    ));
+    assert_eq!(message.msg_id(), None);
+}
+
+#[test]
+fn a_test_can_make_an_event() {
+    let mut scan = Scan::default();
+    scan.event_key = "lobby".to_owned();
+    assert_eq!(Event::Scan(scan).scene(), Some("lobby"));
+}
