@@ -12,4 +12,4 @@ pub use account::Account;
 pub use handler::{MessageService, message_fn};
 pub use message::Message;
 pub use reply::Reply;
-pub use signature::Verified;
+pub use signature::{Verified, VerifySignatureLayer};

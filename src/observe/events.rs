@@ -1,9 +1,19 @@
 //! Log events through the `tracing` crate.
 
 use tower::BoxError;
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
-use crate::{reply, xml};
+use crate::{reply, signature::Refusal, xml};
+
+/// A request was answered with a refusal; `account` is empty where none is known or named.
+pub(crate) fn callback_refused(account: &str, refusal: &Refusal) {
+    warn!(account, kind = ?refusal.kind(), "refused a callback");
+}
+
+/// The body of the inner service's response ended in an error, whose text is the service's own.
+pub(crate) fn response_broken_off(account: &str, error: &BoxError) {
+    error!(account, %error, "cannot read the body of the response");
+}
 
 /// A verified body of another type than the handler's has been acknowledged.
 pub(crate) fn another_type(account: &str, path: &str) {

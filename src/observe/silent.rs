@@ -2,7 +2,11 @@
 
 use tower::BoxError;
 
-use crate::{reply, xml};
+use crate::{reply, signature::Refusal, xml};
+
+pub(crate) fn callback_refused(_account: &str, _refusal: &Refusal) {}
+
+pub(crate) fn response_broken_off(_account: &str, _error: &BoxError) {}
 
 pub(crate) fn another_type(_account: &str, _path: &str) {}
 

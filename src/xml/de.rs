@@ -67,7 +67,7 @@ impl<'de> Deserializer<'de> {
             place: &mut self.reader,
             tag,
         };
-        read(root).map_err(|error| error.at(tag.at).inside(tag.name))
+        read(root).map_err(|error| self.reader.inside(&tag, error))
     }
 }
 
@@ -303,9 +303,10 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
         let value = visitor.visit_enum(Variant(&mut children))?;
         match children.next()? {
             None => Ok(value),
-            Some(extra) => {
-                Err(Error::expected(ErrorKind::Type, "one variant", "another element").at(extra.at))
-            }
+            Some(extra) => Err(
+                Error::expected(ErrorKind::Type, "one variant", "another element")
+                    .at(children.reader.offset_of(&extra)),
+            ),
         }
     }
 
@@ -456,7 +457,7 @@ impl<'de> MapAccess<'de> for Children<'_, 'de> {
         let name = BorrowedStrDeserializer::new(tag.name);
         seed.deserialize(name)
             .map(Some)
-            .map_err(|error: Error| error.at(tag.at))
+            .map_err(|error: Error| error.at(self.reader.offset_of(&tag)))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
@@ -466,8 +467,11 @@ impl<'de> MapAccess<'de> for Children<'_, 'de> {
                 "a value was asked for before its name",
             ));
         };
-        seed.deserialize(Element { place: self, tag })
-            .map_err(|error| error.at(tag.at).inside(tag.name))
+        seed.deserialize(Element {
+            place: &mut *self,
+            tag,
+        })
+        .map_err(|error| self.reader.inside(&tag, error))
     }
 }
 
@@ -495,7 +499,7 @@ impl<'de> SeqAccess<'de> for Repeated<'_, '_, 'de> {
         };
         seed.deserialize(member)
             .map(Some)
-            .map_err(|error| error.at(tag.at))
+            .map_err(|error| error.at(self.children.reader.offset_of(&tag)))
     }
 }
 
@@ -515,7 +519,7 @@ impl<'de> SeqAccess<'de> for Items<'_, '_, 'de> {
         };
         seed.deserialize(item)
             .map(Some)
-            .map_err(|error| error.at(tag.at).inside(tag.name))
+            .map_err(|error| self.0.reader.inside(&tag, error))
     }
 }
 
@@ -537,7 +541,7 @@ impl<'a, 'de> EnumAccess<'de> for Variant<'a, '_, 'de> {
         let name = BorrowedStrDeserializer::new(tag.name);
         let variant = seed
             .deserialize(name)
-            .map_err(|error: Error| error.at(tag.at))?;
+            .map_err(|error: Error| error.at(self.0.reader.offset_of(&tag)))?;
         Ok((
             variant,
             Element {
@@ -556,15 +560,22 @@ impl<'de> VariantAccess<'de> for Element<'de, &mut Reader<'de>> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value> {
-        let tag = self.tag;
-        seed.deserialize(self)
-            .map_err(|error| error.at(tag.at).inside(tag.name))
+        let Element { place, tag } = self;
+        seed.deserialize(Element {
+            place: &mut *place,
+            tag,
+        })
+        .map_err(|error| place.inside(&tag, error))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value> {
-        let tag = self.tag;
-        de::Deserializer::deserialize_tuple(self, length, visitor)
-            .map_err(|error| error.at(tag.at).inside(tag.name))
+        let Element { place, tag } = self;
+        let content = Element {
+            place: &mut *place,
+            tag,
+        };
+        de::Deserializer::deserialize_tuple(content, length, visitor)
+            .map_err(|error| place.inside(&tag, error))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -572,8 +583,12 @@ impl<'de> VariantAccess<'de> for Element<'de, &mut Reader<'de>> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        let tag = self.tag;
-        self.elements(visitor)
-            .map_err(|error| error.at(tag.at).inside(tag.name))
+        let Element { place, tag } = self;
+        Element {
+            place: &mut *place,
+            tag,
+        }
+        .elements(visitor)
+        .map_err(|error| place.inside(&tag, error))
     }
 }

@@ -26,9 +26,8 @@ pub(super) struct Reader<'de> {
 /// A start tag that has been read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tag<'de> {
+    /// A part of the input, so that it also tells where the tag stands.
     pub(super) name: &'de str,
-    /// The offset of its `<`.
-    pub(super) at: usize,
     /// 1 for the root.
     depth: u8,
     /// Whether it closes itself: `<a/>`.
@@ -85,6 +84,18 @@ impl<'de> Reader<'de> {
         self.at
     }
 
+    /// The offset of a tag's `<`, for errors: worked out instead of carried along.
+    pub(super) fn offset_of(&self, tag: &Tag<'de>) -> usize {
+        let name = tag.name.as_ptr().addr();
+        name.saturating_sub(self.input.as_ptr().addr() + 1)
+    }
+
+    /// Says of an error that it is inside the element of `tag`.
+    #[cold]
+    pub(super) fn inside(&self, tag: &Tag<'de>, error: Error) -> Error {
+        error.at(self.offset_of(tag)).inside(tag.name)
+    }
+
     /// Goes to a place that [`offset`](Self::offset) named.
     pub(super) fn seek(&mut self, offset: usize) {
         self.at = offset;
@@ -92,6 +103,9 @@ impl<'de> Reader<'de> {
 
     /// Reads up to and including the root's start tag.
     pub(super) fn root(&mut self) -> Result<Tag<'de>> {
+        if let Some(tag) = self.plain_start_tag(0) {
+            return Ok(tag);
+        }
         self.skip_misc()?;
         match self.rest() {
             [b'<', b'!', b'D' | b'd', ..] => Err(self.doctype()),
@@ -128,22 +142,26 @@ impl<'de> Reader<'de> {
     /// must not have closed itself.
     #[inline]
     pub(super) fn plain_child(&mut self, parent: &Tag<'de>) -> Option<Tag<'de>> {
+        self.plain_start_tag(parent.depth)
+    }
+
+    #[inline]
+    fn plain_start_tag(&mut self, parent_depth: u8) -> Option<Tag<'de>> {
         self.skip_white();
         let [b'<', rest @ ..] = self.rest() else {
             return None;
         };
         let length = rest.iter().position(|&byte| !is_name_byte(byte))?;
         let first = *rest.first()?;
-        if rest.get(length) != Some(&b'>') || !is_name_start(first) || parent.depth >= MAX_DEPTH {
+        if rest.get(length) != Some(&b'>') || !is_name_start(first) || parent_depth >= MAX_DEPTH {
             return None;
         }
         let at = self.at;
-        let depth = parent.depth + 1;
+        let depth = parent_depth + 1;
         let name = self.input.get(at + 1..at + 1 + length)?;
         self.advance(at + length + 2);
         Some(Tag {
             name,
-            at,
             depth,
             closed: false,
         })
@@ -151,6 +169,10 @@ impl<'de> Reader<'de> {
 
     #[inline(never)]
     fn child_or_end(&mut self, parent: &Tag<'de>) -> Result<Option<Tag<'de>>> {
+        if let Some(after) = self.closing(self.at, parent.name) {
+            self.advance(after);
+            return Ok(None);
+        }
         self.skip_misc()?;
         match self.rest() {
             [b'<', b'/', ..] => self.end_tag(parent).map(|()| None),
@@ -381,7 +403,6 @@ impl<'de> Reader<'de> {
         };
         Ok(Tag {
             name,
-            at,
             depth,
             closed,
         })
@@ -616,20 +637,35 @@ fn is_white(byte: u8) -> bool {
 fn is_name_byte(byte: u8) -> bool {
     NAME_BYTES
         .get(usize::from(byte))
-        .is_some_and(|is_name| *is_name)
+        .is_some_and(|role| *role != Role::None)
 }
 
+#[inline]
 fn is_name_start(byte: u8) -> bool {
-    is_name_byte(byte) && !matches!(byte, b'0'..=b'9' | b'-' | b'.')
+    NAME_BYTES
+        .get(usize::from(byte))
+        .is_some_and(|role| *role == Role::Start)
+}
+
+/// What a byte may be in a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    None,
+    Later,
+    Start,
 }
 
 /// A table, since every name is checked byte by byte.
-const NAME_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
+const NAME_BYTES: [Role; 256] = {
+    let mut table = [Role::None; 256];
     let mut byte: u8 = 0;
-    let mut rest: &mut [bool] = &mut table;
-    while let [entry, more @ ..] = rest {
-        *entry = matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b':' | b'-' | b'.' | 0x80..);
+    let mut rest: &mut [Role] = &mut table;
+    while let [role, more @ ..] = rest {
+        *role = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b':' | 0x80.. => Role::Start,
+            b'0'..=b'9' | b'-' | b'.' => Role::Later,
+            _ => Role::None,
+        };
         byte = byte.wrapping_add(1);
         rest = more;
     }

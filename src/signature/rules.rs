@@ -1,0 +1,96 @@
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, header, request::Parts};
+use http_body_util::Full;
+use tokio::time::Instant;
+
+use crate::{
+    account::Account,
+    signature::{Delivery, Query, Refusal, RefusalKind},
+};
+
+/// What a layer's clones share: the settings, and the decisions that need no body.
+#[derive(Clone)]
+pub(super) struct Rules {
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) freshness: Duration,
+    pub(super) body_limit: usize,
+    pub(super) body_timeout: Duration,
+}
+
+type Accounts = dyn Fn(&Parts) -> Option<Account> + Send + Sync;
+type Clock = dyn Fn() -> SystemTime + Send + Sync;
+
+/// What is to be done with a request, from its head alone.
+pub(super) enum Decision {
+    /// It is answered: URL verification, or a refusal.
+    Answer(Response<Full<Bytes>>),
+    /// WeChat delivers something: read the body.
+    Read(Delivery),
+}
+
+impl Rules {
+    /// `body_size` is how long the body is at least, as far as it says.
+    pub(super) fn decide(&self, head: &Parts, body_size: u64, arrival: Instant) -> Decision {
+        let Some(account) = (self.accounts)(head) else {
+            return Decision::Answer(Refusal::new(RefusalKind::UnknownAccount).answer(""));
+        };
+        self.decide_for(&account, head, body_size, arrival)
+            .unwrap_or_else(|refusal| Decision::Answer(refusal.answer(account.name())))
+    }
+
+    fn decide_for(
+        &self,
+        account: &Account,
+        head: &Parts,
+        body_size: u64,
+        arrival: Instant,
+    ) -> Result<Decision, Refusal> {
+        let is_verification = match head.method {
+            Method::GET => true,
+            Method::POST => false,
+            _ => return Err(Refusal::new(RefusalKind::Method)),
+        };
+        let query = Query::parse(head.uri.query().unwrap_or_default())?;
+        query.verify(account, (self.clock)(), self.freshness)?;
+        if is_verification {
+            return query.echostr().map(echo).map(Decision::Answer);
+        }
+        if content_length(head).unwrap_or(0).max(body_size) > self.body_limit as u64 {
+            return Err(Refusal::new(RefusalKind::BodyTooLarge));
+        }
+        Ok(Decision::Read(Delivery {
+            account: account.shared_name(),
+            arrival,
+            timestamp: query.seconds(),
+            freshness: self.freshness,
+        }))
+    }
+}
+
+/// A body that has lost its size on the way through other layers is still announced here.
+fn content_length(head: &Parts) -> Option<u64> {
+    head.headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// The client chooses the text, so that it must never be taken for a document.
+fn echo(echostr: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(Bytes::copy_from_slice(echostr.as_bytes())));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
