@@ -10,4 +10,5 @@
 mod handler;
 mod reply;
 mod samples;
+mod stack;
 mod xml;
