@@ -15,7 +15,10 @@ pub(super) fn signature(timestamp: &str, nonce: &str) -> String {
     let mut parts = [TOKEN, timestamp, nonce];
     parts.sort_unstable();
     let digest = Sha1::digest(parts.concat());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// A handler that runs for a query of which this is false was deceived.
