@@ -122,7 +122,7 @@ fn voice_owned(c: &mut Criterion) {
         &mut group,
         "quick-xml, VoiceMessage's fields",
         VOICE,
-        |xml| quick_xml::de::from_str::<VoiceTwin>(xml),
+        quick_xml::de::from_str::<VoiceTwin>,
     );
     row(&mut group, "quick-xml, plain struct", VOICE, |xml| {
         quick_xml::de::from_str::<Owned>(xml)
