@@ -9,6 +9,7 @@
 
 mod account;
 mod handler;
+mod hostile;
 mod reply;
 mod samples;
 mod signature;
