@@ -10,4 +10,8 @@
 mod handler;
 mod reply;
 mod samples;
+#[cfg(feature = "simulator")]
+mod simulator;
+#[cfg(feature = "simulator")]
+mod stack;
 mod xml;
