@@ -3,7 +3,7 @@
 //! What the console calls 服务器配置 (server configuration) becomes an [`Account`]. A wrong setting
 //! fails here, when the account is built, never per request.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::RangeInclusive, sync::Arc};
 
 use zeroize::Zeroizing;
 
@@ -159,5 +159,5 @@ pub enum ErrorKind {
     TokenCharacter,
 }
 
-/// Protocol reference: the console accepts 3 to 32 characters.
-const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 3..=32;
+/// The console's rule for its field Token: 必须为英文或数字，长度为3-32字符.
+const TOKEN_LENGTH: RangeInclusive<usize> = 3..=32;

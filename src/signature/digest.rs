@@ -20,9 +20,9 @@ impl Signature {
     /// Signs `parts`: they and the token are sorted bytewise, concatenated without separators and
     /// hashed.
     ///
-    /// A plain signature has the parts timestamp and nonce. The concatenation makes `["1", "23"]`
-    /// and `["12", "3"]` the same signature, so whoever checks one must know where each part ends:
-    /// [`Query`](super::Query) admits only forms that cannot be shifted into each other unnoticed.
+    /// A plain signature has the parts timestamp and nonce. Without separators `["1", "23"]` and
+    /// `["12", "3"]` have the same signature, so it says nothing about parts whose form is not checked;
+    /// [`Query`](super::Query) does that.
     pub fn new<const N: usize>(token: &Token, parts: &[&str; N]) -> Self {
         let mut parts = *parts;
         // The texts are short and differ early: comparing them in line is a third of the whole
@@ -41,18 +41,7 @@ impl Signature {
         }
         Self(hash.finalize().into())
     }
-}
 
-/// From exactly 40 hex digits of either case.
-impl FromStr for Signature {
-    type Err = Refusal;
-
-    fn from_str(text: &str) -> Result<Self, Refusal> {
-        Self::from_hex(text.as_bytes()).ok_or(Refusal::new(RefusalKind::Parameters))
-    }
-}
-
-impl Signature {
     pub(super) fn from_hex(digits: &[u8]) -> Option<Self> {
         let (pairs, []) = digits.as_chunks::<2>() else {
             return None;
@@ -68,25 +57,27 @@ impl Signature {
     }
 }
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+/// From exactly 40 hex digits of either case.
+impl FromStr for Signature {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        Self::from_hex(text.as_bytes()).ok_or(Refusal::new(RefusalKind::Parameters))
     }
 }
 
 impl ConstantTimeEq for Signature {
     fn ct_eq(&self, other: &Self) -> Choice {
-        // In words, as comparing single bytes takes half as long as the hash itself.
+        // All differences in one word, and that in constant time: `ct_eq` of the slices goes byte by
+        // byte and takes half as long as the hash.
         let (words, _) = self.0.as_chunks::<4>();
         let (others, _) = other.0.as_chunks::<4>();
         words
             .iter()
             .zip(others)
-            .map(|(word, other)| u32::from_ne_bytes(*word).ct_eq(&u32::from_ne_bytes(*other)))
-            .fold(Choice::from(1), |all, equal| all & equal)
+            .map(|(word, other)| u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(*other))
+            .fold(0, |differences, difference| differences | difference)
+            .ct_eq(&0)
     }
 }
 
@@ -107,6 +98,15 @@ impl fmt::Display for Signature {
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signature(..)")
+    }
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
     }
 }
 

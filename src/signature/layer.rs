@@ -12,7 +12,7 @@ use crate::{
     signature::{VerifySignature, rules::Rules},
 };
 
-/// Applies [`VerifySignature`]: nothing reaches the inner service but what WeChat signed.
+/// Applies [`VerifySignature`]: callbacks that WeChat has not signed are refused.
 ///
 /// See the [module docs](crate::signature) for the rules and an example.
 #[derive(Clone)]

@@ -210,8 +210,8 @@ fn ascii(text: Cow<'_, [u8]>, admitted: fn(&u8) -> bool) -> Option<Cow<'_, str>>
 /// The longest query, WeCom's with an encrypted echostr, stays below a quarter of it.
 const MAX_LENGTH: usize = 4096;
 
-/// Unix seconds have had ten digits since 2001 and will until 2286; a fixed length keeps digits from
-/// moving between timestamp and nonce.
+/// Unix seconds have had ten digits since 2001 and will until 2286. With a fixed length only few ways
+/// are left to move characters between timestamp and nonce, and all of them change the time.
 const TIMESTAMP_LENGTH: usize = 10;
 
 const MAX_NONCE_LENGTH: usize = 32;

@@ -18,7 +18,7 @@ use crate::signature::{
     rules::{Decision, Rules},
 };
 
-/// Calls the inner service with what WeChat signed, and answers everything else itself.
+/// Calls the inner service with the deliveries that WeChat signed, and answers everything else itself.
 ///
 /// Made by [`VerifySignatureLayer`](super::VerifySignatureLayer). It is always ready: the inner
 /// service is asked for readiness when a delivery has passed the check, so that a client that cannot

@@ -7,9 +7,11 @@
     reason = "a test that panics is a test that fails"
 )]
 
+mod account;
 mod handler;
 mod reply;
 mod samples;
+mod signature;
 #[cfg(feature = "simulator")]
 mod simulator;
 #[cfg(feature = "simulator")]
