@@ -1,38 +1,38 @@
 //! WeChat's side of the wire, for tests and local development: [`Simulator`].
 //!
 //! It signs and delivers messages to any Tower service, as WeChat's server does to yours, and says
-//! what the user would see in the chat. No public server, no account and no second device are
-//! needed, and with tokio's paused clock a test of three deliveries takes milliseconds:
+//! what the user would see in the chat. With tokio's paused clock, a test of three deliveries takes
+//! milliseconds:
 //!
 //! ```
 //! use std::{convert::Infallible, time::Duration};
 //!
+//! use bytes::Bytes;
 //! use http::{Request, Response};
 //! use http_body_util::Full;
 //! use tower_wechat::{Account, simulator::{Shown, Simulator}};
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # tokio::time::pause();
-//! // Thinks for a minute, whatever comes.
-//! let slow = tower::service_fn(|_: Request<Full<bytes::Bytes>>| async {
-//!     tokio::time::sleep(Duration::from_secs(60)).await;
-//!     Ok::<_, Infallible>(Response::new(Full::from("success")))
-//! });
+//! // In a test: #[tokio::test(start_paused = true)]
+//! #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let slow = tower::service_fn(|_: Request<Full<Bytes>>| async {
+//!         tokio::time::sleep(Duration::from_secs(60)).await;
+//!         Ok::<_, Infallible>(Response::new("success".to_owned()))
+//!     });
 //!
-//! let wechat = Simulator::new(Account::plain("rosebud7")?);
-//! let transcript = wechat.voice("media-1").recognition("你好").deliver(slow).await;
+//!     let wechat = Simulator::new(Account::plain("rosebud7")?);
+//!     let transcript = wechat.voice("media-1").recognition("你好").deliver(slow).await;
 //!
-//! let times = transcript.deliveries().iter().map(|delivery| delivery.at().as_secs());
-//! assert_eq!(times.collect::<Vec<_>>(), [0, 5, 10]);
-//! assert_eq!(transcript.shown(), &Shown::Fault);
-//! # Ok(())
-//! # }
+//!     let sent = transcript.deliveries().iter().map(|delivery| delivery.at().as_secs());
+//!     assert_eq!(sent.collect::<Vec<_>>(), [0, 5, 10]);
+//!     assert_eq!(transcript.shown(), &Shown::Fault);
+//!     Ok(())
+//! }
 //! ```
 //!
-//! The service is yours with all its layers, an axum `Router`, or hyper-util's `Client`, which reaches
-//! a server over its socket ([`with_uri`](Simulator::with_uri) says where). Tokio's clock and its
-//! timers must be running.
+//! The service is your stack, an axum `Router`, or hyper-util's `Client`, which reaches a server over
+//! its socket; [`with_uri`](Simulator::with_uri) says where that is. Delivering needs a tokio runtime
+//! with its timers enabled. Plain mode is all that it speaks so far.
 //!
 //! # What WeChat does
 //!

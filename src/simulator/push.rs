@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
 use http_body_util::Full;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::{BoxError, Service};
 
 use super::{
@@ -154,7 +154,7 @@ impl Push {
         let mut query = signed.to_string();
         if !parties.user.is_empty() {
             query.push_str("&openid=");
-            query.extend(utf8_percent_encode(&parties.user, NON_ALPHANUMERIC));
+            query.extend(utf8_percent_encode(&parties.user, OPENID_ESCAPES));
         }
         query
     }
@@ -187,6 +187,9 @@ impl fmt::Display for Fields {
 fn section(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
     writeln!(f, "<{name}><![CDATA[{value}]]></{name}>")
 }
+
+/// An `OpenID` consists of letters, digits, `-` and `_`.
+const OPENID_ESCAPES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 const RECOGNITION: &str = "Recognition";
 
