@@ -16,7 +16,7 @@ use tower_wechat::{
     message::VoiceMessage,
     reply::Addressing,
     signature::{Query, RefusalKind},
-    simulator::{FaultKind, Shown, Simulator, Transcript},
+    simulator::{Delivery, Fault, FaultKind, Push, Shown, Simulator, Transcript},
     xml,
 };
 
@@ -72,11 +72,7 @@ fn seconds(transcript: &Transcript) -> Vec<f64> {
 #[track_caller]
 fn check(transcript: &Transcript, sent: &[f64], fault: Option<FaultKind>, shown: &Shown) {
     let last = transcript.deliveries().last().unwrap();
-    assert_eq!(
-        last.fault().map(|fault| fault.kind()),
-        fault,
-        "{transcript}"
-    );
+    assert_eq!(last.fault().map(Fault::kind), fault, "{transcript}");
     assert_eq!(transcript.shown(), shown, "{transcript}");
     assert_eq!(seconds(transcript), sent, "{transcript}");
     let first = transcript.deliveries()[0].query();
@@ -139,10 +135,7 @@ async fn only_status_200_counts() {
             Some(FaultKind::Status),
             &Shown::Fault,
         );
-        let statuses = transcript
-            .deliveries()
-            .iter()
-            .map(|delivery| delivery.status());
+        let statuses = transcript.deliveries().iter().map(Delivery::status);
         let expected = StatusCode::from_u16(status).unwrap();
         assert!(statuses.eq([Some(expected); 3]));
     }
@@ -408,7 +401,7 @@ async fn what_makes_no_sense_shows_the_fault_text() {
         ),
     ] {
         let transcript = answer_with(pattern).await;
-        let fault = transcript.deliveries()[0].fault().map(|fault| fault.kind());
+        let fault = transcript.deliveries()[0].fault().map(Fault::kind);
         assert_eq!(fault, Some(kind), "{pattern}: {transcript}");
         check(&transcript, ONCE, Some(kind), &Shown::Fault);
     }
@@ -426,7 +419,7 @@ async fn a_text_has_at_most_2048_bytes() {
             respond(200, document.replace("{long}", &"x".repeat(length)))
         });
         let transcript = wechat().text("hi").deliver(long).await;
-        let found = transcript.deliveries()[0].fault().map(|fault| fault.kind());
+        let found = transcript.deliveries()[0].fault().map(Fault::kind);
         assert_eq!(found, fault, "{length}");
     }
 
@@ -436,7 +429,7 @@ async fn a_text_has_at_most_2048_bytes() {
 }
 
 /// Everything that a server gets to see of a push.
-async fn seen(push: tower_wechat::simulator::Push) -> (Request<Bytes>, Transcript) {
+async fn seen(push: Push) -> (Request<Bytes>, Transcript) {
     let seen = Arc::new(Mutex::new(None));
     let keep = seen.clone();
     let service = service_fn(move |request: Request<Full<Bytes>>| {
@@ -579,11 +572,7 @@ async fn the_echo_is_exact() {
             Ok::<_, Infallible>(respond(status, echo(query.echostr().unwrap())))
         });
         let delivery = wechat().verify_url(service).await;
-        assert_eq!(
-            delivery.fault().map(|fault| fault.kind()),
-            fault,
-            "{delivery}"
-        );
+        assert_eq!(delivery.fault().map(Fault::kind), fault, "{delivery}");
     }
 
     let silent = service_fn(|_: Request<Full<Bytes>>| {
@@ -591,4 +580,13 @@ async fn the_echo_is_exact() {
     });
     let delivery = wechat().verify_url(silent).await;
     assert_eq!(delivery.fault().unwrap().kind(), FaultKind::HungUp);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_moves_between_threads() {
+    let service = service_fn(|_: Request<Full<Bytes>>| async {
+        Ok::<_, Infallible>(respond(200, "success"))
+    });
+    let delivery = tokio::spawn(wechat().text("hi").deliver(service));
+    assert_eq!(delivery.await.unwrap().shown(), &Shown::Nothing);
 }
