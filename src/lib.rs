@@ -1,6 +1,84 @@
 //! Receive what WeChat (微信) pushes to an Official Account, on any Tower-based server.
+//!
+//! WeChat POSTs a user's message to the developer's URL, waits 5 seconds, then hangs up and sends it
+//! again, three times in all. These layers check that it was WeChat, run the handler once however often
+//! the message comes, and give every retry the one reply; the handler sees a typed message.
+//!
+//! ```no_run
+//! use tower::{BoxError, ServiceBuilder};
+//! use tower_wechat::{Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! let wechat = ServiceBuilder::new()
+//!     .layer(VerifySignatureLayer::new(Account::plain("rosebud7")?))
+//!     .layer(DedupLayer::in_memory())
+//!     .service(message_fn(|message: Message| async move {
+//!         Ok::<_, BoxError>(match message {
+//!             Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_else(|| "?".into())),
+//!             _ => Reply::success(),
+//!         })
+//!     }));
+//! let app = axum::Router::new().route_service("/wechat", wechat);
+//! axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, app).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How a delivery flows
+//!
+//! A *delivery* is one HTTP request from WeChat; one message may come in several. A *run* is one
+//! execution of the handler.
+//!
+//! ```text
+//! POST /wechat?signature&timestamp&nonce
+//!  └ VerifySignature   notes the arrival, checks the query, reads the bounded body   signature
+//!     └ Dedup          one run a message; retries join it or get its reply again     dedup
+//!        └ MessageService   plaintext → message                                       handler, message
+//!           └ your handler  message → reply                                           reply
+//!  ← the reply's XML, addressed to the sender, kept for retries, 200
+//! ```
+//!
+//! What holds on the way:
+//!
+//! - Nothing unverified is parsed, remembered or run: the inner layers take only [`Verified`] bodies,
+//!   which only [`VerifySignatureLayer`] makes, so the compiler checks the layers' order.
+//! - The layers are always ready. An unverified client or a duplicate never holds a permit of a limit
+//!   further inside.
+//! - A refusal is a response, never an error. Its reason is in the response's extensions and in the
+//!   log, never in the body.
+//! - All deadlines count from the arrival of the request's head.
+//! - State lives in the layer: all services that one layer makes share it.
+//!
+//! # Parts by themselves
+//!
+//! Each layer works alone. [`VerifySignatureLayer`] goes around any service that takes [`Verified`] as
+//! its request body, such as an axum router whose handlers extract `Bytes`; [`signature::Query`] is the
+//! same check without Tower. [`xml`] is a serde format of its own, and the types of [`message`] are
+//! read with it: `xml::from_str::<VoiceMessage>(body)`.
+//!
+//! # Features
+//!
+//! None is on by default, and turning one on changes nothing that is there without it.
+//!
+//! - `simulator`: WeChat's side of the wire, for tests and local development.
+//! - `tracing`: log events through the `tracing` crate, for refusals, failed runs and unreadable bodies.
+//!   Without it the crate logs nothing.
+//!
+//! # Threat model
+//!
+//! - **Anyone on the internet** may send requests. They cost a hash and a bounded read of the query
+//!   until the signature is right; the body is read, within its limit and time, only then.
+//! - **Whoever has seen a signed query** may send it again until its timestamp is too old. In plain
+//!   mode that query does not cover the body: they may send any message under it. Serve the URL over
+//!   TLS, and keep query strings out of logs that others read.
+//! - **A user** chooses the text in a message, and WeChat does not escape it. It cannot replace another
+//!   field; it may add one that is absent otherwise ([`xml`] says how).
+//! - **Logs and errors** hold no tokens, no signatures and no contents. An [`xml::Error`] shown whole
+//!   quotes at most 32 characters of what it found; the log gets its kind, offset and path alone.
 
 pub mod account;
+pub mod dedup;
 pub mod handler;
 pub mod message;
 mod observe;
@@ -11,6 +89,7 @@ pub mod simulator;
 pub mod xml;
 
 pub use account::Account;
+pub use dedup::DedupLayer;
 pub use handler::{MessageService, message_fn};
 pub use message::Message;
 pub use reply::Reply;

@@ -3,7 +3,7 @@
 use tower::BoxError;
 use tracing::{debug, error, warn};
 
-use crate::{reply, signature::Refusal, xml};
+use crate::{dedup::Failure, reply, signature::Refusal, xml};
 
 /// A request was answered with a refusal; `account` is empty where none is known or named.
 pub(crate) fn callback_refused(account: &str, refusal: &Refusal) {
@@ -41,4 +41,22 @@ pub(crate) fn handler_failed(account: &str, error: &BoxError) {
 /// A handler returned a reply that cannot be sent.
 pub(crate) fn reply_dropped(account: &str, error: &reply::Error) {
     error!(account, kind = ?error.kind(), %error, "acknowledged instead of sending the reply");
+}
+
+/// A run of a message failed; `number` is the run's. An error's text is the inner service's own.
+pub(crate) fn run_failed(account: &str, number: u32, failure: &Failure) {
+    warn!(account, number, %failure, "a run failed");
+}
+
+/// A message has been acknowledged although each of its `runs` failed.
+pub(crate) fn message_given_up(account: &str, runs: u32) {
+    error!(
+        account,
+        runs, "acknowledged a message without a run that succeeded"
+    );
+}
+
+/// A delivery was answered 503, so that WeChat sends it again.
+pub(crate) fn delivery_turned_away(account: &str, reason: &'static str) {
+    warn!(account, reason, "turned a delivery away");
 }

@@ -2,7 +2,7 @@
 
 use tower::BoxError;
 
-use crate::{reply, signature::Refusal, xml};
+use crate::{dedup::Failure, reply, signature::Refusal, xml};
 
 pub(crate) fn callback_refused(_account: &str, _refusal: &Refusal) {}
 
@@ -15,3 +15,9 @@ pub(crate) fn unreadable(_account: &str, _error: &xml::Error) {}
 pub(crate) fn handler_failed(_account: &str, _error: &BoxError) {}
 
 pub(crate) fn reply_dropped(_account: &str, _error: &reply::Error) {}
+
+pub(crate) fn run_failed(_account: &str, _number: u32, _failure: &Failure) {}
+
+pub(crate) fn message_given_up(_account: &str, _runs: u32) {}
+
+pub(crate) fn delivery_turned_away(_account: &str, _reason: &'static str) {}
