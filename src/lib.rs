@@ -84,6 +84,8 @@ pub mod message;
 mod observe;
 pub mod reply;
 pub mod signature;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 pub mod xml;
 
 pub use account::Account;

@@ -13,4 +13,8 @@ mod hostile;
 mod reply;
 mod samples;
 mod signature;
+#[cfg(feature = "simulator")]
+mod simulator;
+#[cfg(feature = "simulator")]
+mod stack;
 mod xml;
