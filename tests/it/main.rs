@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod dedup;
 mod handler;
 mod hostile;
 mod reply;
