@@ -94,3 +94,7 @@ pub use handler::{MessageService, message_fn};
 pub use message::Message;
 pub use reply::Reply;
 pub use signature::{Verified, VerifySignatureLayer};
+
+#[cfg(all(doctest, feature = "simulator"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
