@@ -8,6 +8,7 @@
 
 use std::{
     convert::Infallible,
+    fmt::Write as _,
     hint::black_box,
     time::{Duration, Instant, SystemTime},
 };
@@ -227,7 +228,10 @@ fn voice(msg_id: u64) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// As long as real ones are, 40 bytes with timestamp and nonce.
