@@ -266,15 +266,12 @@ impl<'de> Reader<'de> {
         let rest = self.rest();
         let section = rest.strip_prefix(SECTION);
         let content = section.unwrap_or(rest);
-        let (length, behind) = match section {
-            Some(section) => {
-                let length = section_end(section)?;
-                (length, section.get(length + SECTION_END.len()..)?)
-            }
-            None => {
-                let length = memchr2(b'<', b'&', rest)?;
-                (length, rest.get(length..)?)
-            }
+        let (length, behind) = if section.is_some() {
+            let length = section_end(content)?;
+            (length, content.get(length + SECTION_END.len()..)?)
+        } else {
+            let length = memchr2(b'<', b'&', content)?;
+            (length, content.get(length..)?)
         };
         let behind = behind
             .strip_prefix(b"</")?

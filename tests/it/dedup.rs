@@ -50,10 +50,9 @@ fn stack(layer: &DedupLayer) -> (impl Delivers, Runs) {
             let run = *request.extensions().get::<Run>().expect("a run's number");
             let (verdict, decided) = oneshot::channel();
             sender.send((run, verdict)).expect("the test still runs");
-            match decided.await {
-                Ok(verdict) => verdict,
-                Err(_) => panic!("the test drops the verdict to make the run panic"),
-            }
+            decided
+                .await
+                .expect("a test drops the verdict to make the run panic")
         }
     });
     (layer.layer(inner), Runs(receiver))
@@ -102,8 +101,8 @@ async fn settle() {
     }
 }
 
-fn ok(body: &'static str) -> Verdict {
-    Ok(Response::new(Full::from(body)))
+fn ok(body: &'static str) -> Response<Full<Bytes>> {
+    Response::new(Full::from(body))
 }
 
 fn text(from: &str, msg_id: &str, content: &str) -> String {
@@ -138,7 +137,7 @@ async fn a_retry_joins_the_run_and_gets_its_reply() {
     let (run, verdict) = runs.next().await;
     assert_eq!(run.number(), 1);
     runs.check_none();
-    verdict.send(ok("reply")).unwrap();
+    verdict.send(Ok(ok("reply"))).unwrap();
     check(&first.await.unwrap(), 200, "reply");
     check(&second.await.unwrap(), 200, "reply");
 }
@@ -154,7 +153,7 @@ async fn a_client_that_goes_away_stops_nothing() {
     let second = stack.deliver(&text("user", "1", "hi")).await;
     runs.check_none();
     advance(Duration::from_secs(3)).await;
-    verdict.send(ok("reply")).unwrap();
+    verdict.send(Ok(ok("reply"))).unwrap();
     check(&second.await.unwrap(), 200, "reply");
 }
 
@@ -163,7 +162,7 @@ async fn a_message_runs_though_its_only_delivery_never_waits() {
     let (stack, mut runs) = stack(&DedupLayer::in_memory());
     stack.deliver(&text("user", "1", "hi")).await.abort();
     let (_, verdict) = runs.next().await;
-    verdict.send(ok("reply")).unwrap();
+    verdict.send(Ok(ok("reply"))).unwrap();
     settle().await;
     let retry = stack.deliver(&text("user", "1", "hi")).await;
     check(&retry.await.unwrap(), 200, "reply");
@@ -174,7 +173,7 @@ async fn a_message_runs_though_its_only_delivery_never_waits() {
 async fn a_reply_is_kept_then_a_mark_then_nothing() {
     let (stack, mut runs) = stack(&DedupLayer::in_memory());
     let first = stack.deliver(&text("user", "1", "hi")).await;
-    runs.next().await.1.send(ok("reply")).unwrap();
+    runs.next().await.1.send(Ok(ok("reply"))).unwrap();
     check(&first.await.unwrap(), 200, "reply");
     for (after, expected) in [(59, "reply"), (1, "success"), (539, "success")] {
         advance(Duration::from_secs(after)).await;
@@ -226,7 +225,7 @@ async fn a_failed_run_is_repeated_by_its_task() {
         }
         let (run, verdict) = runs.next().await;
         assert_eq!(run.number(), 3);
-        verdict.send(ok("at last")).unwrap();
+        verdict.send(Ok(ok("at last"))).unwrap();
         let retry = stack.deliver(&text("user", "1", "hi")).await;
         check(&retry.await.unwrap(), 200, "at last");
     }
@@ -253,7 +252,7 @@ async fn no_delivery_waits_longer_than_six_seconds() {
     let (_, verdict) = runs.next().await;
     check(&first.await.unwrap(), 503, "");
     assert_eq!(begun.elapsed(), Duration::from_secs(6));
-    verdict.send(ok("reply")).unwrap();
+    verdict.send(Ok(ok("reply"))).unwrap();
     let retry = stack.deliver(&text("user", "1", "hi")).await;
     check(&retry.await.unwrap(), 200, "reply");
 }
@@ -325,7 +324,7 @@ async fn all_services_of_a_layer_share_its_messages() {
     let (second, mut none) = stack(&layer.clone());
     let one = first.deliver(&text("user", "1", "hi")).await;
     let other = second.deliver(&text("user", "1", "hi")).await;
-    runs.next().await.1.send(ok("reply")).unwrap();
+    runs.next().await.1.send(Ok(ok("reply"))).unwrap();
     check(&one.await.unwrap(), 200, "reply");
     check(&other.await.unwrap(), 200, "reply");
     none.check_none();
@@ -339,9 +338,9 @@ async fn at_the_bound_on_running_messages_a_delivery_waits_for_room() {
     let second = stack.deliver(&text("user", "2", "hi")).await;
     runs.check_none();
     advance(Duration::from_secs(4)).await;
-    verdict.send(ok("reply")).unwrap();
+    verdict.send(Ok(ok("reply"))).unwrap();
     settle().await;
-    runs.next().await.1.send(ok("second")).unwrap();
+    runs.next().await.1.send(Ok(ok("second"))).unwrap();
     check(&second.await.unwrap(), 200, "second");
 }
 
@@ -364,7 +363,7 @@ async fn deliveries_waiting_for_one_message_are_bounded() {
     let second = stack.deliver(&text("user", "1", "hi")).await;
     let third = stack.deliver(&text("user", "1", "hi")).await;
     let (_, verdict) = runs.next().await;
-    verdict.send(ok("reply")).unwrap();
+    verdict.send(Ok(ok("reply"))).unwrap();
     // The third has waited outside, and finds the kept reply.
     for delivery in [first, second, third] {
         check(&delivery.await.unwrap(), 200, "reply");
@@ -377,7 +376,7 @@ async fn replies_over_the_bound_leave_their_marks() {
     let (stack, mut runs) = stack(&DedupLayer::in_memory().with_max_reply_bytes(10));
     for (id, reply) in [("1", "six by"), ("2", "five!")] {
         let delivery = stack.deliver(&text("user", id, "hi")).await;
-        runs.next().await.1.send(ok(reply)).unwrap();
+        runs.next().await.1.send(Ok(ok(reply))).unwrap();
         check(&delivery.await.unwrap(), 200, reply);
     }
     let retry = stack.deliver(&text("user", "1", "hi")).await;
@@ -392,7 +391,7 @@ async fn at_the_bound_on_messages_the_one_that_ended_first_is_forgotten() {
     let (stack, mut runs) = stack(&DedupLayer::in_memory().with_max_messages(2));
     for id in ["1", "2", "3"] {
         let delivery = stack.deliver(&text("user", id, "hi")).await;
-        runs.next().await.1.send(ok("reply")).unwrap();
+        runs.next().await.1.send(Ok(ok("reply"))).unwrap();
         check(&delivery.await.unwrap(), 200, "reply");
     }
     let kept = stack.deliver(&text("user", "2", "hi")).await;
@@ -481,7 +480,7 @@ proptest! {
                         verdicts.lock().await.push(verdict);
                         // Dropped at the test's end, too: all the same, it ends.
                         let _ = decided.await;
-                        ok(["a", "b", "c", "d"][message])
+                        Ok::<_, Infallible>(ok(["a", "b", "c", "d"][message]))
                     }
                 }
             });
