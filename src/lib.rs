@@ -98,3 +98,7 @@ pub use signature::{Verified, VerifySignatureLayer};
 #[cfg(all(doctest, feature = "simulator"))]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+#[cfg(all(doctest, feature = "simulator"))]
+#[doc = include_str!("../README.zh-CN.md")]
+mod readme_in_chinese {}
