@@ -438,6 +438,32 @@ async fn what_a_response_says_to_wechat_is_kept_as_it_was() {
     assert_eq!(again.headers()["content-type"], "application/xml");
 }
 
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn the_log_tells_of_failed_runs_and_quotes_nothing() {
+    let log = crate::log::of(async || {
+        let layer = DedupLayer::in_memory().with_retry_delays([Duration::ZERO]);
+        let (stack, mut runs) = stack(&layer);
+        let waiting = stack.deliver(&text("user", "1", "hush")).await;
+        let (_, verdict) = runs.next().await;
+        check(&waiting.await.unwrap(), 503, "");
+        verdict.send(Err("out of ink".into())).unwrap();
+        drop(runs.next().await);
+        settle().await;
+    })
+    .await;
+    assert!(!log.contains("hush"), "{log}");
+    crate::log::check(
+        &log,
+        [
+            &["WARN", "turned a delivery away", "no outcome yet"],
+            &["WARN", "number=1", "out of ink"],
+            &["WARN", "number=2", "panicked"],
+            &["ERROR", "runs=2"],
+        ],
+    );
+}
+
 /// One thing that happens to a stack.
 #[derive(Debug, Clone)]
 enum Step {

@@ -11,6 +11,8 @@ mod account;
 mod dedup;
 mod handler;
 mod hostile;
+#[cfg(feature = "tracing")]
+mod log;
 mod reply;
 mod samples;
 mod signature;
