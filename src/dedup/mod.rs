@@ -72,7 +72,7 @@
 //!     .layer(DedupLayer::in_memory())
 //!     .service_fn(|_: Request<Verified>| async {
 //!         RUNS.fetch_add(1, Ordering::SeqCst);
-//!         Ok::<_, BoxError>(Response::new(Full::from(Bytes::from_static(b"success"))))
+//!         Ok::<_, BoxError>(Response::new(Full::<Bytes>::from("success")))
 //!     });
 //! for _retry in 0..3 {
 //!     let delivery = Verified::assume("<xml><MsgType>text</MsgType><MsgId>1</MsgId></xml>");

@@ -86,8 +86,14 @@ impl<'de> Reader<'de> {
 
     /// The offset of a tag's `<`, for errors: worked out instead of carried along.
     pub(super) fn offset_of(&self, tag: &Tag<'de>) -> usize {
-        let name = tag.name.as_ptr().addr();
-        name.saturating_sub(self.input.as_ptr().addr() + 1)
+        self.offset_in(tag.name).saturating_sub(1)
+    }
+
+    /// The offset of `part`, which is a part of the input.
+    fn offset_in(&self, part: &'de str) -> usize {
+        part.as_ptr()
+            .addr()
+            .saturating_sub(self.input.as_ptr().addr())
     }
 
     /// Says of an error that it is inside the element of `tag`.
@@ -266,15 +272,12 @@ impl<'de> Reader<'de> {
         let rest = self.rest();
         let section = rest.strip_prefix(SECTION);
         let content = section.unwrap_or(rest);
-        let (length, behind) = match section {
-            Some(section) => {
-                let length = section_end(section)?;
-                (length, section.get(length + SECTION_END.len()..)?)
-            }
-            None => {
-                let length = memchr2(b'<', b'&', rest)?;
-                (length, rest.get(length..)?)
-            }
+        let (length, behind) = if section.is_some() {
+            let length = section_end(content)?;
+            (length, content.get(length + SECTION_END.len()..)?)
+        } else {
+            let length = memchr2(b'<', b'&', content)?;
+            (length, content.get(length..)?)
         };
         let behind = behind
             .strip_prefix(b"</")?
@@ -315,13 +318,7 @@ impl<'de> Reader<'de> {
                 };
                 let text = run.trim_end_matches(WHITE);
                 if !text.is_empty() {
-                    let text = unescape(text).map_err(|_| {
-                        self.error(
-                            ErrorKind::Entity,
-                            "a predefined or numeric entity",
-                            Quoted(text),
-                        )
-                    })?;
+                    let text = self.unescaped(text)?;
                     append(&mut value, std::mem::take(&mut pending));
                     append(&mut value, text);
                 }
@@ -357,6 +354,20 @@ impl<'de> Reader<'de> {
                 _ => return Err(self.error(ErrorKind::Type, "text", "an element")),
             }
         }
+    }
+
+    /// Replaces the entities in `text`, a part of the input.
+    fn unescaped(&self, text: &'de str) -> Result<Cow<'de, str>> {
+        unescape(text).map_err(|_| {
+            // The first that does not read by itself.
+            let rest = text.match_indices('&').filter_map(|(at, _)| text.get(at..));
+            let mut entities = rest.filter_map(|rest| rest.split_inclusive(';').next());
+            let entity = entities
+                .find(|entity| unescape(entity).is_err())
+                .unwrap_or(text);
+            let expected = "a predefined or numeric entity";
+            Error::expected(ErrorKind::Entity, expected, Quoted(entity)).at(self.offset_in(entity))
+        })
     }
 
     /// The value of a leaf that XML finds malformed because WeChat does not split a typed `]]>`: the raw
