@@ -107,6 +107,7 @@ pub mod items;
 mod key;
 #[cfg(test)]
 mod meter;
+mod near;
 #[cfg(not(test))]
 #[path = "meter_silent.rs"]
 mod meter;

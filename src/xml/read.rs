@@ -11,6 +11,7 @@ use quick_xml::escape::unescape;
 use super::{
     error::{Error, ErrorKind, Quoted, Result},
     meter::Meter,
+    near::Leaf,
 };
 
 /// A position in the input.
@@ -18,6 +19,8 @@ use super::{
 pub(super) struct Reader<'de> {
     input: &'de str,
     at: usize,
+    /// A leaf that has been looked at, to be read again.
+    known: Option<Leaf<'de>>,
     /// How many more bytes may be read a second time.
     budget: usize,
     pub(super) meter: Meter,
@@ -74,6 +77,7 @@ impl<'de> Reader<'de> {
         Self {
             input,
             at: byte_order_mark,
+            known: None,
             budget: input.len().saturating_mul(REREADS),
             meter: Meter::new(),
         }
@@ -105,6 +109,30 @@ impl<'de> Reader<'de> {
     /// Goes to a place that [`offset`](Self::offset) named.
     pub(super) fn seek(&mut self, offset: usize) {
         self.at = offset;
+        self.known = None;
+    }
+
+    /// Reads past the element of `tag`, and says how to get back to it.
+    #[inline]
+    pub(super) fn leaf(&mut self, tag: Tag<'de>) -> Result<Leaf<'de>> {
+        let content = self.at;
+        let text = self.plain_text(&tag);
+        if text.is_none() {
+            self.skip(&tag).map_err(|error| error.inside(tag.name))?;
+        }
+        Ok(Leaf {
+            tag,
+            content,
+            text,
+            after: self.at,
+        })
+    }
+
+    /// Goes to the content of a child that has been looked at.
+    #[inline]
+    pub(super) fn go_to(&mut self, leaf: Leaf<'de>) {
+        self.at = leaf.content;
+        self.known = Some(leaf);
     }
 
     /// Reads up to and including the root's start tag.
@@ -153,22 +181,27 @@ impl<'de> Reader<'de> {
 
     #[inline]
     fn plain_start_tag(&mut self, parent_depth: u8) -> Option<Tag<'de>> {
-        self.skip_white();
-        let [b'<', rest @ ..] = self.rest() else {
+        let mut rest = self.rest();
+        while let [b' ' | b'\t' | b'\r' | b'\n', more @ ..] = rest {
+            rest = more;
+        }
+        self.advance(self.input.len() - rest.len());
+        let [b'<', tag @ ..] = rest else {
             return None;
         };
-        let length = rest.iter().position(|&byte| !is_name_byte(byte))?;
-        let first = *rest.first()?;
-        if rest.get(length) != Some(&b'>') || !is_name_start(first) || parent_depth >= MAX_DEPTH {
+        let length = tag.iter().position(|&byte| !is_name_byte(byte))?;
+        let [b'>', content @ ..] = tag.get(length..)? else {
+            return None;
+        };
+        if parent_depth >= MAX_DEPTH || !is_name_start(*tag.first()?) {
             return None;
         }
-        let at = self.at;
-        let depth = parent_depth + 1;
-        let name = self.input.get(at + 1..at + 1 + length)?;
-        self.advance(at + length + 2);
+        let name = self.at + 1;
+        let name = self.input.get(name..name + length)?;
+        self.advance(self.input.len() - content.len());
         Some(Tag {
             name,
-            depth,
+            depth: parent_depth + 1,
             closed: false,
         })
     }
@@ -266,6 +299,13 @@ impl<'de> Reader<'de> {
     /// `None` if it is anything else, and nothing has been read then.
     #[inline]
     pub(super) fn plain_text(&mut self, tag: &Tag<'de>) -> Option<&'de str> {
+        if let Some(leaf) = &self.known
+            && leaf.content == self.at
+            && leaf.text.is_some()
+        {
+            self.at = leaf.after;
+            return leaf.text;
+        }
         if tag.closed {
             return None;
         }
