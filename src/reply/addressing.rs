@@ -51,12 +51,12 @@ impl<'a> Addressing<'a> {
         })
     }
 
-    pub(super) fn to_user_name(&self) -> &str {
-        &self.to_user_name
-    }
-
-    pub(super) fn from_user_name(&self) -> &str {
-        &self.from_user_name
+    /// The receiver and the sender of the reply.
+    pub(super) fn names(&self) -> Result<(&str, &str), Error> {
+        if self.to_user_name.is_empty() || self.from_user_name.is_empty() {
+            return Err(Error(Cause::Unaddressed(None)));
+        }
+        Ok((&self.to_user_name, &self.from_user_name))
     }
 
     /// How many articles the reply may hold.

@@ -1,30 +1,25 @@
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::{
-    addressing::Addressing,
-    content::Content,
-    error::{Cause, Error},
-    parts::Article,
-};
+use super::{addressing::Addressing, content::Content, error::Error, parts::Article};
 
 /// A reply on the wire, elements in the order of WeChat's samples.
 pub(super) struct Document<'a> {
-    addressing: &'a Addressing<'a>,
+    to_user_name: &'a str,
+    from_user_name: &'a str,
     create_time: u64,
     content: &'a Content,
 }
 
 impl<'a> Document<'a> {
     pub(super) fn new(
-        addressing: &'a Addressing<'a>,
+        addressing: &'a Addressing<'_>,
         create_time: u64,
         content: &'a Content,
     ) -> Result<Self, Error> {
-        if addressing.to_user_name().is_empty() || addressing.from_user_name().is_empty() {
-            return Err(Error(Cause::Unaddressed(None)));
-        }
+        let (to_user_name, from_user_name) = addressing.names()?;
         Ok(Self {
-            addressing,
+            to_user_name,
+            from_user_name,
             create_time,
             content,
         })
@@ -46,8 +41,8 @@ impl<'a> Document<'a> {
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut xml = serializer.serialize_struct("xml", FIELDS)?;
-        xml.serialize_field("ToUserName", self.addressing.to_user_name())?;
-        xml.serialize_field("FromUserName", self.addressing.from_user_name())?;
+        xml.serialize_field("ToUserName", self.to_user_name)?;
+        xml.serialize_field("FromUserName", self.from_user_name)?;
         xml.serialize_field("CreateTime", &self.create_time)?;
         xml.serialize_field("MsgType", self.msg_type())?;
         match self.content {

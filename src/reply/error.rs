@@ -100,7 +100,7 @@ pub enum ErrorKind {
     TextEmpty,
     /// A text of more than 2048 bytes of UTF-8.
     TextLength,
-    /// An image, a voice message or a video without a MediaId, or a music card without a ThumbMediaId.
+    /// An image, a voice message or a video without a MediaId, or a music card without a `ThumbMediaId`.
     MediaIdEmpty,
     /// News without an article.
     ArticlesEmpty,

@@ -50,9 +50,9 @@
 //! |---|---|
 //! | text | not empty, and at most 2048 bytes of UTF-8: about 680 Chinese characters |
 //! | image, voice, video | a MediaId that is not empty |
-//! | music | a ThumbMediaId that is not empty |
+//! | music | a `ThumbMediaId` that is not empty |
 //! | news | at least one article; at most one in answer to a message, eight in answer to an event |
-//! | transfer to an agent | a KfAccount that is not empty |
+//! | transfer to an agent | a `KfAccount` that is not empty |
 //! | every reply but `success` | somebody to send it to, and somebody to send it from |
 //!
 //! The 2048 bytes are not in WeChat's documentation; they are what accounts report. Of articles over
@@ -156,7 +156,7 @@ impl Reply {
         Self(Some(Content::Video(video)))
     }
 
-    /// A music card. WeChat demands a picture, [`Music`]'s ThumbMediaId, but no music.
+    /// A music card. WeChat demands a picture, [`Music`]'s `ThumbMediaId`, but no music.
     ///
     /// ```
     /// use tower_wechat::{Reply, reply::Music};
@@ -220,8 +220,8 @@ impl Reply {
         Self(Some(Content::TransferCustomerService(None)))
     }
 
-    /// Hands the message to one customer-service agent, named by the whole KfAccount: the part before
-    /// the `@` is the agent's, the part after it the account's.
+    /// Hands the message to one customer-service agent, named by the whole `KfAccount`: before its `@`
+    /// stands the agent, after it the account.
     ///
     /// ```
     /// use tower_wechat::Reply;

@@ -50,9 +50,10 @@ impl Video {
 pub struct Music {
     title: Option<String>,
     description: Option<String>,
-    music_url: Option<String>,
+    #[serde(rename = "MusicUrl")]
+    url: Option<String>,
     #[serde(rename = "HQMusicUrl")]
-    hq_music_url: Option<String>,
+    hq_url: Option<String>,
     thumb_media_id: String,
 }
 
@@ -62,8 +63,8 @@ impl Music {
         Self {
             title: None,
             description: None,
-            music_url: None,
-            hq_music_url: None,
+            url: None,
+            hq_url: None,
             thumb_media_id: written(thumb_media_id),
         }
     }
@@ -85,14 +86,14 @@ impl Music {
     /// Where the music is.
     #[must_use]
     pub fn with_music_url(mut self, music_url: impl Into<String>) -> Self {
-        self.music_url = Some(written(music_url));
+        self.url = Some(written(music_url));
         self
     }
 
     /// Where the music is in better quality; WeChat plays it first on Wi-Fi.
     #[must_use]
     pub fn with_hq_music_url(mut self, hq_music_url: impl Into<String>) -> Self {
-        self.hq_music_url = Some(written(hq_music_url));
+        self.hq_url = Some(written(hq_music_url));
         self
     }
 

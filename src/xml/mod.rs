@@ -107,10 +107,10 @@ pub mod items;
 mod key;
 #[cfg(test)]
 mod meter;
-mod near;
 #[cfg(not(test))]
 #[path = "meter_silent.rs"]
 mod meter;
+mod near;
 mod read;
 mod scalar;
 mod ser;

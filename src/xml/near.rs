@@ -67,7 +67,10 @@ impl<'de> Near<'de> {
 
     /// The offset after the last one.
     pub(super) fn end(&self) -> usize {
-        let last = self.length.checked_sub(1).and_then(|last| self.leaves.get(last));
+        let last = self
+            .length
+            .checked_sub(1)
+            .and_then(|last| self.leaves.get(last));
         last.copied().flatten().map_or(0, |leaf| leaf.after)
     }
 }
