@@ -69,6 +69,7 @@ mod common;
 mod dispatch;
 pub mod event;
 mod file;
+mod head;
 mod image;
 #[cfg(feature = "json")]
 mod json;
@@ -92,6 +93,7 @@ use std::time::SystemTime;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::body::Body;
+pub(crate) use self::head::Head;
 pub use self::{
     event::{Event, EventMessage},
     file::FileMessage,

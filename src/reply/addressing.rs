@@ -1,12 +1,10 @@
 use std::borrow::Cow;
 
-use serde::Deserialize;
-
 use super::{
     characters::writable,
     error::{Cause, Error},
 };
-use crate::xml;
+use crate::message::Head;
 
 /// Between whom a reply goes: the names of a message, exchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +40,15 @@ impl<'a> Addressing<'a> {
     ///
     /// If `plaintext` cannot be read.
     pub fn answering(plaintext: &'a [u8]) -> Result<Self, Error> {
-        let message: Inbound<'a> =
-            xml::from_slice(plaintext).map_err(|error| Error(Cause::Unaddressed(Some(error))))?;
-        let article_limit = message.article_limit();
+        let message =
+            Head::read(plaintext).map_err(|error| Error(Cause::Unaddressed(Some(error))))?;
+        // WeChat lists the types of message that get a single article and calls the rest other scenes,
+        // without a word on the types that are newer than its list: they are a user's messages as well.
+        let article_limit = if message.is_message() {
+            MESSAGE_ARTICLE_LIMIT
+        } else {
+            ARTICLE_LIMIT
+        };
         Ok(Self {
             article_limit,
             ..Self::new(message.from_user_name, message.to_user_name)
@@ -62,30 +66,6 @@ impl<'a> Addressing<'a> {
     /// How many articles the reply may hold.
     pub(super) fn article_limit(&self) -> usize {
         self.article_limit
-    }
-}
-
-/// What a message says about its answer.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Inbound<'a> {
-    #[serde(borrow, default)]
-    to_user_name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    from_user_name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    msg_type: Cow<'a, str>,
-}
-
-impl Inbound<'_> {
-    /// WeChat lists the types of message that get a single article and calls the rest other scenes,
-    /// without a word on the types that are newer than its list: they are a user's messages as well.
-    fn article_limit(&self) -> usize {
-        if self.msg_type.is_empty() || self.msg_type.eq_ignore_ascii_case("event") {
-            ARTICLE_LIMIT
-        } else {
-            MESSAGE_ARTICLE_LIMIT
-        }
     }
 }
 

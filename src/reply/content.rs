@@ -31,8 +31,8 @@ impl Content {
             Self::Image(media) | Self::Voice(media) => {
                 (&*media.media_id, Cause::MediaIdEmpty("MediaId"))
             }
-            Self::Video(video) => (video.media_id(), Cause::MediaIdEmpty("MediaId")),
-            Self::Music(music) => (music.thumb_media_id(), Cause::MediaIdEmpty("ThumbMediaId")),
+            Self::Video(video) => (&*video.media_id, Cause::MediaIdEmpty("MediaId")),
+            Self::Music(music) => (&*music.thumb_media_id, Cause::MediaIdEmpty("ThumbMediaId")),
         };
         match id {
             ("", cause) => Err(Error(cause)),
@@ -63,7 +63,7 @@ fn check_articles(found: usize, limit: usize) -> Result<(), Error> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Media {
-    media_id: String,
+    pub(super) media_id: String,
 }
 
 impl Media {

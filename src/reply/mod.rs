@@ -66,6 +66,8 @@
 mod addressing;
 mod characters;
 mod content;
+#[cfg(feature = "json")]
+mod customer_service;
 mod document;
 mod error;
 mod parts;

@@ -8,9 +8,12 @@ use super::characters::written;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Video {
-    media_id: String,
-    title: Option<String>,
-    description: Option<String>,
+    pub(super) media_id: String,
+    pub(super) title: Option<String>,
+    pub(super) description: Option<String>,
+    /// No part of the passive reply.
+    #[serde(skip)]
+    pub(super) thumb_media_id: Option<String>,
 }
 
 impl Video {
@@ -20,6 +23,7 @@ impl Video {
             media_id: written(media_id),
             title: None,
             description: None,
+            thumb_media_id: None,
         }
     }
 
@@ -37,8 +41,12 @@ impl Video {
         self
     }
 
-    pub(super) fn media_id(&self) -> &str {
-        &self.media_id
+    /// The picture that stands for the video, a MediaId like any other. Only the customer-service API
+    /// has it, and demands it.
+    #[must_use]
+    pub fn with_thumb_media_id(mut self, thumb_media_id: impl Into<String>) -> Self {
+        self.thumb_media_id = Some(written(thumb_media_id));
+        self
     }
 }
 
@@ -48,13 +56,13 @@ impl Video {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Music {
-    title: Option<String>,
-    description: Option<String>,
+    pub(super) title: Option<String>,
+    pub(super) description: Option<String>,
     #[serde(rename = "MusicUrl")]
-    url: Option<String>,
+    pub(super) url: Option<String>,
     #[serde(rename = "HQMusicUrl")]
-    hq_url: Option<String>,
-    thumb_media_id: String,
+    pub(super) hq_url: Option<String>,
+    pub(super) thumb_media_id: String,
 }
 
 impl Music {
@@ -96,10 +104,6 @@ impl Music {
         self.hq_url = Some(written(hq_music_url));
         self
     }
-
-    pub(super) fn thumb_media_id(&self) -> &str {
-        &self.thumb_media_id
-    }
 }
 
 /// One of the articles of [`Reply::news`](super::Reply::news).
@@ -108,10 +112,10 @@ impl Music {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Article {
-    title: String,
-    description: String,
-    pic_url: String,
-    url: String,
+    pub(super) title: String,
+    pub(super) description: String,
+    pub(super) pic_url: String,
+    pub(super) url: String,
 }
 
 impl Article {

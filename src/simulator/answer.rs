@@ -5,7 +5,10 @@ use http::{Response, StatusCode};
 use quick_xml::{Reader, events::Event};
 
 use super::{Fault, Shown, ShownReply};
-use crate::xml::{self, Value};
+use crate::{
+    message::Head,
+    xml::{self, Value},
+};
 
 /// Between whom a message goes; empty where its body does not say.
 pub(super) struct Parties {
@@ -15,11 +18,13 @@ pub(super) struct Parties {
 
 impl Parties {
     pub(super) fn of(body: &[u8]) -> Self {
-        let message: Value = xml::from_slice(body).unwrap_or_default();
-        let name = |name| message[name].as_str().unwrap_or_default().to_owned();
+        let head = Head::read(body).ok();
+        let (user, account) = head
+            .map(|head| (head.from_user_name, head.to_user_name))
+            .unwrap_or_default();
         Self {
-            user: name("FromUserName"),
-            account: name("ToUserName"),
+            user: user.into_owned(),
+            account: account.into_owned(),
         }
     }
 }

@@ -522,6 +522,8 @@ impl<'a, 'de> Children<'a, 'de> {
     #[cold]
     fn look_ahead(&mut self, tag: Tag<'de>) -> Result<()> {
         let mut ahead = Box::<Ahead<'de>>::default();
+        // The reader stands at the tag's content, and what is near follows.
+        self.near = None;
         let mut next = Some(tag);
         while let Some(tag) = next {
             ahead.siblings.push(tag.name);

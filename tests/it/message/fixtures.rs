@@ -140,7 +140,8 @@ fn shuffled(document: &Value, keys: &[u32]) -> String {
     let fields = document.elements();
     let mut order: Vec<usize> = (0..fields.len()).collect();
     order.sort_by_key(|position| {
-        keys[position % keys.len()].rotate_left((position / keys.len()) as u32)
+        let turns = u32::try_from(position / keys.len()).unwrap();
+        keys[position % keys.len()].rotate_left(turns)
     });
     let mut groups: Vec<(&str, std::vec::IntoIter<Value>)> = Vec::new();
     for (name, _) in fields {

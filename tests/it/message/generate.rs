@@ -36,7 +36,7 @@ impl Chance<'_> {
             .collect()
     }
 
-    /// A number of few digits: serde_json does not read all digits of a long one exactly.
+    /// A number of few digits: `serde_json` does not read all digits of a long one exactly.
     fn decimal(&mut self) -> f64 {
         f64::from(self.0.next_u32() as i16) / 64.0
     }
