@@ -18,7 +18,9 @@ use http::Request;
 use http_body_util::Full;
 use libfuzzer_sys::fuzz_target;
 use tower::{Layer, ServiceExt};
-use tower_wechat::{Account, Message, Reply, message_fn, signature::VerifySignatureLayer};
+use tower_wechat::{
+    Account, DedupLayer, Message, Reply, message_fn, signature::VerifySignatureLayer,
+};
 
 #[path = "../../tests/it/hostile/oracle.rs"]
 mod oracle;
@@ -51,7 +53,7 @@ fuzz_target!(|input: &[u8]| {
     let account = Account::plain(oracle::TOKEN).expect("a token");
     let stack = VerifySignatureLayer::new(account)
         .with_clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(oracle::NOW))
-        .layer(handler);
+        .layer(DedupLayer::in_memory().layer(handler));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();

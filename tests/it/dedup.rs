@@ -1,20 +1,12 @@
 //! The dedup layer at its boundary: deliveries in, runs and responses counted.
 
-use std::{
-    convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use proptest::prelude::*;
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     task::JoinHandle,
     time::{Instant, advance},
 };
@@ -23,6 +15,8 @@ use tower_wechat::{
     DedupLayer, Verified,
     dedup::{Key, Run},
 };
+
+mod races;
 
 /// What a test lets a run come to.
 type Verdict = Result<Response<Full<Bytes>>, BoxError>;
@@ -456,92 +450,10 @@ async fn the_log_tells_of_failed_runs_and_quotes_nothing() {
     crate::log::check(
         &log,
         [
-            &["WARN", "turned a delivery away", "no outcome yet"],
+            &["WARN", "turned a delivery away", "no outcome in time"],
             &["WARN", "number=1", "out of ink"],
             &["WARN", "number=2", "panicked"],
             &["ERROR", "runs=2"],
         ],
     );
-}
-
-/// One thing that happens to a stack.
-#[derive(Debug, Clone)]
-enum Step {
-    Deliver(u8),
-    HangUp(usize),
-    Finish(usize),
-    Wait(u64),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        4 => (0..4_u8).prop_map(Step::Deliver),
-        2 => (0..8_usize).prop_map(Step::HangUp),
-        2 => (0..4_usize).prop_map(Step::Finish),
-        1 => (0..5_u64).prop_map(Step::Wait),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
-    #[test]
-    fn however_deliveries_come_and_go_a_message_runs_once(steps in prop::collection::vec(step(), 1..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let counts: Arc<[AtomicUsize; 4]> = Arc::default();
-            let verdicts = Arc::new(Mutex::new(Vec::new()));
-            let inner = service_fn({
-                let (counts, verdicts) = (Arc::clone(&counts), Arc::clone(&verdicts));
-                move |request: Request<Verified>| {
-                    let message = usize::from(request.body().as_bytes()[0] - b'0');
-                    counts[message].fetch_add(1, Ordering::Relaxed);
-                    let verdicts = Arc::clone(&verdicts);
-                    async move {
-                        let (verdict, decided) = oneshot::channel::<()>();
-                        verdicts.lock().await.push(verdict);
-                        // Dropped at the test's end, too: all the same, it ends.
-                        let _ = decided.await;
-                        Ok::<_, Infallible>(ok(["a", "b", "c", "d"][message]))
-                    }
-                }
-            });
-            let stack = DedupLayer::in_memory().layer(inner);
-            let mut deliveries = Vec::new();
-            let mut delivered = [0; 4];
-            for step in steps {
-                match step {
-                    Step::Deliver(message) => {
-                        delivered[usize::from(message)] = 1;
-                        deliveries.push((message, stack.deliver(&message.to_string()).await));
-                    }
-                    Step::HangUp(which) if which < deliveries.len() => {
-                        deliveries.swap_remove(which).1.abort();
-                    }
-                    Step::Finish(which) => {
-                        let mut verdicts = verdicts.lock().await;
-                        if which < verdicts.len() {
-                            verdicts.swap_remove(which).send(()).unwrap();
-                        }
-                    }
-                    Step::HangUp(_) => {}
-                    Step::Wait(seconds) => advance(Duration::from_secs(seconds)).await,
-                }
-                settle().await;
-            }
-            verdicts.lock().await.clear();
-            for (message, delivery) in deliveries {
-                let (status, body) = delivery.await.unwrap();
-                let reply = ["a", "b", "c", "d"][usize::from(message)];
-                assert!(status == 503 || body == reply, "{status}, {body:?} for message {message}");
-            }
-            for (count, delivered) in counts.iter().zip(delivered) {
-                assert_eq!(count.load(Ordering::Relaxed), delivered);
-            }
-        });
-    }
 }

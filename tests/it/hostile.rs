@@ -21,7 +21,9 @@ use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use proptest::prelude::*;
 use tower::{Layer, ServiceExt};
-use tower_wechat::{Account, Message, Reply, message_fn, signature::VerifySignatureLayer};
+use tower_wechat::{
+    Account, DedupLayer, Message, Reply, message_fn, signature::VerifySignatureLayer,
+};
 
 use self::oracle::{NOW, TOKEN, is_signed, signature};
 
@@ -43,7 +45,7 @@ fn send(method: Method, query: &str, body: &[u8]) -> Option<(StatusCode, u32)> {
     });
     let stack = VerifySignatureLayer::new(Account::plain(TOKEN).expect("a token"))
         .with_clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(NOW))
-        .layer(handler);
+        .layer(DedupLayer::in_memory().layer(handler));
     let request = Request::builder()
         .method(method)
         .uri(format!("/wechat?{query}"))
