@@ -1,7 +1,7 @@
 //! What WeChat pushes: one type a message, and [`Message`] for whichever arrives.
 //!
 //! The types are plain data with WeChat's names in Rust case. They are read with
-//! [`xml::from_str`](crate::xml::from_str), each by itself or through [`Message`]:
+//! [`xml::from_str`], each by itself or through [`Message`]:
 //!
 //! ```
 //! use tower_wechat::{Message, message::VoiceMessage, xml};

@@ -30,7 +30,7 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// If the reply is over a [limit](self#limits), with one article whatever was answered; or if it is a video
+    /// If the reply is over a [limit](crate::reply#limits), with one article whatever was answered; or if it is a video
     /// without a [picture](Video::with_thumb_media_id).
     pub fn to_customer_service(&self, openid: &str) -> Result<Option<String>, Error> {
         let Some(content) = &self.0 else {

@@ -71,8 +71,8 @@ fn collect(value: &Value, path: &str, leaves: &mut Vec<(String, String)>) {
     for (path, text) in leaves {
         let flag = FLAGS.iter().any(|flag| path.ends_with(flag));
         match text.as_str() {
-            "0" if flag => *text = "false".to_owned(),
-            "1" if flag => *text = "true".to_owned(),
+            "0" if flag => "false".clone_into(text),
+            "1" if flag => "true".clone_into(text),
             _ => {
                 if let Ok(number) = text.parse::<f64>()
                     && text.contains('.')
