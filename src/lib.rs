@@ -79,6 +79,7 @@
 
 pub mod account;
 pub mod dedup;
+pub mod envelope;
 pub mod handler;
 pub mod message;
 mod observe;

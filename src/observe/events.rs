@@ -7,7 +7,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     dedup::{Failure, LateCause},
-    reply,
+    envelope, reply,
     signature::Refusal,
     xml,
 };
@@ -100,4 +100,9 @@ pub(crate) fn store_silent(timeout: Duration) {
 /// The store works again.
 pub(crate) fn store_back() {
     info!("the store is back");
+}
+
+/// A reply could not be encrypted.
+pub(crate) fn reply_not_sealed(account: &str, error: &envelope::Error) {
+    error!(account, kind = ?error.kind(), "cannot seal the reply");
 }

@@ -6,7 +6,7 @@ use tower::BoxError;
 
 use crate::{
     dedup::{Failure, LateCause},
-    reply,
+    envelope, reply,
     signature::Refusal,
     xml,
 };
@@ -40,3 +40,5 @@ pub(crate) fn store_failed(_error: &BoxError) {}
 pub(crate) fn store_silent(_timeout: Duration) {}
 
 pub(crate) fn store_back() {}
+
+pub(crate) fn reply_not_sealed(_account: &str, _error: &envelope::Error) {}

@@ -7,15 +7,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, request, response};
+use http::{HeaderValue, Request, Response, StatusCode, header, request, response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full, combinators::Collect};
 use pin_project_lite::pin_project;
 use tower::{BoxError, Service, ServiceExt, util::Oneshot};
 
 use crate::{
+    envelope::Sealer,
     observe,
-    signature::{Delivery, Refusal, Verified, body::ReadBody},
+    signature::{Delivery, Refusal, Verified, body::ReadBody, rules::Encrypted},
 };
 
 pin_project! {
@@ -47,14 +48,14 @@ pin_project! {
         Call {
             #[pin]
             response: Oneshot<S, Request<Verified>>,
-            account: Arc<str>,
+            answer: Option<Answer>,
         },
         /// The inner service has answered; its body is read.
         Collect {
             #[pin]
             body: Collect<RB>,
             head: Option<response::Parts>,
-            account: Arc<str>,
+            answer: Option<Answer>,
         },
     }
 }
@@ -63,7 +64,60 @@ pin_project! {
 struct Pending<S> {
     head: request::Parts,
     delivery: Delivery,
+    encrypted: Option<Encrypted>,
     inner: S,
+}
+
+impl<S> Pending<S> {
+    /// The request for the inner service, and what seals the answer to it.
+    fn verified(self, body: Bytes) -> Result<(Request<Verified>, S, Option<Sealer>), Refusal> {
+        let (plaintext, sealer) = match &self.encrypted {
+            None => (body, None),
+            Some(encrypted) => {
+                let (plaintext, sealer) = encrypted.open(&body)?.into_parts();
+                (plaintext, Some(sealer))
+            }
+        };
+        let mut head = self.head;
+        head.extensions.insert(self.delivery);
+        let request = Request::from_parts(head, Verified::assume(plaintext));
+        Ok((request, self.inner, sealer))
+    }
+}
+
+/// What waits for the inner service's answer.
+struct Answer {
+    account: Arc<str>,
+    sealer: Option<Sealer>,
+}
+
+impl Answer {
+    fn finish(self, mut head: response::Parts, body: Bytes) -> Response<Full<Bytes>> {
+        let Some(sealer) = self.sealer else {
+            return Response::from_parts(head, Full::new(body));
+        };
+        // Whatever the status: nothing that was said under encryption leaves without it.
+        match sealer.seal(&body) {
+            Ok(sealed) => {
+                if sealed.as_bytes() != body {
+                    let content_type = HeaderValue::from_static(sealer.content_type());
+                    head.headers.insert(header::CONTENT_TYPE, content_type);
+                    head.headers.remove(header::CONTENT_LENGTH);
+                }
+                Response::from_parts(head, Full::from(sealed))
+            }
+            Err(error) => {
+                observe::reply_not_sealed(&self.account, &error);
+                failure()
+            }
+        }
+    }
+}
+
+fn failure() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
 }
 
 impl<S, B, RB> ResponseFuture<S, B, RB>
@@ -83,6 +137,7 @@ where
         body: ReadBody<B>,
         head: request::Parts,
         delivery: Delivery,
+        encrypted: Option<Encrypted>,
         inner: S,
     ) -> Self {
         Self {
@@ -91,6 +146,7 @@ where
                 pending: Some(Pending {
                     head,
                     delivery,
+                    encrypted,
                     inner,
                 }),
             },
@@ -115,48 +171,37 @@ where
                 }
                 StateProjection::Read { body, pending } => {
                     let body = ready!(body.poll(cx));
-                    let Pending {
-                        mut head,
-                        delivery,
-                        inner,
-                    } = taken(pending);
-                    let account = Arc::clone(&delivery.account);
-                    match body {
-                        Ok(plaintext) => {
-                            head.extensions.insert(delivery);
-                            let body = Verified::assume(plaintext);
-                            State::Call {
-                                response: inner.oneshot(Request::from_parts(head, body)),
-                                account,
-                            }
-                        }
-                        Err(kind) => State::Answer {
-                            response: Some(Refusal::new(kind).answer(&account)),
+                    let pending = taken(pending);
+                    let account = Arc::clone(&pending.delivery.account);
+                    match body
+                        .map_err(Refusal::new)
+                        .and_then(|body| pending.verified(body))
+                    {
+                        Ok((request, inner, sealer)) => State::Call {
+                            response: inner.oneshot(request),
+                            answer: Some(Answer { account, sealer }),
+                        },
+                        Err(refusal) => State::Answer {
+                            response: Some(refusal.answer(&account)),
                         },
                     }
                 }
-                StateProjection::Call { response, account } => {
+                StateProjection::Call { response, answer } => {
                     let (head, body) = ready!(response.poll(cx))?.into_parts();
                     State::Collect {
                         body: body.collect(),
                         head: Some(head),
-                        account: Arc::clone(account),
+                        answer: answer.take(),
                     }
                 }
-                StateProjection::Collect {
-                    body,
-                    head,
-                    account,
-                } => {
+                StateProjection::Collect { body, head, answer } => {
                     let body = ready!(body.poll(cx));
-                    let head = taken(head);
+                    let (head, answer) = (taken(head), taken(answer));
                     return Poll::Ready(Ok(match body {
-                        Ok(body) => Response::from_parts(head, Full::new(body.to_bytes())),
+                        Ok(body) => answer.finish(head, body.to_bytes()),
                         Err(error) => {
-                            observe::response_broken_off(account, &error.into());
-                            let mut response = Response::new(Full::default());
-                            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                            response
+                            observe::response_broken_off(&answer.account, &error.into());
+                            failure()
                         }
                     }));
                 }

@@ -31,8 +31,12 @@ use crate::{
 /// assert_eq!(query.echostr()?, "5577006791947779410");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone)]
 pub struct Query<'q> {
     signature: Option<Signature>,
+    msg_signature: Option<Signature>,
+    /// Whether it says that the body is not encrypted.
+    is_raw: bool,
     timestamp: Cow<'q, str>,
     seconds: u64,
     nonce: Cow<'q, str>,
@@ -50,22 +54,20 @@ impl<'q> Query<'q> {
     /// [`RefusalKind::Parameters`], if the query is longer than 4096 bytes; if `signature`,
     /// `timestamp`, `nonce`, `msg_signature`, `encrypt_type` or `echostr` is given twice; if
     /// `timestamp` is not ten ASCII digits, or `nonce` not 1 to 32 ASCII letters or digits; if a
-    /// `signature` is not 40 hex digits, or an `encrypt_type` neither `raw` nor `aes`.
+    /// `signature` or `msg_signature` is not 40 hex digits, or an `encrypt_type` neither `raw` nor `aes`.
     pub fn parse(query: &'q str) -> Result<Self, Refusal> {
         Self::read(query).ok_or(Refusal::new(RefusalKind::Parameters))
     }
 
     fn read(query: &'q str) -> Option<Self> {
         let raw = Raw::split(query)?;
-        let signature = match raw.signature {
-            Some(signature) => Some(Signature::from_hex(&signature)?),
-            None => None,
+        let signature = hex(raw.signature)?;
+        let msg_signature = hex(raw.msg_signature)?;
+        let is_raw = match raw.encrypt_type.as_deref() {
+            None | Some(b"aes") => false,
+            Some(b"raw") => true,
+            Some(_) => return None,
         };
-        if let Some(mode) = raw.encrypt_type
-            && !matches!(&*mode, b"raw" | b"aes")
-        {
-            return None;
-        }
         let timestamp = raw
             .timestamp
             .filter(|timestamp| timestamp.len() == TIMESTAMP_LENGTH)
@@ -82,6 +84,8 @@ impl<'q> Query<'q> {
             .and_then(|echostr| ascii(echostr, u8::is_ascii_graphic));
         Some(Self {
             signature,
+            msg_signature,
+            is_raw,
             timestamp,
             seconds,
             nonce,
@@ -91,6 +95,9 @@ impl<'q> Query<'q> {
 
     /// Checks that one of the account's tokens makes the query's signature, and that its timestamp is
     /// at most `freshness` before or after `now`.
+    ///
+    /// WeCom signs nothing without a ciphertext; of its queries the timestamp alone is checked here, and
+    /// [`envelope::open`](crate::envelope::open) checks the signature.
     ///
     /// Every token is tried, each compared in constant time. The signature comes first: only who
     /// knows a token learns something about this server's clock.
@@ -105,6 +112,20 @@ impl<'q> Query<'q> {
         now: SystemTime,
         freshness: Duration,
     ) -> Result<(), Refusal> {
+        if !account.is_wecom() {
+            self.verify_signature(account)?;
+        }
+        let distance = match now.duration_since(self.timestamp()) {
+            Ok(age) => age,
+            Err(ahead) => ahead.duration(),
+        };
+        if distance > freshness {
+            return Err(Refusal::new(RefusalKind::Stale));
+        }
+        Ok(())
+    }
+
+    fn verify_signature(&self, account: &Account) -> Result<(), Refusal> {
         let signature = self
             .signature
             .ok_or(Refusal::new(RefusalKind::Parameters))?;
@@ -116,13 +137,6 @@ impl<'q> Query<'q> {
             .fold(Choice::from(0), |any, equal| any | equal);
         if !bool::from(genuine) {
             return Err(Refusal::new(RefusalKind::Signature));
-        }
-        let distance = match now.duration_since(self.timestamp()) {
-            Ok(age) => age,
-            Err(ahead) => ahead.duration(),
-        };
-        if distance > freshness {
-            return Err(Refusal::new(RefusalKind::Stale));
         }
         Ok(())
     }
@@ -145,8 +159,34 @@ impl<'q> Query<'q> {
             .ok_or(Refusal::new(RefusalKind::Echostr))
     }
 
+    /// What is signed with the ciphertext, unless the query says that there is none.
+    pub(crate) fn msg_signature(&self) -> Option<Signature> {
+        self.msg_signature.filter(|_| !self.is_raw)
+    }
+
+    pub(crate) fn timestamp_text(&self) -> &str {
+        &self.timestamp
+    }
+
+    pub(crate) fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
     pub(super) fn seconds(&self) -> u64 {
         self.seconds
+    }
+
+    pub(super) fn into_owned(self) -> Query<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Query {
+            signature: self.signature,
+            msg_signature: self.msg_signature,
+            is_raw: self.is_raw,
+            timestamp: owned(self.timestamp),
+            seconds: self.seconds,
+            nonce: owned(self.nonce),
+            echostr: self.echostr.map(owned),
+        }
     }
 }
 
@@ -193,6 +233,18 @@ impl<'q> Raw<'q> {
             }
         }
         Some(raw)
+    }
+}
+
+/// The outer `None` is for one that is no signature.
+#[expect(
+    clippy::option_option,
+    reason = "absent is another thing than malformed"
+)]
+fn hex(signature: Option<Cow<'_, [u8]>>) -> Option<Option<Signature>> {
+    match signature {
+        Some(signature) => Signature::from_hex(&signature).map(Some),
+        None => Some(None),
     }
 }
 

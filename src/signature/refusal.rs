@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
-use crate::observe;
+use crate::{envelope, observe};
 
 /// Why a request was refused.
 ///
@@ -34,7 +34,8 @@ impl Refusal {
             RefusalKind::Parameters
             | RefusalKind::Echostr
             | RefusalKind::BodyEmpty
-            | RefusalKind::BodyUnreadable => StatusCode::BAD_REQUEST,
+            | RefusalKind::BodyUnreadable
+            | RefusalKind::Envelope(_) => StatusCode::BAD_REQUEST,
             RefusalKind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             RefusalKind::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         }
@@ -55,6 +56,17 @@ impl Refusal {
     }
 }
 
+/// A signature that is wrong is one, wherever it was found out.
+impl From<envelope::Error> for Refusal {
+    fn from(error: envelope::Error) -> Self {
+        Self::new(match error.kind() {
+            envelope::ErrorKind::Signature => RefusalKind::Signature,
+            envelope::ErrorKind::Parameters => RefusalKind::Parameters,
+            kind => RefusalKind::Envelope(kind),
+        })
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
@@ -70,6 +82,7 @@ impl fmt::Display for Refusal {
             RefusalKind::BodyTooLarge => "expected a body within the limit, found a larger one",
             RefusalKind::BodyTimeout => "expected the whole body in time",
             RefusalKind::BodyUnreadable => "expected a whole body, found it broken off",
+            RefusalKind::Envelope(_) => "expected a body that the account's key opens",
         })
     }
 }
@@ -105,4 +118,6 @@ pub enum RefusalKind {
     BodyTimeout,
     /// The body broke off: 400.
     BodyUnreadable,
+    /// The body of an encrypted account cannot be opened, for this reason: 400, whichever it is.
+    Envelope(envelope::ErrorKind),
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     account::Account,
+    envelope::{self, Opened},
     signature::{Delivery, Query, Refusal, RefusalKind},
 };
 
@@ -31,7 +32,19 @@ pub(super) enum Decision {
     /// It is answered: URL verification, or a refusal.
     Answer(Response<Full<Bytes>>),
     /// WeChat delivers something: read the body.
-    Read(Delivery),
+    Read(Delivery, Option<Encrypted>),
+}
+
+/// What it takes to open the body of an encrypted account.
+pub(super) struct Encrypted {
+    account: Account,
+    query: Query<'static>,
+}
+
+impl Encrypted {
+    pub(super) fn open(&self, body: &[u8]) -> Result<Opened, Refusal> {
+        Ok(envelope::open(&self.account, &self.query, body)?)
+    }
 }
 
 impl Rules {
@@ -60,12 +73,20 @@ impl Rules {
         let now = (self.clock)();
         query.verify(account, now, self.freshness)?;
         if is_verification {
-            return query.echostr().map(echo).map(Decision::Answer);
+            let echostr = if account.is_wecom() {
+                envelope::open_echostr(account, &query)?
+            } else {
+                Bytes::copy_from_slice(query.echostr()?.as_bytes())
+            };
+            return Ok(Decision::Answer(echo(echostr)));
+        }
+        if account.encryption().is_some() && query.msg_signature().is_none() {
+            return Err(Refusal::new(RefusalKind::Parameters));
         }
         if content_length(head).unwrap_or(0).max(body_size) > self.body_limit as u64 {
             return Err(Refusal::new(RefusalKind::BodyTooLarge));
         }
-        Ok(Decision::Read(Delivery {
+        let delivery = Delivery {
             account: account.shared_name(),
             arrival,
             timestamp: query.seconds(),
@@ -73,7 +94,12 @@ impl Rules {
                 .duration_since(SystemTime::UNIX_EPOCH + Duration::from_secs(query.seconds()))
                 .unwrap_or_default(),
             freshness: self.freshness,
-        }))
+        };
+        let encrypted = account.encryption().map(|_| Encrypted {
+            account: account.clone(),
+            query: query.into_owned(),
+        });
+        Ok(Decision::Read(delivery, encrypted))
     }
 }
 
@@ -88,8 +114,8 @@ fn content_length(head: &Parts) -> Option<u64> {
 }
 
 /// The client chooses the text, so that it must never be taken for a document.
-fn echo(echostr: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(Bytes::copy_from_slice(echostr.as_bytes())));
+fn echo(echostr: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(echostr));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     headers.insert(

@@ -54,11 +54,11 @@ where
         let (head, body) = request.into_parts();
         match self.rules.decide(&head, body.size_hint().lower(), arrival) {
             Decision::Answer(response) => ResponseFuture::answer(response),
-            Decision::Read(delivery) => {
+            Decision::Read(delivery, encrypted) => {
                 // A time-out too long to be a point in time is none.
                 let deadline = arrival.checked_add(self.rules.body_timeout);
                 let body = ReadBody::new(body, self.rules.body_limit, deadline);
-                ResponseFuture::read(body, head, delivery, self.inner.clone())
+                ResponseFuture::read(body, head, delivery, encrypted, self.inner.clone())
             }
         }
     }

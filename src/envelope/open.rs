@@ -1,0 +1,176 @@
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::{
+    cipher,
+    document::{Envelope, Format},
+    error::{Error, ErrorKind},
+    seal,
+};
+use crate::{
+    account::{Account, Encryption, Platform},
+    message::Head,
+    signature::{Query, Signature},
+};
+
+/// Opens an encrypted body.
+///
+/// The query's timestamp is for [`Query::verify`] to check.
+///
+/// # Errors
+///
+/// If one of the [checks](super#what-is-checked-in-this-order) fails.
+pub fn open(account: &Account, query: &Query<'_>, body: &[u8]) -> Result<Opened, Error> {
+    let encryption = encryption(account)?;
+    let msg_signature = query
+        .msg_signature()
+        .ok_or(Error::new(ErrorKind::Parameters))?;
+    let (envelope, format) = Envelope::read(body)?;
+    let parts = [query.timestamp_text(), query.nonce(), &*envelope.encrypt];
+    let (plaintext, pair) = decrypt(account, encryption, msg_signature, parts)?;
+    check_receiver(&encryption.platform, &plaintext)?;
+    Ok(Opened {
+        plaintext,
+        sealer: Sealer {
+            account: account.clone(),
+            pair,
+            format,
+        },
+    })
+}
+
+/// Opens the `echostr` of a WeCom account's verification: what comes out is the answer.
+///
+/// # Errors
+///
+/// If one of the [checks](super#what-is-checked-in-this-order) fails.
+pub fn open_echostr(account: &Account, query: &Query<'_>) -> Result<Bytes, Error> {
+    let encryption = encryption(account)?;
+    let msg_signature = query
+        .msg_signature()
+        .ok_or(Error::new(ErrorKind::Parameters))?;
+    let echostr = query
+        .echostr()
+        .map_err(|_| Error::new(ErrorKind::Document))?;
+    let parts = [query.timestamp_text(), query.nonce(), echostr];
+    decrypt(account, encryption, msg_signature, parts).map(|(plaintext, _)| plaintext)
+}
+
+/// A message that was encrypted, and what it takes to encrypt its reply.
+pub struct Opened {
+    plaintext: Bytes,
+    sealer: Sealer,
+}
+
+impl Opened {
+    /// The message: UTF-8, in XML or JSON.
+    pub fn plaintext(&self) -> &Bytes {
+        &self.plaintext
+    }
+
+    /// The body that answers the message with `reply`: encrypted with the key that has opened the message, in the
+    /// format of its envelope. An empty reply and `success` are the answer as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Random`] if the operating system has no random bytes.
+    pub fn seal(&self, reply: &[u8]) -> Result<String, Error> {
+        self.sealer.seal(reply)
+    }
+
+    pub(crate) fn into_parts(self) -> (Bytes, Sealer) {
+        (self.plaintext, self.sealer)
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("len", &self.plaintext.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a reply is sealed with.
+pub(crate) struct Sealer {
+    account: Account,
+    pair: Pair,
+    format: Format,
+}
+
+/// Which of the account's tokens and keys have opened a message, counted from 0.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Pair {
+    pub(super) token: usize,
+    pub(super) key: usize,
+}
+
+impl Sealer {
+    pub(crate) fn seal(&self, reply: &[u8]) -> Result<String, Error> {
+        // WeChat takes these as they are, and nothing else.
+        if let Ok(acknowledgement @ ("" | "success")) = str::from_utf8(reply) {
+            return Ok(acknowledgement.to_owned());
+        }
+        let sealed = seal::seal_with(&self.account, self.pair, reply)?;
+        Ok(sealed.to_document(self.format))
+    }
+
+    pub(crate) fn content_type(&self) -> &'static str {
+        match self.format {
+            Format::Xml => "application/xml",
+            Format::Json => "application/json",
+        }
+    }
+}
+
+/// Opens a reply as WeChat does, which has the current token and key.
+#[cfg(feature = "simulator")]
+pub(crate) fn open_reply(
+    account: &Account,
+    msg_signature: Signature,
+    parts: [&str; 3],
+) -> Result<Bytes, Error> {
+    decrypt(account, encryption(account)?, msg_signature, parts).map(|(plaintext, _)| plaintext)
+}
+
+pub(super) fn encryption(account: &Account) -> Result<&Encryption, Error> {
+    account
+        .encryption()
+        .ok_or(Error::new(ErrorKind::NotEncrypted))
+}
+
+/// Tries all tokens and keys. The error is the last key's, which says as much as any.
+fn decrypt(
+    account: &Account,
+    encryption: &Encryption,
+    msg_signature: Signature,
+    parts: [&str; 3],
+) -> Result<(Bytes, Pair), Error> {
+    let mut tokens = account.tokens().iter();
+    let token = tokens
+        .position(|token| msg_signature == Signature::new(token, &parts))
+        .ok_or(Error::new(ErrorKind::Signature))?;
+    let [.., encrypt] = parts;
+    let ciphertext = cipher::decode(encrypt)?;
+    let mut error = Error::new(ErrorKind::Ciphertext);
+    for (key, aes_key) in encryption.keys.iter().enumerate() {
+        match cipher::open(aes_key, &encryption.receive_id, ciphertext.clone()) {
+            Ok(plaintext) => return Ok((plaintext, Pair { token, key })),
+            Err(found) => error = found,
+        }
+    }
+    Err(error)
+}
+
+fn check_receiver(platform: &Platform, plaintext: &[u8]) -> Result<(), Error> {
+    let expected = match platform {
+        Platform::OfficialAccount | Platform::WeCom => return Ok(()),
+        Platform::Component => "",
+        Platform::Authorizer(original_id) => original_id,
+    };
+    match Head::read(plaintext) {
+        Ok(head) if head.to_user_name == expected => Ok(()),
+        _ => Err(Error::new(ErrorKind::Receiver)),
+    }
+}
