@@ -31,7 +31,7 @@
 //! 5. Decrypted with AES-256-CBC, it ends with 1 to 32 equal bytes of padding.
 //! 6. What is left are 16 random bytes, a length, so many bytes of message, and the account's receive id, to the byte.
 //! 7. The message is UTF-8.
-//! 8. For the open platform: it is to the account that the URL is for ([`Account::authorizer`]).
+//! 8. For the open platform: it is to the account that the URL is for ([`Account::authorizer`](crate::Account::authorizer)).
 //!
 //! Several tokens and keys are tried until all of this holds, and the pair that does seals the reply.
 //! The source of these rules are WeChat's page on message encryption and the samples that Tencent publishes with it.
@@ -46,15 +46,15 @@ mod json;
 mod json;
 mod open;
 mod seal;
-
 #[cfg(feature = "simulator")]
-pub(crate) use self::open::open_reply;
-pub(crate) use self::{document::Format, open::Sealer};
+mod wechat;
+
+pub(crate) use self::open::Sealer;
+#[cfg(feature = "simulator")]
+pub(crate) use self::wechat::{open_reply, seal_as};
 pub use self::{
     document::Sealed,
     error::{Error, ErrorKind},
     open::{Opened, open, open_echostr},
     seal::seal,
 };
-#[cfg(test)]
-mod tests;

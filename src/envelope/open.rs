@@ -124,16 +124,6 @@ impl Sealer {
     }
 }
 
-/// Opens a reply as WeChat does, which has the current token and key.
-#[cfg(feature = "simulator")]
-pub(crate) fn open_reply(
-    account: &Account,
-    msg_signature: Signature,
-    parts: [&str; 3],
-) -> Result<Bytes, Error> {
-    decrypt(account, encryption(account)?, msg_signature, parts).map(|(plaintext, _)| plaintext)
-}
-
 pub(super) fn encryption(account: &Account) -> Result<&Encryption, Error> {
     account
         .encryption()
@@ -141,7 +131,7 @@ pub(super) fn encryption(account: &Account) -> Result<&Encryption, Error> {
 }
 
 /// Tries all tokens and keys. The error is the last key's, which says as much as any.
-fn decrypt(
+pub(super) fn decrypt(
     account: &Account,
     encryption: &Encryption,
     msg_signature: Signature,

@@ -103,6 +103,6 @@ pub(crate) fn store_back() {
 }
 
 /// A reply could not be encrypted.
-pub(crate) fn reply_not_sealed(account: &str, error: &envelope::Error) {
+pub(crate) fn reply_not_sealed(account: &str, error: envelope::Error) {
     error!(account, kind = ?error.kind(), "cannot seal the reply");
 }

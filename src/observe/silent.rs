@@ -41,4 +41,4 @@ pub(crate) fn store_silent(_timeout: Duration) {}
 
 pub(crate) fn store_back() {}
 
-pub(crate) fn reply_not_sealed(_account: &str, _error: &envelope::Error) {}
+pub(crate) fn reply_not_sealed(_account: &str, _error: envelope::Error) {}

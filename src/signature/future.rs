@@ -98,16 +98,16 @@ impl Answer {
         };
         // Whatever the status: nothing that was said under encryption leaves without it.
         match sealer.seal(&body) {
-            Ok(sealed) => {
-                if sealed.as_bytes() != body {
+            Ok(answer) => {
+                if answer.as_bytes() != body {
                     let content_type = HeaderValue::from_static(sealer.content_type());
                     head.headers.insert(header::CONTENT_TYPE, content_type);
                     head.headers.remove(header::CONTENT_LENGTH);
                 }
-                Response::from_parts(head, Full::from(sealed))
+                Response::from_parts(head, Full::from(answer))
             }
             Err(error) => {
-                observe::reply_not_sealed(&self.account, &error);
+                observe::reply_not_sealed(&self.account, error);
                 failure()
             }
         }

@@ -6,6 +6,7 @@ use quick_xml::{Reader, events::Event};
 
 use super::{Fault, Shown, ShownReply};
 use crate::{
+    Account, envelope,
     message::Head,
     xml::{self, Value},
 };
@@ -40,13 +41,21 @@ pub(super) fn check_echo(answer: &Response<Bytes>, echostr: &str) -> Result<(), 
 }
 
 /// What the user sees of an answer.
-pub(super) fn check_reply(answer: &Response<Bytes>, parties: &Parties) -> Result<Shown, Fault> {
+pub(super) fn check_reply(
+    answer: &Response<Bytes>,
+    account: &Account,
+    parties: &Parties,
+) -> Result<Shown, Fault> {
     check_status(answer)?;
     let body = answer.body();
     if body.is_empty() || body == "success" {
         return Ok(Shown::Nothing);
     }
-    let reply = read(body)?;
+    let reply = if account.encryption().is_some() {
+        read(&envelope::open_reply(account, body).map_err(Fault::envelope)?)?
+    } else {
+        read(body)?
+    };
     check_addressing(&reply, parties)?;
     check_content(&reply)?;
     Ok(match required(&reply, "MsgType")? {

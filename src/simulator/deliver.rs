@@ -11,12 +11,15 @@ use super::{
     Delivery, Fault, FaultKind, Shown, Transcript,
     answer::{Parties, check_reply},
 };
+use crate::Account;
 
 /// What is to be delivered, and what is to go wrong with it.
 pub(super) struct Plan {
     /// The same for each delivery.
     pub(super) request: Result<Request<Bytes>, http::Error>,
     pub(super) query: String,
+    /// For what is in a sealed answer.
+    pub(super) account: Account,
     pub(super) parties: Parties,
     pub(super) lost_answers: usize,
     pub(super) forged: bool,
@@ -44,7 +47,7 @@ where
             answer => answer,
         };
         let status = answer.as_ref().ok().map(Response::status);
-        let verdict = answer.and_then(|answer| check_reply(&answer, &plan.parties));
+        let verdict = answer.and_then(|answer| check_reply(&answer, &plan.account, &plan.parties));
         let fault = verdict.as_ref().err().cloned();
         deliveries.push(Delivery::new(at, plan.query.clone(), status, fault));
 
@@ -103,6 +106,7 @@ fn is_sent_again(kind: FaultKind) -> bool {
         | FaultKind::Malformed
         | FaultKind::Addressing
         | FaultKind::Limit
+        | FaultKind::Envelope
         | FaultKind::Echo => false,
     }
 }

@@ -3,6 +3,8 @@ use std::{error, fmt, time::Duration};
 use http::StatusCode;
 use tower::BoxError;
 
+use crate::envelope;
+
 /// Why WeChat does not accept what came back for a delivery, or what kept it from coming.
 ///
 /// Its message may quote the answer.
@@ -70,6 +72,11 @@ impl Fault {
         Self::new(FaultKind::Limit, message)
     }
 
+    pub(super) fn envelope(error: envelope::Error) -> Self {
+        let message = format!("expected a reply that WeChat can open: {error}");
+        Self::new(FaultKind::Envelope, message)
+    }
+
     pub(super) fn echo() -> Self {
         Self::new(FaultKind::Echo, "expected the echostr and nothing else")
     }
@@ -103,6 +110,8 @@ pub enum FaultKind {
     Addressing,
     /// The reply is longer than WeChat takes.
     Limit,
+    /// The reply of an encrypted account is not encrypted, or not as its token and key do it.
+    Envelope,
     /// What came back at URL verification is not the echostr.
     Echo,
 }

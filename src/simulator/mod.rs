@@ -32,7 +32,7 @@
 //!
 //! The service is your stack, an axum `Router`, or hyper-util's `Client`, which reaches a server over
 //! its socket; [`with_uri`](Simulator::with_uri) says where that is. Delivering needs a tokio runtime
-//! with its timers enabled. Plain mode is all that it speaks so far.
+//! with its timers enabled. It speaks the account's mode: plain, encrypted, or WeCom's.
 //!
 //! # What WeChat does
 //!
@@ -42,7 +42,7 @@
 //! | 200 with a reply to this user | the user sees the reply |
 //! | none within 5 s | WeChat hangs up and sends again at once |
 //! | a connection that breaks off, or a status other than 200 | it sends again after half a second |
-//! | 200 with anything else: no XML, addressed to somebody else, over a limit | the user sees the fault text |
+//! | 200 with anything else: no XML, not encrypted in safe mode, addressed to somebody else, over a limit | the user sees the fault text |
 //!
 //! A message is delivered three times at most, with the same query string; after that the user sees the
 //! fault text, [`Shown::Fault`]. WeChat's page on passive replies speaks of three retries, integrations
@@ -53,6 +53,7 @@
 
 mod answer;
 mod deliver;
+mod envelope;
 mod fault;
 mod push;
 mod server;

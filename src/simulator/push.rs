@@ -122,12 +122,13 @@ impl Push {
         B: Body,
         B::Error: Into<BoxError>,
     {
-        let body = self.body();
-        let parties = Parties::of(&body);
-        let query = self.query(&parties);
+        let plaintext = self.body();
+        let parties = Parties::of(&plaintext);
+        let (query, body) = self.wrapped(plaintext, &parties);
         let plan = Plan {
             request: self.simulator.request(Method::POST, &query, body),
             query,
+            account: self.simulator.account().clone(),
             parties,
             lost_answers: self.lost_answers,
             forged: self.forged,
@@ -141,13 +142,14 @@ impl Push {
     ///
     /// If the OpenID makes the URI longer than [`http::Uri`] can be.
     pub fn request(&self) -> Result<Request<Bytes>, http::Error> {
-        let body = self.body();
-        let query = self.query(&Parties::of(&body));
+        let plaintext = self.body();
+        let parties = Parties::of(&plaintext);
+        let (query, body) = self.wrapped(plaintext, &parties);
         self.simulator.request(Method::POST, &query, body)
     }
 
-    fn query(&self, parties: &Parties) -> String {
-        let mut signed = self.simulator.sign();
+    fn wrapped(&self, plaintext: Bytes, parties: &Parties) -> (String, Bytes) {
+        let (mut signed, body) = self.simulator.wrap(plaintext);
         if self.forged {
             signed.forge();
         }
@@ -156,7 +158,7 @@ impl Push {
             query.push_str("&openid=");
             query.extend(utf8_percent_encode(&parties.user, OPENID_ESCAPES));
         }
-        query
+        (query, body)
     }
 
     fn body(&self) -> Bytes {
@@ -194,7 +196,7 @@ const OPENID_ESCAPES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 const RECOGNITION: &str = "Recognition";
 
 /// The account's original id in every message.
-const ACCOUNT: &str = "gh_5130c4e1d2a7";
+pub(super) const ACCOUNT: &str = "gh_5130c4e1d2a7";
 
 /// The OpenID of messages that name no other.
 const USER: &str = "oSim-8fKq2vR0yT5wXe7Zb1cU4n";

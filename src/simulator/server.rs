@@ -11,10 +11,11 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body::Body;
 use http_body_util::Full;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::{BoxError, Service};
 
 use super::{Delivery, Fault, Push, answer::check_echo, deliver::send};
-use crate::{Account, signature::Signature};
+use crate::Account;
 
 /// WeChat's server, as one account's callback URL meets it.
 ///
@@ -23,6 +24,7 @@ use crate::{Account, signature::Signature};
 #[derive(Clone)]
 pub struct Simulator {
     account: Account,
+    is_compatible: bool,
     uri: Uri,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     /// How many numbers have been given out.
@@ -30,10 +32,12 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// A server that signs with the account's current token and delivers to `/wechat`.
+    /// A server that signs with the account's current token and delivers to `/wechat`; to an encrypted account
+    /// it delivers as safe mode does, with the account's current key.
     pub fn new(account: Account) -> Self {
         Self {
             account,
+            is_compatible: false,
             uri: Uri::from_static("/wechat"),
             clock: Arc::new(SystemTime::now),
             numbers: Arc::default(),
@@ -51,6 +55,14 @@ impl Simulator {
         // Where no query fits, nothing could ever be delivered to.
         self.uri_with("nonce=1")?;
         Ok(self)
+    }
+
+    /// Delivers as compatible mode (兼容模式) does, if the account is an encrypted one: the message's own fields
+    /// stand beside the ciphertext.
+    #[must_use]
+    pub fn with_compatible_mode(mut self) -> Self {
+        self.is_compatible = true;
+        self
     }
 
     /// Asks `clock` for the present instead of the system's clock.
@@ -92,14 +104,22 @@ impl Simulator {
         B: Body,
         B::Error: Into<BoxError>,
     {
-        let echostr = FIRST_ECHOSTR + self.number();
-        let query = format!("{}&echostr={echostr}", self.sign());
+        let echostr = (FIRST_ECHOSTR + self.number()).to_string();
+        let mut query = self.sign();
+        let sent = if self.account.is_wecom() {
+            self.encrypt(&mut query, echostr.as_bytes())
+        } else {
+            None
+        };
+        let sent = sent.as_deref().unwrap_or(&echostr);
+        let sent = utf8_percent_encode(sent, NON_ALPHANUMERIC);
+        let query = format!("{query}&echostr={sent}");
         let request = self.request(Method::GET, &query, Bytes::new());
         let request = request.map_err(|error| Fault::unsent(&error));
         let answer = send(&mut service, request).await;
         let status = answer.as_ref().ok().map(Response::status);
         let fault = answer
-            .and_then(|answer| check_echo(&answer, &echostr.to_string()))
+            .and_then(|answer| check_echo(&answer, &echostr))
             .err();
         Delivery::new(Duration::ZERO, query, status, fault)
     }
@@ -133,21 +153,6 @@ impl Simulator {
         Ok(Uri::from_parts(parts)?)
     }
 
-    /// The query that signs a request sent now.
-    pub(super) fn sign(&self) -> SignedQuery {
-        // Ten digits, as WeChat's and as receivers check them, even if the clock is at the epoch.
-        let timestamp = format!("{:010}", self.now());
-        let nonce = (FIRST_NONCE + self.number()).to_string();
-        let current = self.account.tokens().first();
-        SignedQuery {
-            signature: current
-                .map(|token| Signature::new(token, &[&timestamp, &nonce]).to_string())
-                .unwrap_or_default(),
-            timestamp,
-            nonce,
-        }
-    }
-
     /// One that no other message of this simulator has.
     pub(super) fn msg_id(&self) -> String {
         (FIRST_MSG_ID + self.number()).to_string()
@@ -161,6 +166,23 @@ impl Simulator {
             .as_secs()
     }
 
+    pub(super) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    pub(super) fn is_compatible(&self) -> bool {
+        self.is_compatible
+    }
+
+    pub(super) fn nonce(&self) -> String {
+        (FIRST_NONCE + self.number()).to_string()
+    }
+
+    /// Bytes that no other ciphertext of this simulator has.
+    pub(super) fn random(&self) -> [u8; 16] {
+        u128::from(self.number()).to_be_bytes()
+    }
+
     fn number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
@@ -172,39 +194,6 @@ impl fmt::Debug for Simulator {
             .field("account", &self.account)
             .field("uri", &self.uri)
             .finish_non_exhaustive()
-    }
-}
-
-/// The parameters that every request has.
-pub(super) struct SignedQuery {
-    signature: String,
-    timestamp: String,
-    nonce: String,
-}
-
-impl SignedQuery {
-    /// Makes it a signature of somebody who does not know the token, all its form right.
-    pub(super) fn forge(&mut self) {
-        let other = if self.signature.starts_with('0') {
-            "1"
-        } else {
-            "0"
-        };
-        self.signature.replace_range(..1, other);
-    }
-}
-
-impl fmt::Display for SignedQuery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            signature,
-            timestamp,
-            nonce,
-        } = self;
-        write!(
-            f,
-            "signature={signature}&timestamp={timestamp}&nonce={nonce}"
-        )
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod account;
 mod dedup;
+mod envelope;
 mod handler;
 mod hostile;
 #[cfg(feature = "tracing")]

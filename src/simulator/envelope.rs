@@ -1,0 +1,116 @@
+//! How WeChat signs and encrypts what it sends.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::{Simulator, push::ACCOUNT};
+use crate::{
+    envelope,
+    signature::Signature,
+    xml::{self, Value},
+};
+
+/// The parameters that sign a request.
+pub(super) struct SignedQuery {
+    /// WeCom has none.
+    signature: Option<Signature>,
+    timestamp: String,
+    nonce: String,
+    /// In an encrypted account's requests.
+    msg_signature: Option<Signature>,
+    /// The first digit of each signature is another.
+    is_forged: bool,
+}
+
+impl SignedQuery {
+    /// Makes it a query of somebody who does not know the token, all its form right.
+    pub(super) fn forge(&mut self) {
+        self.is_forged = true;
+    }
+
+    fn digits(&self, signature: Signature) -> String {
+        let mut digits = signature.to_string();
+        if self.is_forged {
+            let other = if digits.starts_with('0') { "1" } else { "0" };
+            digits.replace_range(..1, other);
+        }
+        digits
+    }
+}
+
+impl fmt::Display for SignedQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            timestamp, nonce, ..
+        } = self;
+        if let Some(signature) = self.signature {
+            write!(f, "signature={}&", self.digits(signature))?;
+        }
+        write!(f, "timestamp={timestamp}&nonce={nonce}")?;
+        if let Some(signature) = self.msg_signature {
+            if self.signature.is_some() {
+                f.write_str("&encrypt_type=aes")?;
+            }
+            write!(f, "&msg_signature={}", self.digits(signature))?;
+        }
+        Ok(())
+    }
+}
+
+impl Simulator {
+    /// The query that signs a request sent now, without a ciphertext.
+    pub(super) fn sign(&self) -> SignedQuery {
+        // Ten digits, as WeChat's and as receivers check them, even if the clock is at the epoch.
+        let timestamp = format!("{:010}", self.now());
+        let nonce = self.nonce();
+        let current = self.account().tokens().first();
+        SignedQuery {
+            signature: current
+                .filter(|_| !self.account().is_wecom())
+                .map(|token| Signature::new(token, &[&timestamp, &nonce])),
+            timestamp,
+            nonce,
+            msg_signature: None,
+            is_forged: false,
+        }
+    }
+
+    /// The query and the body that deliver `plaintext` now.
+    pub(super) fn wrap(&self, plaintext: Bytes) -> (SignedQuery, Bytes) {
+        let mut query = self.sign();
+        let Some(encrypt) = self.encrypt(&mut query, &plaintext) else {
+            return (query, plaintext);
+        };
+        let body = if plaintext.trim_ascii_start().starts_with(b"{") {
+            format!(r#"{{"ToUserName":"{ACCOUNT}","Encrypt":"{encrypt}"}}"#)
+        } else if self.is_compatible() {
+            beside(&plaintext, &encrypt)
+        } else {
+            format!(
+                "<xml>\n<ToUserName><![CDATA[{ACCOUNT}]]></ToUserName>\n\
+                 <Encrypt><![CDATA[{encrypt}]]></Encrypt>\n</xml>"
+            )
+        };
+        (query, body.into())
+    }
+
+    /// Encrypts and signs `plaintext`, if the account has a key for it.
+    pub(super) fn encrypt(&self, query: &mut SignedQuery, plaintext: &[u8]) -> Option<String> {
+        let signed = [&*query.timestamp, &*query.nonce];
+        let random = self.random();
+        let (encrypt, msg_signature) =
+            envelope::seal_as(self.account(), random, signed, plaintext)?;
+        query.msg_signature = Some(msg_signature);
+        Some(encrypt)
+    }
+}
+
+/// The ciphertext behind the message's own fields, as compatible mode has it.
+fn beside(plaintext: &[u8], encrypt: &str) -> String {
+    let mut message: Value = xml::from_slice(plaintext).unwrap_or_default();
+    if let Value::Elements(elements) = &mut message {
+        elements.push(("Encrypt".to_owned(), Value::Text(encrypt.to_owned())));
+    }
+    xml::to_string(&message).unwrap_or_default()
+}
