@@ -146,6 +146,8 @@ mod key;
 mod late;
 mod layer;
 mod outcome;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod remote;
 mod run;
 mod service;
@@ -154,6 +156,8 @@ pub mod store;
 mod table;
 mod task;
 
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
 pub use self::{
     key::Key,
     late::{LateCause, LateReply},

@@ -6,15 +6,17 @@ use tower_wechat::dedup::{
     store::{Acknowledged, Claim, Completed, Owner},
 };
 
+#[derive(Clone)]
 enum State {
     Running { owner: Owner, lease: Instant, acknowledged: bool },
     Replied { outcome: Outcome, completed_by: Owner, holders: Vec<Owner> },
     Done { by: Option<Owner> },
 }
 
+#[derive(Clone)]
 struct Entry { first_seen: Instant, number: u32, state: State }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Messages(HashMap<Key, Entry>);
 
 impl Messages {

@@ -1,0 +1,21 @@
+-- ARGV: owner, lease, mark
+
+if not known then
+  begin(nobody, 0)
+end
+if entry.state == 'replied' then
+  return hold()
+elseif entry.state == 'done' then
+  return {'done'}
+end
+
+-- Redis' clock may have been set back.
+local age = math.max(now - entry.first_seen, 0)
+if entry.owner ~= owner then
+  if now < entry.lease then
+    return {'running', age, entry.lease - now}
+  end
+  entry.number = math.min(entry.number + 1, 4294967295)
+end
+run(ARGV[2], ARGV[3])
+return {'run', age, entry.number}

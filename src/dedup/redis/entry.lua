@@ -1,0 +1,99 @@
+-- What stands in front of every script: the message as it is now.
+--
+-- One hash, with the fields
+--   format        the version of this list
+--   first_seen    when the message was first claimed; every time is in milliseconds of Redis' own clock
+--   number        of its run
+--   state         running, replied or done
+--   owner         who runs it, has completed it, or has ended it
+--   lease         running: until when it is the owner's
+--   acknowledged  running: 1 if WeChat has been told not to wait
+--   ends          replied: until when the reply is kept
+--   holders       replied: the owners that may give it to a delivery, each followed by a comma
+--   status, body, content_type   replied: what the reply is; the last may be missing
+-- The key expires with the message's mark.
+
+local key, owner = KEYS[1], ARGV[1]
+local nobody = string.rep('0', 32)
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- A plain conversion would round a time to 14 digits.
+local function integer(number)
+  return string.format('%.0f', number)
+end
+
+-- Until when something lasts that is to last so many milliseconds from now on.
+local function after(milliseconds)
+  return integer(now + tonumber(milliseconds))
+end
+
+local function count(digits)
+  return digits and #digits <= 16 and string.find(digits, '^%d+$') and tonumber(digits)
+end
+
+local stored = redis.call('HMGET', key,
+  'format', 'first_seen', 'number', 'state', 'owner', 'lease', 'acknowledged', 'ends', 'holders')
+local known = stored[1] ~= false
+local entry = {
+  first_seen = count(stored[2]),
+  number = count(stored[3]),
+  state = stored[4],
+  owner = stored[5],
+  lease = count(stored[6]),
+  acknowledged = stored[7] == '1',
+  ends = count(stored[8]),
+  holders = stored[9],
+}
+
+if known then
+  -- What another version or another program has written is left as it is.
+  if stored[1] ~= '1' then
+    return {'foreign', 'format'}
+  elseif not (entry.first_seen and entry.number and entry.owner) then
+    return {'foreign', 'entry'}
+  elseif not ((entry.state == 'running' and entry.lease)
+      or (entry.state == 'replied' and entry.ends and entry.holders)
+      or entry.state == 'done') then
+    return {'foreign', 'state'}
+  end
+elseif redis.call('EXISTS', key) == 1 then
+  return {'foreign', 'format'}
+end
+
+-- Nothing but the mark is left.
+local function done(by)
+  entry.state, entry.owner = 'done', by
+  redis.call('HSET', key, 'state', 'done', 'owner', by)
+  redis.call('HDEL', key,
+    'lease', 'acknowledged', 'ends', 'holders', 'status', 'body', 'content_type')
+end
+
+if entry.state == 'replied' and entry.ends <= now then
+  done(nobody)
+end
+
+-- A message that Redis does not know becomes `by`'s, for no time at all.
+local function begin(by, number)
+  entry = {
+    first_seen = now, number = number, state = 'running', owner = by, lease = now, acknowledged = false,
+  }
+end
+
+-- It is the owner's from now on.
+local function run(lease, mark)
+  redis.call('HSET', key, 'format', '1', 'first_seen', integer(entry.first_seen),
+    'number', integer(entry.number), 'state', 'running', 'owner', owner, 'lease', after(lease))
+  redis.call('PEXPIRE', key, mark)
+end
+
+-- The reply, which the owner holds now.
+local function hold()
+  if not string.find(entry.holders, owner .. ',', 1, true) then
+    redis.call('HSET', key, 'holders', entry.holders .. owner .. ',')
+  end
+  local reply = redis.call('HMGET', key, 'status', 'body', 'content_type')
+  return {'replied', reply[1], reply[2], reply[3]}
+end
+
