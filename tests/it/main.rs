@@ -22,4 +22,5 @@ mod signature;
 mod simulator;
 #[cfg(feature = "simulator")]
 mod stack;
+mod store;
 mod xml;

@@ -155,6 +155,13 @@ pub struct Times {
     pub mark: Duration,
 }
 
+impl Times {
+    /// The times of an operation, for who calls a store directly, as a test of one does.
+    pub fn new(lease: Duration, reply: Duration, mark: Duration) -> Self {
+        Self { lease, reply, mark }
+    }
+}
+
 /// The answer to [`Store::claim`]. An `age` is the time since the message was first claimed, by the store's
 /// clock.
 #[derive(Debug, Clone, PartialEq, Eq)]

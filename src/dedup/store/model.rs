@@ -6,17 +6,17 @@ use tower_wechat::dedup::{
     store::{Acknowledged, Claim, Completed, Owner},
 };
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 enum State {
     Running { owner: Owner, lease: Instant, acknowledged: bool },
     Replied { outcome: Outcome, completed_by: Owner, holders: Vec<Owner> },
     Done { by: Option<Owner> },
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 struct Entry { first_seen: Instant, number: u32, state: State }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 struct Messages(HashMap<Key, Entry>);
 
 impl Messages {
