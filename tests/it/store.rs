@@ -1,7 +1,11 @@
 //! The stores against the program that their contract is.
 
 mod double;
+#[cfg(feature = "redis")]
+mod faults;
 mod memory;
+#[cfg(feature = "redis")]
+mod proxy;
 #[cfg(feature = "redis")]
 mod redis;
 mod reference;

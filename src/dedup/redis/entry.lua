@@ -90,10 +90,13 @@ end
 
 -- The reply, which the owner holds now.
 local function hold()
+  local reply = redis.call('HMGET', key, 'status', 'body', 'content_type')
+  if not (reply[1] and reply[2]) then
+    return {'foreign', 'reply'}
+  end
   if not string.find(entry.holders, owner .. ',', 1, true) then
     redis.call('HSET', key, 'holders', entry.holders .. owner .. ',')
   end
-  local reply = redis.call('HMGET', key, 'status', 'body', 'content_type')
   return {'replied', reply[1], reply[2], reply[3]}
 end
 

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use redis::{Script, aio::MultiplexedConnection};
+use redis::{AsyncCommands, Script, aio::MultiplexedConnection};
 use tokio::runtime::{Builder, Runtime};
-use tower_wechat::dedup::{Key, RedisStore};
+use tower_wechat::dedup::{
+    Key, Outcome, RedisStore,
+    redis::ErrorKind,
+    store::{Owner, Store, Times},
+};
 
 use super::{
     server::Server,
@@ -67,4 +71,109 @@ fn redis_store_keeps_the_contract() {
     let (server, runtime) = (Server::start(), runtime());
     let redis = runtime.block_on(Redis::of(&server));
     suite(&runtime, &redis, 500).unwrap_or_else(|difference| panic!("{difference}"));
+}
+
+fn times() -> Times {
+    let minute = Duration::from_secs(60);
+    Times::new(minute, minute, 10 * minute)
+}
+
+/// How often `command` has been called so far, by clients and by scripts.
+async fn calls(connection: &mut MultiplexedConnection, command: &str) -> u64 {
+    let mut info = redis::cmd("INFO");
+    info.arg("commandstats");
+    let info: String = info.query_async(connection).await.unwrap();
+    let line = format!("cmdstat_{command}:calls=");
+    let calls = info.lines().find_map(|row| row.strip_prefix(&*line));
+    calls.map_or(0, |calls| calls.split_once(',').unwrap().0.parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_claim_and_a_completion_are_one_round_trip_each() {
+    let server = Server::start();
+    let mut connection = server.connect().await;
+    let store = RedisStore::new(connection.clone());
+    for message in 0..10 {
+        let (key, owner) = (Key::new([[message]]), Owner::random());
+        store.claim(key, owner, times()).await.unwrap();
+        let outcome = Outcome::success();
+        let completed = store.complete(key, owner, &outcome, false, times());
+        completed.await.unwrap();
+    }
+    // Each script is sent along once, when Redis does not know it yet.
+    assert_eq!(calls(&mut connection, "evalsha").await, 20);
+    assert_eq!(calls(&mut connection, "eval").await, 2);
+    assert_eq!(calls(&mut connection, "script|load").await, 0);
+}
+
+#[tokio::test]
+async fn keys_begin_with_the_prefix_and_end_with_the_mark() {
+    let server = Server::start();
+    let mut connection = server.connect().await;
+    let store = RedisStore::new(connection.clone()).with_prefix("shop:");
+    let (key, owner) = (Key::new(["a message"]), Owner::random());
+    store.claim(key, owner, times()).await.unwrap();
+    let keys: Vec<String> = connection.keys("*").await.unwrap();
+    assert_eq!(keys, [format!("shop:{key}")]);
+    let left: i64 = connection.pttl(&keys[0]).await.unwrap();
+    assert!((590_000..=600_000).contains(&left), "{left} ms");
+}
+
+#[tokio::test]
+async fn what_somebody_else_has_written_is_an_error_and_stays() {
+    let server = Server::start();
+    let mut connection = server.connect().await;
+    let store = RedisStore::new(connection.clone());
+    let (key, owner) = (Key::new(["a message"]), Owner::random());
+    let name = format!("tower-wechat:{key}");
+    let outcome = Outcome::success();
+
+    let running = "format 1 first_seen 1 number 1 state running owner x";
+    let replied = "format 1 first_seen 1 number 1 state replied owner x ends 9999999999999";
+    let foreign = [
+        "HSET what ever".to_owned(),
+        "HSET format 2".to_owned(),
+        "HSET format 1".to_owned(),
+        format!("HSET {running}"),
+        format!("HSET {running} lease nan"),
+        format!("HSET {replied}"),
+        "SET text".to_owned(),
+        "RPUSH list".to_owned(),
+    ];
+    for words in &foreign {
+        let () = connection.del(&name).await.unwrap();
+        let (verb, rest) = words.split_once(' ').unwrap();
+        let mut write = redis::cmd(verb);
+        write.arg(&name);
+        rest.split(' ').for_each(|word| {
+            write.arg(word);
+        });
+        let () = write.query_async(&mut connection).await.unwrap();
+        let before: Vec<u8> = redis::cmd("DUMP")
+            .arg(&name)
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+
+        let errors = [
+            store.claim(key, owner, times()).await.err(),
+            store.renew(key, owner, 1, times()).await.err(),
+            store
+                .complete(key, owner, &outcome, false, times())
+                .await
+                .err(),
+            store.acknowledge(key, owner).await.err(),
+            store.release(key, owner).await.err(),
+        ];
+        for error in errors {
+            let error = error.unwrap_or_else(|| panic!("{words} passes"));
+            assert_eq!(error.kind(), ErrorKind::Foreign, "{words}: {error}");
+        }
+        let after: Vec<u8> = redis::cmd("DUMP")
+            .arg(&name)
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(before, after, "{words} has been changed");
+    }
 }
