@@ -25,7 +25,7 @@
 //! # What is kept there
 //!
 //! One hash for each message, under the [prefix](RedisStore::with_prefix) and the message's
-//! [`Key`](super::Key) in hexadecimal, changed by scripts of one key alone, so in a cluster messages are spread
+//! [`Key`] in hexadecimal, changed by scripts of one key alone, so in a cluster messages are spread
 //! over its nodes. The hash lives as long as the message's mark (10 minutes at least), never as long as its lease. A
 //! reply goes no further than its own time, but its bytes stay until the message is next asked for or its mark
 //! ends; count on the size of a reply and about 300 bytes for each message of the last ten minutes.
