@@ -84,7 +84,10 @@ fn what_passes() {
     );
     check_accepted(
         &layer(),
-        post(&format!("{}&encrypt_type=aes&msg_signature=x", signed())),
+        post(&format!(
+            "{}&encrypt_type=aes&msg_signature=0000000000000000000000000000000000000000",
+            signed()
+        )),
     );
     let whole = post(&signed()).map(|_| Full::<Bytes>::from(vec![b' '; 65536]));
     assert_eq!(block_on(send(&layer(), whole)).runs, 1);
