@@ -4,15 +4,15 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, MapAccess, Visitor},
+    de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
 use super::{
     EventMessage, FileMessage, ImageMessage, LinkMessage, LocationMessage, Message,
     MiniProgramPageMessage, OtherMessage, ShortVideoMessage, TextMessage, VideoMessage,
     VoiceMessage,
+    common::Text,
     event::{self, Unknown},
-    head::{Common, Head, Leaf, Name},
     tag::{Tag, Tagged},
     tree::Tree,
 };
@@ -36,26 +36,13 @@ impl<'de> Visitor<'de> for MessageVisitor {
         f.write_str("a message's fields")
     }
 
+    #[inline]
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Message, A::Error> {
-        let mut head = Head::default();
-        while let Some(Name(name)) = map.next_key()? {
-            match Common::named(&name) {
-                Some(Common::MsgType) => {
-                    let msg_type: Leaf<'de> = map.next_value()?;
-                    let known = Known::named(msg_type.as_str());
-                    head.push(Common::MsgType, msg_type)?;
-                    return read(known, head, map);
-                }
-                Some(common) => head.read(common, &mut map)?,
-                None => {
-                    let msg_type: Option<Leaf<'de>> =
-                        map.next_value_seed(Sought::new(sought::MSG_TYPE))?;
-                    let known = Known::named(msg_type.as_ref().and_then(Leaf::as_str));
-                    return read(known, head, map);
-                }
-            }
+        let mut msg_type = None;
+        if let Some(IgnoredAny) = map.next_key()? {
+            msg_type = map.next_value_seed(Sought::<Text<'de>>::new(sought::MSG_TYPE))?;
         }
-        OtherMessage::read(head, map).map(Message::Other)
+        read(msg_type.and_then(|Text(name)| Known::named(&name)), map)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, other: D) -> Result<Message, D::Error> {
@@ -80,24 +67,11 @@ impl<'de> Visitor<'de> for EventVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EventMessage, A::Error> {
-        let mut head = Head::default();
-        while let Some(Name(name)) = map.next_key()? {
-            match Common::named(&name) {
-                Some(Common::MsgType) => {
-                    let _: Tag<EventMessage> = map.next_value()?;
-                    head.push(Common::MsgType, Leaf::Text("event".into()))?;
-                    break;
-                }
-                Some(common) => head.read(common, &mut map)?,
-                None => {
-                    // Another type's name is an error here, where its place is known.
-                    let _: Option<Tag<EventMessage>> =
-                        map.next_value_seed(Sought::new(sought::MSG_TYPE))?;
-                    break;
-                }
-            }
+        if let Some(IgnoredAny) = map.next_key()? {
+            // Another type's name is an error here, where its place is known.
+            let _ = map.next_value_seed(Sought::<Tag<EventMessage>>::new(sought::MSG_TYPE))?;
         }
-        match event::read(head, map)? {
+        match event::read(map)? {
             Ok(event) => Ok(event),
             Err(Unknown { missing, .. }) => Err(de::Error::missing_field(missing)),
         }
@@ -122,8 +96,7 @@ macro_rules! known {
         }
 
         impl Known {
-            fn named(msg_type: Option<&str>) -> Option<Self> {
-                let msg_type = msg_type?;
+            fn named(msg_type: &str) -> Option<Self> {
                 $(if $type::is_named(msg_type) {
                     return Some(Self::$variant);
                 })*
@@ -131,19 +104,21 @@ macro_rules! known {
             }
         }
 
-        /// Reads the rest of a message whose type is known, or known to be none of ours.
+        /// Reads a message whose type is known, or known to be none of ours.
+        #[inline]
         fn read<'de, A: MapAccess<'de>>(
             known: Option<Known>,
-            head: Head<'de>,
             map: A,
         ) -> Result<Message, A::Error> {
             match known {
-                $(Some(Known::$variant) => head.resume(map).map(Message::$variant),)*
-                Some(Known::Event) => Ok(match event::read(head, map)? {
+                $(Some(Known::$variant) => {
+                    $type::deserialize(MapAccessDeserializer::new(Apart(map))).map(Message::$variant)
+                },)*
+                Some(Known::Event) => Ok(match event::read(map)? {
                     Ok(event) => Message::Event(event),
                     Err(Unknown { fields, .. }) => Message::Other(fields),
                 }),
-                None => OtherMessage::read(head, map).map(Message::Other),
+                None => OtherMessage::read(map).map(Message::Other),
             }
         }
     };
@@ -155,13 +130,29 @@ known! {
     MiniProgramPage(MiniProgramPageMessage), File(FileMessage)
 }
 
+struct Apart<A>(A);
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Apart<A> {
+    type Error = A::Error;
+
+    #[inline]
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        self.0.next_key_seed(seed)
+    }
+
+    #[inline]
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.0.next_value_seed(seed)
+    }
+}
+
 impl OtherMessage {
-    /// Reads all that is left, each field as it is.
-    pub(super) fn read<'de, A: MapAccess<'de>>(
-        head: Head<'de>,
-        mut map: A,
-    ) -> Result<Self, A::Error> {
-        let mut elements = head.into_elements();
+    /// Reads each field as it is.
+    pub(super) fn read<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut elements = Vec::new();
         while let Some(element) = map.next_entry()? {
             elements.push(element);
         }

@@ -65,10 +65,10 @@ macro_rules! sample {
 }
 
 mod body;
+mod common;
 mod dispatch;
 pub mod event;
 mod file;
-mod head;
 mod image;
 #[cfg(feature = "json")]
 mod json;

@@ -144,16 +144,8 @@ impl<'de> Place<'de> for &mut Children<'_, 'de> {
     }
 
     fn seek<V: Visitor<'de>>(self, tag: Tag<'de>, name: &str, visitor: V) -> Result<V::Value> {
-        let Some(found) = self.put_back(tag, name)? else {
-            return visitor.visit_none();
-        };
-        let value = visitor.visit_some(Element {
-            place: &mut *self.reader,
-            tag: found,
-        });
-        if value.is_err() {
-            self.sought = Some(found);
-        }
+        let value = self.read_sought(tag, name, visitor);
+        self.misplaced = value.is_err();
         value
     }
 }
@@ -353,10 +345,12 @@ struct Children<'a, 'de> {
     parent: Tag<'de>,
     /// The child whose name has been handed out, but not its value.
     current: Option<Tag<'de>>,
-    /// The child that was read in the place of the current one, for an error's path.
-    sought: Option<Tag<'de>>,
-    /// Whether the end tag has been read, perhaps while looking ahead.
+    /// Whether an error is not about the current child, and has its path.
+    misplaced: bool,
+    /// Whether the end tag has been read, perhaps while looking ahead; or `back` comes next.
     ended: bool,
+    /// A child that comes up again, and the offset of its content.
+    back: Option<(Tag<'de>, usize)>,
     /// All further children, once a list has had to look beyond other names.
     ahead: Option<Box<Ahead<'de>>>,
 }
@@ -381,8 +375,9 @@ impl<'a, 'de> Children<'a, 'de> {
             reader,
             parent,
             current: None,
-            sought: None,
+            misplaced: false,
             ended: parent.is_closed(),
+            back: None,
             ahead: None,
         })
     }
@@ -400,6 +395,11 @@ impl<'a, 'de> Children<'a, 'de> {
 
     #[inline(never)]
     fn next_or_end(&mut self) -> Result<Option<Tag<'de>>> {
+        if let Some((tag, content)) = self.back.take() {
+            self.ended = false;
+            self.reader.seek(content);
+            return Ok(Some(tag));
+        }
         if self.ahead.is_some() {
             return Ok(self.next_ahead());
         }
@@ -441,6 +441,66 @@ impl<'a, 'de> Children<'a, 'de> {
         self.reader
             .seek(found.map_or(ahead.end, |(_, content)| content));
         found.map(|(tag, _)| tag)
+    }
+
+    /// Reads the first child called `name` from `tag` on; then `tag` comes up again.
+    fn read_sought<V: Visitor<'de>>(
+        &mut self,
+        tag: Tag<'de>,
+        name: &str,
+        visitor: V,
+    ) -> Result<V::Value> {
+        let here = self.reader.offset();
+        let near = self.find_near(tag, name)?;
+        let found = match near {
+            Some(found) => found,
+            None => {
+                self.reader.seek(here);
+                match self.put_back(tag, name)? {
+                    Some(found) => found,
+                    None => return visitor.visit_none(),
+                }
+            }
+        };
+        let value = visitor
+            .visit_some(Element {
+                place: &mut *self.reader,
+                tag: found,
+            })
+            .map_err(|error| self.reader.inside(&found, error))?;
+        if near.is_some() {
+            self.back_to(tag, here);
+        }
+        Ok(value)
+    }
+
+    /// Goes to the child called `name` if it is `tag` or one of the next few: WeChat puts what a type
+    /// asks for behind two or three others, and noting where all children stand costs more than that.
+    #[inline]
+    fn find_near(&mut self, tag: Tag<'de>, name: &str) -> Result<Option<Tag<'de>>> {
+        if self.ahead.is_some() {
+            return Ok(None);
+        }
+        let mut next = Some(tag);
+        for _ in 0..NEAR {
+            let Some(tag) = next else { break };
+            if tag.name == name {
+                return Ok(Some(tag));
+            }
+            if self.reader.plain_text(&tag).is_none() {
+                self.reader
+                    .skip(&tag)
+                    .map_err(|error| error.inside(tag.name))?;
+            }
+            next = self.reader.child(&self.parent)?;
+        }
+        Ok(None)
+    }
+
+    /// Makes `tag` come up next, again.
+    fn back_to(&mut self, tag: Tag<'de>, content: usize) {
+        self.back = Some((tag, content));
+        self.ended = true;
     }
 
     /// Goes to the first child called `name` from `tag` on; after it, `tag` comes up again.
@@ -492,6 +552,7 @@ impl<'a, 'de> Children<'a, 'de> {
 impl<'de> MapAccess<'de> for Children<'_, 'de> {
     type Error = Error;
 
+    #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         self.current = self.next()?;
         let Some(tag) = self.current else {
@@ -503,6 +564,7 @@ impl<'de> MapAccess<'de> for Children<'_, 'de> {
             .map_err(|error: Error| error.at(self.reader.offset_of(&tag)))
     }
 
+    #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
         let Some(tag) = self.current.take() else {
             return Err(Error::new(
@@ -515,7 +577,9 @@ impl<'de> MapAccess<'de> for Children<'_, 'de> {
             tag,
         })
         .map_err(|error| {
-            let tag = self.sought.unwrap_or(tag);
+            if self.misplaced {
+                return error;
+            }
             self.reader.inside(&tag, error)
         })
     }
@@ -638,3 +702,6 @@ impl<'de> VariantAccess<'de> for Element<'de, &mut Reader<'de>> {
         .map_err(|error| place.inside(&tag, error))
     }
 }
+
+/// In children: how far [`Children::find_near`] looks.
+const NEAR: usize = 6;

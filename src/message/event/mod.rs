@@ -54,7 +54,7 @@ mod wifi;
 
 use serde::{
     Serialize, Serializer,
-    de::{self, MapAccess},
+    de::{self, IgnoredAny, MapAccess},
 };
 
 pub use self::{
@@ -103,7 +103,7 @@ pub use self::{
 };
 use super::{
     OtherMessage,
-    head::{Common, Head, Leaf, Name},
+    common::{Common, Text},
     tag::Tagged,
 };
 use crate::xml::sought::{self, Sought};
@@ -197,11 +197,11 @@ macro_rules! events {
 
             fn read<'de, A: MapAccess<'de>>(
                 self,
-                head: &mut Head<'de>,
+                common: &mut Common,
                 map: A,
             ) -> Result<Event, A::Error> {
                 match self {
-                    $(Self::$variant => head.beside(map).map(Event::$variant),)*
+                    $(Self::$variant => common.read_beside(map).map(Event::$variant),)*
                 }
             }
         }
@@ -414,56 +414,31 @@ pub(super) struct Unknown {
     pub(super) fields: OtherMessage,
 }
 
-/// Reads the rest of an event.
+/// Reads an event.
 pub(super) fn read<'de, A: MapAccess<'de>>(
-    mut head: Head<'de>,
     mut map: A,
 ) -> Result<Result<EventMessage, Unknown>, A::Error> {
-    let known = match head.get(Common::Event) {
-        Some(name) => known(name),
-        None => find(&mut head, &mut map)?,
+    let mut name = None;
+    if let Some(IgnoredAny) = map.next_key()? {
+        name = map.next_value_seed(Sought::<Text<'de>>::new(sought::EVENT))?;
+    }
+    let Some(known) = name.and_then(|Text(name)| name::find(&name)) else {
+        return OtherMessage::read(map).map(unknown);
     };
-    let Some(known) = known else {
-        return OtherMessage::read(head, map).map(unknown);
+    let mut common = Common::default();
+    let event = known.read(&mut common, map)?;
+    let Some(to_user_name) = common.to_user_name else {
+        return Err(de::Error::missing_field("ToUserName"));
     };
-    let event = known.read(&mut head, map)?;
+    let Some(create_time) = common.create_time else {
+        return Err(de::Error::missing_field("CreateTime"));
+    };
     Ok(Ok(EventMessage {
-        to_user_name: match head.take(Common::ToUserName) {
-            Some(name) => name.into_text().unwrap_or_default(),
-            None => return Err(de::Error::missing_field("ToUserName")),
-        },
-        from_user_name: head
-            .take(Common::FromUserName)
-            .and_then(Leaf::into_text)
-            .filter(|name| !name.is_empty()),
-        create_time: match head.take(Common::CreateTime) {
-            Some(Leaf::Number(seconds)) => seconds,
-            _ => return Err(de::Error::missing_field("CreateTime")),
-        },
+        to_user_name,
+        from_user_name: common.from_user_name.filter(|name| !name.is_empty()),
+        create_time,
         event,
     }))
-}
-
-/// Reads up to the event's name, or looks for it behind the first field of its own.
-fn find<'de, A: MapAccess<'de>>(
-    head: &mut Head<'de>,
-    map: &mut A,
-) -> Result<Option<Known>, A::Error> {
-    while let Some(Name(name)) = map.next_key()? {
-        let Some(field) = Common::named(&name) else {
-            let name: Option<Leaf<'de>> = map.next_value_seed(Sought::new(sought::EVENT))?;
-            return Ok(name.as_ref().and_then(known));
-        };
-        head.read(field, map)?;
-        if field == Common::Event {
-            break;
-        }
-    }
-    Ok(head.get(Common::Event).and_then(known))
-}
-
-fn known(name: &Leaf<'_>) -> Option<Known> {
-    name::find(name.as_str()?)
 }
 
 fn unknown(fields: OtherMessage) -> Result<EventMessage, Unknown> {
