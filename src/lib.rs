@@ -84,6 +84,8 @@ pub mod message;
 mod observe;
 pub mod reply;
 pub mod signature;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 pub mod xml;
 
 pub use account::Account;
@@ -92,3 +94,11 @@ pub use handler::{MessageService, message_fn};
 pub use message::Message;
 pub use reply::Reply;
 pub use signature::{Verified, VerifySignatureLayer};
+
+#[cfg(all(doctest, feature = "simulator"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
+#[cfg(all(doctest, feature = "simulator"))]
+#[doc = include_str!("../README.zh-CN.md")]
+mod readme_in_chinese {}

@@ -5,17 +5,11 @@
 use libfuzzer_sys::fuzz_target;
 use tower_wechat::xml::{self, Value};
 
-mod differential {
-    #[path = "../../../tests/it/xml/oracle.rs"]
-    mod oracle;
-
-    pub fn value(document: &str) -> Option<tower_wechat::xml::Value> {
-        oracle::value(document)
-    }
-}
+#[path = "../../tests/it/xml/oracle.rs"]
+mod oracle;
 
 fuzz_target!(|document: &str| {
-    if let (Ok(ours), Some(theirs)) = (xml::from_str::<Value>(document), differential::value(document)) {
+    if let (Ok(ours), Some(theirs)) = (xml::from_str::<Value>(document), oracle::value(document)) {
         assert_eq!(ours, theirs);
     }
 });

@@ -1,12 +1,11 @@
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use http::Request;
-use serde::Deserialize;
 use sha1::{Digest, Sha1};
 
 use crate::{
+    message::Head,
     signature::{Delivery, Verified},
-    xml,
 };
 
 /// Which message a delivery is of: two deliveries with the same key are one message.
@@ -38,50 +37,33 @@ impl Key {
         let delivery = request.extensions().get::<Delivery>();
         let account = delivery.map_or("", Delivery::account);
         let body = request.body().as_bytes();
-        match xml::from_slice::<Identity<'_>>(body) {
-            Ok(identity) if identity.is_message() => Self::new([
-                account,
-                "message",
-                &*identity.msg_id,
-                &*identity.from_user_name,
-                &*identity.to_user_name,
-                &*identity.create_time,
-            ]),
-            _ => Self::new([account.as_bytes(), b"push", body]),
-        }
+        let head = Head::read(body).ok();
+        let message = head
+            .as_ref()
+            .and_then(|head| Some((head, head.message_id()?)));
+        let Some((head, id)) = message else {
+            return Self::new([account.as_bytes(), b"push", body]);
+        };
+        Self::new([
+            account,
+            "message",
+            id,
+            &*head.from_user_name,
+            &*head.to_user_name,
+            &*head.create_time,
+        ])
+    }
+}
+
+/// In hexadecimal.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str(")")
-    }
-}
-
-/// The fields that say who sent what. A repeated one is an error, so a text that a user typed cannot
-/// pass a message off as another.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Identity<'a> {
-    #[serde(borrow, default)]
-    to_user_name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    from_user_name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    create_time: Cow<'a, str>,
-    #[serde(borrow, default)]
-    msg_type: Cow<'a, str>,
-    #[serde(borrow, default)]
-    msg_id: Cow<'a, str>,
-}
-
-impl Identity<'_> {
-    /// Whether the `MsgId` tells this message from all others of its sender. Events have none, and a
-    /// `0` stands for none.
-    fn is_message(&self) -> bool {
-        let is_event = self.msg_type.eq_ignore_ascii_case("event");
-        !self.msg_type.is_empty() && !is_event && !matches!(&*self.msg_id, "" | "0")
+        write!(f, "Key({self})")
     }
 }

@@ -1,4 +1,4 @@
-//! One message's runs: a task that no delivery's end can stop.
+//! One run of the inner service.
 
 use std::{fmt, panic::AssertUnwindSafe, time::Duration};
 
@@ -8,11 +8,8 @@ use http_body::Body;
 use tokio::time;
 use tower::{BoxError, Service, ServiceExt};
 
-use super::{Key, outcome::Outcome, state::Shared, table::Owner};
-use crate::{
-    observe,
-    signature::{Delivery, Verified},
-};
+use super::Outcome;
+use crate::signature::Verified;
 
 /// Which run of its message this is. It stands in the extensions of the request that the inner service
 /// gets, for handlers that fence their own writes.
@@ -22,60 +19,30 @@ pub struct Run {
 }
 
 impl Run {
-    /// 1 for the first run; each repetition after a failure has the next number.
+    /// The first run by the `owner`th owner of the message, each of which may repeat its first one so many
+    /// times.
+    pub(super) fn first(owner: u32, repetitions: usize) -> Self {
+        let runs = u32::try_from(repetitions)
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
+        Self {
+            number: owner
+                .saturating_sub(1)
+                .saturating_mul(runs)
+                .saturating_add(1),
+        }
+    }
+
+    pub(super) fn next(self) -> Self {
+        Self {
+            number: self.number.saturating_add(1),
+        }
+    }
+
+    /// 1 for the first run; each later one has a larger number, on whichever node it is. The numbers of a
+    /// node that was lost are left out, however many of its runs there were.
     pub fn number(self) -> u32 {
         self.number
-    }
-}
-
-/// A message that has been claimed. Dropped before its runs are over, it gives the message back.
-#[derive(Debug)]
-pub(super) struct Claimed {
-    pub(super) shared: Shared,
-    pub(super) key: Key,
-    pub(super) owner: Owner,
-}
-
-impl Claimed {
-    /// Runs the message until a run succeeds or there have been enough, and completes it.
-    pub(super) async fn run<S, B>(self, inner: S, request: Request<Verified>)
-    where
-        S: Service<Request<Verified>, Response = Response<B>> + Clone,
-        S::Error: Into<BoxError>,
-        B: Body<Error: Into<BoxError>>,
-    {
-        let delivery = request.extensions().get::<Delivery>().cloned();
-        let account = delivery.as_ref().map_or("", Delivery::account);
-        let settings = self.shared.settings();
-        let mut delays = settings.retry_delays.iter();
-        let mut number = 1;
-        let outcome = loop {
-            let mut request = request.clone();
-            request.extensions_mut().insert(Run { number });
-            let failure = match attempt(inner.clone(), request, settings.run_timeout).await {
-                Ok(outcome) => break outcome,
-                Err(failure) => failure,
-            };
-            observe::run_failed(account, number, &failure);
-            let Some(delay) = delays.next() else {
-                observe::message_given_up(account, number);
-                break Outcome::success();
-            };
-            time::sleep(*delay).await;
-            number += 1;
-        };
-        // A delivery can be sent again until its timestamp is refused: up to `freshness` ahead of the
-        // clock at first, and as much behind it at last.
-        let freshness = delivery.map_or(Duration::ZERO, |delivery| delivery.freshness());
-        self.shared
-            .complete(self.key, self.owner, outcome, freshness.saturating_mul(2));
-    }
-}
-
-impl Drop for Claimed {
-    fn drop(&mut self) {
-        // Of a message that has been completed there is nothing to release.
-        self.shared.release(self.key, self.owner);
     }
 }
 
@@ -99,7 +66,7 @@ impl fmt::Display for Failure {
     }
 }
 
-async fn attempt<S, B>(
+pub(super) async fn attempt<S, B>(
     inner: S,
     request: Request<Verified>,
     timeout: Duration,
@@ -113,13 +80,14 @@ where
         let response = inner.oneshot(request).await.map_err(Into::into)?;
         Outcome::of(response).await
     };
-    // What a panic leaves behind is the service's own concern: its next run is a clone's.
-    let run = AssertUnwindSafe(run).catch_unwind();
-    match time::timeout(timeout, run).await {
+    // The run is dropped inside, where a panic of its `Drop` is caught too. What a panic leaves behind is
+    // the service's own concern: its next run is a clone's.
+    let run = async { time::timeout(timeout, run).await };
+    match AssertUnwindSafe(run).catch_unwind().await {
         Ok(Ok(Ok(outcome))) if outcome.is_failure() => Err(Failure::Status(outcome.status())),
         Ok(Ok(Ok(outcome))) => Ok(outcome),
         Ok(Ok(Err(error))) => Err(Failure::Error(error)),
-        Ok(Err(_panic)) => Err(Failure::Panic),
-        Err(_elapsed) => Err(Failure::Timeout),
+        Ok(Err(_elapsed)) => Err(Failure::Timeout),
+        Err(_panic) => Err(Failure::Panic),
     }
 }

@@ -1,50 +1,49 @@
-//! What is known of each message: a state machine without I/O and without a clock.
+//! What this node knows of each message: a state machine without I/O and without a clock.
 
 use std::{
     collections::{HashMap, VecDeque},
     time::Duration,
 };
 
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
 
-use super::{Key, outcome::Outcome};
+use super::{Key, Outcome, store::Owner};
 
 /// The states of all messages. Its caller holds the lock and says what time it is.
 ///
 /// ```text
-/// vacant ─claim→ running(owner) ─complete→ replied ─reply_ttl→ done ─mark_ttl→ vacant
-///                   └ release → vacant
+///          ┌──────────────── release ────────────────┐
+/// vacant ──┴─claim→ running ─complete→ unfetched ─┬─ fetch → replied ─┬→ done ─→ vacant
+///                      └ acknowledged, complete ──┼─────────────────────┤
+///                                                 └─ take back ──────────┘
 /// ```
 ///
-/// Each message that ends is put at the end of two queues, which expire and make room from the front:
-/// what a call costs does not depend on how many messages there are. A key is in a queue as long as
-/// its message is in that state, so the queues are bounded as the entries are.
-#[derive(Debug, Default)]
+/// A message that is over is put at the end of two queues, which expire and make room from the front: what a
+/// call costs does not depend on how many messages there are. A key is in a queue as long as its message is
+/// in that state, so the queues are bounded as the entries are.
+#[derive(Debug)]
 pub(super) struct Table {
     entries: HashMap<Key, Entry>,
-    running: usize,
     reply_bytes: usize,
-    owners: u64,
-    /// Messages with a kept reply, the oldest first.
+    /// The owner of the next message that is claimed.
+    next: Owner,
+    /// Messages whose reply is kept, the oldest first.
     replies: VecDeque<Key>,
-    /// Messages that have ended, the oldest first.
-    ended: VecDeque<Key>,
+    /// Messages that are over, the oldest first.
+    over: VecDeque<Key>,
 }
 
 /// The bounds of a table, and how long it remembers.
 #[derive(Debug, Clone)]
 pub(super) struct Limits {
     pub(super) messages: usize,
-    pub(super) running: usize,
     pub(super) waiting: usize,
     pub(super) reply_bytes: usize,
     pub(super) reply_ttl: Duration,
-    pub(super) mark_ttl: Duration,
 }
-
-/// Who runs a message. No two claims have the same one, so what a stale owner says changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Owner(u64);
 
 #[derive(Debug)]
 struct Entry {
@@ -54,9 +53,21 @@ struct Entry {
 
 #[derive(Debug)]
 enum State {
-    /// Its receivers are the deliveries that wait. Dropped without an outcome, it says that the run was
-    /// lost.
-    Running(watch::Sender<Option<Outcome>>),
+    Running {
+        /// Its receivers are the deliveries that wait; dropping it calls them.
+        waiting: watch::Sender<()>,
+        first_seen: Instant,
+        acknowledged: bool,
+        /// The store has given the reply to a delivery before the owner heard of it.
+        fetched: bool,
+    },
+    /// It is nobody's yet: a delivery fetches it, or the owner takes it back.
+    Unfetched {
+        outcome: Outcome,
+        mark_ttl: Duration,
+        /// Dropping it tells the owner that it has been fetched.
+        _fetched: oneshot::Sender<()>,
+    },
     Replied {
         outcome: Outcome,
         until: Instant,
@@ -70,95 +81,271 @@ enum State {
 /// What a delivery is to do.
 #[derive(Debug)]
 pub(super) enum Claim {
-    /// Run the message, and wait for the outcome.
-    Run(Owner, watch::Receiver<Option<Outcome>>),
-    /// Another delivery has had it run: wait for the outcome.
-    Join(watch::Receiver<Option<Outcome>>),
-    /// It has been answered: the same once more.
+    /// See to it that the message is run, and wait.
+    Run(Owner, watch::Receiver<()>),
+    /// Another delivery has seen to it: wait.
+    Join(Owner, watch::Receiver<()>),
+    /// It has been answered: this is its reply, and the delivery has fetched it.
     Replied(Outcome),
-    /// It was answered too long ago for its reply to be kept.
+    /// It is over, and no reply is left.
     Done,
-    /// There is no room for it now.
+    /// The message is new, and there is no permit to run it.
+    NoPermit,
+    /// There is no room, in the table or among those who wait.
     Full,
 }
 
+/// What acknowledging a message comes to.
+#[derive(Debug)]
+pub(super) enum Acknowledged {
+    /// No delivery will get the reply.
+    Marked,
+    /// There is a reply, which the delivery has fetched.
+    Replied(Outcome),
+    /// The run was lost.
+    Vacant,
+}
+
+/// How a message ends.
+#[derive(Debug)]
+pub(super) struct Completion {
+    pub(super) outcome: Outcome,
+    /// Whether another node has acknowledged it.
+    pub(super) acknowledged: bool,
+    /// How long it is remembered.
+    pub(super) mark_ttl: Duration,
+}
+
+/// What completing a message comes to.
+#[derive(Debug)]
+pub(super) enum Completed {
+    /// The reply waits for a delivery. The receiver is closed when one has fetched it.
+    Kept(oneshot::Receiver<()>),
+    /// The message had been acknowledged: the reply is to go another way.
+    Acknowledged,
+}
+
 impl Table {
-    pub(super) fn claim(&mut self, key: Key, now: Instant, limits: &Limits) -> Claim {
-        self.expire(now);
-        match self.entries.get(&key).map(|entry| &entry.state) {
-            Some(State::Running(outcome)) if outcome.receiver_count() >= limits.waiting => {
-                return Claim::Full;
-            }
-            Some(State::Running(outcome)) => return Claim::Join(outcome.subscribe()),
-            Some(State::Replied { outcome, .. }) => return Claim::Replied(outcome.clone()),
-            Some(State::Done { .. }) => return Claim::Done,
-            None => {}
+    pub(super) fn new() -> Self {
+        Self {
+            entries: HashMap::new(),
+            reply_bytes: 0,
+            next: Owner::random(),
+            replies: VecDeque::new(),
+            over: VecDeque::new(),
         }
-        let crowded = self.entries.len() >= limits.messages;
-        if self.running >= limits.running || (crowded && !self.forget_oldest()) {
+    }
+
+    /// Decides on a delivery that arrived at `arrival`; a new message takes a permit to run.
+    pub(super) fn claim(
+        &mut self,
+        key: Key,
+        arrival: Instant,
+        now: Instant,
+        has_permit: bool,
+        limits: &Limits,
+    ) -> Claim {
+        self.expire(now);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            return match &entry.state {
+                State::Done { .. }
+                | State::Running {
+                    acknowledged: true, ..
+                } => Claim::Done,
+                State::Running { waiting, .. } if waiting.receiver_count() >= limits.waiting => {
+                    Claim::Full
+                }
+                State::Running { waiting, .. } => Claim::Join(entry.owner, waiting.subscribe()),
+                State::Unfetched { .. } | State::Replied { .. } => self
+                    .fetch(key, now, limits)
+                    .map_or(Claim::Done, Claim::Replied),
+            };
+        }
+        if !has_permit {
+            return Claim::NoPermit;
+        }
+        if self.entries.len() >= limits.messages && !self.forget_oldest() {
             return Claim::Full;
         }
-        self.owners += 1;
-        let owner = Owner(self.owners);
-        let (sender, receiver) = watch::channel(None);
-        self.entries.insert(
-            key,
-            Entry {
-                owner,
-                state: State::Running(sender),
-            },
-        );
-        self.running += 1;
+        let owner = self.next;
+        self.next = owner.next();
+        let (sender, receiver) = watch::channel(());
+        let state = State::Running {
+            waiting: sender,
+            first_seen: arrival,
+            acknowledged: false,
+            fetched: false,
+        };
+        self.entries.insert(key, Entry { owner, state });
         Claim::Run(owner, receiver)
     }
 
-    /// Ends a run with its outcome, which the deliveries that wait get and later ones too. `mark_ttl` is
-    /// how long the message is remembered at least. Says whether `owner` still had the message.
+    /// Learns from another node that the message is older than it seems here.
+    pub(super) fn seen(&mut self, key: Key, owner: Owner, since: Instant) {
+        if let Some(State::Running { first_seen, .. }) = self.state_mut(key, owner) {
+            *first_seen = since.min(*first_seen);
+        }
+    }
+
+    /// When a running message was first seen.
+    pub(super) fn first_seen(&self, key: Key) -> Option<Instant> {
+        match self.entries.get(&key)?.state {
+            State::Running { first_seen, .. } => Some(first_seen),
+            _ => None,
+        }
+    }
+
+    /// Whether any delivery waits for a running message.
+    pub(super) fn is_awaited(&self, key: Key, owner: Owner) -> bool {
+        let entry = self.entries.get(&key).filter(|entry| entry.owner == owner);
+        matches!(
+            entry.map(|entry| &entry.state),
+            Some(State::Running { waiting, .. }) if waiting.receiver_count() > 0
+        )
+    }
+
+    /// Whether `owner`'s message has been acknowledged here.
+    pub(super) fn is_acknowledged(&self, key: Key, owner: Owner) -> bool {
+        let entry = self.entries.get(&key).filter(|entry| entry.owner == owner);
+        matches!(
+            entry.map(|entry| &entry.state),
+            Some(State::Running {
+                acknowledged: true,
+                ..
+            })
+        )
+    }
+
+    /// Decides that a delivery does not wait for the reply; it gets it if it is there.
+    pub(super) fn acknowledge(&mut self, key: Key, now: Instant, limits: &Limits) -> Acknowledged {
+        match self.entries.get_mut(&key).map(|entry| &mut entry.state) {
+            Some(State::Running { acknowledged, .. }) => *acknowledged = true,
+            Some(State::Unfetched { .. } | State::Replied { .. }) => {
+                if let Some(outcome) = self.fetch(key, now, limits) {
+                    return Acknowledged::Replied(outcome);
+                }
+            }
+            Some(State::Done { .. }) => {}
+            None => return Acknowledged::Vacant,
+        }
+        Acknowledged::Marked
+    }
+
+    /// Notes that the store has given the reply to a delivery of a message that runs here.
+    pub(super) fn fetched_from_store(&mut self, key: Key, now: Instant, limits: &Limits) {
+        match self.entries.get_mut(&key).map(|entry| &mut entry.state) {
+            Some(State::Running { fetched, .. }) => *fetched = true,
+            Some(State::Unfetched { .. }) => {
+                self.fetch(key, now, limits);
+            }
+            Some(State::Replied { .. } | State::Done { .. }) | None => {}
+        }
+    }
+
+    /// Ends `owner`'s message; `None` if it is not `owner`'s.
     pub(super) fn complete(
         &mut self,
         key: Key,
         owner: Owner,
-        outcome: Outcome,
+        completion: Completion,
         now: Instant,
-        mark_ttl: Duration,
         limits: &Limits,
-    ) -> bool {
-        let Some(entry) = self
-            .entries
-            .get_mut(&key)
-            .filter(|entry| entry.owner == owner)
-        else {
-            return false;
-        };
-        let State::Running(waiting) = &entry.state else {
-            return false;
-        };
-        waiting.send_replace(Some(outcome.clone()));
-        let forgotten = now + mark_ttl.max(limits.mark_ttl).min(FOREVER);
-        let until = now + limits.reply_ttl.min(FOREVER);
-        self.reply_bytes += outcome.size();
-        entry.state = State::Replied {
+    ) -> Option<Completed> {
+        let Completion {
             outcome,
-            until,
-            forgotten,
+            acknowledged,
+            mark_ttl,
+        } = completion;
+        let state = self.state_mut(key, owner)?;
+        let State::Running {
+            acknowledged: already,
+            fetched,
+            ..
+        } = *state
+        else {
+            return None;
         };
-        self.running -= 1;
-        self.replies.push_back(key);
-        self.ended.push_back(key);
-        while self.reply_bytes > limits.reply_bytes && self.drop_oldest_reply() {}
-        true
+        if (already || acknowledged) && !fetched {
+            *state = State::Done {
+                forgotten: after(now, mark_ttl),
+            };
+            self.over.push_back(key);
+            return Some(Completed::Acknowledged);
+        }
+        // One that shows nothing is nothing that a delivery has to come for.
+        let is_fetched = fetched || outcome.is_silent();
+        let (sender, receiver) = oneshot::channel();
+        *state = State::Unfetched {
+            outcome,
+            mark_ttl,
+            _fetched: sender,
+        };
+        if is_fetched {
+            self.fetch(key, now, limits);
+        }
+        Some(Completed::Kept(receiver))
     }
 
-    /// Ends a run that was lost: the message is vacant, and those who wait may claim it. Says whether
-    /// `owner` still had the message.
-    pub(super) fn release(&mut self, key: Key, owner: Owner) -> bool {
-        let entry = self.entries.get(&key).filter(|entry| entry.owner == owner);
-        let is_running = entry.is_some_and(|entry| matches!(entry.state, State::Running(_)));
-        if is_running {
-            self.entries.remove(&key);
-            self.running -= 1;
+    /// Ends `owner`'s message, of which another node says that it is over.
+    pub(super) fn end(&mut self, key: Key, owner: Owner, now: Instant, mark_ttl: Duration) {
+        if let Some(state @ State::Running { .. }) = self.state_mut(key, owner) {
+            *state = State::Done {
+                forgotten: after(now, mark_ttl),
+            };
+            self.over.push_back(key);
         }
-        is_running
+    }
+
+    /// Takes back the reply of `owner`'s message, if no delivery has fetched it; none will.
+    pub(super) fn take_back(&mut self, key: Key, owner: Owner, now: Instant) -> Option<Outcome> {
+        let state = self.state_mut(key, owner)?;
+        let State::Unfetched {
+            outcome, mark_ttl, ..
+        } = &*state
+        else {
+            return None;
+        };
+        let outcome = outcome.clone();
+        *state = State::Done {
+            forgotten: after(now, *mark_ttl),
+        };
+        self.over.push_back(key);
+        Some(outcome)
+    }
+
+    /// Ends a run that was lost: the message is vacant, and those who wait may claim it.
+    pub(super) fn release(&mut self, key: Key, owner: Owner) {
+        if let Some(State::Running { .. }) = self.state_mut(key, owner) {
+            self.entries.remove(&key);
+        }
+    }
+
+    /// The reply for a delivery; from now on it is kept for others.
+    fn fetch(&mut self, key: Key, now: Instant, limits: &Limits) -> Option<Outcome> {
+        let state = &mut self.entries.get_mut(&key)?.state;
+        let (outcome, mark_ttl) = match state {
+            State::Unfetched {
+                outcome, mark_ttl, ..
+            } => (outcome.clone(), *mark_ttl),
+            State::Replied { outcome, .. } => return Some(outcome.clone()),
+            State::Running { .. } | State::Done { .. } => return None,
+        };
+        let forgotten = after(now, mark_ttl);
+        self.over.push_back(key);
+        // One that would push all others out is not kept.
+        if outcome.size() > limits.reply_bytes {
+            *state = State::Done { forgotten };
+            return Some(outcome);
+        }
+        *state = State::Replied {
+            outcome: outcome.clone(),
+            until: after(now, limits.reply_ttl),
+            forgotten,
+        };
+        self.replies.push_back(key);
+        self.reply_bytes += outcome.size();
+        while self.reply_bytes > limits.reply_bytes && self.drop_oldest_reply() {}
+        Some(outcome)
     }
 
     fn expire(&mut self, now: Instant) {
@@ -168,7 +355,7 @@ impl Table {
             self.drop_oldest_reply();
         }
         while let Some(State::Replied { forgotten, .. } | State::Done { forgotten }) =
-            self.state_of(self.ended.front())
+            self.state_of(self.over.front())
             && *forgotten <= now
         {
             self.forget_oldest();
@@ -193,9 +380,9 @@ impl Table {
         true
     }
 
-    /// Forgets the message that ended first; `false` if all that are known are running.
+    /// Forgets the message that was over first; `false` if none is.
     fn forget_oldest(&mut self) -> bool {
-        let Some(key) = self.ended.pop_front() else {
+        let Some(key) = self.over.pop_front() else {
             return false;
         };
         let entry = self.entries.remove(&key);
@@ -204,7 +391,7 @@ impl Table {
             ..
         }) = entry
         {
-            // Both queues have the order in which messages ended, so it is in front there too.
+            // Both queues have the same order, so it is in front there too.
             self.replies.pop_front();
             self.reply_bytes -= outcome.size();
         }
@@ -214,9 +401,18 @@ impl Table {
     fn state_of(&self, key: Option<&Key>) -> Option<&State> {
         Some(&self.entries.get(key?)?.state)
     }
+
+    fn state_mut(&mut self, key: Key, owner: Owner) -> Option<&mut State> {
+        let entry = self.entries.get_mut(&key)?;
+        (entry.owner == owner).then_some(&mut entry.state)
+    }
 }
 
-/// Longer than any process runs, and short enough to be added to the present.
+/// The far end of `ttl`, which may be longer than any process runs and still has to be a time.
+fn after(now: Instant, ttl: Duration) -> Instant {
+    now + ttl.min(FOREVER)
+}
+
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 #[cfg(test)]

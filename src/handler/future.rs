@@ -2,6 +2,7 @@ use std::{
     convert::Infallible,
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::SystemTime,
 };
@@ -78,7 +79,13 @@ where
         Poll::Ready(Ok(match self.project().state.project() {
             StateProject::Acknowledged => success(),
             StateProject::Handled { handler, inbound } => match ready!(handler.poll(cx)) {
-                Ok(reply) => answer(&reply.into(), inbound),
+                Ok(reply) => {
+                    let reply = reply.into();
+                    let mut response = answer(&reply, &inbound.plaintext, inbound.account());
+                    // For dedup, which may have to send it another way.
+                    response.extensions_mut().insert(Arc::new(reply));
+                    response
+                }
                 Err(error) => {
                     observe::handler_failed(inbound.account(), &error.into());
                     failure()
@@ -94,14 +101,15 @@ impl<F> fmt::Debug for ResponseFuture<F> {
     }
 }
 
-fn answer(reply: &Reply, inbound: &Inbound) -> Response<Full<Bytes>> {
-    match render(reply, &inbound.plaintext) {
+/// The response that sends `reply` to the sender of the message `plaintext`.
+pub(crate) fn answer(reply: &Reply, plaintext: &[u8], account: &str) -> Response<Full<Bytes>> {
+    match render(reply, plaintext) {
         Ok(None) => success(),
         Ok(Some(xml)) => ok("application/xml", xml.into()),
         // Running the handler again would not make the reply any better, and a fault in the user's
         // chat tells the wrong person.
         Err(error) => {
-            observe::reply_dropped(inbound.account(), &error);
+            observe::reply_dropped(account, &error);
             success()
         }
     }

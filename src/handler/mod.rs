@@ -181,6 +181,7 @@ mod message_fn;
 mod service;
 mod unreadable;
 
+pub(crate) use self::future::answer;
 pub use future::ResponseFuture;
 pub use message_fn::{MessageFn, message_fn};
 pub use service::MessageService;

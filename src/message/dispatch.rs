@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{self, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
 use super::{
@@ -112,7 +112,7 @@ macro_rules! known {
         ) -> Result<Message, A::Error> {
             match known {
                 $(Some(Known::$variant) => {
-                    $type::deserialize(MapAccessDeserializer::new(Apart(map))).map(Message::$variant)
+                    $type::deserialize(MapAccessDeserializer::new(map)).map(Message::$variant)
                 },)*
                 Some(Known::Event) => Ok(match event::read(map)? {
                     Ok(event) => Message::Event(event),
@@ -128,25 +128,6 @@ known! {
     Text(TextMessage), Image(ImageMessage), Voice(VoiceMessage), Video(VideoMessage),
     ShortVideo(ShortVideoMessage), Location(LocationMessage), Link(LinkMessage),
     MiniProgramPage(MiniProgramPageMessage), File(FileMessage)
-}
-
-struct Apart<A>(A);
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Apart<A> {
-    type Error = A::Error;
-
-    #[inline]
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, A::Error> {
-        self.0.next_key_seed(seed)
-    }
-
-    #[inline]
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        self.0.next_value_seed(seed)
-    }
 }
 
 impl OtherMessage {

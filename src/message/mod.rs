@@ -1,7 +1,7 @@
 //! What WeChat pushes: one type a message, and [`Message`] for whichever arrives.
 //!
 //! The types are plain data with WeChat's names in Rust case. They are read with
-//! [`xml::from_str`](crate::xml::from_str), each by itself or through [`Message`]:
+//! [`xml::from_str`], each by itself or through [`Message`]:
 //!
 //! ```
 //! use tower_wechat::{Message, message::VoiceMessage, xml};
@@ -69,6 +69,7 @@ mod common;
 mod dispatch;
 pub mod event;
 mod file;
+mod head;
 mod image;
 #[cfg(feature = "json")]
 mod json;
@@ -92,6 +93,7 @@ use std::time::SystemTime;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::body::Body;
+pub(crate) use self::head::Head;
 pub use self::{
     event::{Event, EventMessage},
     file::FileMessage,

@@ -1,9 +1,16 @@
 //! Log events through the `tracing` crate.
 
-use tower::BoxError;
-use tracing::{debug, error, warn};
+use std::time::Duration;
 
-use crate::{dedup::Failure, reply, signature::Refusal, xml};
+use tower::BoxError;
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    dedup::{Failure, LateCause},
+    reply,
+    signature::Refusal,
+    xml,
+};
 
 /// A request was answered with a refusal; `account` is empty where none is known or named.
 pub(crate) fn callback_refused(account: &str, refusal: &Refusal) {
@@ -59,4 +66,38 @@ pub(crate) fn message_given_up(account: &str, runs: u32) {
 /// A delivery was answered 503, so that WeChat sends it again.
 pub(crate) fn delivery_turned_away(account: &str, reason: &'static str) {
     warn!(account, reason, "turned a delivery away");
+}
+
+/// Another node has taken a message whose run took too long to renew its lease, or the store has.
+pub(crate) fn lease_lost(account: &str) {
+    warn!(account, "lost the lease of a message");
+}
+
+/// A reply came too late, and there is no hook to take it.
+pub(crate) fn reply_is_late(account: &str, cause: LateCause) {
+    error!(
+        account,
+        ?cause,
+        "a reply is lost: there is no hook for late replies"
+    );
+}
+
+/// The hook for late replies did not do its work.
+pub(crate) fn late_reply_failed(account: &str, reason: &'static str) {
+    error!(account, reason, "the hook for late replies failed");
+}
+
+/// An operation of the store failed; the error's text is the store's own.
+pub(crate) fn store_failed(error: &BoxError) {
+    warn!(%error, "the store failed");
+}
+
+/// An operation of the store took too long.
+pub(crate) fn store_silent(timeout: Duration) {
+    warn!(?timeout, "the store did not answer in time");
+}
+
+/// The store works again.
+pub(crate) fn store_back() {
+    info!("the store is back");
 }

@@ -1,8 +1,15 @@
 //! The twin of `events.rs` for builds without the `tracing` feature: the same functions, doing nothing.
 
+use std::time::Duration;
+
 use tower::BoxError;
 
-use crate::{dedup::Failure, reply, signature::Refusal, xml};
+use crate::{
+    dedup::{Failure, LateCause},
+    reply,
+    signature::Refusal,
+    xml,
+};
 
 pub(crate) fn callback_refused(_account: &str, _refusal: &Refusal) {}
 
@@ -21,3 +28,15 @@ pub(crate) fn run_failed(_account: &str, _number: u32, _failure: &Failure) {}
 pub(crate) fn message_given_up(_account: &str, _runs: u32) {}
 
 pub(crate) fn delivery_turned_away(_account: &str, _reason: &'static str) {}
+
+pub(crate) fn lease_lost(_account: &str) {}
+
+pub(crate) fn reply_is_late(_account: &str, _cause: LateCause) {}
+
+pub(crate) fn late_reply_failed(_account: &str, _reason: &'static str) {}
+
+pub(crate) fn store_failed(_error: &BoxError) {}
+
+pub(crate) fn store_silent(_timeout: Duration) {}
+
+pub(crate) fn store_back() {}

@@ -66,8 +66,9 @@ impl FromStr for Signature {
     }
 }
 
-impl ConstantTimeEq for Signature {
-    fn ct_eq(&self, other: &Self) -> Choice {
+impl Signature {
+    /// Compares without telling by its time how much is equal.
+    pub(super) fn ct_eq(&self, other: &Self) -> Choice {
         // All differences in one word, and that in constant time: `ct_eq` of the slices goes byte by
         // byte and takes half as long as the hash.
         let (words, _) = self.0.as_chunks::<4>();

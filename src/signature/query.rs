@@ -5,7 +5,7 @@ use std::{
 };
 
 use percent_encoding::percent_decode_str;
-use subtle::{Choice, ConstantTimeEq};
+use subtle::Choice;
 
 use crate::{
     account::Account,

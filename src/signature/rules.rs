@@ -57,7 +57,8 @@ impl Rules {
             _ => return Err(Refusal::new(RefusalKind::Method)),
         };
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        query.verify(account, (self.clock)(), self.freshness)?;
+        let now = (self.clock)();
+        query.verify(account, now, self.freshness)?;
         if is_verification {
             return query.echostr().map(echo).map(Decision::Answer);
         }
@@ -68,6 +69,9 @@ impl Rules {
             account: account.shared_name(),
             arrival,
             timestamp: query.seconds(),
+            age: now
+                .duration_since(SystemTime::UNIX_EPOCH + Duration::from_secs(query.seconds()))
+                .unwrap_or_default(),
             freshness: self.freshness,
         }))
     }

@@ -9,6 +9,7 @@ use serde::de::{
 
 use super::{
     error::{Error, ErrorKind, Result},
+    near::{Leaf, Near},
     read::{Content, Reader, Tag, Text},
     scalar,
     siblings::Siblings,
@@ -347,10 +348,10 @@ struct Children<'a, 'de> {
     current: Option<Tag<'de>>,
     /// Whether an error is not about the current child, and has its path.
     misplaced: bool,
-    /// Whether the end tag has been read, perhaps while looking ahead; or `back` comes next.
+    /// Whether the end tag has been read, perhaps while looking ahead; or `near` comes next.
     ended: bool,
-    /// A child that comes up again, and the offset of its content.
-    back: Option<(Tag<'de>, usize)>,
+    /// The next few children, once one of them has been sought.
+    near: Option<Near<'de>>,
     /// All further children, once a list has had to look beyond other names.
     ahead: Option<Box<Ahead<'de>>>,
 }
@@ -377,7 +378,7 @@ impl<'a, 'de> Children<'a, 'de> {
             current: None,
             misplaced: false,
             ended: parent.is_closed(),
-            back: None,
+            near: None,
             ahead: None,
         })
     }
@@ -395,10 +396,13 @@ impl<'a, 'de> Children<'a, 'de> {
 
     #[inline(never)]
     fn next_or_end(&mut self) -> Result<Option<Tag<'de>>> {
-        if let Some((tag, content)) = self.back.take() {
+        if let Some(near) = &mut self.near {
+            if let Some(leaf) = near.next() {
+                self.reader.go_to(leaf);
+                return Ok(Some(leaf.tag));
+            }
+            self.near = None;
             self.ended = false;
-            self.reader.seek(content);
-            return Ok(Some(tag));
         }
         if self.ahead.is_some() {
             return Ok(self.next_ahead());
@@ -451,56 +455,55 @@ impl<'a, 'de> Children<'a, 'de> {
         visitor: V,
     ) -> Result<V::Value> {
         let here = self.reader.offset();
-        let near = self.find_near(tag, name)?;
-        let found = match near {
-            Some(found) => found,
-            None => {
-                self.reader.seek(here);
-                match self.put_back(tag, name)? {
-                    Some(found) => found,
-                    None => return visitor.visit_none(),
-                }
+        let found = if let Some(leaf) = self.find_near(tag, name)? {
+            self.reader.go_to(leaf);
+            leaf.tag
+        } else {
+            self.near = None;
+            self.reader.seek(here);
+            match self.put_back(tag, name)? {
+                Some(found) => found,
+                None => return visitor.visit_none(),
             }
         };
-        let value = visitor
-            .visit_some(Element {
-                place: &mut *self.reader,
-                tag: found,
-            })
-            .map_err(|error| self.reader.inside(&found, error))?;
-        if near.is_some() {
-            self.back_to(tag, here);
-        }
-        Ok(value)
+        let element = Element {
+            place: &mut *self.reader,
+            tag: found,
+        };
+        visitor
+            .visit_some(element)
+            .map_err(|error| self.reader.inside(&found, error))
     }
 
-    /// Goes to the child called `name` if it is `tag` or one of the next few: WeChat puts what a type
-    /// asks for behind two or three others, and noting where all children stand costs more than that.
+    /// The child called `name`, if it is `tag` or one of the next few: WeChat puts what a type asks for
+    /// behind two or three others, and noting where all children stand costs more than that.
     #[inline]
-    fn find_near(&mut self, tag: Tag<'de>, name: &str) -> Result<Option<Tag<'de>>> {
+    fn find_near(&mut self, tag: Tag<'de>, name: &str) -> Result<Option<Leaf<'de>>> {
         if self.ahead.is_some() {
             return Ok(None);
         }
-        let mut next = Some(tag);
-        for _ in 0..NEAR {
-            let Some(tag) = next else { break };
+        let near = match &mut self.near {
+            Some(near) => {
+                near.put_back();
+                near
+            }
+            None => self.near.insert(Near::of(self.reader.leaf(tag)?)),
+        };
+        self.ended = true;
+        if let Some(leaf) = near.find(name) {
+            return Ok(Some(leaf));
+        }
+        self.reader.seek(near.end());
+        while near.has_room()
+            && let Some(tag) = self.reader.child(&self.parent)?
+        {
+            let leaf = self.reader.leaf(tag)?;
+            near.push(leaf);
             if tag.name == name {
-                return Ok(Some(tag));
+                return Ok(Some(leaf));
             }
-            if self.reader.plain_text(&tag).is_none() {
-                self.reader
-                    .skip(&tag)
-                    .map_err(|error| error.inside(tag.name))?;
-            }
-            next = self.reader.child(&self.parent)?;
         }
         Ok(None)
-    }
-
-    /// Makes `tag` come up next, again.
-    fn back_to(&mut self, tag: Tag<'de>, content: usize) {
-        self.back = Some((tag, content));
-        self.ended = true;
     }
 
     /// Goes to the first child called `name` from `tag` on; after it, `tag` comes up again.
@@ -519,6 +522,8 @@ impl<'a, 'de> Children<'a, 'de> {
     #[cold]
     fn look_ahead(&mut self, tag: Tag<'de>) -> Result<()> {
         let mut ahead = Box::<Ahead<'de>>::default();
+        // The reader stands at the tag's content, and what is near follows.
+        self.near = None;
         let mut next = Some(tag);
         while let Some(tag) = next {
             ahead.siblings.push(tag.name);
@@ -702,6 +707,3 @@ impl<'de> VariantAccess<'de> for Element<'de, &mut Reader<'de>> {
         .map_err(|error| place.inside(&tag, error))
     }
 }
-
-/// In children: how far [`Children::find_near`] looks.
-const NEAR: usize = 6;

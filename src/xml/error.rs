@@ -138,7 +138,14 @@ impl de::Error for Error {
 
     #[cold]
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::expected(ErrorKind::Type, expected, Found(found))
+        // The primitives' own visitors, and `xml::number`, expect a number by its type's name.
+        if !NUMBERS.contains(&&*expected.to_string()) {
+            return Self::expected(ErrorKind::Type, expected, Found(found));
+        }
+        match found {
+            de::Unexpected::Str(text) => Self::expected(ErrorKind::Number, expected, Quoted(text)),
+            found => Self::expected(ErrorKind::Number, expected, Found(found)),
+        }
     }
 
     #[cold]
@@ -266,3 +273,8 @@ fn excerpt(text: &str) -> String {
 
 /// In characters: enough to recognise a value, too little to be the message.
 const EXCERPT: usize = 32;
+
+const NUMBERS: [&str; 14] = [
+    "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize", "f32",
+    "f64",
+];

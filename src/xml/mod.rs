@@ -110,6 +110,7 @@ mod meter;
 #[cfg(not(test))]
 #[path = "meter_silent.rs"]
 mod meter;
+mod near;
 mod read;
 mod scalar;
 mod ser;

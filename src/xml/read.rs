@@ -11,6 +11,7 @@ use quick_xml::escape::unescape;
 use super::{
     error::{Error, ErrorKind, Quoted, Result},
     meter::Meter,
+    near::Leaf,
 };
 
 /// A position in the input.
@@ -18,6 +19,8 @@ use super::{
 pub(super) struct Reader<'de> {
     input: &'de str,
     at: usize,
+    /// A leaf that has been looked at, to be read again.
+    known: Option<Leaf<'de>>,
     /// How many more bytes may be read a second time.
     budget: usize,
     pub(super) meter: Meter,
@@ -74,6 +77,7 @@ impl<'de> Reader<'de> {
         Self {
             input,
             at: byte_order_mark,
+            known: None,
             budget: input.len().saturating_mul(REREADS),
             meter: Meter::new(),
         }
@@ -86,8 +90,14 @@ impl<'de> Reader<'de> {
 
     /// The offset of a tag's `<`, for errors: worked out instead of carried along.
     pub(super) fn offset_of(&self, tag: &Tag<'de>) -> usize {
-        let name = tag.name.as_ptr().addr();
-        name.saturating_sub(self.input.as_ptr().addr() + 1)
+        self.offset_in(tag.name).saturating_sub(1)
+    }
+
+    /// The offset of `part`, which is a part of the input.
+    fn offset_in(&self, part: &'de str) -> usize {
+        part.as_ptr()
+            .addr()
+            .saturating_sub(self.input.as_ptr().addr())
     }
 
     /// Says of an error that it is inside the element of `tag`.
@@ -99,6 +109,30 @@ impl<'de> Reader<'de> {
     /// Goes to a place that [`offset`](Self::offset) named.
     pub(super) fn seek(&mut self, offset: usize) {
         self.at = offset;
+        self.known = None;
+    }
+
+    /// Reads past the element of `tag`, and says how to get back to it.
+    #[inline]
+    pub(super) fn leaf(&mut self, tag: Tag<'de>) -> Result<Leaf<'de>> {
+        let content = self.at;
+        let text = self.plain_text(&tag);
+        if text.is_none() {
+            self.skip(&tag).map_err(|error| error.inside(tag.name))?;
+        }
+        Ok(Leaf {
+            tag,
+            content,
+            text,
+            after: self.at,
+        })
+    }
+
+    /// Goes to the content of a child that has been looked at.
+    #[inline]
+    pub(super) fn go_to(&mut self, leaf: Leaf<'de>) {
+        self.at = leaf.content;
+        self.known = Some(leaf);
     }
 
     /// Reads up to and including the root's start tag.
@@ -147,22 +181,27 @@ impl<'de> Reader<'de> {
 
     #[inline]
     fn plain_start_tag(&mut self, parent_depth: u8) -> Option<Tag<'de>> {
-        self.skip_white();
-        let [b'<', rest @ ..] = self.rest() else {
+        let mut rest = self.rest();
+        while let [b' ' | b'\t' | b'\r' | b'\n', more @ ..] = rest {
+            rest = more;
+        }
+        self.advance(self.input.len() - rest.len());
+        let [b'<', tag @ ..] = rest else {
             return None;
         };
-        let length = rest.iter().position(|&byte| !is_name_byte(byte))?;
-        let first = *rest.first()?;
-        if rest.get(length) != Some(&b'>') || !is_name_start(first) || parent_depth >= MAX_DEPTH {
+        let length = tag.iter().position(|&byte| !is_name_byte(byte))?;
+        let [b'>', content @ ..] = tag.get(length..)? else {
+            return None;
+        };
+        if parent_depth >= MAX_DEPTH || !is_name_start(*tag.first()?) {
             return None;
         }
-        let at = self.at;
-        let depth = parent_depth + 1;
-        let name = self.input.get(at + 1..at + 1 + length)?;
-        self.advance(at + length + 2);
+        let name = self.at + 1;
+        let name = self.input.get(name..name + length)?;
+        self.advance(self.input.len() - content.len());
         Some(Tag {
             name,
-            depth,
+            depth: parent_depth + 1,
             closed: false,
         })
     }
@@ -260,21 +299,25 @@ impl<'de> Reader<'de> {
     /// `None` if it is anything else, and nothing has been read then.
     #[inline]
     pub(super) fn plain_text(&mut self, tag: &Tag<'de>) -> Option<&'de str> {
+        if let Some(leaf) = &self.known
+            && leaf.content == self.at
+            && leaf.text.is_some()
+        {
+            self.at = leaf.after;
+            return leaf.text;
+        }
         if tag.closed {
             return None;
         }
         let rest = self.rest();
         let section = rest.strip_prefix(SECTION);
         let content = section.unwrap_or(rest);
-        let (length, behind) = match section {
-            Some(section) => {
-                let length = section_end(section)?;
-                (length, section.get(length + SECTION_END.len()..)?)
-            }
-            None => {
-                let length = memchr2(b'<', b'&', rest)?;
-                (length, rest.get(length..)?)
-            }
+        let (length, behind) = if section.is_some() {
+            let length = section_end(content)?;
+            (length, content.get(length + SECTION_END.len()..)?)
+        } else {
+            let length = memchr2(b'<', b'&', content)?;
+            (length, content.get(length..)?)
         };
         let behind = behind
             .strip_prefix(b"</")?
@@ -315,13 +358,7 @@ impl<'de> Reader<'de> {
                 };
                 let text = run.trim_end_matches(WHITE);
                 if !text.is_empty() {
-                    let text = unescape(text).map_err(|_| {
-                        self.error(
-                            ErrorKind::Entity,
-                            "a predefined or numeric entity",
-                            Quoted(text),
-                        )
-                    })?;
+                    let text = self.unescaped(text)?;
                     append(&mut value, std::mem::take(&mut pending));
                     append(&mut value, text);
                 }
@@ -357,6 +394,20 @@ impl<'de> Reader<'de> {
                 _ => return Err(self.error(ErrorKind::Type, "text", "an element")),
             }
         }
+    }
+
+    /// Replaces the entities in `text`, a part of the input.
+    fn unescaped(&self, text: &'de str) -> Result<Cow<'de, str>> {
+        unescape(text).map_err(|_| {
+            // The first that does not read by itself.
+            let rest = text.match_indices('&').filter_map(|(at, _)| text.get(at..));
+            let mut entities = rest.filter_map(|rest| rest.split_inclusive(';').next());
+            let entity = entities
+                .find(|entity| unescape(entity).is_err())
+                .unwrap_or(text);
+            let expected = "a predefined or numeric entity";
+            Error::expected(ErrorKind::Entity, expected, Quoted(entity)).at(self.offset_in(entity))
+        })
     }
 
     /// The value of a leaf that XML finds malformed because WeChat does not split a typed `]]>`: the raw

@@ -12,8 +12,7 @@ use super::{
 /// Reads a number, white space around it aside.
 pub(super) fn number<T: FromStr>(text: &str) -> Result<T> {
     let text = trim(text);
-    text.parse()
-        .or_else(|_| Err(invalid(type_name::<T>(), text)))
+    text.parse().map_err(|_| invalid(type_name::<T>(), text))
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool> {
@@ -67,12 +66,11 @@ fn canonical(text: &str) -> Option<Canonical> {
             Ok(number) => Some(Canonical::Unsigned(number)),
             Err(_) => decimal(text),
         },
-        [b'0', b'.', ..] => decimal(text),
+        [b'0', b'.', ..] | [b'-', b'0', b'.', ..] => decimal(text),
         [b'-', b'1'..=b'9', ..] => match text.parse() {
             Ok(number) => Some(Canonical::Signed(number)),
             Err(_) => decimal(text),
         },
-        [b'-', b'0', b'.', ..] => decimal(text),
         _ => None,
     }
 }

@@ -96,7 +96,8 @@ pub fn optional_number<'de, D: Deserializer<'de>, T: Number>(
 /// Reads a text that may look like a number, for `#[serde(deserialize_with = "xml::text")]`.
 ///
 /// For a `String` it is needed where the type is not known when the text is read, as for [`number`]; it
-/// also reads JSON numbers. For an `Option<String>` (with `default`), an empty element is `None`.
+/// also reads JSON numbers. For an `Option<String>` (with `default`), an empty element is `None`, but
+/// `Some("")` inside `flatten` and the like, where empty and an empty section look the same.
 ///
 /// # Errors
 ///

@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     future::{Pending, pending},
-    io,
     pin::pin,
     sync::{
         Arc, Mutex,
@@ -23,7 +22,9 @@ use tower_wechat::{
     message::{TextMessage, VoiceMessage},
     message_fn, xml,
 };
-use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt as _};
+
+#[cfg(feature = "tracing")]
+use crate::log;
 
 const VOICE: &str = "<xml><ToUserName><![CDATA[gh_account]]></ToUserName>\
     <FromUserName><![CDATA[openid-of-a-user]]></FromUserName><CreateTime>1700000000</CreateTime>\
@@ -363,6 +364,7 @@ fn the_service_and_its_future_move_between_threads() {
 
 /// What a user wrote stays out of the log, whatever goes wrong with it; what the handler says about
 /// its own error does not.
+#[cfg(feature = "tracing")]
 #[tokio::test]
 async fn the_log_names_faults_and_quotes_nothing() {
     #[derive(Deserialize)]
@@ -371,7 +373,7 @@ async fn the_log_names_faults_and_quotes_nothing() {
         _content: u32,
     }
 
-    async fn cause_every_event() {
+    let log = log::of(async || {
         let strict = message_fn(|_: Strict| async { Ok::<_, Infallible>(()) });
         send(strict, TEXT).await;
         let voice = message_fn(|_: VoiceMessage| async { Ok::<_, Infallible>(()) });
@@ -383,50 +385,16 @@ async fn the_log_names_faults_and_quotes_nothing() {
             Ok::<_, Infallible>(Reply::text(text.content.repeat(1000)))
         });
         send(echo, TEXT).await;
-    }
-
-    if !cfg!(feature = "tracing") {
-        return;
-    }
-    // While one subscriber is all there is, tracing asks only the thread that first reaches an event
-    // whether anybody listens. So each is reached before there is one, lest another test be first.
-    cause_every_event().await;
-
-    let log = Log::default();
-    let writer = log.clone();
-    let guard = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::DEBUG)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(move || writer.clone())
-        .set_default();
-    cause_every_event().await;
-    drop(guard);
-
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    })
+    .await;
     assert!(!log.contains("hush"), "{log}");
-    let lines: Vec<_> = log.lines().map(str::trim_start).collect();
-    let expected: [&[&str]; 4] = [
-        &["ERROR", "kind=Number", "path=\"xml.Content\""],
-        &["DEBUG", "path=\"xml.MsgType\""],
-        &["ERROR", "out of paper"],
-        &["ERROR", "kind=TextLength", "found 9000"],
-    ];
-    assert_eq!(lines.len(), expected.len(), "{log}");
-    for (line, parts) in lines.iter().zip(expected) {
-        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
-    }
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    log::check(
+        &log,
+        [
+            &["ERROR", "kind=Number", "path=\"xml.Content\""],
+            &["DEBUG", "path=\"xml.MsgType\""],
+            &["ERROR", "out of paper"],
+            &["ERROR", "kind=TextLength", "found 9000"],
+        ],
+    );
 }

@@ -8,9 +8,17 @@
 )]
 
 mod account;
+mod dedup;
 mod handler;
+mod hostile;
+#[cfg(feature = "tracing")]
+mod log;
 mod message;
 mod reply;
 mod samples;
 mod signature;
+#[cfg(feature = "simulator")]
+mod simulator;
+#[cfg(feature = "simulator")]
+mod stack;
 mod xml;

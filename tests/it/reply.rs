@@ -1,5 +1,7 @@
 //! Replies: the document element by element, the limits, and what is left out.
 
+mod types;
+
 use proptest::prelude::*;
 use quick_xml::{Reader, events::Event};
 use tower_wechat::{

@@ -62,9 +62,10 @@ impl Counts {
         self.read += 1;
         let name = name(path);
         let body = fs::read_to_string(path).expect("a readable sample");
-        let read = match name.ends_with(".json") {
-            true => check_json(&body),
-            false => check_xml(&body),
+        let read = if path.extension() == Some(OsStr::new("json")) {
+            check_json(&body)
+        } else {
+            check_xml(&body)
         };
         match read {
             Ok(message) => {

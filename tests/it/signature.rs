@@ -3,6 +3,7 @@
 mod body;
 mod delivery;
 mod digest;
+#[cfg(feature = "tracing")]
 mod log;
 mod mounting;
 mod properties;

@@ -394,11 +394,15 @@ impl Event {
     /// WeChat's documents say that some events may be answered and some may not, without saying which;
     /// these are the ones where a user waits for something to happen in the chat.
     pub fn may_be_answered(&self) -> bool {
-        matches!(
-            self,
-            Self::Subscribe(_) | Self::Scan(_) | Self::Click(_) | Self::ScanCodeWaitMsg(_)
-        )
+        may_be_answered(self.name())
     }
+}
+
+/// [`Event::may_be_answered`] by the event's name.
+pub(crate) fn may_be_answered(name: &str) -> bool {
+    ["subscribe", "SCAN", "CLICK", "scancode_waitmsg"]
+        .iter()
+        .any(|answerable| answerable.eq_ignore_ascii_case(name))
 }
 
 /// An event of which nothing is known.

@@ -71,8 +71,8 @@ fn collect(value: &Value, path: &str, leaves: &mut Vec<(String, String)>) {
     for (path, text) in leaves {
         let flag = FLAGS.iter().any(|flag| path.ends_with(flag));
         match text.as_str() {
-            "0" if flag => *text = "false".to_owned(),
-            "1" if flag => *text = "true".to_owned(),
+            "0" if flag => "false".clone_into(text),
+            "1" if flag => "true".clone_into(text),
             _ => {
                 if let Ok(number) = text.parse::<f64>()
                     && text.contains('.')
@@ -140,7 +140,8 @@ fn shuffled(document: &Value, keys: &[u32]) -> String {
     let fields = document.elements();
     let mut order: Vec<usize> = (0..fields.len()).collect();
     order.sort_by_key(|position| {
-        keys[position % keys.len()].rotate_left((position / keys.len()) as u32)
+        let turns = u32::try_from(position / keys.len()).unwrap();
+        keys[position % keys.len()].rotate_left(turns)
     });
     let mut groups: Vec<(&str, std::vec::IntoIter<Value>)> = Vec::new();
     for (name, _) in fields {

@@ -36,9 +36,10 @@ impl Chance<'_> {
             .collect()
     }
 
-    /// A number of few digits: serde_json does not read all digits of a long one exactly.
+    /// A number of few digits: `serde_json` does not read all digits of a long one exactly.
     fn decimal(&mut self) -> f64 {
-        f64::from(self.0.next_u32() as i16) / 64.0
+        let [high, low, ..] = self.0.next_u32().to_be_bytes();
+        f64::from(i16::from_be_bytes([high, low])) / 64.0
     }
 }
 
@@ -59,7 +60,7 @@ impl<'de> Deserializer<'de> for Chance<'_> {
     }
 
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_i64(self.0.next_u64() as i64)
+        visitor.visit_i64(self.0.next_u64().cast_signed())
     }
 
     fn deserialize_f64<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
@@ -102,7 +103,7 @@ impl<'de> Deserializer<'de> for Chance<'_> {
     ) -> Result<V::Value, Error> {
         visitor.visit_map(Fields {
             chance: self,
-            fields,
+            left: fields,
             seen: Vec::new(),
         })
     }
@@ -135,7 +136,7 @@ impl<'de> SeqAccess<'de> for Members<'_> {
 
 struct Fields<'a> {
     chance: Chance<'a>,
-    fields: &'static [&'static str],
+    left: &'static [&'static str],
     seen: Vec<String>,
 }
 
@@ -146,8 +147,8 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
-        while let Some((&name, rest)) = self.fields.split_first() {
-            self.fields = rest;
+        while let Some((&name, rest)) = self.left.split_first() {
+            self.left = rest;
             // A type's own name, and the other names of a field that has been filled.
             let known = ALIASES.iter().find(|names| names.contains(&name));
             let family = known.map_or(name, |names| names[0]).to_owned();

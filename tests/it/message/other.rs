@@ -13,8 +13,8 @@ use super::{event, message, read, read_event};
 #[track_caller]
 fn check(document: &str) -> OtherMessage {
     let other = match read(document) {
-        Message::Other(other) => other,
-        Message::Event(EventMessage {
+        Message::Other(other)
+        | Message::Event(EventMessage {
             event: Event::Other(other),
             ..
         }) => other,

@@ -192,8 +192,12 @@ fn helpers_on_plain_fields() {
             },
         );
     }
-    check_err::<Plain>("<xml><a>x</a><c/></xml>", ErrorKind::Type, "xml.a");
-    check_err::<Plain>("<xml><a>1</a><b>x</b><c/></xml>", ErrorKind::Type, "xml.b");
+    check_err::<Plain>("<xml><a>x</a><c/></xml>", ErrorKind::Number, "xml.a");
+    check_err::<Plain>(
+        "<xml><a>1</a><b>x</b><c/></xml>",
+        ErrorKind::Number,
+        "xml.b",
+    );
 }
 
 /// The same types read WeChat's JSON pushes, where numbers come with and without quotes.

@@ -296,6 +296,15 @@ fn ignored_content_is_still_checked() {
     }
     for (input, kind) in [
         ("<xml><z>‸&nbsp;</z><a>1</a></xml>", ErrorKind::Entity),
+        (
+            "<xml><z>x &lt; y ‸&nbsp;</z><a>1</a></xml>",
+            ErrorKind::Entity,
+        ),
+        (
+            "<xml><z>x &lt; y ‸&#xd800;</z><a>1</a></xml>",
+            ErrorKind::Entity,
+        ),
+        ("<xml><z>x &lt; y ‸& z</z><a>1</a></xml>", ErrorKind::Entity),
         ("<xml><z>x‸</y><a>1</a></xml>", ErrorKind::Syntax),
     ] {
         check_err::<A<u8>>(input, kind, "xml.z");

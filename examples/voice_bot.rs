@@ -1,0 +1,248 @@
+//! A bot that answers a voice message with what WeChat's speech recognition understood of it.
+//!
+//! ```sh
+//! cargo run --example voice_bot --features simulator
+//! ```
+//!
+//! There is no WeChat to talk to on a developer's machine, so the example brings its own: [`show`]
+//! has a simulated one send the bot what the real one does, over the socket.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use axum::Router;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use lexopt::prelude::*;
+use tokio::net::TcpListener;
+use tower::{BoxError, ServiceBuilder};
+use tower_wechat::{
+    Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn,
+    simulator::{Delivery, FaultKind, Push, Shown, Simulator},
+};
+
+/// The bot; `runs` counts how often it is asked for an answer.
+fn bot(account: Account, runs: Arc<AtomicUsize>) -> Router {
+    let wechat = ServiceBuilder::new()
+        .layer(VerifySignatureLayer::new(account))
+        .layer(DedupLayer::in_memory())
+        .service(message_fn(move |message: Message| {
+            runs.fetch_add(1, Ordering::Relaxed);
+            async move {
+                Ok::<_, BoxError>(match message {
+                    Message::Voice(voice) => match voice.recognition {
+                        Some(words) if !words.is_empty() => Reply::text(words),
+                        _ => Reply::text(UNRECOGNISED),
+                    },
+                    _ => Reply::success(),
+                })
+            }
+        }));
+    Router::new().route_service("/wechat", wechat)
+}
+
+const UNRECOGNISED: &str = "没听清，请再说一遍";
+
+// What follows shows it at work.
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("voice_bot: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `Ok(false)` if something was not as expected.
+async fn run() -> Result<bool, BoxError> {
+    let Some(arguments) = Arguments::parse()? else {
+        println!("{USAGE}");
+        return Ok(true);
+    };
+    let account = Account::plain(&arguments.token)?;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let bot = bot(account.clone(), Arc::clone(&runs));
+
+    let listener = TcpListener::bind(arguments.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
+    let url = format!("http://{}/wechat", listener.local_addr()?);
+    let server = tokio::spawn(async { axum::serve(listener, bot).await });
+
+    let wechat = Simulator::new(account).with_uri(&url)?;
+    let rows = show(&wechat, &runs).await;
+    print(&rows);
+    if !arguments.once {
+        println!("\nListening on {url}. A voice message, its signature good for five minutes:\n");
+        println!("{}", curl(&wechat.voice("media-3").recognition("你好"))?);
+        server.await??;
+    }
+    Ok(rows.iter().all(Row::is_as_expected))
+}
+
+/// Has WeChat send what it sends, and notes what comes of it.
+async fn show(wechat: &Simulator, runs: &AtomicUsize) -> Vec<Row> {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let mut rows = Vec::new();
+
+    let verification = wechat.verify_url(&client).await;
+    rows.push(Row {
+        sent: "URL verification",
+        found: [statuses(&[verification]), count(runs), NOTHING.to_owned()],
+        expected: ["200", "0", NOTHING],
+    });
+
+    for (sent, push, expected) in [
+        (
+            "voice without Recognition",
+            wechat.voice("media-1"),
+            ["200", "1", UNRECOGNISED],
+        ),
+        (
+            "voice 腾讯微信团队, its answer lost once",
+            wechat
+                .voice("media-2")
+                .recognition("腾讯微信团队")
+                .lose_answers(1),
+            ["lost, 200", "1", "腾讯微信团队"],
+        ),
+        ("text 你好", wechat.text("你好"), ["200", "1", NOTHING]),
+        (
+            "voice with a forged signature",
+            wechat.voice("media-1").forge_signature(),
+            ["403", "0", NOTHING],
+        ),
+    ] {
+        let transcript = push.deliver(&client).await;
+        let shown = match transcript.shown() {
+            Shown::Nothing => NOTHING.to_owned(),
+            shown => shown.to_string(),
+        };
+        rows.push(Row {
+            sent,
+            found: [statuses(transcript.deliveries()), count(runs), shown],
+            expected,
+        });
+    }
+    rows
+}
+
+/// One line of the table.
+struct Row {
+    sent: &'static str,
+    /// HTTP status, handler runs, what the user sees.
+    found: [String; 3],
+    expected: [&'static str; 3],
+}
+
+impl Row {
+    fn is_as_expected(&self) -> bool {
+        self.found == self.expected
+    }
+}
+
+fn statuses(deliveries: &[Delivery]) -> String {
+    let each: Vec<_> = deliveries
+        .iter()
+        .map(|delivery| match (delivery.status(), delivery.fault()) {
+            (Some(status), _) => status.as_u16().to_string(),
+            (None, Some(fault)) if fault.kind() == FaultKind::Lost => "lost".to_owned(),
+            (None, _) => "none".to_owned(),
+        })
+        .collect();
+    each.join(", ")
+}
+
+/// The runs since the last time.
+fn count(runs: &AtomicUsize) -> String {
+    runs.swap(0, Ordering::Relaxed).to_string()
+}
+
+fn print(rows: &[Row]) {
+    let mut table = vec![["WeChat sends", "HTTP", "handler runs", "the user sees"]];
+    for row in rows {
+        let [status, runs, shown] = &row.found;
+        table.push([row.sent, status, runs, shown]);
+        if !row.is_as_expected() {
+            let [status, runs, shown] = row.expected;
+            table.push(["  expected:", status, runs, shown]);
+        }
+    }
+    let mut widths = [0; 4];
+    for line in &table {
+        for (widest, cell) in widths.iter_mut().zip(line) {
+            *widest = width(cell).max(*widest);
+        }
+    }
+    for line in &table {
+        let cells = line.iter().zip(widths).map(|(cell, widest)| {
+            let padding = widest - width(cell);
+            format!("{cell}{:padding$}", "")
+        });
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
+
+/// In columns of a terminal, where a Chinese character or its punctuation takes two.
+fn width(text: &str) -> usize {
+    let is_wide =
+        |character| matches!(character, '\u{2e80}'..='\u{9fff}' | '\u{ff00}'..='\u{ff60}');
+    text.chars().count() + text.chars().filter(|character| is_wide(*character)).count()
+}
+
+/// A line for bash that sends `push`.
+fn curl(push: &Push) -> Result<String, BoxError> {
+    let request = push.request()?;
+    // White space between the fields means nothing, and without it the line is one.
+    let body = str::from_utf8(request.body())?.replace('\n', "");
+    let uri = request.uri();
+    Ok(format!(
+        "curl '{uri}' -H 'Content-Type: text/xml' -d '{body}'"
+    ))
+}
+
+struct Arguments {
+    listen: SocketAddr,
+    token: String,
+    once: bool,
+}
+
+impl Arguments {
+    /// `None` if it is only asked how to use it.
+    fn parse() -> Result<Option<Self>, lexopt::Error> {
+        let mut arguments = Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            token: "voicebot".to_owned(),
+            once: false,
+        };
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("listen") => arguments.listen = parser.value()?.parse()?,
+                Long("token") => arguments.token = parser.value()?.string()?,
+                Long("once") => arguments.once = true,
+                Short('h') | Long("help") => return Ok(None),
+                _ => return Err(argument.unexpected()),
+            }
+        }
+        Ok(Some(arguments))
+    }
+}
+
+const USAGE: &str = "\
+usage: voice_bot [--listen ADDR] [--token TOKEN] [--once]
+
+  --listen ADDR   where to listen, such as 127.0.0.1:8080; a free port of loopback by default
+  --token TOKEN   the account's token, 3 to 32 letters or digits
+  --once          exit after the table, with failure if anything in it was not as expected";
+
+const NOTHING: &str = "(nothing)";

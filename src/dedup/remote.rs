@@ -1,0 +1,165 @@
+//! The store, as one that may be away.
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::{self, Instant};
+
+use super::{
+    Key, Outcome,
+    store::{Acknowledged, Claim, Completed, Owner, Store, Times},
+};
+use crate::observe;
+
+/// A store whose operations end soon, one way or the other.
+///
+/// After [`FAILURES`] in a row it is left alone for [`PAUSE`], so that not every message waits for a store
+/// that is away. What keeps a claim or makes a completion known is tried all the same.
+pub(super) struct Remote<St> {
+    store: St,
+    health: Mutex<Health>,
+}
+
+/// The store is away: nobody knows whether the operation was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Away;
+
+#[derive(Debug, Default)]
+struct Health {
+    failures: u32,
+    away_until: Option<Instant>,
+}
+
+impl<St: Store> Remote<St> {
+    pub(super) fn new(store: St) -> Self {
+        Self {
+            store,
+            health: Mutex::default(),
+        }
+    }
+
+    pub(super) async fn claim(&self, key: Key, owner: Owner, times: Times) -> Result<Claim, Away> {
+        self.unless_away(|| self.store.claim(key, owner, times))
+            .await
+    }
+
+    /// Whether the message is still the owner's.
+    pub(super) async fn renew(
+        &self,
+        key: Key,
+        owner: Owner,
+        number: u32,
+        times: Times,
+    ) -> Result<bool, Away> {
+        self.attempt(self.store.renew(key, owner, number, times))
+            .await
+    }
+
+    pub(super) async fn complete(
+        &self,
+        key: Key,
+        owner: Owner,
+        outcome: &Outcome,
+        acknowledged: bool,
+        times: Times,
+    ) -> Result<Completed, Away> {
+        self.unless_away(|| {
+            self.store
+                .complete(key, owner, outcome, acknowledged, times)
+        })
+        .await
+    }
+
+    /// [`complete`](Self::complete), also while the store is left alone.
+    pub(super) async fn publish(
+        &self,
+        key: Key,
+        owner: Owner,
+        outcome: &Outcome,
+        acknowledged: bool,
+        times: Times,
+    ) -> Result<Completed, Away> {
+        self.attempt(
+            self.store
+                .complete(key, owner, outcome, acknowledged, times),
+        )
+        .await
+    }
+
+    pub(super) async fn acknowledge(&self, key: Key, owner: Owner) -> Result<Acknowledged, Away> {
+        self.unless_away(|| self.store.acknowledge(key, owner))
+            .await
+    }
+
+    pub(super) async fn release(&self, key: Key, owner: Owner) -> Result<bool, Away> {
+        self.unless_away(|| self.store.release(key, owner)).await
+    }
+
+    async fn unless_away<T, F>(&self, operation: impl FnOnce() -> F) -> Result<T, Away>
+    where
+        F: Future<Output = Result<T, St::Error>>,
+    {
+        if self.health().is_away(Instant::now()) {
+            return Err(Away);
+        }
+        self.attempt(operation()).await
+    }
+
+    async fn attempt<T>(
+        &self,
+        operation: impl Future<Output = Result<T, St::Error>>,
+    ) -> Result<T, Away> {
+        match time::timeout(TIMEOUT, operation).await {
+            Ok(Ok(answer)) => {
+                if self.health().succeeded() {
+                    observe::store_back();
+                }
+                return Ok(answer);
+            }
+            Ok(Err(error)) => observe::store_failed(&error.into()),
+            Err(_elapsed) => observe::store_silent(TIMEOUT),
+        }
+        self.health().failed(Instant::now());
+        Err(Away)
+    }
+
+    /// Each change is made at once, so a panic leaves none half made.
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Health {
+    fn is_away(&self, now: Instant) -> bool {
+        self.away_until.is_some_and(|until| now < until)
+    }
+
+    /// Says whether the store had been left alone.
+    fn succeeded(&mut self) -> bool {
+        self.failures = 0;
+        self.away_until.take().is_some()
+    }
+
+    fn failed(&mut self, now: Instant) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= FAILURES {
+            self.away_until = Some(now + PAUSE);
+        }
+    }
+}
+
+impl<St> fmt::Debug for Remote<St> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").finish_non_exhaustive()
+    }
+}
+
+/// A twentieth of what WeChat waits, and far more than a store on the same network needs.
+const TIMEOUT: Duration = Duration::from_millis(250);
+
+const FAILURES: u32 = 3;
+
+const PAUSE: Duration = Duration::from_secs(1);

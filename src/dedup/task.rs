@@ -1,0 +1,416 @@
+//! What becomes of one message on this node: a task that no delivery's end can stop.
+
+use std::{
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
+use http::{Request, Response};
+use http_body::Body;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::{self, Instant},
+};
+use tower::{BoxError, Service};
+
+use super::{
+    Key, Outcome,
+    fallback::fallback,
+    late::{LateCause, LateReply},
+    remote::Away,
+    run::{self, Run},
+    state::Shared,
+    store::{self, Owner, Store, Times},
+    table::{self, Completion},
+};
+use crate::{
+    observe,
+    signature::{Delivery, Verified},
+};
+
+/// A message that a delivery has claimed on this node. Dropped before it is over, it is vacant again.
+pub(super) struct Claimed<St: Store> {
+    pub(super) shared: Shared<St>,
+    pub(super) key: Key,
+    pub(super) owner: Owner,
+    pub(super) times: Times,
+    pub(super) request: Request<Verified>,
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// How the message stands among all nodes.
+enum Standing {
+    /// This node runs it.
+    Ours { number: u32 },
+    /// Another node has run it, and this one holds the reply.
+    Replied(Outcome),
+    /// It is over.
+    Done,
+    /// Another node runs it, and nobody here waits for it any more.
+    Unwanted,
+}
+
+/// What all runs of a message came to.
+struct Verdict {
+    outcome: Outcome,
+    has_failed: bool,
+}
+
+impl<St: Store> Claimed<St> {
+    /// Sees the message through to its end: runs it, or follows the node that does.
+    pub(super) async fn see_through<S, B>(self, inner: S)
+    where
+        S: Service<Request<Verified>, Response = Response<B>> + Clone,
+        S::Error: Into<BoxError>,
+        B: Body<Error: Into<BoxError>>,
+    {
+        let Self {
+            shared,
+            key,
+            owner,
+            times,
+            request,
+            permit,
+        } = self;
+        let cut = shared.node.cut.clone();
+        let mut message = Message {
+            shared,
+            key,
+            owner,
+            times,
+            request,
+            permit: Some(permit),
+            is_claimed_in_store: false,
+        };
+        let is_cut = {
+            let seen_through = pin!(message.see_through(inner));
+            matches!(
+                select(seen_through, pin!(cut.cancelled())).await,
+                Either::Right(_)
+            )
+        };
+        if is_cut {
+            message.let_go().await;
+        }
+    }
+}
+
+struct Message<St: Store> {
+    shared: Shared<St>,
+    key: Key,
+    owner: Owner,
+    times: Times,
+    request: Request<Verified>,
+    /// As long as it runs, or its reply is nobody's.
+    permit: Option<OwnedSemaphorePermit>,
+    is_claimed_in_store: bool,
+}
+
+impl<St: Store> Message<St> {
+    async fn see_through<S, B>(&mut self, inner: S)
+    where
+        S: Service<Request<Verified>, Response = Response<B>> + Clone,
+        S::Error: Into<BoxError>,
+        B: Body<Error: Into<BoxError>>,
+    {
+        loop {
+            match self.stand().await {
+                Standing::Ours { number } => {
+                    if let Some(verdict) = self.run(inner.clone(), number).await
+                        && self.complete(verdict).await
+                    {
+                        return;
+                    }
+                    // Another node has it by now, and what this one did is not wanted.
+                    observe::lease_lost(self.account());
+                    self.is_claimed_in_store = false;
+                }
+                Standing::Replied(outcome) => {
+                    let verdict = Verdict {
+                        outcome,
+                        has_failed: false,
+                    };
+                    return self.hand_over(verdict, Ok(store::Completed::Kept)).await;
+                }
+                Standing::Done => {
+                    let (now, mark_ttl) = (Instant::now(), self.times.mark);
+                    return self.shared.table().end(self.key, self.owner, now, mark_ttl);
+                }
+                Standing::Unwanted => return,
+            }
+        }
+    }
+
+    /// Claims the message among all nodes, or waits for the one that has it.
+    async fn stand(&mut self) -> Standing {
+        let mut pause = FIRST_POLL;
+        loop {
+            let claim = self.shared.remote.claim(self.key, self.owner, self.times);
+            match claim.await {
+                Ok(store::Claim::Run { age, number }) => {
+                    self.is_claimed_in_store = true;
+                    self.seen(age);
+                    return Standing::Ours { number };
+                }
+                Ok(store::Claim::Running { age, lease }) => {
+                    self.seen(age);
+                    // Not a moment before the lease is over, by the store's clock.
+                    time::sleep(pause.min(lease + Duration::from_millis(1))).await;
+                }
+                Ok(store::Claim::Replied(outcome)) => return Standing::Replied(outcome),
+                Ok(store::Claim::Done) => return Standing::Done,
+                Err(Away) if self.shared.settings.is_fail_closed => time::sleep(pause).await,
+                Err(Away) => return Standing::Ours { number: 1 },
+            }
+            if !self.shared.table().is_awaited(self.key, self.owner) {
+                return Standing::Unwanted;
+            }
+            pause = (pause * 2).min(LAST_POLL);
+        }
+    }
+
+    fn seen(&self, age: Duration) {
+        if let Some(since) = Instant::now().checked_sub(age) {
+            self.shared.table().seen(self.key, self.owner, since);
+        }
+    }
+
+    /// Runs the message until a run succeeds or there have been enough; `None` if another node has taken it
+    /// meanwhile.
+    async fn run<S, B>(&self, inner: S, number: u32) -> Option<Verdict>
+    where
+        S: Service<Request<Verified>, Response = Response<B>> + Clone,
+        S::Error: Into<BoxError>,
+        B: Body<Error: Into<BoxError>>,
+    {
+        let runs = pin!(self.runs(inner, number));
+        let lost = pin!(self.keep(number));
+        match select(runs, lost).await {
+            Either::Left((verdict, _)) => Some(verdict),
+            Either::Right(((), _)) => None,
+        }
+    }
+
+    async fn runs<S, B>(&self, inner: S, number: u32) -> Verdict
+    where
+        S: Service<Request<Verified>, Response = Response<B>> + Clone,
+        S::Error: Into<BoxError>,
+        B: Body<Error: Into<BoxError>>,
+    {
+        let settings = &self.shared.settings;
+        let mut delays = settings.retry_delays.iter();
+        let mut run = Run::first(number, settings.retry_delays.len());
+        loop {
+            let mut request = self.request.clone();
+            request.extensions_mut().insert(run);
+            match run::attempt(inner.clone(), request, settings.run_timeout).await {
+                Ok(outcome) => {
+                    return Verdict {
+                        outcome,
+                        has_failed: false,
+                    };
+                }
+                Err(failure) => observe::run_failed(self.account(), run.number(), &failure),
+            }
+            let Some(delay) = delays.next() else {
+                observe::message_given_up(self.account(), run.number());
+                return Verdict {
+                    outcome: fallback(&settings.fallback, &self.request),
+                    has_failed: true,
+                };
+            };
+            time::sleep(*delay).await;
+            run = run.next();
+        }
+    }
+
+    /// Keeps the message this node's, and ends when it is not.
+    async fn keep(&self, number: u32) {
+        loop {
+            time::sleep(RENEWAL).await;
+            let remote = &self.shared.remote;
+            let renewal = remote.renew(self.key, self.owner, number, self.times);
+            if renewal.await == Ok(false) {
+                return;
+            }
+        }
+    }
+
+    /// Ends the message for all nodes. `false` if it is another's by now.
+    async fn complete(&mut self, verdict: Verdict) -> bool {
+        let acknowledged = self.shared.table().is_acknowledged(self.key, self.owner);
+        let completed = self.shared.remote.complete(
+            self.key,
+            self.owner,
+            &verdict.outcome,
+            acknowledged,
+            self.times,
+        );
+        let completed = completed.await;
+        if completed == Ok(store::Completed::Lost) {
+            return false;
+        }
+        self.is_claimed_in_store = false;
+        self.hand_over(verdict, completed).await;
+        true
+    }
+
+    /// Ends the message on this node, and sees that its reply reaches a delivery, or else the hook.
+    async fn hand_over(&mut self, verdict: Verdict, stored: Result<store::Completed, Away>) {
+        let completion = Completion {
+            outcome: verdict.outcome.clone(),
+            acknowledged: stored == Ok(store::Completed::Acknowledged),
+            mark_ttl: self.times.mark,
+        };
+        let (now, limits) = (Instant::now(), self.shared.limits());
+        let completed = self
+            .shared
+            .table()
+            .complete(self.key, self.owner, completion, now, limits);
+        let unpublished = stored
+            .is_err()
+            .then(|| self.publish(verdict.outcome.clone()));
+        let late = match completed {
+            Some(table::Completed::Kept(fetched)) => self.unless_fetched(fetched).await,
+            Some(table::Completed::Acknowledged) => {
+                let is_ours = stored != Ok(store::Completed::Kept) || self.give_up_hold().await;
+                is_ours.then_some((LateCause::Acknowledged, verdict.outcome))
+            }
+            None => None,
+        };
+        self.permit = None;
+        if let Some((cause, outcome)) = late {
+            if let Some(is_late) = unpublished {
+                is_late.store(true, Ordering::Release);
+            }
+            if verdict.has_failed {
+                self.hand_late(LateCause::Failed, None).await;
+            } else if !outcome.is_silent() {
+                self.hand_late(cause, Some(outcome)).await;
+            }
+        }
+    }
+
+    /// The reply, if no delivery on any node has come for it in time; none will.
+    async fn unless_fetched(&self, fetched: oneshot::Receiver<()>) -> Option<(LateCause, Outcome)> {
+        // It is never sent anything: it closes.
+        if time::timeout(FETCH_WAIT, fetched).await.is_ok() {
+            return None;
+        }
+        self.take_back().await
+    }
+
+    async fn take_back(&self) -> Option<(LateCause, Outcome)> {
+        let now = Instant::now();
+        let outcome = self.shared.table().take_back(self.key, self.owner, now)?;
+        let is_ours = self.give_up_hold().await;
+        is_ours.then_some((LateCause::Unfetched, outcome))
+    }
+
+    /// Whether no other node may give the reply to a delivery. Without the store, nobody can tell.
+    async fn give_up_hold(&self) -> bool {
+        let released = self.shared.remote.release(self.key, self.owner).await;
+        released.unwrap_or(true)
+    }
+
+    async fn hand_late(&self, cause: LateCause, outcome: Option<Outcome>) {
+        let Some(hook) = self.shared.settings.late_reply.clone() else {
+            // That all runs have failed is in the log already.
+            if cause != LateCause::Failed {
+                observe::reply_is_late(self.account(), cause);
+            }
+            return;
+        };
+        let late = LateReply::new(self.key, self.request.clone(), cause, outcome);
+        let timeout = self.shared.settings.run_timeout;
+        let call = async { time::timeout(timeout, hook(late)).await };
+        match AssertUnwindSafe(call).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(_elapsed)) => observe::late_reply_failed(self.account(), "it took too long"),
+            Err(_panic) => observe::late_reply_failed(self.account(), "it panicked"),
+        }
+    }
+
+    /// Makes the outcome known to the store when that is back. The flag that it returns says whether the
+    /// reply has gone another way by then.
+    fn publish(&self, outcome: Outcome) -> Arc<AtomicBool> {
+        let is_late = Arc::new(AtomicBool::new(false));
+        let (key, owner, times) = (self.key, self.owner, self.times);
+        let (remote, late) = (Arc::clone(&self.shared.remote), Arc::clone(&is_late));
+        let draining = self.shared.node.draining.clone();
+        let publishing = async move {
+            let end = Instant::now() + times.reply;
+            while Instant::now() < end {
+                time::sleep(RENEWAL).await;
+                let acknowledged = late.load(Ordering::Acquire);
+                let published = remote
+                    .publish(key, owner, &outcome, acknowledged, times)
+                    .await;
+                match published {
+                    // The store had kept it before the reply went another way.
+                    Ok(store::Completed::Kept) if acknowledged => {
+                        let _ = remote.release(key, owner).await;
+                        return;
+                    }
+                    Ok(_) => return,
+                    Err(Away) => {}
+                }
+            }
+        };
+        self.shared.node.tasks.spawn(async move {
+            select(pin!(publishing), pin!(draining.cancelled())).await;
+        });
+        is_late
+    }
+
+    /// Gives the message back to the other nodes: this one is going away.
+    async fn let_go(&mut self) {
+        if self.is_claimed_in_store {
+            self.is_claimed_in_store = false;
+            let _ = self.shared.remote.release(self.key, self.owner).await;
+        } else if let Some((cause, outcome)) = self.take_back().await
+            && !outcome.is_silent()
+        {
+            self.hand_late(cause, Some(outcome)).await;
+        }
+    }
+
+    fn account(&self) -> &str {
+        let delivery = self.request.extensions().get::<Delivery>();
+        delivery.map_or("", Delivery::account)
+    }
+}
+
+impl<St: Store> Drop for Message<St> {
+    fn drop(&mut self) {
+        // Of a message that is over there is nothing to release.
+        self.shared.table().release(self.key, self.owner);
+        if self.is_claimed_in_store
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let (remote, key, owner) = (Arc::clone(&self.shared.remote), self.key, self.owner);
+            // Without a runtime its lease runs out.
+            runtime.spawn(async move { remote.release(key, owner).await });
+        }
+    }
+}
+
+/// A fifth of the lease, which so outlives four failures.
+const RENEWAL: Duration = Duration::from_secs(1);
+
+/// A reply that no delivery has come for by now has none to come for it: WeChat delivers again at once after
+/// it has hung up.
+const FETCH_WAIT: Duration = Duration::from_secs(6);
+
+const FIRST_POLL: Duration = Duration::from_millis(50);
+const LAST_POLL: Duration = Duration::from_millis(400);

@@ -1,0 +1,99 @@
+//! Replies as messages of the customer-service API, for when it is too late for the passive one.
+
+use serde_json::{Value, json};
+
+use super::{
+    Error, Reply,
+    content::Content,
+    error::Cause,
+    parts::{Article, Music, Video},
+};
+
+impl Reply {
+    /// The body of a call of the customer-service API (客服消息) that sends the same to the user with the OpenID
+    /// `openid`: to be posted to `https://api.weixin.qq.com/cgi-bin/message/custom/send?access_token=…`.
+    ///
+    /// `None` if there is nothing to send: for [`Reply::success`], and for a transfer to an agent, which only a
+    /// passive reply can ask for. WeChat takes such a message for 48 hours after the user's message (five of
+    /// them), or for one minute after a menu click, a scan or a subscription (three of them).
+    ///
+    /// ```
+    /// use tower_wechat::Reply;
+    ///
+    /// let body = Reply::text("done").to_customer_service("oUser9ZtRw2")?;
+    /// assert_eq!(
+    ///     body.as_deref(),
+    ///     Some(r#"{"msgtype":"text","text":{"content":"done"},"touser":"oUser9ZtRw2"}"#),
+    /// );
+    /// # Ok::<(), tower_wechat::reply::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the reply is over a [limit](crate::reply#limits), with one article whatever was answered; or if it is a video
+    /// without a [picture](Video::with_thumb_media_id).
+    pub fn to_customer_service(&self, openid: &str) -> Result<Option<String>, Error> {
+        let Some(content) = &self.0 else {
+            return Ok(None);
+        };
+        content.check(ARTICLE_LIMIT)?;
+        let (msgtype, body) = match content {
+            Content::Text(text) => ("text", json!({ "content": text })),
+            Content::Image(media) => ("image", json!({ "media_id": media.media_id })),
+            Content::Voice(media) => ("voice", json!({ "media_id": media.media_id })),
+            Content::Video(video) => ("video", video_body(video)?),
+            Content::Music(music) => ("music", music_body(music)),
+            Content::News(articles) => ("news", news_body(articles)),
+            Content::TransferCustomerService(_) => return Ok(None),
+        };
+        let message = json!({ "touser": openid, "msgtype": msgtype, msgtype: body });
+        Ok(Some(message.to_string()))
+    }
+}
+
+fn video_body(video: &Video) -> Result<Value, Error> {
+    let thumb_media_id = video.thumb_media_id.as_deref().unwrap_or_default();
+    if thumb_media_id.is_empty() {
+        return Err(Error(Cause::MediaIdEmpty("thumb_media_id")));
+    }
+    let mut body = json!({ "media_id": video.media_id, "thumb_media_id": thumb_media_id });
+    add(&mut body, "title", video.title.as_deref());
+    add(&mut body, "description", video.description.as_deref());
+    Ok(body)
+}
+
+/// Here both addresses have to be there, so one stands in for the other.
+fn music_body(music: &Music) -> Value {
+    let either = |one: &Option<String>, other: &Option<String>| {
+        one.clone().or_else(|| other.clone()).unwrap_or_default()
+    };
+    let mut body = json!({
+        "musicurl": either(&music.url, &music.hq_url),
+        "hqmusicurl": either(&music.hq_url, &music.url),
+        "thumb_media_id": music.thumb_media_id,
+    });
+    add(&mut body, "title", music.title.as_deref());
+    add(&mut body, "description", music.description.as_deref());
+    body
+}
+
+fn news_body(articles: &[Article]) -> Value {
+    let article = |article: &Article| {
+        json!({
+            "title": article.title,
+            "description": article.description,
+            "url": article.url,
+            "picurl": article.pic_url,
+        })
+    };
+    json!({ "articles": articles.iter().map(article).collect::<Vec<_>>() })
+}
+
+fn add(body: &mut Value, name: &str, text: Option<&str>) {
+    if let (Some(fields), Some(text)) = (body.as_object_mut(), text) {
+        fields.insert(name.to_owned(), text.into());
+    }
+}
+
+/// More is error 45008, after WeChat's page "Send customer-service messages".
+const ARTICLE_LIMIT: usize = 1;

@@ -1,0 +1,115 @@
+use std::fmt;
+
+use super::{addressing::MESSAGE_ARTICLE_LIMIT, content::TEXT_LIMIT};
+use crate::xml;
+
+/// Why a reply cannot be sent. The message names the limit, never the contents.
+#[derive(Debug)]
+pub struct Error(pub(super) Cause);
+
+#[derive(Debug)]
+pub(super) enum Cause {
+    TextEmpty,
+    /// In bytes.
+    TextLength(usize),
+    /// With the name of the element.
+    MediaIdEmpty(&'static str),
+    ArticlesEmpty,
+    ArticleCount {
+        found: usize,
+        limit: usize,
+    },
+    KfAccountEmpty,
+    /// With the reason if the message could not be read for its names.
+    Unaddressed(Option<xml::Error>),
+    Unwritable(xml::Error),
+}
+
+impl Error {
+    /// What is wrong.
+    pub fn kind(&self) -> ErrorKind {
+        match self.0 {
+            Cause::TextEmpty => ErrorKind::TextEmpty,
+            Cause::TextLength(_) => ErrorKind::TextLength,
+            Cause::MediaIdEmpty(_) => ErrorKind::MediaIdEmpty,
+            Cause::ArticlesEmpty => ErrorKind::ArticlesEmpty,
+            Cause::ArticleCount { .. } => ErrorKind::ArticleCount,
+            Cause::KfAccountEmpty => ErrorKind::KfAccountEmpty,
+            Cause::Unaddressed(_) => ErrorKind::Unaddressed,
+            Cause::Unwritable(_) => ErrorKind::Unwritable,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Cause::TextEmpty => f.write_str("expected a text to reply, found an empty one"),
+            Cause::TextLength(found) => write!(
+                f,
+                "expected at most {TEXT_LIMIT} bytes of text to reply, found {found}"
+            ),
+            Cause::MediaIdEmpty(element) => {
+                write!(f, "expected a {element} to reply, found an empty one")
+            }
+            Cause::ArticlesEmpty => f.write_str("expected an article to reply, found none"),
+            Cause::ArticleCount {
+                found,
+                limit: MESSAGE_ARTICLE_LIMIT,
+            } => write!(
+                f,
+                "expected at most {MESSAGE_ARTICLE_LIMIT} article in answer to a message, found {found}"
+            ),
+            Cause::ArticleCount { found, limit } => {
+                write!(
+                    f,
+                    "expected at most {limit} articles to reply, found {found}"
+                )
+            }
+            Cause::KfAccountEmpty => {
+                f.write_str("expected a KfAccount to transfer to, found an empty one")
+            }
+            Cause::Unaddressed(_) => {
+                f.write_str("expected a message with a sender and a receiver to reply to")
+            }
+            Cause::Unwritable(_) => f.write_str("the reply cannot be written as XML"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            Cause::TextEmpty
+            | Cause::TextLength(_)
+            | Cause::MediaIdEmpty(_)
+            | Cause::ArticlesEmpty
+            | Cause::ArticleCount { .. }
+            | Cause::KfAccountEmpty => None,
+            Cause::Unaddressed(source) => source.as_ref().map(|source| source as _),
+            Cause::Unwritable(source) => Some(source),
+        }
+    }
+}
+
+/// The kinds of [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A text without a character that can be written: the user would see the fault text.
+    TextEmpty,
+    /// A text of more than 2048 bytes of UTF-8.
+    TextLength,
+    /// An image, a voice message or a video without a MediaId, or a music card without a `ThumbMediaId`.
+    MediaIdEmpty,
+    /// News without an article.
+    ArticlesEmpty,
+    /// More than one article in answer to a message, or more than eight in answer to an event.
+    ArticleCount,
+    /// A transfer to an agent without a name.
+    KfAccountEmpty,
+    /// Nobody to send the reply to, or nobody to send it from.
+    Unaddressed,
+    /// The XML format failed; [`source`](std::error::Error::source) says how.
+    Unwritable,
+}

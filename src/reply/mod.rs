@@ -1,0 +1,282 @@
+//! What a handler may answer: [`Reply`] and its XML.
+//!
+//! WeChat calls it the passive reply (被动回复): the answer to a delivery, in the body of the HTTP
+//! response, rather than a call of the customer-service API. [`MessageService`](crate::MessageService)
+//! addresses, renders and sends what a handler returns; without it, [`Reply::to_xml`] does the same:
+//!
+//! ```
+//! use tower_wechat::reply::{Addressing, Reply};
+//!
+//! let reply = Reply::text("a ]]> b");
+//! let addressing = Addressing::new("the-openid", "gh_the_account");
+//! assert_eq!(
+//!     reply.to_xml(&addressing, 1_700_000_000)?.as_deref(),
+//!     Some(concat!(
+//!         "<xml>",
+//!         "<ToUserName><![CDATA[the-openid]]></ToUserName>",
+//!         "<FromUserName><![CDATA[gh_the_account]]></FromUserName>",
+//!         "<CreateTime>1700000000</CreateTime>",
+//!         "<MsgType><![CDATA[text]]></MsgType>",
+//!         "<Content><![CDATA[a ]]]]><![CDATA[> b]]></Content>",
+//!         "</xml>",
+//!     )),
+//! );
+//! # Ok::<(), tower_wechat::reply::Error>(())
+//! ```
+//!
+//! # Types
+//!
+//! | constructor | what happens in the chat | MsgType |
+//! |---|---|---|
+//! | [`Reply::success`] | nothing | |
+//! | [`Reply::text`] | a text | `text` |
+//! | [`Reply::image`] | a picture | `image` |
+//! | [`Reply::voice`] | a voice message | `voice` |
+//! | [`Reply::video`] with [`Video`] | a video with its title and description | `video` |
+//! | [`Reply::music`] with [`Music`] | a music card | `music` |
+//! | [`Reply::news`] with [`Article`]s | articles with pictures, each a link | `news` |
+//! | [`Reply::transfer_customer_service`], [`…_to`](Reply::transfer_customer_service_to) | nothing yet: an agent takes over | `transfer_customer_service` |
+//!
+//! A MediaId comes from uploading to the account's material, temporary or permanent; one that arrived
+//! with a message is temporary material, too.
+//!
+//! # Limits
+//!
+//! WeChat does not report a reply that it refuses: the user sees 该公众号提供的服务出现故障 (the service
+//! of this account is out of order) in the chat. What is known to end so is an [`Error`] here, and so
+//! is what WeChat would send cut short:
+//!
+//! | reply | limit |
+//! |---|---|
+//! | text | not empty, and at most 2048 bytes of UTF-8: about 680 Chinese characters |
+//! | image, voice, video | a MediaId that is not empty |
+//! | music | a `ThumbMediaId` that is not empty |
+//! | news | at least one article; at most one in answer to a message, eight in answer to an event |
+//! | transfer to an agent | a `KfAccount` that is not empty |
+//! | every reply but `success` | somebody to send it to, and somebody to send it from |
+//!
+//! The 2048 bytes are not in WeChat's documentation; they are what accounts report. Of articles over
+//! the limit, its page on passive replies says that they are dropped, which nobody would notice. How
+//! many there may be depends on what is answered, so [`Reply::check`] lets eight pass, and
+//! [`Reply::to_xml`] decides by [`Addressing::answering`].
+//!
+//! Control characters that XML 1.0 has no way to write (all below U+0020 but tab, line feed and
+//! carriage return, and U+FFFE and U+FFFF) are left out of every part of a reply, and do not count.
+
+mod addressing;
+mod characters;
+mod content;
+#[cfg(feature = "json")]
+mod customer_service;
+mod document;
+mod error;
+mod parts;
+
+pub use addressing::Addressing;
+pub use error::{Error, ErrorKind};
+pub use parts::{Article, Music, Video};
+
+use self::{
+    characters::written,
+    content::{Content, Media, TransInfo},
+    document::Document,
+    error::Cause,
+};
+use crate::xml;
+
+/// What a handler answers to a message.
+///
+/// A constructor never fails. [`check`](Self::check) tells whether WeChat would take the reply;
+/// rendering checks the same.
+///
+/// The default is [`Reply::success`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reply(Option<Content>);
+
+impl Reply {
+    /// Acknowledges the message; the user sees nothing.
+    ///
+    /// On the wire it is the word `success` rather than a document.
+    pub fn success() -> Self {
+        Self(None)
+    }
+
+    /// A text, at most 2048 bytes of UTF-8 and not empty. A line feed starts a new line in the chat.
+    ///
+    /// See the [limits](self#limits) for the characters that are left out.
+    ///
+    /// ```
+    /// use tower_wechat::{Reply, reply::ErrorKind};
+    ///
+    /// assert!(Reply::text("收到").check().is_ok());
+    ///
+    /// let error = Reply::text("长".repeat(683)).check().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TextLength);
+    /// ```
+    pub fn text(text: impl Into<String>) -> Self {
+        Self(Some(Content::Text(written(text))))
+    }
+
+    /// A picture, by its MediaId. WeChat does not take GIFs here.
+    ///
+    /// ```
+    /// use tower_wechat::Reply;
+    ///
+    /// assert!(Reply::image("Im4q").check().is_ok());
+    /// ```
+    pub fn image(media_id: impl Into<String>) -> Self {
+        Self(Some(Content::Image(Media::new(media_id))))
+    }
+
+    /// A voice message, by its MediaId.
+    ///
+    /// ```
+    /// use tower_wechat::{Reply, message::VoiceMessage};
+    ///
+    /// /// Says what the user said.
+    /// fn echo(voice: VoiceMessage) -> Reply {
+    ///     Reply::voice(voice.media_id)
+    /// }
+    ///
+    /// let mut voice = VoiceMessage::default();
+    /// voice.media_id = "Vp3x".to_owned();
+    /// assert_eq!(echo(voice), Reply::voice("Vp3x"));
+    /// ```
+    pub fn voice(media_id: impl Into<String>) -> Self {
+        Self(Some(Content::Voice(Media::new(media_id))))
+    }
+
+    /// A video.
+    ///
+    /// ```
+    /// use tower_wechat::{Reply, reply::Video};
+    ///
+    /// let reply = Reply::video(Video::new("Vd8k").with_title("The tide, in a minute"));
+    /// assert!(reply.check().is_ok());
+    /// ```
+    pub fn video(video: Video) -> Self {
+        Self(Some(Content::Video(video)))
+    }
+
+    /// A music card. WeChat demands a picture, [`Music`]'s `ThumbMediaId`, but no music.
+    ///
+    /// ```
+    /// use tower_wechat::{Reply, reply::Music};
+    ///
+    /// let song = Music::new("Th5m")
+    ///     .with_title("Rain on the ferry")
+    ///     .with_music_url("https://example.com/ferry.mp3");
+    /// assert!(Reply::music(song).check().is_ok());
+    /// ```
+    pub fn music(music: Music) -> Self {
+        Self(Some(Content::Music(music)))
+    }
+
+    /// Articles with pictures (图文消息): one in answer to a user's message, up to eight in answer to
+    /// an event, such as the click of a menu entry.
+    ///
+    /// ```
+    /// use tower_wechat::{
+    ///     Reply,
+    ///     reply::{Addressing, Article, ErrorKind},
+    /// };
+    ///
+    /// let article = |day: &str| {
+    ///     Article::new(
+    ///         format!("Tides on {day}"),
+    ///         "High and low water in the harbour",
+    ///         "https://example.com/tide.png",
+    ///         format!("https://example.com/tides/{day}"),
+    ///     )
+    /// };
+    /// let week_end = Reply::news(["Saturday", "Sunday"].map(article));
+    ///
+    /// let names = "<ToUserName>gh_tides</ToUserName><FromUserName>oReader</FromUserName>";
+    /// let click = format!("<xml>{names}<MsgType>event</MsgType><Event>CLICK</Event></xml>");
+    /// let answer = week_end.to_xml(&Addressing::answering(click.as_bytes())?, 1_700_000_000)?;
+    /// assert!(answer.is_some_and(|xml| xml.contains("<ArticleCount>2</ArticleCount>")));
+    ///
+    /// let text = format!("<xml>{names}<MsgType>text</MsgType><Content>tides?</Content></xml>");
+    /// let refused = week_end.to_xml(&Addressing::answering(text.as_bytes())?, 1_700_000_000);
+    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::ArticleCount);
+    /// # Ok::<(), tower_wechat::reply::Error>(())
+    /// ```
+    pub fn news(articles: impl IntoIterator<Item = Article>) -> Self {
+        Self(Some(Content::News(articles.into_iter().collect())))
+    }
+
+    /// Hands the message to the account's customer-service agents (客服), whichever is free.
+    ///
+    /// ```
+    /// use tower_wechat::{Message, Reply};
+    ///
+    /// fn answer(message: &Message) -> Reply {
+    ///     match message {
+    ///         Message::Text(text) if text.content == "人工" => Reply::transfer_customer_service(),
+    ///         _ => Reply::success(),
+    ///     }
+    /// }
+    /// # let _ = answer;
+    /// ```
+    pub fn transfer_customer_service() -> Self {
+        Self(Some(Content::TransferCustomerService(None)))
+    }
+
+    /// Hands the message to one customer-service agent, named by the whole `KfAccount`: before its `@`
+    /// stands the agent, after it the account.
+    ///
+    /// ```
+    /// use tower_wechat::Reply;
+    ///
+    /// assert!(Reply::transfer_customer_service_to("night-shift@tides").check().is_ok());
+    /// ```
+    pub fn transfer_customer_service_to(kf_account: impl Into<String>) -> Self {
+        let agent = TransInfo::new(kf_account);
+        Self(Some(Content::TransferCustomerService(Some(agent))))
+    }
+
+    /// Whether this is [`Reply::success`], which shows nothing in the chat.
+    pub fn is_success(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Checks the [limits](self#limits) that do not depend on what the reply answers.
+    ///
+    /// # Errors
+    ///
+    /// If WeChat would refuse the reply, or cut it short.
+    pub fn check(&self) -> Result<(), Error> {
+        match &self.0 {
+            None => Ok(()),
+            Some(content) => content.check(addressing::ARTICLE_LIMIT),
+        }
+    }
+
+    /// The document that stands for this reply on the wire, `create_time` in seconds since the Unix
+    /// epoch; `None` for [`Reply::success`], which is no document.
+    ///
+    /// # Errors
+    ///
+    /// If the reply is over a [limit](self#limits) or `addressing` lacks a name.
+    pub fn to_xml(
+        &self,
+        addressing: &Addressing<'_>,
+        create_time: u64,
+    ) -> Result<Option<String>, Error> {
+        let Some(content) = &self.0 else {
+            return Ok(None);
+        };
+        content.check(addressing.article_limit())?;
+        let document = Document::new(addressing, create_time, content)?;
+        xml::to_string(&document)
+            .map(Some)
+            .map_err(|error| Error(Cause::Unwritable(error)))
+    }
+}
+
+/// A handler that returns nothing acknowledges: [`Reply::success`].
+impl From<()> for Reply {
+    fn from((): ()) -> Self {
+        Self::success()
+    }
+}

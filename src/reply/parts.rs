@@ -1,0 +1,140 @@
+use serde::Serialize;
+
+use super::characters::written;
+
+/// A video to reply, for [`Reply::video`](super::Reply::video).
+///
+/// It serializes as the reply's `Video` element.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Video {
+    pub(super) media_id: String,
+    pub(super) title: Option<String>,
+    pub(super) description: Option<String>,
+    /// No part of the passive reply.
+    #[serde(skip)]
+    pub(super) thumb_media_id: Option<String>,
+}
+
+impl Video {
+    /// The video with the MediaId `media_id`.
+    pub fn new(media_id: impl Into<String>) -> Self {
+        Self {
+            media_id: written(media_id),
+            title: None,
+            description: None,
+            thumb_media_id: None,
+        }
+    }
+
+    /// The title above the description.
+    #[must_use]
+    pub fn with_title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(written(title));
+        self
+    }
+
+    /// What the video shows, in words.
+    #[must_use]
+    pub fn with_description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(written(description));
+        self
+    }
+
+    /// The picture that stands for the video, a MediaId like any other. Only the customer-service API
+    /// has it, and demands it.
+    #[must_use]
+    pub fn with_thumb_media_id(mut self, thumb_media_id: impl Into<String>) -> Self {
+        self.thumb_media_id = Some(written(thumb_media_id));
+        self
+    }
+}
+
+/// A music card to reply, for [`Reply::music`](super::Reply::music).
+///
+/// It serializes as the reply's `Music` element.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Music {
+    pub(super) title: Option<String>,
+    pub(super) description: Option<String>,
+    #[serde(rename = "MusicUrl")]
+    pub(super) url: Option<String>,
+    #[serde(rename = "HQMusicUrl")]
+    pub(super) hq_url: Option<String>,
+    pub(super) thumb_media_id: String,
+}
+
+impl Music {
+    /// A card with the picture `thumb_media_id`, a MediaId like any other.
+    pub fn new(thumb_media_id: impl Into<String>) -> Self {
+        Self {
+            title: None,
+            description: None,
+            url: None,
+            hq_url: None,
+            thumb_media_id: written(thumb_media_id),
+        }
+    }
+
+    /// The title of the card.
+    #[must_use]
+    pub fn with_title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(written(title));
+        self
+    }
+
+    /// The line below the title.
+    #[must_use]
+    pub fn with_description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(written(description));
+        self
+    }
+
+    /// Where the music is.
+    #[must_use]
+    pub fn with_music_url(mut self, music_url: impl Into<String>) -> Self {
+        self.url = Some(written(music_url));
+        self
+    }
+
+    /// Where the music is in better quality; WeChat plays it first on Wi-Fi.
+    #[must_use]
+    pub fn with_hq_music_url(mut self, hq_music_url: impl Into<String>) -> Self {
+        self.hq_url = Some(written(hq_music_url));
+        self
+    }
+}
+
+/// One of the articles of [`Reply::news`](super::Reply::news).
+///
+/// It serializes as an `item` of the reply's `Articles` element.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Article {
+    pub(super) title: String,
+    pub(super) description: String,
+    pub(super) pic_url: String,
+    pub(super) url: String,
+}
+
+impl Article {
+    /// An article in WeChat's order of parts, all of which its page on passive replies requires: the
+    /// title, a description, where the picture is (JPG or PNG; 360×200 or 200×200 pixels look best),
+    /// and what a tap opens.
+    ///
+    /// A part that is the empty string is written as an empty element.
+    pub fn new(
+        title: impl Into<String>,
+        description: impl Into<String>,
+        pic_url: impl Into<String>,
+        url: impl Into<String>,
+    ) -> Self {
+        Self {
+            title: written(title),
+            description: written(description),
+            pic_url: written(pic_url),
+            url: written(url),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+use std::{error, fmt, time::Duration};
+
+use http::StatusCode;
+use tower::BoxError;
+
+/// Why WeChat does not accept what came back for a delivery, or what kept it from coming.
+///
+/// Its message may quote the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    kind: FaultKind,
+    message: String,
+}
+
+impl Fault {
+    /// What is wrong.
+    pub fn kind(&self) -> FaultKind {
+        self.kind
+    }
+
+    fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn unsent(error: &http::Error) -> Self {
+        Self::new(
+            FaultKind::Unsent,
+            format!("expected a URI to send to: {error}"),
+        )
+    }
+
+    pub(super) fn connection(error: impl Into<BoxError>) -> Self {
+        let error = error.into();
+        let mut message = error.to_string();
+        // hyper-util says "client error (Connect)", and only its sources say what the matter is.
+        let mut source = error.source();
+        while let Some(error) = source {
+            message = format!("{message}: {error}");
+            source = error.source();
+        }
+        Self::new(FaultKind::Connection, message)
+    }
+
+    pub(super) fn hung_up(after: Duration) -> Self {
+        let message = format!("expected an answer within {} s", after.as_secs());
+        Self::new(FaultKind::HungUp, message)
+    }
+
+    pub(super) fn lost() -> Self {
+        Self::new(FaultKind::Lost, "the answer was lost on its way")
+    }
+
+    pub(super) fn status(found: StatusCode) -> Self {
+        let message = format!("expected status 200, found {}", found.as_u16());
+        Self::new(FaultKind::Status, message)
+    }
+
+    pub(super) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Malformed, message)
+    }
+
+    pub(super) fn addressing(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Addressing, message)
+    }
+
+    pub(super) fn limit(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Limit, message)
+    }
+
+    pub(super) fn echo() -> Self {
+        Self::new(FaultKind::Echo, "expected the echostr and nothing else")
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl error::Error for Fault {}
+
+/// The kinds of [`Fault`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// The request could not be made; see [`Push::request`](super::Push::request).
+    Unsent,
+    /// The service failed: no connection, or one that broke off.
+    Connection,
+    /// There was no whole answer within 5 s.
+    HungUp,
+    /// The answer was lost on its way, as [`lose_answers`](super::Push::lose_answers) asks for.
+    Lost,
+    /// The status is not 200.
+    Status,
+    /// The body is neither empty nor `success` nor a reply's XML.
+    Malformed,
+    /// The reply goes to another than the message's sender, or comes from another than its receiver.
+    Addressing,
+    /// The reply is longer than WeChat takes.
+    Limit,
+    /// What came back at URL verification is not the echostr.
+    Echo,
+}

@@ -1,0 +1,221 @@
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, Uri, header};
+use http_body::Body;
+use http_body_util::Full;
+use tower::{BoxError, Service};
+
+use super::{Delivery, Fault, Push, answer::check_echo, deliver::send};
+use crate::{Account, signature::Signature};
+
+/// WeChat's server, as one account's callback URL meets it.
+///
+/// See the [module](super) for an example and for what it does. Its clones go on counting where it
+/// is: nonces and message ids are numbered and not random, so that a test sends the same in every run.
+#[derive(Clone)]
+pub struct Simulator {
+    account: Account,
+    uri: Uri,
+    clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    /// How many numbers have been given out.
+    numbers: Arc<AtomicU64>,
+}
+
+impl Simulator {
+    /// A server that signs with the account's current token and delivers to `/wechat`.
+    pub fn new(account: Account) -> Self {
+        Self {
+            account,
+            uri: Uri::from_static("/wechat"),
+            clock: Arc::new(SystemTime::now),
+            numbers: Arc::default(),
+        }
+    }
+
+    /// Delivers to `uri`: the callback URL as the console has it, or a path alone if the service is
+    /// called in process. What WeChat adds follows a query that it has.
+    ///
+    /// # Errors
+    ///
+    /// If it is neither a URL nor a path.
+    pub fn with_uri(mut self, uri: impl AsRef<str>) -> Result<Self, http::Error> {
+        self.uri = uri.as_ref().parse()?;
+        // Where no query fits, nothing could ever be delivered to.
+        self.uri_with("nonce=1")?;
+        Ok(self)
+    }
+
+    /// Asks `clock` for the present instead of the system's clock.
+    ///
+    /// Timestamps and CreateTime come from it, in whole seconds; waiting goes by tokio's clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// A voice message. It has no Recognition, as with accounts that have it turned off, until
+    /// [`recognition`](Push::recognition) gives it one.
+    pub fn voice(&self, media_id: impl Into<String>) -> Push {
+        let own = vec![("MediaId", media_id.into()), ("Format", "amr".to_owned())];
+        Push::new(self.clone(), "voice", own)
+    }
+
+    /// A text message.
+    pub fn text(&self, content: impl Into<String>) -> Push {
+        Push::new(self.clone(), "text", vec![("Content", content.into())])
+    }
+
+    /// Any body, sent as it is.
+    ///
+    /// An answer to it is accepted if it goes to the body's FromUserName, from its ToUserName.
+    pub fn xml(&self, body: impl Into<Bytes>) -> Push {
+        Push::raw(self.clone(), body.into())
+    }
+
+    /// Verifies the URL, as the console does when its settings are saved: a GET with an echostr, which
+    /// must come back with status 200 within 5 s and nothing around it.
+    ///
+    /// There is one request; its [`fault`](Delivery::fault) says why the console would refuse the URL.
+    pub async fn verify_url<S, B>(&self, mut service: S) -> Delivery
+    where
+        S: Service<Request<Full<Bytes>>, Response = Response<B>>,
+        S::Error: Into<BoxError>,
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        let echostr = FIRST_ECHOSTR + self.number();
+        let query = format!("{}&echostr={echostr}", self.sign());
+        let request = self.request(Method::GET, &query, Bytes::new());
+        let request = request.map_err(|error| Fault::unsent(&error));
+        let answer = send(&mut service, request).await;
+        let status = answer.as_ref().ok().map(Response::status);
+        let fault = answer
+            .and_then(|answer| check_echo(&answer, &echostr.to_string()))
+            .err();
+        Delivery::new(Duration::ZERO, query, status, fault)
+    }
+
+    /// A request with WeChat's headers.
+    pub(super) fn request(
+        &self,
+        method: Method,
+        query: &str,
+        body: Bytes,
+    ) -> Result<Request<Bytes>, http::Error> {
+        let mut request = Request::new(body);
+        *request.uri_mut() = self.uri_with(query)?;
+        let headers = request.headers_mut();
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        if method == Method::POST {
+            headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
+        }
+        *request.method_mut() = method;
+        Ok(request)
+    }
+
+    fn uri_with(&self, query: &str) -> Result<Uri, http::Error> {
+        let path = self.uri.path();
+        let path_and_query = match self.uri.query() {
+            Some(own) => format!("{path}?{own}&{query}"),
+            None => format!("{path}?{query}"),
+        };
+        let mut parts = self.uri.clone().into_parts();
+        parts.path_and_query = Some(path_and_query.parse()?);
+        Ok(Uri::from_parts(parts)?)
+    }
+
+    /// The query that signs a request sent now.
+    pub(super) fn sign(&self) -> SignedQuery {
+        // Ten digits, as WeChat's and as receivers check them, even if the clock is at the epoch.
+        let timestamp = format!("{:010}", self.now());
+        let nonce = (FIRST_NONCE + self.number()).to_string();
+        let current = self.account.tokens().first();
+        SignedQuery {
+            signature: current
+                .map(|token| Signature::new(token, &[&timestamp, &nonce]).to_string())
+                .unwrap_or_default(),
+            timestamp,
+            nonce,
+        }
+    }
+
+    /// One that no other message of this simulator has.
+    pub(super) fn msg_id(&self) -> String {
+        (FIRST_MSG_ID + self.number()).to_string()
+    }
+
+    /// In seconds since the Unix epoch.
+    pub(super) fn now(&self) -> u64 {
+        (self.clock)()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs()
+    }
+
+    fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator")
+            .field("account", &self.account)
+            .field("uri", &self.uri)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The parameters that every request has.
+pub(super) struct SignedQuery {
+    signature: String,
+    timestamp: String,
+    nonce: String,
+}
+
+impl SignedQuery {
+    /// Makes it a signature of somebody who does not know the token, all its form right.
+    pub(super) fn forge(&mut self) {
+        let other = if self.signature.starts_with('0') {
+            "1"
+        } else {
+            "0"
+        };
+        self.signature.replace_range(..1, other);
+    }
+}
+
+impl fmt::Display for SignedQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            signature,
+            timestamp,
+            nonce,
+        } = self;
+        write!(
+            f,
+            "signature={signature}&timestamp={timestamp}&nonce={nonce}"
+        )
+    }
+}
+
+const USER_AGENT: HeaderValue = HeaderValue::from_static("Mozilla/4.0");
+
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/xml");
+
+// As many digits as WeChat's.
+
+const FIRST_NONCE: u64 = 1_000_000_000;
+
+const FIRST_ECHOSTR: u64 = 4_000_000_000_000_000_000;
+
+const FIRST_MSG_ID: u64 = 24_000_000_000_000_000;

@@ -1,0 +1,51 @@
+//! Catching what the crate logs.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt as _};
+
+/// What is logged while `cause` runs, from the level of `debug` on.
+pub(crate) async fn of(cause: impl AsyncFn()) -> String {
+    // While one subscriber is all there is, tracing asks only the thread that first reaches an event
+    // whether anybody listens. So each is reached before there is one, lest another test be first.
+    cause().await;
+
+    let log = Log::default();
+    let writer = log.clone();
+    let guard = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::DEBUG)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(move || writer.clone())
+        .set_default();
+    cause().await;
+    drop(guard);
+    let log = log.0.lock().unwrap();
+    String::from_utf8(log.clone()).unwrap()
+}
+
+/// Wants one line for each of `expected`, with all its parts in it.
+#[track_caller]
+pub(crate) fn check<const LINES: usize>(log: &str, expected: [&[&str]; LINES]) {
+    let lines: Vec<_> = log.lines().map(str::trim_start).collect();
+    assert_eq!(lines.len(), LINES, "{log}");
+    for (line, parts) in lines.iter().zip(expected) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
