@@ -16,7 +16,7 @@ use super::{
 /// Reads one document.
 ///
 /// [`from_str`](super::from_str) is the short way. A deserializer of one's own is for a
-/// [`DeserializeSeed`] or for the crates that work on deserializers.
+/// [`DeserializeSeed`](de::DeserializeSeed) or for the crates that work on deserializers.
 #[derive(Debug)]
 pub struct Deserializer<'de> {
     pub(super) reader: Reader<'de>,
