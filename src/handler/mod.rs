@@ -117,7 +117,9 @@
 //!
 //! A body is *of another type* if reading it fails because the text of `MsgType`, `Event` or
 //! `InfoType`, directly under the root, names no variant of the type's enum. The crate's own message
-//! types are made so, and yours are with a unit enum for that field:
+//! types are made so, and yours are with a unit enum for that field. So is a body without the element that
+//! tells your type from others, if it has another of the three: the open platform's `InfoType` in place of a
+//! `MsgType`, say.
 //!
 //! ```
 //! # use http::Request;

@@ -16,7 +16,7 @@ use super::{ResponseFuture, Unreadable, future::Inbound};
 use crate::{
     Message, Reply, message, observe,
     signature::{Delivery, Verified},
-    xml,
+    xml::{self, Value},
 };
 
 /// Reads a verified delivery into an `M`, calls the handler with it, and sends the reply.
@@ -74,9 +74,12 @@ impl<H, M> MessageService<H, M> {
     }
 
     /// Tells about a body that is no `M`.
-    fn report(&self, inbound: Inbound, error: xml::Error) {
+    fn report(&self, inbound: Inbound, error: xml::Error)
+    where
+        M: DeserializeOwned,
+    {
         let account = inbound.account();
-        if is_another_type(&error) {
+        if is_another_type(&error) || is_named_otherwise::<M>(&inbound.plaintext) {
             observe::another_type(account, error.path());
             return;
         }
@@ -152,6 +155,24 @@ fn is_another_type(error: &xml::Error) -> bool {
             .path()
             .split_once('.')
             .is_some_and(|(_root, element)| TYPE_ELEMENTS.contains(&element))
+}
+
+/// Whether a push that does not fit `M` lacks the element that tells `M` from other types, and has another
+/// of the three: the pushes of suites and of the open platform have an InfoType and no MsgType.
+fn is_named_otherwise<M: DeserializeOwned>(plaintext: &[u8]) -> bool {
+    let Ok(push) = message::from_slice::<Value>(plaintext) else {
+        return false;
+    };
+    let (has, lacks): (Vec<_>, Vec<_>) = TYPE_ELEMENTS
+        .into_iter()
+        .partition(|name| push.element(name).is_some());
+    !has.is_empty() && lacks.into_iter().any(is_told_by::<M>)
+}
+
+/// Whether `M` is told from other types by the element `name`: it then refuses what no type is called.
+fn is_told_by<M: DeserializeOwned>(name: &str) -> bool {
+    let nobodys = format!("<xml><{name}>-</{name}></xml>");
+    xml::from_str::<M>(&nobodys).is_err_and(|error| is_another_type(&error))
 }
 
 /// What says which type a push is: messages, events, and the pushes of platforms and suites.

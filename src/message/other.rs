@@ -2,7 +2,7 @@ use std::time::SystemTime;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::time;
+use super::{EventMessage, tag::Tagged, time};
 use crate::xml::{self, Value};
 
 /// A push of a type that this crate does not know, with every field as it came.
@@ -96,9 +96,13 @@ impl OtherMessage {
         time::at(self.create_time()?)
     }
 
-    /// The message's id. An event has none: its MsgID is a job's.
+    /// The message's id, by either of its names (MsgId, MsgID). What is no message has none: an event's MsgID
+    /// is a job's.
     pub fn msg_id(&self) -> Option<&str> {
-        self.text("MsgId").filter(|id| !id.is_empty())
+        self.msg_type()
+            .filter(|name| !EventMessage::is_named(name))?;
+        let id = self.text("MsgId").or_else(|| self.text("MsgID"))?;
+        Some(id).filter(|id| !id.is_empty())
     }
 
     fn text(&self, name: &str) -> Option<&str> {

@@ -276,6 +276,18 @@ async fn what_is_one_message_and_what_is_two() {
             ),
             2,
         ),
+        // The id's other name, which the message types read too.
+        (
+            text("user", "1", "hi").replace("MsgId>", "MsgID>"),
+            text("user", "1", "ho").replace("MsgId>", "MsgID>"),
+            1,
+        ),
+        // Both names at once: neither the one message nor the other.
+        (
+            text("user", "1", "hi"),
+            text("user", "1", "hi").replace("</xml>", "<MsgID>2</MsgID></xml>"),
+            2,
+        ),
         (
             "{\"not\": \"xml\"}".to_owned(),
             "{\"not\": \"XML\"}".to_owned(),

@@ -134,6 +134,32 @@ async fn another_type_is_acknowledged_and_never_handled() {
     assert_eq!(hook.calls(), []);
 }
 
+/// A suite's pushes have no MsgType, and so nothing that a voice message's could contradict.
+#[tokio::test]
+async fn a_push_that_is_named_otherwise_is_of_another_type() {
+    let hook = Hook::default();
+    let service = hook.on(message_fn(|voice: VoiceMessage| async move {
+        Ok::<_, Infallible>(Reply::text(voice.media_id))
+    }));
+    let ticket = "<xml><SuiteId>s</SuiteId><InfoType>suite_ticket</InfoType></xml>";
+    assert_eq!(send(service, ticket).await, success());
+    assert_eq!(hook.calls(), []);
+
+    // One that does not say what it is, and one of the right type that lacks a field.
+    for unreadable in [
+        "<xml><SuiteId>s</SuiteId></xml>",
+        "<xml><MsgType>voice</MsgType></xml>",
+    ] {
+        let hook = Hook::default();
+        let service = hook.on(message_fn(|voice: VoiceMessage| async move {
+            Ok::<_, Infallible>(Reply::text(voice.media_id))
+        }));
+        assert_eq!(send(service, unreadable).await, success());
+        let kinds: Vec<_> = hook.calls().into_iter().map(|(_, kind, _)| kind).collect();
+        assert_eq!(kinds, [xml::ErrorKind::MissingField], "{unreadable}");
+    }
+}
+
 /// A user's own type tells types apart with a unit enum, at each of the three elements that may.
 #[tokio::test]
 async fn a_users_type_tells_types_apart() {

@@ -121,6 +121,21 @@ fn an_events_job_id_is_no_message_id() {
     assert_eq!(message.msg_id(), None);
 }
 
+/// Dedup knows a message by its id under either name; so does the message.
+#[test]
+fn an_unknown_messages_id_has_both_names() {
+    for name in ["MsgId", "MsgID"] {
+        let id = format!("<{name}>7</{name}>");
+        assert_eq!(
+            read::<Message>(&message("made_up", &id)).msg_id(),
+            Some("7")
+        );
+        assert_eq!(read::<Message>(&event("made_up", &id)).msg_id(), None);
+    }
+    let suite = "<xml><InfoType>suite_ticket</InfoType><MsgId>7</MsgId></xml>";
+    assert_eq!(read::<Message>(suite).msg_id(), None);
+}
+
 #[test]
 fn a_test_can_make_an_event() {
     let mut scan = Scan::default();
