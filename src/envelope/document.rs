@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
     error::{Error, ErrorKind},
@@ -83,21 +83,31 @@ impl Sealed {
 
     /// The reply as a document: `Encrypt`, `MsgSignature`, `TimeStamp`, `Nonce`.
     pub fn to_xml(&self) -> String {
-        // Strings and a number are what the format can write.
-        xml::to_string(&self.document()).unwrap_or_default()
+        let Self {
+            encrypt,
+            msg_signature,
+            timestamp,
+            nonce,
+        } = self;
+        // None of the parts has a character that XML would escape, and none that ends a section.
+        format!(
+            "<xml><Encrypt><![CDATA[{encrypt}]]></Encrypt>\
+             <MsgSignature><![CDATA[{msg_signature}]]></MsgSignature>\
+             <TimeStamp>{timestamp}</TimeStamp><Nonce><![CDATA[{nonce}]]></Nonce></xml>"
+        )
     }
 
     /// The same in JSON, for an account whose pushes are in JSON.
     pub fn to_json(&self) -> String {
-        // None of the parts has a character that JSON would escape.
-        let Document {
+        let Self {
             encrypt,
             msg_signature,
-            time_stamp,
+            timestamp,
             nonce,
-        } = self.document();
+        } = self;
+        // Nor one that JSON would.
         format!(
-            r#"{{"Encrypt":"{encrypt}","MsgSignature":"{msg_signature}","TimeStamp":{time_stamp},"Nonce":"{nonce}"}}"#
+            r#"{{"Encrypt":"{encrypt}","MsgSignature":"{msg_signature}","TimeStamp":{timestamp},"Nonce":"{nonce}"}}"#
         )
     }
 
@@ -107,22 +117,4 @@ impl Sealed {
             Format::Json => self.to_json(),
         }
     }
-
-    fn document(&self) -> Document<'_> {
-        Document {
-            encrypt: &self.encrypt,
-            msg_signature: self.msg_signature.to_string(),
-            time_stamp: self.timestamp,
-            nonce: &self.nonce,
-        }
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Document<'a> {
-    encrypt: &'a str,
-    msg_signature: String,
-    time_stamp: u64,
-    nonce: &'a str,
 }

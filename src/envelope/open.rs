@@ -142,13 +142,18 @@ pub(super) fn decrypt(
         .position(|token| msg_signature == Signature::new(token, &parts))
         .ok_or(Error::new(ErrorKind::Signature))?;
     let [.., encrypt] = parts;
-    let ciphertext = cipher::decode(encrypt)?;
+    let mut ciphertext = cipher::decode(encrypt)?;
+    let receive_id = &*encryption.receive_id;
     let mut error = Error::new(ErrorKind::Ciphertext);
-    for (key, aes_key) in encryption.keys.iter().enumerate() {
-        match cipher::open(aes_key, &encryption.receive_id, ciphertext.clone()) {
+    let mut keys = encryption.keys.iter().enumerate().peekable();
+    while let Some((key, aes_key)) = keys.next() {
+        // Decrypting spoils it for the keys that follow.
+        let left = keys.peek().map(|_| ciphertext.clone());
+        match cipher::open(aes_key, receive_id, ciphertext) {
             Ok(plaintext) => return Ok((plaintext, Pair { token, key })),
             Err(found) => error = found,
         }
+        ciphertext = left.unwrap_or_default();
     }
     Err(error)
 }

@@ -2,17 +2,14 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt as _};
 
 /// What is logged while `cause` runs, from the level of `debug` on.
 pub(crate) async fn of(cause: impl AsyncFn()) -> String {
-    // While one subscriber is all there is, tracing asks only the thread that first reaches an event
-    // whether anybody listens. So each is reached before there is one, lest another test be first.
-    cause().await;
-
+    LazyLock::force(&DEAF);
     let log = Log::default();
     let writer = log.clone();
     let guard = tracing_subscriber::fmt()
@@ -36,6 +33,12 @@ pub(crate) fn check<const LINES: usize>(log: &str, expected: [&[&str]; LINES]) {
         assert!(parts.iter().all(|part| line.contains(part)), "{line}");
     }
 }
+
+/// While one subscriber is all there is, tracing asks only the thread that first reaches an event whether
+/// anybody listens, and another test's thread says no for all. With these there are always more.
+static DEAF: LazyLock<[tracing::Dispatch; 2]> = LazyLock::new(|| {
+    [(); 2].map(|()| tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new()))
+});
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
