@@ -10,8 +10,13 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
+//! let account = Account::encrypted(
+//!     "rosebud7",
+//!     "wx0a1b2c3d4e5f6071",
+//!     "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb",
+//! )?;
 //! let wechat = ServiceBuilder::new()
-//!     .layer(VerifySignatureLayer::new(Account::plain("rosebud7")?))
+//!     .layer(VerifySignatureLayer::new(account))
 //!     .layer(DedupLayer::in_memory())
 //!     .service(message_fn(|message: Message| async move {
 //!         Ok::<_, BoxError>(match message {
@@ -31,12 +36,12 @@
 //! execution of the handler.
 //!
 //! ```text
-//! POST /wechat?signature&timestamp&nonce
-//!  └ VerifySignature   notes the arrival, checks the query, reads the bounded body   signature
+//! POST /wechat?signature&timestamp&nonce[&encrypt_type=aes&msg_signature]
+//!  └ VerifySignature   checks the query, reads the bounded body, opens the envelope  signature, envelope
 //!     └ Dedup          one run a message; retries join it or get its reply again     dedup
 //!        └ MessageService   plaintext → message                                       handler, message
 //!           └ your handler  message → reply                                           reply
-//!  ← the reply's XML, addressed to the sender, kept for retries, 200
+//!  ← the reply's XML, addressed to the sender, kept for retries, sealed, 200
 //! ```
 //!
 //! What holds on the way:
@@ -61,6 +66,8 @@
 //!
 //! None is on by default, and turning one on changes nothing that is there without it.
 //!
+//! - `json`: pushes in WeChat's JSON format, and the bodies of the customer-service API.
+//! - `redis`: `dedup::RedisStore`, for several nodes.
 //! - `simulator`: WeChat's side of the wire, for tests and local development.
 //! - `tracing`: log events through the `tracing` crate, for refusals, failed runs and unreadable bodies.
 //!   Without it the crate logs nothing.
@@ -69,9 +76,10 @@
 //!
 //! - **Anyone on the internet** may send requests. They cost a hash and a bounded read of the query
 //!   until the signature is right; the body is read, within its limit and time, only then.
-//! - **Whoever has seen a signed query** may send it again until its timestamp is too old. In plain
-//!   mode that query does not cover the body: they may send any message under it. Serve the URL over
-//!   TLS, and keep query strings out of logs that others read.
+//! - **Whoever has seen a delivery** may send it again until its timestamp is too old; dedup takes it for
+//!   a retry. In plain mode the signed query does not cover the body: they may send any message under
+//!   it. An encrypted account accepts nothing but what the key's holder has encrypted for it. Serve the
+//!   URL over TLS, and keep query strings out of logs that others read.
 //! - **A user** chooses the text in a message, and WeChat does not escape it. It cannot replace another
 //!   field; it may add one that is absent otherwise ([`xml`] says how).
 //! - **Logs and errors** hold no tokens, no signatures and no contents. An [`xml::Error`] shown whole

@@ -30,7 +30,7 @@ impl VerifySignatureLayer {
     ///
     /// Nothing in the head has been checked when `accounts` is asked, and WeChat signs neither path nor
     /// host: it says whose token must have signed the query, no more. It is called on the server's
-    /// task, so it must not block. Give each account a [name](Account::with_name), or dedup takes
+    /// task, so it must not block. Give each plain account a [name](Account::with_name), or dedup takes
     /// them for one.
     ///
     /// ```
@@ -42,6 +42,30 @@ impl VerifySignatureLayer {
     ///     ("/wechat/shop", Account::plain("walnut42")?.with_name("shop")),
     /// ]);
     /// let layer = VerifySignatureLayer::with_accounts(move |head| accounts.get(head.uri.path()).cloned());
+    /// # Ok::<(), tower_wechat::account::Error>(())
+    /// ```
+    ///
+    /// Settings that change while the server runs are behind a lock, or whatever can be swapped:
+    ///
+    /// ```
+    /// use std::sync::{Arc, RwLock};
+    /// use tower_wechat::{Account, signature::VerifySignatureLayer};
+    ///
+    /// let settings = |token, aes_key| Account::encrypted(token, "wx0a1b2c3d4e5f6071", aes_key);
+    /// let old = settings("rosebud7", "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb")?;
+    /// let current = Arc::new(RwLock::new(Some(old)));
+    /// let layer = VerifySignatureLayer::with_accounts({
+    ///     let current = Arc::clone(&current);
+    ///     move |_| current.read().ok()?.clone()
+    /// });
+    ///
+    /// // While the console changes over, deliveries come with either.
+    /// let new = settings("walnut42", "Z9yXw8VuT7sRq6PoN5mLk4JiH3gFe2DcB1aAzYxWvUt")?
+    ///     .with_previous_token("rosebud7")?
+    ///     .with_previous_aes_key("q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb")?;
+    /// if let Ok(mut current) = current.write() {
+    ///     *current = Some(new);
+    /// }
     /// # Ok::<(), tower_wechat::account::Error>(())
     /// ```
     pub fn with_accounts(

@@ -14,20 +14,25 @@
 //!    constant time, or 403.
 //! 5. `timestamp` is at most 300 s before or after the present
 //!    ([`with_freshness`](VerifySignatureLayer::with_freshness)), or 403.
-//! 6. A `GET` has an `echostr` of 1 to 256 visible ASCII characters, or 400. It is the answer: 200,
-//!    `text/plain`, `nosniff`.
-//! 7. A `POST` has a body, not empty and not broken off, or 400; of at most 64 KiB
+//! 6. An encrypted account's `POST` has a `msg_signature` and no `encrypt_type` but `aes`, or 400. WeCom's requests
+//!    have no `signature`; theirs is checked with the ciphertext.
+//! 7. A `GET` has an `echostr` of 1 to 256 visible ASCII characters, or 400. It is the answer: 200,
+//!    `text/plain`, `nosniff`. WeCom's is encrypted, and what it decrypts to is the answer.
+//! 8. A `POST` has a body, not empty and not broken off, or 400; of at most 64 KiB
 //!    ([`with_body_limit`](VerifySignatureLayer::with_body_limit)), or 413; the whole of it there within
 //!    2 s of the request's head ([`with_body_timeout`](VerifySignatureLayer::with_body_timeout)), or 408.
+//! 9. The body of an encrypted account can be [opened](crate::envelope#what-is-checked-in-this-order): 403 if its
+//!    `msg_signature` is wrong, 400 for whatever else is wrong with it.
 //!
-//! Not a byte of the body is read before rule 7. Refusals have an empty body; why a request was refused
+//! Not a byte of the body is read before rule 8. Refusals have an empty body; why a request was refused
 //! stands in the response's extensions as a [`Refusal`], and with the account's name in the log, never
 //! in the answer.
 //!
 //! What passes is given to a clone of the inner service once that is ready: the layer itself always is,
 //! and who cannot sign takes no permit of an inner limit. The request keeps its head and gains a
 //! [`Delivery`] in its extensions. The inner service's response is collected, without trailers, and an
-//! error of its own is passed on. If the body of its response breaks off, the answer is an empty 500.
+//! error of its own is passed on. The answer to an encrypted delivery is sealed, unless it is empty or
+//! `success`. If the body of its response breaks off, the answer is an empty 500.
 //!
 //! The inner service may be one for [`Verified`] alone, such as
 //! [`MessageService`](crate::MessageService), or one for any body, such as an axum `Router` whose
