@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::future::join;
+use futures_util::future::{BoxFuture, join};
 use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use http_body::Body;
 use http_body_util::Full;
@@ -57,7 +57,7 @@ impl<St: Store> Delivery<St> {
         }
     }
 
-    pub(super) async fn answer<S, B>(self, inner: S) -> Response<Full<Bytes>>
+    pub(super) async fn answer<S, B>(&self, inner: S) -> Response<Full<Bytes>>
     where
         S: Service<Request<Verified>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
             + Clone
@@ -103,12 +103,11 @@ impl<St: Store> Delivery<St> {
                     let task = claimed.see_through(inner.clone());
                     let tasks = &self.shared.node.tasks;
                     if self.shared.settings.runs_inline {
-                        let task = tasks.track_future(task);
-                        join(task, self.wait(owner, waiting)).await.1
-                    } else {
-                        tasks.spawn(task);
-                        self.wait(owner, waiting).await
+                        let answer = self.wait_and_answer(owner, waiting, inner);
+                        return join(tasks.track_future(task), answer).await.1;
                     }
+                    tasks.spawn(task);
+                    self.wait(owner, waiting).await
                 }
                 Claim::NoPermit if self.shared.node.draining.is_cancelled() => {
                     return self.turn_away("shutting down");
@@ -135,6 +134,28 @@ impl<St: Store> Delivery<St> {
             }
             lost += 1;
         }
+    }
+
+    /// The answer of a delivery whose run goes on beside it: the run ends when its reply has been fetched.
+    fn wait_and_answer<S, B>(
+        &self,
+        owner: Owner,
+        waiting: watch::Receiver<()>,
+        inner: S,
+    ) -> BoxFuture<'_, Response<Full<Bytes>>>
+    where
+        S: Service<Request<Verified>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
+            + Clone
+            + Send
+            + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        Box::pin(async move {
+            match self.wait(owner, waiting).await {
+                Some(response) => response,
+                None => self.answer(inner).await,
+            }
+        })
     }
 
     /// Waits until the message is over; the caller looks what has become of it then. Answers when waiting

@@ -13,10 +13,13 @@ use tokio::{
 use tower::{BoxError, Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
 use tower_wechat::{
     DedupLayer, Verified,
-    dedup::{Key, Run},
+    dedup::{Key, Run, store::Store},
 };
 
+mod late;
+mod nodes;
 mod races;
+mod timing;
 
 /// What a test lets a run come to.
 type Verdict = Result<Response<Full<Bytes>>, BoxError>;
@@ -36,7 +39,7 @@ impl Runs {
     }
 }
 
-fn stack(layer: &DedupLayer) -> (impl Delivers, Runs) {
+fn stack<St: Store>(layer: &DedupLayer<St>) -> (impl Delivers + use<St>, Runs) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let inner = service_fn(move |request: Request<Verified>| {
         let sender = sender.clone();

@@ -1,0 +1,186 @@
+//! The 5-second rule: who waits, who is acknowledged, and when.
+
+use std::time::SystemTime;
+
+use tower_wechat::{Account, Reply, VerifySignatureLayer, account::Token, signature::Signature};
+
+use super::*;
+
+/// Delivers at once and again each time that WeChat hangs up, until there is an answer that it takes.
+/// Returns the answer and when it came, in milliseconds.
+async fn as_wechat_does(stack: &impl Delivers, body: &str) -> (usize, u128, (StatusCode, Bytes)) {
+    let begun = Instant::now();
+    for delivery in 1..=3 {
+        let task = stack.deliver(body).await;
+        match tokio::time::timeout(Duration::from_secs(5), task).await {
+            Ok(answer) => return (delivery, begun.elapsed().as_millis(), answer.unwrap()),
+            // Dropping the handle would leave the delivery waiting; WeChat hangs up.
+            Err(_) if delivery < 3 => {}
+            Err(_) => break,
+        }
+    }
+    panic!("no answer to any delivery")
+}
+
+/// Never answers its first runs.
+fn forever()
+-> impl Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = BoxError, Future: Send>
++ Clone
++ Send
++ 'static {
+    service_fn(|_: Request<Verified>| std::future::pending::<Verdict>())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_acknowledged_on_its_last_delivery_with_the_fallback() {
+    for (fallback, expected) in [
+        (Reply::success(), "success"),
+        (Reply::text("later"), "<Content><![CDATA[later]]></Content>"),
+    ] {
+        let stack = DedupLayer::in_memory()
+            .with_fallback(fallback)
+            .layer(forever());
+        let (delivery, millis, (status, body)) =
+            as_wechat_does(&stack, &text("user", "1", "hi")).await;
+        assert_eq!((delivery, millis, status.as_u16()), (3, 14_500, 200));
+        let body = str::from_utf8(&body).unwrap();
+        assert!(body.contains(expected), "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_answered_is_acknowledged_on_its_first_delivery() {
+    let view = event("x").replace("checked", "VIEW");
+    for body in [
+        &*view,
+        &event("x"),
+        "<xml><InfoType>suite_ticket</InfoType></xml>",
+        "no document",
+    ] {
+        let stack = DedupLayer::in_memory().layer(forever());
+        let (delivery, millis, answer) = as_wechat_does(&stack, body).await;
+        assert_eq!((delivery, millis), (1, 4_500), "{body}");
+        check(&answer, 200, "success");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn four_events_wait_like_messages_do() {
+    for name in ["subscribe", "SCAN", "scan", "CLICK", "scancode_waitmsg"] {
+        let stack = DedupLayer::in_memory().layer(forever());
+        let body = event("x").replace("checked", name);
+        let (delivery, millis, _) = as_wechat_does(&stack, &body).await;
+        assert_eq!((delivery, millis), (3, 14_500), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_of_the_user_says_what_may_be_answered() {
+    let stack = DedupLayer::in_memory()
+        .with_answerable(|request| request.body().as_bytes() == b"yes")
+        .layer(forever());
+    assert_eq!(as_wechat_does(&stack, "yes").await.0, 3);
+    assert_eq!(as_wechat_does(&stack, "no").await.0, 1);
+}
+
+/// WeChat has hung up: an outcome that comes then would be lost with the delivery.
+#[tokio::test(start_paused = true)]
+async fn an_outcome_after_five_seconds_is_for_the_next_delivery() {
+    for (millis, is_delivered) in [(4_400, true), (4_900, true), (5_000, false), (5_900, false)] {
+        let (stack, mut runs) = stack(&DedupLayer::in_memory());
+        let first = stack.deliver(&text("user", "1", "hi")).await;
+        let (_, verdict) = runs.next().await;
+        advance(Duration::from_millis(millis)).await;
+        settle().await;
+        verdict.send(Ok(ok("reply"))).unwrap();
+        let answer = first.await.unwrap();
+        if is_delivered {
+            check(&answer, 200, "reply");
+        } else {
+            check(&answer, 503, "");
+        }
+        // Whoever comes next finds it, taken or not.
+        let next = stack.deliver(&text("user", "1", "hi")).await;
+        check(&next.await.unwrap(), 200, "reply");
+    }
+}
+
+/// To WeChat each is a failure, and 30 in five minutes ring an alarm.
+#[tokio::test(start_paused = true)]
+async fn after_twenty_hang_ups_first_deliveries_are_acknowledged() {
+    let stack = DedupLayer::in_memory().layer(forever());
+    for id in 1..=20 {
+        let delivery = stack.deliver(&text("user", &id.to_string(), "hi")).await;
+        check(&delivery.await.unwrap(), 503, "");
+    }
+    let begun = Instant::now();
+    let delivery = stack.deliver(&text("user", "21", "hi")).await;
+    check(&delivery.await.unwrap(), 200, "success");
+    assert_eq!(begun.elapsed().as_millis(), 4_500);
+    // The window passes.
+    advance(Duration::from_secs(5 * 60)).await;
+    let delivery = stack.deliver(&text("user", "22", "hi")).await;
+    check(&delivery.await.unwrap(), 503, "");
+}
+
+const NOW: u64 = 1_735_689_600;
+
+/// A request that WeChat has signed `age` seconds ago, for the account called `account`.
+fn signed(account: &str, age: u64, body: &str) -> Request<Full<Bytes>> {
+    let timestamp = (NOW - age).to_string();
+    let signature = Signature::new(&Token::new("rosebud7").unwrap(), &[&timestamp, "1"]);
+    Request::post(format!(
+        "/{account}?signature={signature}&timestamp={timestamp}&nonce=1"
+    ))
+    .body(Full::from(body.to_owned()))
+    .unwrap()
+}
+
+fn whole(
+    dedup: &DedupLayer,
+) -> impl Service<
+    Request<Full<Bytes>>,
+    Response = Response<Full<Bytes>>,
+    Error = Infallible,
+    Future: Send,
+> + Clone {
+    let accounts = |head: &http::request::Parts| {
+        let account = Account::plain("rosebud7").ok()?;
+        Some(account.with_name(head.uri.path()))
+    };
+    VerifySignatureLayer::with_accounts(accounts)
+        .with_clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(NOW))
+        .layer(dedup.layer(forever()))
+}
+
+/// A node that has lost its memory still knows how old a message is.
+#[tokio::test(start_paused = true)]
+async fn the_signed_timestamp_says_which_delivery_is_the_last() {
+    for (age, status) in [(0, 503), (9, 503), (10, 200), (200, 200)] {
+        let layer = DedupLayer::in_memory();
+        let stack = whole(&layer);
+        let response = stack
+            .oneshot(signed("a", age, &text("user", "1", "hi")))
+            .await
+            .unwrap();
+        assert_eq!(response.status().as_u16(), status, "{age} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_account_has_its_own_hang_ups_and_its_own_messages() {
+    let layer = DedupLayer::in_memory();
+    let stack = whole(&layer);
+    for id in 0..20 {
+        let body = text("user", &id.to_string(), "hi");
+        // Id 0 is none, and the whole text counts.
+        let response = stack.clone().oneshot(signed("a", 0, &body)).await.unwrap();
+        assert_eq!(response.status(), 503);
+    }
+    let body = text("user", "99", "hi");
+    let spent = stack.clone().oneshot(signed("a", 0, &body)).await.unwrap();
+    assert_eq!(spent.status(), 200);
+    // The same message to another account is another message.
+    let fresh = stack.oneshot(signed("b", 0, &body)).await.unwrap();
+    assert_eq!(fresh.status(), 503);
+}
