@@ -133,7 +133,7 @@ async fn the_fallback_answers_for_runs_that_have_all_failed() {
 async fn our_own_handlers_reply_comes_with_its_type_and_its_time() {
     for (body, minutes) in [
         (text("user", "1", "hi"), 48 * 60),
-        (event("x").replace("checked", "CLICK"), 1),
+        (event("x").replace("checked", "subscribe"), 1),
     ] {
         let (layer, late) = collecting(DedupLayer::in_memory());
         let gate = Arc::new(Notify::new());
