@@ -16,7 +16,9 @@ use tower_wechat::{
     dedup::{Key, Run, store::Store},
 };
 
+mod connections;
 mod late;
+mod load;
 mod nodes;
 mod races;
 mod timing;

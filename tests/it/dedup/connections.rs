@@ -1,0 +1,123 @@
+//! Clients that go away, as HTTP/1.1 and HTTP/2 servers see it: the connection is cut, the stream reset.
+
+use http_body_util::Empty;
+use hyper::{client::conn, server};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    service::TowerToHyperService,
+};
+use tokio::io::duplex;
+
+use super::*;
+
+#[derive(Debug, Clone, Copy)]
+enum Version {
+    Http1,
+    Http2,
+}
+
+/// A request over a connection of its own. What is dropped is a client that has gone away.
+fn request(
+    version: Version,
+    stack: &impl Delivers,
+) -> JoinHandle<Result<(StatusCode, Bytes), hyper::Error>> {
+    let (client, server) = duplex(64 * 1024);
+    // As a server does that has authenticated the request by other means.
+    let stack = stack.clone();
+    let service = TowerToHyperService::new(service_fn(move |_: Request<hyper::body::Incoming>| {
+        let stack = stack.clone();
+        stack.oneshot(Request::new(Verified::assume(text("user", "1", "hi"))))
+    }));
+    tokio::spawn(async move {
+        let io = TokioIo::new(server);
+        match version {
+            Version::Http1 => drop(
+                server::conn::http1::Builder::new()
+                    .serve_connection(io, service)
+                    .await,
+            ),
+            Version::Http2 => drop(
+                server::conn::http2::Builder::new(TokioExecutor::new())
+                    .serve_connection(io, service)
+                    .await,
+            ),
+        }
+    });
+    tokio::spawn(async move {
+        let io = TokioIo::new(client);
+        let request = Request::post("http://localhost/")
+            .body(Empty::<Bytes>::new())
+            .unwrap();
+        // The connection's task goes with this one.
+        let mut connection = tokio::task::JoinSet::new();
+        let response = match version {
+            Version::Http1 => {
+                let (mut sender, driver) = conn::http1::handshake(io).await?;
+                connection.spawn(async { drop(driver.await) });
+                sender.send_request(request).await?
+            }
+            Version::Http2 => {
+                let (mut sender, driver) = conn::http2::handshake(TokioExecutor::new(), io).await?;
+                // Outlives the request: what is dropped is the stream alone.
+                tokio::spawn(driver);
+                sender.send_request(request).await?
+            }
+        };
+        let status = response.status();
+        Ok((status, response.into_body().collect().await?.to_bytes()))
+    })
+}
+
+async fn settle_io() {
+    for _ in 0..20 {
+        settle().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whenever_a_client_goes_away_the_run_goes_on_and_the_next_one_gets_its_reply() {
+    for version in [Version::Http1, Version::Http2] {
+        for when in ["before the run", "during the run", "after the run"] {
+            let layer = DedupLayer::in_memory().with_max_running(1);
+            let (stack, mut runs) = stack(&layer);
+            // Another message holds the only permit, so that there is a time before the run.
+            let held = match when {
+                "before the run" => {
+                    let _held = stack.deliver(&text("user", "2", "hi")).await;
+                    Some(runs.next().await.1)
+                }
+                _ => None,
+            };
+            let first = request(version, &stack);
+            settle_io().await;
+            if let Some(verdict) = held {
+                // Gone before there was room: nothing runs for it, and its retry runs.
+                first.abort();
+                settle_io().await;
+                verdict.send(Ok(ok("success"))).unwrap();
+                settle_io().await;
+                runs.check_none();
+                let retry = request(version, &stack);
+                settle_io().await;
+                runs.next().await.1.send(Ok(ok("reply"))).unwrap();
+                check(&retry.await.unwrap().unwrap(), 200, "reply");
+                continue;
+            }
+            let (_, verdict) = runs.next().await;
+            if when == "during the run" {
+                first.abort();
+                settle_io().await;
+                assert!(!verdict.is_closed(), "{version:?} {when}: the run goes on");
+                verdict.send(Ok(ok("reply"))).unwrap();
+            } else {
+                verdict.send(Ok(ok("reply"))).unwrap();
+                settle_io().await;
+                first.abort();
+            }
+            settle_io().await;
+            let retry = request(version, &stack);
+            check(&retry.await.unwrap().unwrap(), 200, "reply");
+            runs.check_none();
+        }
+    }
+}
