@@ -20,7 +20,7 @@ fn is_error(message: usize) -> bool {
 
 /// Each of the four deliveries is cut, held or sent by the message's number and its own: a third is cut.
 fn is_cut(message: usize, delivery: usize) -> bool {
-    (message * 7 + delivery * 5) % 3 == 0
+    (message * 7 + delivery * 5).is_multiple_of(3)
 }
 
 #[test]

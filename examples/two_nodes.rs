@@ -1,0 +1,326 @@
+//! Two servers that share a Redis: WeChat's retries reach the other one, and get the first one's answer.
+//!
+//! ```sh
+//! cargo run --example two_nodes --features redis,simulator -- --once
+//! ```
+//!
+//! It starts a `redis-server` of its own on loopback, or takes `--redis URL`.
+
+use std::{
+    net::{Ipv4Addr, TcpListener as Port},
+    process::{Child, Command, ExitCode, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use axum::Router;
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::{Client, ResponseFuture, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use lexopt::prelude::*;
+use redis::aio::ConnectionManager;
+use tokio::{net::TcpListener, runtime::Runtime};
+use tower::{BoxError, Service, ServiceBuilder};
+use tower_wechat::{
+    Account, DedupLayer, MessageService, Reply, VerifySignatureLayer,
+    dedup::{RedisStore, Run},
+    message::TextMessage,
+    simulator::{Shown, Simulator},
+};
+
+/// One of the servers. Its runtime is its own, so that it can die like a process.
+struct Node {
+    runtime: Option<Runtime>,
+    address: String,
+}
+
+impl Node {
+    fn start(
+        name: &'static str,
+        account: Account,
+        redis: &str,
+        diary: &Arc<Diary>,
+    ) -> Result<Self, BoxError> {
+        let runtime = Runtime::new()?;
+        let diary = Arc::clone(diary);
+        let redis = redis::Client::open(redis)?;
+        let (listener, wechat) = runtime.block_on(async {
+            let connection = ConnectionManager::new(redis).await?;
+            let wechat = ServiceBuilder::new()
+                .layer(VerifySignatureLayer::new(account))
+                .layer(DedupLayer::with_store(RedisStore::new(connection)))
+                .service(MessageService::for_type::<TextMessage>(tower::service_fn(
+                    move |request: Request<TextMessage>| think(name, Arc::clone(&diary), request),
+                )));
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            Ok::<_, BoxError>((listener, wechat))
+        })?;
+        let address = listener.local_addr()?.to_string();
+        runtime.spawn(async {
+            axum::serve(listener, Router::new().route_service("/wechat", wechat)).await
+        });
+        Ok(Self {
+            runtime: Some(runtime),
+            address,
+        })
+    }
+
+    /// As the power does when it fails: without a word to anybody.
+    fn die(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The bot: it thinks for as many seconds as the message says.
+async fn think(
+    node: &'static str,
+    diary: Arc<Diary>,
+    request: Request<TextMessage>,
+) -> Result<Reply, BoxError> {
+    let run = request
+        .extensions()
+        .get::<Run>()
+        .map_or(0, |run| run.number());
+    let seconds = request.body().content.parse()?;
+    diary.note(format!("node {node} begins run {run}"));
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    diary.note(format!("node {node} has an answer"));
+    Ok(Reply::text(format!("from node {node}")))
+}
+
+/// What happened when.
+struct Diary {
+    begun: Instant,
+    runs: AtomicUsize,
+    lines: Mutex<Vec<String>>,
+}
+
+impl Diary {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            begun: Instant::now(),
+            runs: AtomicUsize::new(0),
+            lines: Mutex::default(),
+        })
+    }
+
+    fn note(&self, what: String) {
+        if what.contains("begins") {
+            self.runs.fetch_add(1, Ordering::Relaxed);
+        }
+        println!("  {:4.1} s  {what}", self.begun.elapsed().as_secs_f32());
+        if let Ok(mut lines) = self.lines.lock() {
+            lines.push(what);
+        }
+    }
+}
+
+/// A balancer of the worst kind: each delivery goes to another node than the one before, as long as it is alive.
+#[derive(Clone)]
+struct Alternating {
+    client: Client<HttpConnector, Full<Bytes>>,
+    nodes: [String; 2],
+    first_is_alive: Arc<AtomicBool>,
+    next: Arc<AtomicUsize>,
+    diary: Arc<Diary>,
+}
+
+impl Service<Request<Full<Bytes>>> for Alternating {
+    type Response = Response<hyper::body::Incoming>;
+    type Error = hyper_util::client::legacy::Error;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Full<Bytes>>) -> ResponseFuture {
+        let delivery = self.next.fetch_add(1, Ordering::Relaxed);
+        let [a, b] = &self.nodes;
+        let is_first = delivery.is_multiple_of(2) && self.first_is_alive.load(Ordering::Relaxed);
+        let (name, node) = if is_first { ("A", a) } else { ("B", b) };
+        self.diary
+            .note(format!("delivery {} reaches node {name}", delivery + 1));
+        let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
+        if let Ok(uri) = format!("http://{node}{path}").parse::<Uri>() {
+            *request.uri_mut() = uri;
+        }
+        self.client.request(request)
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprintln!("two_nodes: something was not as expected");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("two_nodes: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `Ok(false)` if something was not as expected.
+fn run() -> Result<bool, BoxError> {
+    let Some(arguments) = Arguments::parse()? else {
+        println!("{USAGE}");
+        return Ok(true);
+    };
+    let (url, _server) = match arguments.redis {
+        Some(url) => (url, None),
+        None => RedisServer::start().map(|server| (server.url(), Some(server)))?,
+    };
+    let shared = retry_on_the_other_node(&url)?;
+    let lost = node_lost_in_mid_run(&url)?;
+    if !arguments.once {
+        println!("\nRedis is at {url}; Ctrl-C ends it.");
+        std::thread::park();
+    }
+    Ok(shared && lost)
+}
+
+fn retry_on_the_other_node(redis: &str) -> Result<bool, BoxError> {
+    println!("A handler that takes 7 s; WeChat's retry reaches the other node:");
+    let diary = Diary::new();
+    let shown = deliver(redis, &diary, "7", |_| {})?;
+    println!("  the user sees: {shown}\n");
+    Ok(shown.text() == Some("from node A") && diary.runs.load(Ordering::Relaxed) == 1)
+}
+
+fn node_lost_in_mid_run(redis: &str) -> Result<bool, BoxError> {
+    println!("The node that runs the message dies after 3 s:");
+    let diary = Diary::new();
+    let shown = deliver(redis, &diary, "4", |node| {
+        std::thread::sleep(Duration::from_secs(3));
+        node.die();
+    })?;
+    println!("  the user sees: {shown}");
+    Ok(shown.text() == Some("from node B") && diary.runs.load(Ordering::Relaxed) == 2)
+}
+
+/// Delivers a message to two fresh nodes, while `accident` befalls the first.
+fn deliver(
+    redis: &str,
+    diary: &Arc<Diary>,
+    content: &str,
+    accident: impl FnOnce(&mut Node) + Send,
+) -> Result<Shown, BoxError> {
+    let account = Account::plain("twonodes")?;
+    let mut first = Node::start("A", account.clone(), redis, diary)?;
+    let second = Node::start("B", account.clone(), redis, diary)?;
+    let runtime = Runtime::new()?;
+    let transcript = std::thread::scope(|scope| {
+        let nodes = [first.address.clone(), second.address.clone()];
+        let first_is_alive = Arc::new(AtomicBool::new(true));
+        scope.spawn({
+            let (first, first_is_alive) = (&mut first, Arc::clone(&first_is_alive));
+            move || {
+                accident(first);
+                first_is_alive.store(first.runtime.is_some(), Ordering::Relaxed);
+            }
+        });
+        runtime.block_on(async {
+            let balancer = Alternating {
+                client: Client::builder(TokioExecutor::new()).build_http(),
+                nodes,
+                first_is_alive,
+                next: Arc::default(),
+                diary: Arc::clone(diary),
+            };
+            Simulator::new(account)
+                .text(content)
+                .deliver(balancer)
+                .await
+        })
+    });
+    Ok(transcript.shown().clone())
+}
+
+/// A Redis that keeps nothing and ends with this program.
+struct RedisServer {
+    port: u16,
+    child: Child,
+}
+
+impl RedisServer {
+    fn start() -> Result<Self, BoxError> {
+        let port = Port::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let child = Command::new("redis-server")
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--port",
+                &port.to_string(),
+            ])
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|error| {
+                format!("cannot start redis-server, give --redis URL instead: {error}")
+            })?;
+        let server = Self { port, child };
+        for _ in 0..100 {
+            if std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                return Ok(server);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err("redis-server does not listen".into())
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Arguments {
+    redis: Option<String>,
+    once: bool,
+}
+
+impl Arguments {
+    /// `None` if it is only asked how to use it.
+    fn parse() -> Result<Option<Self>, lexopt::Error> {
+        let mut arguments = Self {
+            redis: None,
+            once: false,
+        };
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("redis") => arguments.redis = Some(parser.value()?.string()?),
+                Long("once") => arguments.once = true,
+                Short('h') | Long("help") => return Ok(None),
+                _ => return Err(argument.unexpected()),
+            }
+        }
+        Ok(Some(arguments))
+    }
+}
+
+const USAGE: &str = "\
+usage: two_nodes [--redis URL] [--once]
+
+  --redis URL   a Redis that is there already, such as redis://127.0.0.1:6379/
+  --once        exit after the timelines, with failure if anything was not as expected";
