@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     account::{Account, Encryption, Platform},
-    message::Head,
+    message::{self, Head},
     signature::{Query, Signature},
 };
 
@@ -159,13 +159,17 @@ pub(super) fn decrypt(
 }
 
 fn check_receiver(platform: &Platform, plaintext: &[u8]) -> Result<(), Error> {
-    let expected = match platform {
-        Platform::OfficialAccount | Platform::WeCom => return Ok(()),
-        Platform::Component => "",
-        Platform::Authorizer(original_id) => original_id,
+    let is_right = match platform {
+        Platform::OfficialAccount | Platform::WeCom => true,
+        Platform::Component => Head::read(plaintext).is_ok_and(|head| head.to_user_name.is_empty()),
+        // Whatever else a user may have typed: an answer other than 200 counts against the account.
+        Platform::Authorizer(original_id) => {
+            message::receiver(plaintext).is_some_and(|receiver| receiver == **original_id)
+        }
     };
-    match Head::read(plaintext) {
-        Ok(head) if head.to_user_name == expected => Ok(()),
-        _ => Err(Error::new(ErrorKind::Receiver)),
+    if is_right {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorKind::Receiver))
     }
 }

@@ -1,8 +1,11 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 
-use super::{body::Body, event, tag::Tagged};
+use super::{body::Body, common::Text, event, tag::Tagged};
 use crate::xml;
 
 /// What a push says about itself, whatever its type: who sent what to whom.
@@ -69,3 +72,40 @@ impl<'a> Head<'a> {
         }
     }
 }
+
+/// To whom a push is: its first ToUserName, even where what follows cannot be read.
+///
+/// WeChat writes it in front of all that users type, so nothing that they type is it.
+pub(crate) fn receiver(plaintext: &[u8]) -> Option<String> {
+    if let Some(tree) = Body::new(plaintext).ok()?.tree {
+        return tree.element(RECEIVER)?.as_str().map(ToOwned::to_owned);
+    }
+    let mut receiver = None;
+    let mut deserializer = xml::Deserializer::from_slice(plaintext).ok()?;
+    // An error comes from behind it, or else there is none.
+    let _ = deserializer.deserialize_map(Receiver(&mut receiver));
+    receiver
+}
+
+struct Receiver<'a>(&'a mut Option<String>);
+
+impl<'de> Visitor<'de> for Receiver<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a push")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Text(name)) = map.next_key()? {
+            if name == RECEIVER {
+                *self.0 = Some(map.next_value()?);
+                break;
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
+const RECEIVER: &str = "ToUserName";

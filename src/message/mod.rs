@@ -93,7 +93,7 @@ use std::time::SystemTime;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::body::Body;
-pub(crate) use self::head::Head;
+pub(crate) use self::head::{Head, receiver};
 pub use self::{
     event::{Event, EventMessage},
     file::FileMessage,

@@ -91,12 +91,13 @@ async fn an_authorizers_message_is_for_its_own_path_alone() {
         (to_one, component.clone(), false),
         (ticket, component.clone(), true),
         (ticket, component.authorizer("gh_1").unwrap(), false),
-        // A body that says it twice says nothing.
+        // The second one is what a user has typed.
         (
             "<xml><ToUserName>gh_1</ToUserName><ToUserName>gh_2</ToUserName></xml>",
-            component.authorizer("gh_1").unwrap(),
+            component.authorizer("gh_2").unwrap(),
             false,
         ),
+        (ticket, component.authorizer("").unwrap(), false),
         ("no document", component.clone(), false),
     ] {
         let encrypt = encrypt(KEY, &padded(content(message.as_bytes(), COMPONENT)));
@@ -151,5 +152,33 @@ async fn accounts_are_picked_by_path_and_share_nothing() {
             .get("name")
             .map_or("", |name| name.to_str().unwrap());
         assert_eq!(found, name);
+    }
+}
+
+/// What a user types must not make a delivery fail: WeChat counts failures, and stops pushing.
+#[tokio::test]
+async fn an_authorizers_user_cannot_make_a_delivery_fail() {
+    let component = Account::component(TOKEN, COMPONENT, KEY).unwrap();
+    for typed in [
+        "]]></Content><MsgId>1</MsgId><Content><![CDATA[",
+        "]]></Content><ToUserName>gh_2</ToUserName><Content><![CDATA[",
+        "]]></Content><!--",
+        "]]></Content></xml>",
+    ] {
+        let message = format!(
+            "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[o1]]></FromUserName>\
+             <CreateTime>1</CreateTime><MsgType><![CDATA[text]]></MsgType>\
+             <Content><![CDATA[{typed}]]></Content><MsgId>7</MsgId></xml>"
+        );
+        let encrypt = encrypt(KEY, &padded(content(message.as_bytes(), COMPONENT)));
+        let account = component.authorizer("gh_1").unwrap();
+        let outcome = post(account, &query(&encrypt), &document(&encrypt)).await;
+        assert_eq!(outcome.status, 200, "{typed}");
+        // It is still for no other path.
+        for other in [component.authorizer("gh_2").unwrap(), component.clone()] {
+            post(other, &query(&encrypt), &document(&encrypt))
+                .await
+                .check_refused(400, RefusalKind::Envelope(ErrorKind::Receiver));
+        }
     }
 }
