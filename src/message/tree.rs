@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
+    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 
 use crate::xml::Value;
@@ -119,6 +119,10 @@ impl<'de> Visitor<'de> for Element<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        // Each member keeps a copy of it.
+        if self.name.len() > MAX_LIST_NAME {
+            return Err(de::Error::custom("expected a shorter name of a list"));
+        }
         loop {
             // A list in a list stays together, or its members would be the outer list's.
             let mut inner = Vec::new();
@@ -153,3 +157,6 @@ impl<'de> Visitor<'de> for Element<'_> {
         Ok(())
     }
 }
+
+/// In bytes, several times as long as any that WeChat documents.
+const MAX_LIST_NAME: usize = 128;
