@@ -65,10 +65,14 @@ impl<St: Store> Delivery<St> {
             + 'static,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
+        let draining = &self.shared.node.draining;
         let mut permit = None;
         let mut lost = 0;
         loop {
             let now = Instant::now();
+            if draining.is_cancelled() {
+                permit = None;
+            }
             // WeChat has hung up: a reply would be lost with this delivery.
             if now >= self.arrival + HANG_UP || lost > LOST {
                 return self.turn_away("no outcome in time");
@@ -109,18 +113,21 @@ impl<St: Store> Delivery<St> {
                     tasks.spawn(task);
                     self.wait(owner, waiting).await
                 }
-                Claim::NoPermit if self.shared.node.draining.is_cancelled() => {
+                Claim::NoPermit if draining.is_cancelled() => {
                     return self.turn_away("shutting down");
                 }
                 Claim::NoPermit => {
                     let permits = Arc::clone(&self.shared.permits);
-                    match time::timeout_at(self.arrival + PATIENCE, permits.acquire_owned()).await {
-                        Ok(Ok(acquired)) => {
-                            permit = Some(acquired);
-                            continue;
+                    let permit_or_end = draining.run_until_cancelled(permits.acquire_owned());
+                    match time::timeout_at(self.arrival + PATIENCE, permit_or_end).await {
+                        Ok(Some(Ok(acquired))) => permit = Some(acquired),
+                        // Looks again, without a permit.
+                        Ok(None) => {}
+                        Ok(Some(Err(_))) | Err(_) => {
+                            return self.turn_away("too many messages running");
                         }
-                        Ok(Err(_)) | Err(_) => return self.turn_away("too many messages running"),
                     }
+                    continue;
                 }
                 Claim::Full if now < self.arrival + PATIENCE => {
                     permit = None;

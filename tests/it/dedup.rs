@@ -474,3 +474,38 @@ async fn the_log_tells_of_failed_runs_and_quotes_nothing() {
         ],
     );
 }
+
+/// The run's task waits for a delivery to fetch its reply; here the delivery waits for the task.
+#[tokio::test(start_paused = true)]
+async fn an_inline_run_answers_its_own_delivery() {
+    let layer = DedupLayer::in_memory().with_inline_runs();
+    let (stack, mut runs) = stack(&layer);
+    let began = Instant::now();
+    let delivery = stack.deliver(&text("oUser", "1", "hi")).await;
+    let (_, verdict) = runs.next().await;
+    verdict.send(Ok(ok("the reply"))).unwrap();
+    let (status, body) = delivery.await.unwrap();
+    assert_eq!((status.as_u16(), &body[..]), (200, &b"the reply"[..]));
+    assert!(began.elapsed() < Duration::from_millis(100));
+}
+
+/// A delivery that waits for room when the node begins to go away.
+#[tokio::test(start_paused = true)]
+async fn a_drained_layer_runs_nothing_that_waited_for_room() {
+    let layer = DedupLayer::in_memory().with_max_running(1);
+    let (stack, mut runs) = stack(&layer);
+    let first = stack.deliver(&text("oUser", "1", "hi")).await;
+    let second = stack.deliver(&text("oUser", "2", "hi")).await;
+    let (_, verdict) = runs.next().await;
+    let draining = tokio::spawn({
+        let layer = layer.clone();
+        async move { layer.drain(Duration::from_secs(1)).await }
+    });
+    settle().await;
+    verdict.send(Ok(ok("the reply"))).unwrap();
+    assert_eq!(first.await.unwrap().0, 200);
+    draining.await.unwrap();
+    settle().await;
+    runs.check_none();
+    assert_eq!(second.await.unwrap().0, 503);
+}
