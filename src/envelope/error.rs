@@ -29,6 +29,7 @@ impl fmt::Display for Error {
             ErrorKind::ReceiveId => "expected a plaintext for the account's own receive id",
             ErrorKind::Utf8 => "expected a plaintext of UTF-8",
             ErrorKind::Receiver => "expected a push to the account that the URL is for",
+            ErrorKind::Echostr => "expected an echostr's plaintext of visible ASCII characters",
             ErrorKind::TooLong => "expected a plaintext of less than 4 GiB",
             ErrorKind::Random => "the operating system has no random bytes",
         })
@@ -61,6 +62,8 @@ pub enum ErrorKind {
     Utf8,
     /// The push is to another account than the authorizer, or a message where a component's own pushes belong.
     Receiver,
+    /// The plaintext of a WeCom account's echostr is a push, or nothing that can be answered.
+    Echostr,
     /// A plaintext whose length the envelope cannot say.
     TooLong,
     /// There were no random bytes to seal with.

@@ -54,7 +54,13 @@ pub fn open_echostr(account: &Account, query: &Query<'_>) -> Result<Bytes, Error
         .echostr()
         .map_err(|_| Error::new(ErrorKind::Document))?;
     let parts = [query.timestamp_text(), query.nonce(), echostr];
-    decrypt(account, encryption, msg_signature, parts).map(|(plaintext, _)| plaintext)
+    let (plaintext, _) = decrypt(account, encryption, msg_signature, parts)?;
+    // A push is signed as an echostr is, and nobody who has captured one is told what it says.
+    let is_echostr = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'{');
+    if plaintext.is_empty() || !plaintext.iter().all(is_echostr) {
+        return Err(Error::new(ErrorKind::Echostr));
+    }
+    Ok(plaintext)
 }
 
 /// A message that was encrypted, and what it takes to encrypt its reply.

@@ -182,3 +182,19 @@ async fn an_authorizers_user_cannot_make_a_delivery_fail() {
         }
     }
 }
+
+/// A push that was captured is not decrypted for whoever sends it back as an echostr.
+#[tokio::test]
+async fn wecom_decrypts_no_push_for_a_get() {
+    for (receive_id, push) in [
+        ("ww1", "<xml><InfoType>suite_ticket</InfoType><SuiteTicket>secret</SuiteTicket></xml>"),
+        ("", r#"{"msgid":"1","event":{"eventtype":"enter_chat"}}"#),
+        ("", "  <xml>\n</xml>"),
+    ] {
+        let account = Account::wecom(TOKEN, receive_id, KEY).unwrap();
+        let encrypt = encrypt(KEY, &padded(content(push.as_bytes(), receive_id)));
+        let query = format!("{}&echostr={encrypt}", wecom_query(&encrypt));
+        let outcome = send(account, Method::GET, &query, "").await;
+        assert_eq!((outcome.status.as_u16(), &outcome.body[..]), (400, &b""[..]));
+    }
+}
