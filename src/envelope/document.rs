@@ -76,7 +76,7 @@ impl Sealed {
         self.timestamp
     }
 
-    /// A random number.
+    /// Random: letters and digits.
     pub fn nonce(&self) -> &str {
         &self.nonce
     }

@@ -49,7 +49,6 @@ mod seal;
 #[cfg(feature = "simulator")]
 mod wechat;
 
-pub(crate) use self::open::Sealer;
 #[cfg(feature = "simulator")]
 pub(crate) use self::wechat::{open_reply, seal_as};
 pub use self::{
@@ -58,3 +57,4 @@ pub use self::{
     open::{Opened, open, open_echostr},
     seal::seal,
 };
+pub(crate) use self::{open::Sealer, seal::MARK};

@@ -58,8 +58,8 @@ pub(super) fn seal_with(account: &Account, pair: Pair, plaintext: &[u8]) -> Resu
     let (random, nonce) = random.split_first_chunk().unwrap_or((&[0; RANDOM], &[]));
     let nonce = nonce
         .iter()
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
-        .to_string();
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let nonce = format!("{MARK}{nonce}");
     let encrypt = cipher::seal(key, &encryption.receive_id, *random, plaintext)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let timestamp = now.map_or(0, |since| since.as_secs());
@@ -67,3 +67,9 @@ pub(super) fn seal_with(account: &Account, pair: Pair, plaintext: &[u8]) -> Resu
     let msg_signature = Signature::new(token, &parts);
     Ok(Sealed::new(encrypt, msg_signature, timestamp, nonce))
 }
+
+/// What the nonces of all that is sealed here begin with, and no push's do.
+///
+/// WeCom signs nothing beside the ciphertext, so a reply that was captured would be a push otherwise. The
+/// nonce is signed.
+pub(crate) const MARK: &str = "twReply";

@@ -9,6 +9,7 @@ use subtle::Choice;
 
 use crate::{
     account::Account,
+    envelope,
     signature::{Refusal, RefusalKind, Signature},
 };
 
@@ -96,8 +97,8 @@ impl<'q> Query<'q> {
     /// Checks that one of the account's tokens makes the query's signature, and that its timestamp is
     /// at most `freshness` before or after `now`.
     ///
-    /// WeCom signs nothing without a ciphertext; of its queries the timestamp alone is checked here, and
-    /// [`envelope::open`](crate::envelope::open) checks the signature.
+    /// WeCom signs nothing without a ciphertext; of its queries the timestamp alone is checked here, and that
+    /// they are not a sealed reply's; [`envelope::open`](crate::envelope::open) checks the signature.
     ///
     /// Every token is tried, each compared in constant time. The signature comes first: only who
     /// knows a token learns something about this server's clock.
@@ -114,6 +115,9 @@ impl<'q> Query<'q> {
     ) -> Result<(), Refusal> {
         if !account.is_wecom() {
             self.verify_signature(account)?;
+        } else if self.nonce.starts_with(envelope::MARK) {
+            // A reply of ours, sent back to us.
+            return Err(Refusal::new(RefusalKind::Signature));
         }
         let distance = match now.duration_since(self.timestamp()) {
             Ok(age) => age,

@@ -187,7 +187,10 @@ async fn an_authorizers_user_cannot_make_a_delivery_fail() {
 #[tokio::test]
 async fn wecom_decrypts_no_push_for_a_get() {
     for (receive_id, push) in [
-        ("ww1", "<xml><InfoType>suite_ticket</InfoType><SuiteTicket>secret</SuiteTicket></xml>"),
+        (
+            "ww1",
+            "<xml><InfoType>suite_ticket</InfoType><SuiteTicket>secret</SuiteTicket></xml>",
+        ),
         ("", r#"{"msgid":"1","event":{"eventtype":"enter_chat"}}"#),
         ("", "  <xml>\n</xml>"),
     ] {
@@ -195,6 +198,62 @@ async fn wecom_decrypts_no_push_for_a_get() {
         let encrypt = encrypt(KEY, &padded(content(push.as_bytes(), receive_id)));
         let query = format!("{}&echostr={encrypt}", wecom_query(&encrypt));
         let outcome = send(account, Method::GET, &query, "").await;
-        assert_eq!((outcome.status.as_u16(), &outcome.body[..]), (400, &b""[..]));
+        assert_eq!(
+            (outcome.status.as_u16(), &outcome.body[..]),
+            (400, &b""[..])
+        );
+    }
+}
+
+/// Our own sealed reply, sent back to us, is no push.
+#[tokio::test]
+async fn wecom_takes_no_reply_of_ours_for_a_push() {
+    let account = Account::wecom(TOKEN, "ww1234567890abcdef", KEY).unwrap();
+    let reply = "<xml><ToUserName>u1</ToUserName><FromUserName>ww1234567890abcdef</FromUserName>\
+        <CreateTime>1</CreateTime><MsgType>text</MsgType><Content>transfer 100</Content></xml>";
+    let push = encrypt(
+        KEY,
+        &padded(content(MESSAGE.as_bytes(), "ww1234567890abcdef")),
+    );
+    let layer = VerifySignatureLayer::new(account.clone());
+    let answer = Response::new(reply.into());
+    let outcome = send_through(
+        layer,
+        Method::POST,
+        &wecom_query(&push),
+        &document(&push),
+        answer,
+    )
+    .await;
+    let sealed = String::from_utf8(outcome.body.to_vec()).unwrap();
+    let part = |name: &str| {
+        let text = sealed.split(&format!("<{name}>")).nth(1).unwrap();
+        let text = text.split(&format!("</{name}>")).next().unwrap();
+        text.trim_start_matches("<![CDATA[")
+            .trim_end_matches("]]>")
+            .to_owned()
+    };
+    let query = format!(
+        "msg_signature={}&timestamp={}&nonce={}",
+        part("MsgSignature"),
+        part("TimeStamp"),
+        part("Nonce")
+    );
+    // By the system's clock, as it was sealed.
+    let layer = VerifySignatureLayer::new(account).with_clock(SystemTime::now);
+    let inner = service_fn(|_: Request<Verified>| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("success")))
+    });
+    for (method, query) in [
+        (Method::POST, query.clone()),
+        (Method::GET, format!("{query}&echostr={}", part("Encrypt"))),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/wechat?{query}"))
+            .body(Full::<Bytes>::from(sealed.clone()))
+            .unwrap();
+        let response = layer.layer(inner).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 403);
     }
 }

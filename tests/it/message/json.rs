@@ -161,10 +161,22 @@ async fn the_service_tells_json_from_xml_by_the_first_byte() {
 fn a_name_is_not_multiplied() {
     let name = "n".repeat(30_000);
     let body = format!(r#"{{"MsgType":"x","{name}":[{}1]}}"#, "1,".repeat(17_000));
-    let Ok(message) = tower_wechat::message::from_slice::<tower_wechat::Message>(body.as_bytes()) else {
+    let Ok(message) = tower_wechat::message::from_slice::<tower_wechat::Message>(body.as_bytes())
+    else {
         return;
     };
-    let tower_wechat::Message::Other(other) = message else { panic!() };
-    let kept: usize = other.fields().elements().iter().map(|(name, _)| name.len()).sum();
-    assert!(kept < 200 * body.len(), "{kept} bytes of names from {}", body.len());
+    let tower_wechat::Message::Other(other) = message else {
+        panic!()
+    };
+    let kept: usize = other
+        .fields()
+        .elements()
+        .iter()
+        .map(|(name, _)| name.len())
+        .sum();
+    assert!(
+        kept < 200 * body.len(),
+        "{kept} bytes of names from {}",
+        body.len()
+    );
 }
