@@ -14,7 +14,7 @@ use super::{
     late::Hook,
     remote::Remote,
     store::{Alone, Store, Times},
-    table::{Limits, Table},
+    table::{FOREVER, Limits, Table},
 };
 use crate::{Reply, signature::Verified};
 
@@ -102,7 +102,8 @@ impl<St> Shared<St> {
 
     /// How long what is known of a message is kept that can be delivered again for `replayable`.
     pub(super) fn times(&self, replayable: Duration) -> Times {
-        let mark = self.settings.mark_ttl.max(replayable).max(LEASE);
+        let mark = self.settings.mark_ttl.max(replayable);
+        let mark = mark.clamp(LEASE, FOREVER);
         Times {
             lease: LEASE,
             reply: self.limits().reply_ttl.min(mark),

@@ -413,7 +413,7 @@ fn after(now: Instant, ttl: Duration) -> Instant {
     now + ttl.min(FOREVER)
 }
 
-const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+pub(super) const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 #[cfg(test)]
 mod tests;

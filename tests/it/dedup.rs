@@ -13,7 +13,10 @@ use tokio::{
 use tower::{BoxError, Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
 use tower_wechat::{
     DedupLayer, Verified,
-    dedup::{Key, Run, store::Store},
+    dedup::{
+        Key, Run,
+        store::{self, Store},
+    },
 };
 
 mod connections;
@@ -508,4 +511,20 @@ async fn a_drained_layer_runs_nothing_that_waited_for_room() {
     settle().await;
     runs.check_none();
     assert_eq!(second.await.unwrap().0, 503);
+}
+
+/// Whoever does without freshness says so with the longest time there is.
+#[tokio::test(start_paused = true)]
+async fn no_time_is_too_long() {
+    let layer = DedupLayer::with_store(store::MemoryStore::new())
+        .with_mark_ttl(Duration::MAX)
+        .with_reply_ttl(Duration::MAX);
+    let inner = service_fn(|_: Request<Verified>| async { Ok::<_, Infallible>(ok("reply")) });
+    let body = Verified::assume(text("oUser", "1", "hi"));
+    let response = layer
+        .layer(inner)
+        .oneshot(Request::new(body))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 200);
 }
