@@ -85,6 +85,7 @@
 //! | bytes of kept replies | 16 MiB | the oldest replies are dropped, their marks stay |
 //! | messages running | 1024 | a delivery waits for room until 4.5 s after its arrival, then 503 |
 //! | deliveries waiting for one message | 16 | likewise |
+//! | outcomes that wait for the store to come back | 1024 | further ones are known to this node alone |
 //!
 //! The bound on running messages is the back-pressure. A limit on concurrency belongs behind this
 //! layer, where no duplicate takes a permit of it.

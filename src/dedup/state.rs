@@ -50,6 +50,8 @@ pub(super) struct Node {
     table: Mutex<Table>,
     pub(super) hang_ups: HangUps,
     pub(super) tasks: TaskTracker,
+    /// A permit for each outcome that waits for the store to come back.
+    pub(super) unpublished: Arc<Semaphore>,
     /// No new message is run any more.
     pub(super) draining: CancellationToken,
     /// What still runs is to stop.
@@ -64,6 +66,7 @@ impl Shared<Alone> {
                 table: Mutex::new(Table::new()),
                 hang_ups: HangUps::default(),
                 tasks: TaskTracker::new(),
+                unpublished: permits(MAX_UNPUBLISHED),
                 draining: CancellationToken::new(),
                 cut: CancellationToken::new(),
             }),
@@ -143,3 +146,6 @@ impl fmt::Debug for Settings {
 
 /// Five renewals: one that is late costs nothing.
 const LEASE: Duration = Duration::from_secs(5);
+
+/// What ends beyond them while the store is away is known to this node alone.
+const MAX_UNPUBLISHED: usize = 1024;

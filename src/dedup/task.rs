@@ -345,6 +345,9 @@ impl<St: Store> Message<St> {
     /// reply has gone another way by then.
     fn publish(&self, outcome: Outcome) -> Arc<AtomicBool> {
         let is_late = Arc::new(AtomicBool::new(false));
+        let Ok(permit) = Arc::clone(&self.shared.node.unpublished).try_acquire_owned() else {
+            return is_late;
+        };
         let (key, owner, times) = (self.key, self.owner, self.times);
         let (remote, late) = (Arc::clone(&self.shared.remote), Arc::clone(&is_late));
         let draining = self.shared.node.draining.clone();
@@ -369,6 +372,7 @@ impl<St: Store> Message<St> {
         };
         self.shared.node.tasks.spawn(async move {
             select(pin!(publishing), pin!(draining.cancelled())).await;
+            drop(permit);
         });
         is_late
     }

@@ -14,8 +14,10 @@ use tower::{BoxError, Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer, 
 use tower_wechat::{
     DedupLayer, Verified,
     dedup::{
-        Key, Run,
+    dedup::{
+        Key, Outcome, Run,
         store::{self, Store},
+    },
     },
 };
 
@@ -511,6 +513,59 @@ async fn a_drained_layer_runs_nothing_that_waited_for_room() {
     settle().await;
     runs.check_none();
     assert_eq!(second.await.unwrap().0, 503);
+}
+
+/// A store that is away, and counts how often it is told of an outcome all the same.
+struct Gone(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+impl store::Store for Gone {
+    type Error = BoxError;
+
+    async fn claim(&self, _: Key, _: Owner, _: Times) -> Result<store::Claim, BoxError> {
+        Err("away".into())
+    }
+
+    async fn renew(&self, _: Key, _: Owner, _: u32, _: Times) -> Result<bool, BoxError> {
+        Err("away".into())
+    }
+
+    async fn complete(
+        &self,
+        _: Key,
+        _: Owner,
+        _: &Outcome,
+        _: bool,
+        _: Times,
+    ) -> Result<store::Completed, BoxError> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Err("away".into())
+    }
+
+    async fn acknowledge(&self, _: Key, _: Owner) -> Result<store::Acknowledged, BoxError> {
+        Err("away".into())
+    }
+
+    async fn release(&self, _: Key, _: Owner) -> Result<bool, BoxError> {
+        Err("away".into())
+    }
+}
+
+/// While the store is away, each message that ends would leave a task and its reply behind for a minute.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_store_to_come_back_is_bounded() {
+    let told = std::sync::Arc::default();
+    let layer = DedupLayer::with_store(Gone(std::sync::Arc::clone(&told)));
+    let inner = service_fn(|_: Request<Verified>| async { Ok::<_, Infallible>(ok("reply")) });
+    let service = layer.layer(inner);
+    for number in 0..3000 {
+        let body = Verified::assume(text("oUser", &number.to_string(), "hi"));
+        let response = service.clone().oneshot(Request::new(body)).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+    let before = told.load(std::sync::atomic::Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_millis(1001)).await;
+    let told = told.load(std::sync::atomic::Ordering::Relaxed) - before;
+    assert!(told <= 1024, "{told} outcomes wait for the store");
 }
 
 /// Whoever does without freshness says so with the longest time there is.
