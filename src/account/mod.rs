@@ -148,7 +148,8 @@ impl Account {
     /// All authorizers' messages come with the component's token and key, to URLs that differ in the
     /// path alone, and the path is not signed: what was captured on its way to one authorizer would verify
     /// on another's path. So the receiver of each message is compared with `original_id`, which the server
-    /// looks up by the path. Dedup keeps the messages apart by their receiver, not by the path.
+    /// looks up by the path. It is also the account's name, if the component has not been given another, so
+    /// that dedup keeps the authorizers apart: a shared name shares what one of them may leave unanswered.
     ///
     /// ```
     /// use std::collections::HashMap;
@@ -174,11 +175,19 @@ impl Account {
     /// If this is not a component's account.
     pub fn authorizer(&self, original_id: impl Into<Arc<str>>) -> Result<Self, Error> {
         let mut settings = (*self.settings).clone();
+        let original_id = original_id.into();
         match &mut settings.encryption {
             Some(Encryption {
                 platform: platform @ Platform::Component,
+                receive_id,
                 ..
-            }) => *platform = Platform::Authorizer(original_id.into()),
+            }) => {
+                *platform = Platform::Authorizer(Arc::clone(&original_id));
+                // Nobody has named it: WeChat counts each authorizer's failures, and so does dedup.
+                if settings.name == *receive_id {
+                    settings.name = original_id;
+                }
+            }
             _ => return Err(Error::new(ErrorKind::NoComponent, 0)),
         }
         Ok(Self {
@@ -260,8 +269,8 @@ impl Account {
         self
     }
 
-    /// The name given with [`with_name`](Self::with_name), else the app id or receive id; empty for a plain
-    /// account without a name.
+    /// The name given with [`with_name`](Self::with_name), else an authorizer's original id, the app id or
+    /// receive id; empty for a plain account without a name.
     pub fn name(&self) -> &str {
         &self.settings.name
     }

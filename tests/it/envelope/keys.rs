@@ -92,7 +92,7 @@ fn an_account_is_called_by_its_app_id_unless_it_has_a_name() {
     assert_eq!(account().name(), APP_ID);
     assert_eq!(account().with_name("news").name(), "news");
     let component = Account::component(TOKEN, APP_ID, KEY).unwrap();
-    assert_eq!(component.authorizer("gh_1").unwrap().name(), APP_ID);
+    assert_eq!(component.authorizer("gh_1").unwrap().name(), "gh_1");
 }
 
 /// What opened a request seals its reply, and nothing else.

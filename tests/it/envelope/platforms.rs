@@ -110,6 +110,15 @@ async fn an_authorizers_message_is_for_its_own_path_alone() {
     }
 }
 
+/// What one of them leaves unanswered is not counted against another.
+#[test]
+fn an_authorizer_has_a_name_of_its_own() {
+    let component = Account::component(TOKEN, COMPONENT, KEY).unwrap();
+    let name = |account: &Account| account.authorizer("gh_1").unwrap().name().to_owned();
+    assert_eq!(name(&component), "gh_1");
+    assert_eq!(name(&component.with_name("all")), "all");
+}
+
 #[tokio::test]
 async fn accounts_are_picked_by_path_and_share_nothing() {
     let accounts = [
