@@ -81,7 +81,8 @@
 //!   it. An encrypted account accepts nothing but what the key's holder has encrypted for it. Serve the
 //!   URL over TLS, and keep query strings out of logs that others read.
 //! - **A user** chooses the text in a message, and WeChat does not escape it. It cannot replace another
-//!   field; it may add one that is absent otherwise ([`xml`] says how).
+//!   field, unless it stands between two that they have chosen, such as the app id in a shared page of a mini
+//!   program; it may add one that is absent otherwise ([`xml`] says how).
 //! - **Logs and errors** hold no tokens, no signatures and no contents. An [`xml::Error`] shown whole
 //!   quotes at most 32 characters of what it found; the log gets its kind, offset and path alone.
 

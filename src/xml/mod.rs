@@ -60,7 +60,9 @@
 //! first `]]>` that stands directly before the element's own end tag. So a user's text arrives as it was
 //! typed, and what it cannot do is replace another field: leaving the section always repeats the element
 //! it left, which derived types refuse. It can add a field that is absent otherwise; do not take an
-//! optional field's presence for WeChat's word.
+//! optional field's presence for WeChat's word. Where two fields are typed, such as a title and a path, the
+//! first can open what the second closes: an element of another name, a comment. What WeChat wrote between
+//! the two is hidden in it then, and may be replaced; what stands before or behind both is not.
 //!
 //! ## Where the type is not known in advance
 //!

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 use quick_xml::{Reader, events::Event};
 use serde::Deserialize;
-use tower_wechat::xml::{self, ErrorKind, Value};
+use tower_wechat::{
+    message::MiniProgramPageMessage,
+    xml::{self, ErrorKind, Value},
+};
 
 use super::{check_content, check_err, check_ok, elements, text};
 
@@ -200,5 +203,50 @@ proptest! {
         let document = as_wechat_writes(&typed);
         let message: TextMessage = xml::from_str(&document).expect("reads");
         prop_assert_eq!(Some(message.content), expected(&document));
+    }
+}
+
+/// What is documented as the limit: between two typed fields, a field can be hidden in what nobody reads,
+/// and another put in its place. What stands in front of the first or behind the last cannot.
+#[test]
+fn two_typed_fields_can_hide_what_stands_between_them_alone() {
+    for (title, path) in [
+        (
+            "x]]></Title><AppId>evil</AppId><!--",
+            "--><PagePath><![CDATA[y",
+        ),
+        (
+            "x]]></Title><AppId>evil</AppId><?",
+            "?><PagePath><![CDATA[y",
+        ),
+        (
+            "x]]></Title><AppId>evil</AppId><X><![CDATA[",
+            "]]></X><PagePath><![CDATA[y",
+        ),
+        (
+            "x]]></Title><AppId>evil</AppId><X><Title><![CDATA[",
+            "]]></PagePath></X><PagePath><![CDATA[y",
+        ),
+    ] {
+        let document = |title: &str| {
+            format!(
+                "<xml><ToUserName><![CDATA[gh_1]]></ToUserName>\
+                 <FromUserName><![CDATA[o1]]></FromUserName><CreateTime>1</CreateTime>\
+                 <MsgType><![CDATA[miniprogrampage]]></MsgType>\
+                 <Title><![CDATA[{title}]]></Title><AppId><![CDATA[wxreal]]></AppId>\
+                 <PagePath><![CDATA[{path}]]></PagePath><ThumbUrl><![CDATA[u]]></ThumbUrl>\
+                 <ThumbMediaId><![CDATA[m]]></ThumbMediaId><MsgId>7</MsgId></xml>"
+            )
+        };
+        let message: MiniProgramPageMessage = xml::from_str(&document(title)).expect("reads");
+        assert_eq!(message.app_id, "evil");
+        for outside in ["<MsgId>8</MsgId>", "<FromUserName>boss</FromUserName>"] {
+            let title = title.replace("<AppId>evil</AppId>", outside);
+            check_err::<MiniProgramPageMessage>(
+                &document(&title),
+                ErrorKind::DuplicateField,
+                "xml",
+            );
+        }
     }
 }
