@@ -76,7 +76,7 @@ impl Sealed {
         self.timestamp
     }
 
-    /// Random: letters and digits.
+    /// Random digits.
     pub fn nonce(&self) -> &str {
         &self.nonce
     }

@@ -68,8 +68,8 @@ pub(super) fn seal_with(account: &Account, pair: Pair, plaintext: &[u8]) -> Resu
     Ok(Sealed::new(encrypt, msg_signature, timestamp, nonce))
 }
 
-/// What the nonces of all that is sealed here begin with, and no push's do.
+/// What the nonces of all that is sealed here begin with: WeChat's are numbers, which begin with no zero.
 ///
 /// WeCom signs nothing beside the ciphertext, so a reply that was captured would be a push otherwise. The
 /// nonce is signed.
-pub(crate) const MARK: &str = "twReply";
+pub(crate) const MARK: &str = "0000";

@@ -14,10 +14,8 @@ use tower::{BoxError, Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer, 
 use tower_wechat::{
     DedupLayer, Verified,
     dedup::{
-    dedup::{
         Key, Outcome, Run,
-        store::{self, Store},
-    },
+        store::{self, Owner, Store, Times},
     },
 };
 
