@@ -75,7 +75,8 @@
 //! # Threat model
 //!
 //! - **Anyone on the internet** may send requests. They cost a hash and a bounded read of the query
-//!   until the signature is right; the body is read, within its limit and time, only then.
+//!   until the signature is right; the body is read, within its limit and time, only then. WeCom signs nothing
+//!   but ciphertexts, so for its accounts the body is read first.
 //! - **Whoever has seen a delivery** may send it again until its timestamp is too old; dedup takes it for
 //!   a retry. In plain mode the signed query does not cover the body: they may send any message under
 //!   it. An encrypted account accepts nothing but what the key's holder has encrypted for it. Serve the

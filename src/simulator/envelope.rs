@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::{Simulator, push::ACCOUNT};
+use super::Simulator;
 use crate::{
     envelope,
     signature::Signature,
@@ -83,12 +83,14 @@ impl Simulator {
             return (query, plaintext);
         };
         let body = if plaintext.trim_ascii_start().starts_with(b"{") {
-            format!(r#"{{"ToUserName":"{ACCOUNT}","Encrypt":"{encrypt}"}}"#)
+            let original_id = self.original_id();
+            format!(r#"{{"ToUserName":"{original_id}","Encrypt":"{encrypt}"}}"#)
         } else if self.is_compatible() {
             beside(&plaintext, &encrypt)
         } else {
+            let original_id = self.original_id();
             format!(
-                "<xml>\n<ToUserName><![CDATA[{ACCOUNT}]]></ToUserName>\n\
+                "<xml>\n<ToUserName><![CDATA[{original_id}]]></ToUserName>\n\
                  <Encrypt><![CDATA[{encrypt}]]></Encrypt>\n</xml>"
             )
         };

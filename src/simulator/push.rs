@@ -34,6 +34,7 @@ enum Content {
 /// A message's fields; which of the optional ones there are, the type decides.
 #[derive(Debug, Clone)]
 struct Fields {
+    to_user: String,
     msg_type: &'static str,
     from_user: String,
     create_time: u64,
@@ -49,6 +50,7 @@ impl Push {
         own: Vec<(&'static str, String)>,
     ) -> Self {
         let fields = Fields {
+            to_user: simulator.original_id().to_owned(),
             msg_type,
             from_user: USER.to_owned(),
             create_time: simulator.now(),
@@ -174,7 +176,7 @@ impl Push {
 impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<xml>\n")?;
-        section(f, "ToUserName", ACCOUNT)?;
+        section(f, "ToUserName", &self.to_user)?;
         section(f, "FromUserName", &self.from_user)?;
         writeln!(f, "<CreateTime>{}</CreateTime>", self.create_time)?;
         section(f, "MsgType", self.msg_type)?;
@@ -195,7 +197,7 @@ const OPENID_ESCAPES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 const RECOGNITION: &str = "Recognition";
 
-/// The account's original id in every message.
+/// The account's original id in every message to one that has none of its own.
 pub(super) const ACCOUNT: &str = "gh_5130c4e1d2a7";
 
 /// The OpenID of messages that name no other.

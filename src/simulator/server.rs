@@ -14,8 +14,8 @@ use http_body_util::Full;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::{BoxError, Service};
 
-use super::{Delivery, Fault, Push, answer::check_echo, deliver::send};
-use crate::Account;
+use super::{Delivery, Fault, Push, answer::check_echo, deliver::send, push::ACCOUNT};
+use crate::account::{Account, Platform};
 
 /// WeChat's server, as one account's callback URL meets it.
 ///
@@ -168,6 +168,14 @@ impl Simulator {
 
     pub(super) fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// To whom messages are.
+    pub(super) fn original_id(&self) -> &str {
+        match self.account.encryption().map(|it| &it.platform) {
+            Some(Platform::Authorizer(original_id)) => original_id,
+            _ => ACCOUNT,
+        }
     }
 
     pub(super) fn is_compatible(&self) -> bool {

@@ -21,6 +21,8 @@ mod signature;
 #[cfg(feature = "simulator")]
 mod simulator;
 #[cfg(feature = "simulator")]
+mod simulator_modes;
+#[cfg(feature = "simulator")]
 mod stack;
 mod store;
 mod xml;
