@@ -24,6 +24,8 @@ mod late;
 mod load;
 mod nodes;
 mod races;
+#[cfg(feature = "simulator")]
+mod timeline;
 mod timing;
 
 /// What a test lets a run come to.
