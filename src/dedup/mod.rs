@@ -41,8 +41,8 @@
 //! 4. A delivery that WeChat shows the answer to ([`with_answerable`](DedupLayer::with_answerable)) is not
 //!    answered before there is an outcome, unless it is the *last* one: then it is **acknowledged** 4.5 s
 //!    after its arrival, with the fallback. The last one is 9.5 s old, by the longer of two times: since the message
-//!    was first seen, and since the timestamp that WeChat signed. Every other delivery is acknowledged after 4.5 s,
-//!    since WeChat shows no answer to it anyway.
+//!    was first seen, and since the timestamp that WeChat signed. What WeChat shows no answer to, such as most
+//!    events, is acknowledged 4.5 s after the arrival of its first delivery.
 //! 5. To WeChat a delivery that it hangs up on is a failure: 30 of an account in 5 minutes ring an alarm, and
 //!    it may stop pushing for a minute. After 20, first deliveries are acknowledged too.
 //! 6. No delivery waits longer than 6 s: 503 and `Connection: close`. WeChat has hung up by then, and an outcome
