@@ -189,6 +189,26 @@ fn layers(c: &mut Criterion) {
         new,
     );
     whole(&mut group, "dedup, duplicate", &runtime, &deduped, same);
+
+    // What it costs does not depend on how many messages are known.
+    let full = ServiceBuilder::new()
+        .layer(DedupLayer::in_memory())
+        .service(message_fn(echo));
+    runtime.block_on(async {
+        for id in 0..100_000 {
+            let request = Request::new(Verified::assume(voice(ID + 1_000_000_000 + id)));
+            // The error is `Infallible`.
+            let _ = full.clone().oneshot(request).await;
+        }
+    });
+    let mut ids = ID..;
+    let new = || Request::new(Verified::assume(voice(ids.next().unwrap_or(ID))));
+    let name = "dedup and handler, new message among 100 000";
+    whole(&mut group, name, &runtime, &full, new);
+    let last = Bytes::from(voice(ID + 1_000_000_000 + 99_999));
+    let known = || Request::new(Verified::assume(last.clone()));
+    let name = "dedup, duplicate among 100 000";
+    whole(&mut group, name, &runtime, &full, known);
     group.finish();
 }
 
