@@ -1,8 +1,10 @@
 //! AES-256-CBC around a message, its length and its receiver.
 
-use aes::Aes256;
-use bytes::Bytes;
-use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
+use bytes::{Buf, Bytes};
+use cbc::{
+    Decryptor, Encryptor,
+    cipher::{BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, block_padding::NoPadding},
+};
 
 use super::error::{Error, ErrorKind};
 use crate::account::EncodingAesKey;
@@ -24,7 +26,7 @@ pub(super) fn open(
     receive_id: &str,
     mut ciphertext: Vec<u8>,
 ) -> Result<Bytes, Error> {
-    let cipher = cbc::Decryptor::<Aes256>::new(key.as_bytes().into(), iv(key).into());
+    let cipher = Decryptor::inner_iv_init(key.cipher(), key.iv().into());
     let whole = cipher
         .decrypt_padded::<NoPadding>(&mut ciphertext)
         .map_err(|_| Error::new(ErrorKind::Ciphertext))?;
@@ -38,7 +40,10 @@ pub(super) fn open(
     if !matches!(text, Some(Ok(_))) {
         return Err(Error::new(ErrorKind::Utf8));
     }
-    Ok(Bytes::from(ciphertext).slice(message))
+    ciphertext.truncate(message.end);
+    let mut plaintext = Bytes::from(ciphertext);
+    plaintext.advance(message.start);
+    Ok(plaintext)
 }
 
 /// `message` for `receive_id`, behind the `random` bytes.
@@ -59,20 +64,12 @@ pub(super) fn seal(
     // At most 32.
     let byte = u8::try_from(padding).unwrap_or_default();
     plaintext.resize(content + padding, byte);
-    let cipher = cbc::Encryptor::<Aes256>::new(key.as_bytes().into(), iv(key).into());
+    let cipher = Encryptor::inner_iv_init(key.cipher(), key.iv().into());
     let length = plaintext.len();
     let ciphertext = cipher
         .encrypt_padded::<NoPadding>(&mut plaintext, length)
         .map_err(|_| Error::new(ErrorKind::TooLong))?;
     Ok(base64_simd::STANDARD.encode_to_string(ciphertext))
-}
-
-/// WeChat's rule: the first half of the key.
-fn iv(key: &EncodingAesKey) -> &[u8; BLOCK] {
-    let [iv, ..] = key.as_bytes().as_chunks().0 else {
-        unreachable!("a key has two halves")
-    };
-    iv
 }
 
 /// `whole` without its 1 to 32 equal bytes of padding: up to two blocks, unlike PKCS#7 for AES.

@@ -115,8 +115,10 @@ pub(super) struct Pair {
 impl Sealer {
     pub(crate) fn seal(&self, reply: &[u8]) -> Result<String, Error> {
         // WeChat takes these as they are, and nothing else.
-        if let Ok(acknowledgement @ ("" | "success")) = str::from_utf8(reply) {
-            return Ok(acknowledgement.to_owned());
+        for acknowledgement in ["", "success"] {
+            if reply == acknowledgement.as_bytes() {
+                return Ok(acknowledgement.to_owned());
+            }
         }
         let sealed = seal::seal_with(&self.account, self.pair, reply)?;
         Ok(sealed.to_document(self.format))
