@@ -7,6 +7,8 @@
     reason = "a test that panics is a test that fails"
 )]
 
+use proptest::test_runner::Config;
+
 mod account;
 mod dedup;
 mod envelope;
@@ -26,3 +28,12 @@ mod simulator_modes;
 mod stack;
 mod store;
 mod xml;
+
+/// This many cases of a property, or more of them where PROPTEST_CASES asks for more.
+fn cases(least: u32) -> Config {
+    let config = Config::default();
+    Config {
+        cases: config.cases.max(least),
+        ..config
+    }
+}

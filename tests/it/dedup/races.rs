@@ -83,11 +83,15 @@ async fn check<A: Store, B: Store>(
         }
     };
     let fallback = Reply::text("wait");
+    // However long the steps wait, only a lost lease makes another run.
+    let endless = Duration::MAX;
     let first = first
+        .with_run_timeout(endless)
         .with_late_reply(hook(Arc::clone(&seen)))
         .with_fallback(fallback.clone())
         .layer(inner.clone());
     let second = second
+        .with_run_timeout(endless)
         .with_late_reply(hook(Arc::clone(&seen)))
         .with_fallback(fallback)
         .layer(inner);
@@ -188,7 +192,7 @@ fn paused() -> tokio::runtime::Runtime {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(crate::cases(1_000))]
 
     #[test]
     fn on_one_node_a_reply_is_delivered_or_handed_over(steps in steps()) {
