@@ -1,15 +1,20 @@
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
+use futures_util::future::{Either, FutureExt, join, select};
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use tokio::time::{self, Instant};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::{
+    sync::Mutex,
+    time::{self, Instant},
+};
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
     Delivery, Fault, FaultKind, Shown, Transcript,
     answer::{Parties, check_reply},
+    mishap::Mishaps,
 };
 use crate::Account;
 
@@ -21,44 +26,84 @@ pub(super) struct Plan {
     /// For what is in a sealed answer.
     pub(super) account: Account,
     pub(super) parties: Parties,
-    pub(super) lost_answers: usize,
-    pub(super) forged: bool,
+    pub(super) mishaps: Mishaps,
 }
 
 /// Sends until there is an answer that counts, or none has come too often.
-pub(super) async fn deliver<S, B>(plan: Plan, mut service: S) -> Transcript
+pub(super) async fn deliver<S, R, B>(
+    plan: Plan,
+    body: impl Fn(Bytes) -> R,
+    service: S,
+) -> Transcript
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>>,
+    S: Service<Request<R>, Response = Response<B>>,
     S::Error: Into<BoxError>,
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let request = plan.request.map_err(|error| Fault::unsent(&error));
-    let mut answers_to_lose = plan.lost_answers;
-    let mut deliveries = Vec::new();
-    let start = Instant::now();
-    let shown = loop {
-        let at = start.elapsed();
-        let answer = match send(&mut service, request.clone()).await {
-            Ok(_) if answers_to_lose > 0 => {
-                answers_to_lose -= 1;
-                Err(Fault::lost())
-            }
-            answer => answer,
-        };
-        let status = answer.as_ref().ok().map(Response::status);
-        let verdict = answer.and_then(|answer| check_reply(&answer, &plan.account, &plan.parties));
+    let Plan {
+        request,
+        query,
+        account,
+        parties,
+        mishaps,
+    } = plan;
+    let request = request.map_err(|error| Fault::unsent(&error));
+    // Two requests may be under way at a time.
+    let service = Mutex::new(service);
+    let send = || {
+        let request = request.clone().map(|request| request.map(&body));
+        send(&service, request, mishaps.latency)
+    };
+    let judge = |at, Answer { response, took }| {
+        let status = response.as_ref().ok().map(Response::status);
+        let verdict = response.and_then(|answer| check_reply(&answer, &account, &parties));
         let fault = verdict.as_ref().err().cloned();
-        deliveries.push(Delivery::new(at, plan.query.clone(), status, fault));
+        let delivery = Delivery::new(at, took, query.clone(), status, fault);
+        (delivery, verdict)
+    };
 
-        if plan.forged {
+    let mut deliveries = Vec::new();
+    let mut answers_to_lose = mishaps.lost_answers;
+    let start = Instant::now();
+    let mut number = 0;
+    let shown = loop {
+        number += 1;
+        let at = start.elapsed();
+        let mut copy = None;
+        let mut answer = match number {
+            1 if mishaps.is_overtaken => hang_up().await,
+            2 if mishaps.is_overtaken => match select(pin!(send()), pin!(send())).await {
+                Either::Left((answer, overtaken)) => {
+                    // However fast the answer was, the other request has reached the service.
+                    let _ = overtaken.now_or_never();
+                    answer
+                }
+                Either::Right((_nobody_waits_for_it, answer)) => answer.await,
+            },
+            _ if mishaps.is_duplicated => {
+                let (answer, copied) = join(send(), send()).await;
+                copy = Some(copied);
+                answer
+            }
+            _ => send().await,
+        };
+        if answers_to_lose > 0 && answer.response.is_ok() {
+            answers_to_lose -= 1;
+            answer.response = Err(Fault::lost());
+        }
+        let (delivery, verdict) = judge(at, answer);
+        deliveries.push(delivery);
+        deliveries.extend(copy.map(|copy| judge(at, copy).0));
+
+        if mishaps.attack.is_some() {
             break Shown::Nothing;
         }
         let kind = match verdict {
             Ok(shown) => break shown,
             Err(fault) => fault.kind(),
         };
-        if !is_sent_again(kind) || deliveries.len() == DELIVERIES {
+        if !is_sent_again(kind) || number == DELIVERIES {
             break Shown::Fault;
         }
         // It has waited long enough before it hung up.
@@ -69,33 +114,67 @@ where
     Transcript::new(deliveries, shown)
 }
 
+/// What came of a request, and after how long.
+pub(super) struct Answer {
+    pub(super) response: Result<Response<Bytes>, Fault>,
+    pub(super) took: Duration,
+}
+
 /// Waits for the whole answer, as long as WeChat does.
-pub(super) async fn send<S, B>(
-    service: &mut S,
-    request: Result<Request<Bytes>, Fault>,
-) -> Result<Response<Bytes>, Fault>
+pub(super) async fn send<S, R, B>(
+    service: &Mutex<S>,
+    request: Result<Request<R>, Fault>,
+    latency: Duration,
+) -> Answer
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>>,
+    S: Service<Request<R>, Response = Response<B>>,
     S::Error: Into<BoxError>,
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let request = request?.map(Full::new);
+    let start = Instant::now();
     let answer = async {
-        let service = service.ready().await.map_err(Fault::connection)?;
-        let response = service.call(request).await;
-        let (head, body) = response.map_err(Fault::connection)?.into_parts();
-        match Limited::new(body, ANSWER_LIMIT).collect().await {
-            Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => Err(Fault::limit(format!(
-                "expected at most {ANSWER_LIMIT} bytes of answer, found more"
-            ))),
-            Err(error) => Err(Fault::connection(error)),
-        }
+        let request = request?;
+        pass(latency).await;
+        let response = {
+            let mut service = service.lock().await;
+            let service = service.ready().await.map_err(Fault::connection)?;
+            service.call(request)
+        };
+        let (head, body) = response.await.map_err(Fault::connection)?.into_parts();
+        let body = match Limited::new(body, ANSWER_LIMIT).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(Fault::limit(format!(
+                    "expected at most {ANSWER_LIMIT} bytes of answer, found more"
+                )));
+            }
+            Err(error) => return Err(Fault::connection(error)),
+        };
+        pass(latency).await;
+        Ok(Response::from_parts(head, body))
     };
-    time::timeout(HANG_UP, answer)
-        .await
-        .unwrap_or_else(|_elapsed| Err(Fault::hung_up(HANG_UP)))
+    let response = time::timeout(HANG_UP, answer).await;
+    Answer {
+        response: response.unwrap_or_else(|_elapsed| Err(Fault::hung_up(HANG_UP))),
+        took: start.elapsed(),
+    }
+}
+
+/// Waits in vain.
+async fn hang_up() -> Answer {
+    time::sleep(HANG_UP).await;
+    Answer {
+        response: Err(Fault::hung_up(HANG_UP)),
+        took: HANG_UP,
+    }
+}
+
+async fn pass(latency: Duration) {
+    // A timer waits for the next millisecond, even if there is nothing to wait for.
+    if !latency.is_zero() {
+        time::sleep(latency).await;
+    }
 }
 
 /// Whether what ended like this is sent again.

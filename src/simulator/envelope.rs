@@ -4,7 +4,10 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::Simulator;
+use super::{
+    Simulator,
+    mishap::{Attack, Part},
+};
 use crate::{
     envelope,
     signature::Signature,
@@ -24,16 +27,10 @@ pub(super) struct SignedQuery {
 }
 
 impl SignedQuery {
-    /// Makes it a query of somebody who does not know the token, all its form right.
-    pub(super) fn forge(&mut self) {
-        self.is_forged = true;
-    }
-
     fn digits(&self, signature: Signature) -> String {
         let mut digits = signature.to_string();
         if self.is_forged {
-            let other = if digits.starts_with('0') { "1" } else { "0" };
-            digits.replace_range(..1, other);
+            change(&mut digits);
         }
         digits
     }
@@ -76,10 +73,28 @@ impl Simulator {
         }
     }
 
-    /// The query and the body that deliver `plaintext` now.
-    pub(super) fn wrap(&self, plaintext: Bytes) -> (SignedQuery, Bytes) {
+    /// The query and the body that deliver `plaintext` now, unless somebody meddles with them.
+    pub(super) fn wrap(
+        &self,
+        mut plaintext: Bytes,
+        attack: Option<Attack>,
+    ) -> (SignedQuery, Bytes) {
         let mut query = self.sign();
-        let Some(encrypt) = self.encrypt(&mut query, &plaintext) else {
+        let mut encrypt = match attack {
+            Some(Attack::Downgrade) => None,
+            _ => self.encrypt(&mut query, &plaintext),
+        };
+        match (attack, &mut encrypt) {
+            (None | Some(Attack::Downgrade), _) => {}
+            (Some(Attack::Forge), _) => query.is_forged = true,
+            (Some(Attack::Tamper(Part::Timestamp)), _) => change(&mut query.timestamp),
+            (Some(Attack::Tamper(Part::Nonce)), _) => change(&mut query.nonce),
+            (Some(Attack::Tamper(Part::Body)), Some(encrypt)) => change(encrypt),
+            (Some(Attack::Tamper(Part::Body)), None) => {
+                plaintext = [&plaintext, b"\n".as_slice()].concat().into();
+            }
+        }
+        let Some(encrypt) = encrypt else {
             return (query, plaintext);
         };
         let body = if plaintext.trim_ascii_start().starts_with(b"{") {
@@ -106,6 +121,12 @@ impl Simulator {
         query.msg_signature = Some(msg_signature);
         Some(encrypt)
     }
+}
+
+/// Makes its first character another one that may stand there.
+fn change(text: &mut String) {
+    let other = if text.starts_with('1') { "2" } else { "1" };
+    text.replace_range(..1, other);
 }
 
 /// The ciphertext behind the message's own fields, as compatible mode has it.

@@ -50,18 +50,39 @@
 //! WeChat waits after a wrong status it does not say: in a published log, the retries came within
 //! about a second. Nor does it say whether it repeats a delivery whose answer makes no sense: the
 //! simulator takes it for answered.
+//!
+//! # What goes wrong
+//!
+//! A [`Push`] can lose answers, take its time on the way, arrive twice, or be overtaken by its own retry; its
+//! body can trickle in. And it can come from somebody else: with a wrong signature, with a part changed, or as
+//! plaintext to an account that encrypts.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use tower_wechat::{Account, simulator::{Part, Simulator}};
+//! # use std::time::Duration;
+//! let wechat = Simulator::new(Account::plain("rosebud7")?);
+//! let unlucky = wechat.text("hi").lose_answers(1).duplicate().latency(Duration::from_millis(300));
+//! let forged = wechat.text("hi").tamper(Part::Nonce);
+//! # Ok(())
+//! # }
+//! ```
 
 mod answer;
 mod deliver;
 mod envelope;
 mod fault;
+mod mishap;
 mod push;
 mod server;
 mod shown;
+mod slow_body;
 mod transcript;
 
 pub use fault::{Fault, FaultKind};
+pub use mishap::Part;
 pub use push::Push;
 pub use server::Simulator;
 pub use shown::{Shown, ShownReply};
+pub use slow_body::SlowBody;
 pub use transcript::{Delivery, Transcript};

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{borrow::Cow, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -8,9 +8,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::{BoxError, Service};
 
 use super::{
-    Simulator, Transcript,
+    Simulator, SlowBody, Transcript,
     answer::Parties,
     deliver::{Plan, deliver},
+    mishap::{Attack, Mishaps, Part},
 };
 
 /// Something for WeChat to push, made by a [`Simulator`]'s methods.
@@ -21,8 +22,7 @@ use super::{
 pub struct Push {
     simulator: Simulator,
     content: Content,
-    lost_answers: usize,
-    forged: bool,
+    mishaps: Mishaps,
 }
 
 #[derive(Debug, Clone)]
@@ -38,38 +38,53 @@ struct Fields {
     msg_type: &'static str,
     from_user: String,
     create_time: u64,
-    msg_id: String,
+    /// Events have none.
+    msg_id: Option<String>,
     /// What only this type has, in WeChat's order.
-    own: Vec<(&'static str, String)>,
+    own: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Push {
-    pub(super) fn new(
+    pub(super) fn message(
         simulator: Simulator,
         msg_type: &'static str,
-        own: Vec<(&'static str, String)>,
+        own: impl IntoIterator<Item = (&'static str, String)>,
     ) -> Self {
+        let msg_id = simulator.msg_id();
+        Self::new(simulator, msg_type, Some(msg_id), own)
+    }
+
+    pub(super) fn event(simulator: Simulator, event: String) -> Self {
+        Self::new(simulator, "event", None, [("Event", event)])
+    }
+
+    pub(super) fn raw(simulator: Simulator, body: Bytes) -> Self {
+        Self {
+            simulator,
+            content: Content::Raw(body),
+            mishaps: Mishaps::default(),
+        }
+    }
+
+    fn new(
+        simulator: Simulator,
+        msg_type: &'static str,
+        msg_id: Option<String>,
+        own: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        let own = own.into_iter().map(|(name, value)| (name.into(), value));
         let fields = Fields {
             to_user: simulator.original_id().to_owned(),
             msg_type,
             from_user: USER.to_owned(),
             create_time: simulator.now(),
-            msg_id: simulator.msg_id(),
-            own,
+            msg_id,
+            own: own.collect(),
         };
-        Self::of(simulator, Content::Fields(fields))
-    }
-
-    pub(super) fn raw(simulator: Simulator, body: Bytes) -> Self {
-        Self::of(simulator, Content::Raw(body))
-    }
-
-    fn of(simulator: Simulator, content: Content) -> Self {
         Self {
             simulator,
-            content,
-            lost_answers: 0,
-            forged: false,
+            content: Content::Fields(fields),
+            mishaps: Mishaps::default(),
         }
     }
 
@@ -81,20 +96,31 @@ impl Push {
         self
     }
 
-    /// With this MsgId, which need not be a number; by default it is one that no other message of the
-    /// simulator has. A raw body keeps its own.
+    /// With this MsgId, which need not be a number; by default a message's is one that no other of the
+    /// simulator has, and an event has none. A raw body keeps its own.
     pub fn msg_id(mut self, id: impl fmt::Display) -> Self {
         if let Content::Fields(fields) = &mut self.content {
-            fields.msg_id = id.to_string();
+            fields.msg_id = Some(id.to_string());
         }
         self
     }
 
     /// With what was recognised in a voice message, which may be empty. A raw body keeps its own.
-    pub fn recognition(mut self, words: impl Into<String>) -> Self {
+    pub fn recognition(self, words: impl Into<String>) -> Self {
+        self.field("Recognition", words.into())
+    }
+
+    /// With this field, such as an event's `EventKey`, in the place of one of its name that only this type has,
+    /// or behind the rest. A raw body keeps its own.
+    ///
+    /// What has elements inside is written as a raw body, with [`Simulator::xml`].
+    pub fn field(mut self, name: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
         if let Content::Fields(fields) = &mut self.content {
-            fields.own.retain(|(name, _)| *name != RECOGNITION);
-            fields.own.push((RECOGNITION, words.into()));
+            let (name, value) = (name.into(), value.to_string());
+            match fields.own.iter_mut().find(|(own, _)| *own == name) {
+                Some((_, own)) => *own = value,
+                None => fields.own.push((name, value)),
+            }
         }
         self
     }
@@ -102,15 +128,54 @@ impl Push {
     /// Loses the first `count` answers: the service gives them, the connection breaks off before they
     /// arrive, and WeChat sends the message again.
     pub fn lose_answers(mut self, count: usize) -> Self {
-        self.lost_answers = count;
+        self.mishaps.lost_answers = count;
+        self
+    }
+
+    /// Lets each request take this long to the service, and each answer as long on its way back. WeChat's
+    /// 5 s include both.
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.mishaps.latency = latency;
+        self
+    }
+
+    /// Sends each delivery twice at the same time. The copies are in the transcript, each behind its original;
+    /// the user sees what comes of the original.
+    pub fn duplicate(mut self) -> Self {
+        self.mishaps.is_duplicated = true;
+        self
+    }
+
+    /// Holds the first delivery up on its way until WeChat has hung up on it: the service meets it behind
+    /// the second.
+    pub fn reorder(mut self) -> Self {
+        self.mishaps.is_overtaken = true;
         self
     }
 
     /// Sends it as somebody does who does not know the token: once, with a wrong signature.
     ///
-    /// The answer reaches no user, whatever it is.
+    /// The answer reaches no user, whatever it is. Of this, [`tamper`](Self::tamper) and
+    /// [`downgrade`](Self::downgrade), the last one called holds.
     pub fn forge_signature(mut self) -> Self {
-        self.forged = true;
+        self.mishaps.attack = Some(Attack::Forge);
+        self
+    }
+
+    /// Sends it as somebody does who has captured a delivery and changed this part of it: once.
+    ///
+    /// The answer reaches no user, whatever it is.
+    pub fn tamper(mut self, part: Part) -> Self {
+        self.mishaps.attack = Some(Attack::Tamper(part));
+        self
+    }
+
+    /// Sends it as somebody does who has captured the plain signature of an encrypted delivery: once, as plain
+    /// mode does, the message readable in the body and nothing of the encryption in the query.
+    ///
+    /// The answer reaches no user, whatever it is. To an account in plain mode it is an ordinary delivery.
+    pub fn downgrade(mut self) -> Self {
+        self.mishaps.attack = Some(Attack::Downgrade);
         self
     }
 
@@ -124,18 +189,33 @@ impl Push {
         B: Body,
         B::Error: Into<BoxError>,
     {
+        deliver(self.plan(), Full::new, service).await
+    }
+
+    /// As [`deliver`](Self::deliver), but each body trickles in over this time.
+    ///
+    /// A server that waits for it in vain answers 408, here after 2 s.
+    pub async fn deliver_slowly<S, B>(self, over: Duration, service: S) -> Transcript
+    where
+        S: Service<Request<SlowBody>, Response = Response<B>>,
+        S::Error: Into<BoxError>,
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        deliver(self.plan(), |body| SlowBody::new(body, over), service).await
+    }
+
+    fn plan(&self) -> Plan {
         let plaintext = self.body();
         let parties = Parties::of(&plaintext);
         let (query, body) = self.wrapped(plaintext, &parties);
-        let plan = Plan {
+        Plan {
             request: self.simulator.request(Method::POST, &query, body),
             query,
             account: self.simulator.account().clone(),
             parties,
-            lost_answers: self.lost_answers,
-            forged: self.forged,
-        };
-        deliver(plan, service).await
+            mishaps: self.mishaps.clone(),
+        }
     }
 
     /// One delivery's request, signed now, for those who send it in a way of their own.
@@ -144,17 +224,11 @@ impl Push {
     ///
     /// If the OpenID makes the URI longer than [`http::Uri`] can be.
     pub fn request(&self) -> Result<Request<Bytes>, http::Error> {
-        let plaintext = self.body();
-        let parties = Parties::of(&plaintext);
-        let (query, body) = self.wrapped(plaintext, &parties);
-        self.simulator.request(Method::POST, &query, body)
+        self.plan().request
     }
 
     fn wrapped(&self, plaintext: Bytes, parties: &Parties) -> (String, Bytes) {
-        let (mut signed, body) = self.simulator.wrap(plaintext);
-        if self.forged {
-            signed.forge();
-        }
+        let (signed, body) = self.simulator.wrap(plaintext, self.mishaps.attack);
         let mut query = signed.to_string();
         if !parties.user.is_empty() {
             query.push_str("&openid=");
@@ -171,7 +245,7 @@ impl Push {
     }
 }
 
-/// As WeChat writes a body: a line a field, numbers bare, everything else in sections whose ends are
+/// As WeChat writes a body: a line a field, its own numbers bare, everything else in sections whose ends are
 /// not escaped.
 impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -183,7 +257,9 @@ impl fmt::Display for Fields {
         for (name, value) in &self.own {
             section(f, name, value)?;
         }
-        writeln!(f, "<MsgId>{}</MsgId>", self.msg_id)?;
+        if let Some(msg_id) = &self.msg_id {
+            writeln!(f, "<MsgId>{msg_id}</MsgId>")?;
+        }
         f.write_str("</xml>")
     }
 }
@@ -194,8 +270,6 @@ fn section(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
 
 /// An `OpenID` consists of letters, digits, `-` and `_`.
 const OPENID_ESCAPES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
-
-const RECOGNITION: &str = "Recognition";
 
 /// The account's original id in every message to one that has none of its own.
 pub(super) const ACCOUNT: &str = "gh_5130c4e1d2a7";

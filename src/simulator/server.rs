@@ -12,6 +12,7 @@ use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body::Body;
 use http_body_util::Full;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::sync::Mutex;
 use tower::{BoxError, Service};
 
 use super::{Delivery, Fault, Push, answer::check_echo, deliver::send, push::ACCOUNT};
@@ -77,13 +78,54 @@ impl Simulator {
     /// A voice message. It has no Recognition, as with accounts that have it turned off, until
     /// [`recognition`](Push::recognition) gives it one.
     pub fn voice(&self, media_id: impl Into<String>) -> Push {
-        let own = vec![("MediaId", media_id.into()), ("Format", "amr".to_owned())];
-        Push::new(self.clone(), "voice", own)
+        let own = [("MediaId", media_id.into()), ("Format", "amr".to_owned())];
+        Push::message(self.clone(), "voice", own)
     }
 
     /// A text message.
     pub fn text(&self, content: impl Into<String>) -> Push {
-        Push::new(self.clone(), "text", vec![("Content", content.into())])
+        Push::message(self.clone(), "text", [("Content", content.into())])
+    }
+
+    /// An image.
+    pub fn image(&self, media_id: impl Into<String>, pic_url: impl Into<String>) -> Push {
+        let own = [("PicUrl", pic_url.into()), ("MediaId", media_id.into())];
+        Push::message(self.clone(), "image", own)
+    }
+
+    /// A place, in degrees, as its name on the map.
+    pub fn location(&self, latitude: f64, longitude: f64, label: impl Into<String>) -> Push {
+        let own = [
+            ("Location_X", latitude.to_string()),
+            ("Location_Y", longitude.to_string()),
+            ("Scale", "15".to_owned()),
+            ("Label", label.into()),
+        ];
+        Push::message(self.clone(), "location", own)
+    }
+
+    /// A link.
+    pub fn link(&self, title: impl Into<String>, url: impl Into<String>) -> Push {
+        let own = [
+            ("Title", title.into()),
+            ("Description", String::new()),
+            ("Url", url.into()),
+        ];
+        Push::message(self.clone(), "link", own)
+    }
+
+    /// An event of this name, such as `subscribe` or `CLICK`; [`field`](Push::field) gives it what it has.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use tower_wechat::{Account, simulator::Simulator};
+    /// let wechat = Simulator::new(Account::plain("rosebud7")?);
+    /// let click = wechat.event("CLICK").field("EventKey", "today");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn event(&self, name: impl Into<String>) -> Push {
+        Push::event(self.clone(), name.into())
     }
 
     /// Any body, sent as it is.
@@ -97,7 +139,7 @@ impl Simulator {
     /// must come back with status 200 within 5 s and nothing around it.
     ///
     /// There is one request; its [`fault`](Delivery::fault) says why the console would refuse the URL.
-    pub async fn verify_url<S, B>(&self, mut service: S) -> Delivery
+    pub async fn verify_url<S, B>(&self, service: S) -> Delivery
     where
         S: Service<Request<Full<Bytes>>, Response = Response<B>>,
         S::Error: Into<BoxError>,
@@ -116,12 +158,14 @@ impl Simulator {
         let query = format!("{query}&echostr={sent}");
         let request = self.request(Method::GET, &query, Bytes::new());
         let request = request.map_err(|error| Fault::unsent(&error));
-        let answer = send(&mut service, request).await;
-        let status = answer.as_ref().ok().map(Response::status);
+        let request = request.map(|request| request.map(Full::new));
+        let answer = send(&Mutex::new(service), request, Duration::ZERO).await;
+        let status = answer.response.as_ref().ok().map(Response::status);
         let fault = answer
+            .response
             .and_then(|answer| check_echo(&answer, &echostr))
             .err();
-        Delivery::new(Duration::ZERO, query, status, fault)
+        Delivery::new(Duration::ZERO, answer.took, query, status, fault)
     }
 
     /// A request with WeChat's headers.

@@ -44,6 +44,7 @@ impl fmt::Display for Transcript {
 #[must_use]
 pub struct Delivery {
     at: Duration,
+    took: Duration,
     query: String,
     status: Option<StatusCode>,
     fault: Option<Fault>,
@@ -52,12 +53,14 @@ pub struct Delivery {
 impl Delivery {
     pub(super) fn new(
         at: Duration,
+        took: Duration,
         query: String,
         status: Option<StatusCode>,
         fault: Option<Fault>,
     ) -> Self {
         Self {
             at,
+            took,
             query,
             status,
             fault,
@@ -67,6 +70,11 @@ impl Delivery {
     /// When it was sent, counted from the message's first delivery.
     pub fn at(&self) -> Duration {
         self.at
+    }
+
+    /// How long WeChat waited, until it had the answer or did without.
+    pub fn took(&self) -> Duration {
+        self.took
     }
 
     /// The query string that WeChat added to the URL.

@@ -23,13 +23,15 @@ mod signature;
 #[cfg(feature = "simulator")]
 mod simulator;
 #[cfg(feature = "simulator")]
+mod simulator_mishaps;
+#[cfg(feature = "simulator")]
 mod simulator_modes;
 #[cfg(feature = "simulator")]
 mod stack;
 mod store;
 mod xml;
 
-/// This many cases of a property, or more of them where PROPTEST_CASES asks for more.
+/// This many cases of a property, or more of them where `PROPTEST_CASES` asks for more.
 fn cases(least: u32) -> Config {
     let config = Config::default();
     Config {
