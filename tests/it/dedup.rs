@@ -19,9 +19,11 @@ use tower_wechat::{
     },
 };
 
+mod bounds;
 mod connections;
 mod late;
 mod load;
+mod mistakes;
 mod nodes;
 mod races;
 #[cfg(feature = "simulator")]
@@ -32,12 +34,19 @@ mod timing;
 type Verdict = Result<Response<Full<Bytes>>, BoxError>;
 
 /// The inner service's side: each run tells of itself here, and waits for its verdict.
-struct Runs(mpsc::UnboundedReceiver<(Run, oneshot::Sender<Verdict>)>);
+struct Runs(mpsc::UnboundedReceiver<(Option<Run>, oneshot::Sender<Verdict>)>);
 
 impl Runs {
     /// The next run, which has begun or will without further ado.
     async fn next(&mut self) -> (Run, oneshot::Sender<Verdict>) {
-        self.0.recv().await.expect("a run")
+        let (run, verdict) = self.0.recv().await.expect("a run");
+        (run.expect("a run's number"), verdict)
+    }
+
+    /// The next run that has begun by now, which need not say its number.
+    fn verdict(&mut self) -> Option<oneshot::Sender<Verdict>> {
+        let (_, verdict) = self.0.try_recv().ok()?;
+        Some(verdict)
     }
 
     #[track_caller]
@@ -47,11 +56,23 @@ impl Runs {
 }
 
 fn stack<St: Store>(layer: &DedupLayer<St>) -> (impl Delivers + use<St>, Runs) {
+    let (inner, runs) = inner();
+    (layer.layer(inner), runs)
+}
+
+/// A service whose runs end when and how the test wants.
+fn inner() -> (
+    impl Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = BoxError, Future: Send>
+    + Clone
+    + Send
+    + 'static,
+    Runs,
+) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let inner = service_fn(move |request: Request<Verified>| {
         let sender = sender.clone();
         async move {
-            let run = *request.extensions().get::<Run>().expect("a run's number");
+            let run = request.extensions().get::<Run>().copied();
             let (verdict, decided) = oneshot::channel();
             sender.send((run, verdict)).expect("the test still runs");
             decided
@@ -59,7 +80,7 @@ fn stack<St: Store>(layer: &DedupLayer<St>) -> (impl Delivers + use<St>, Runs) {
                 .expect("a test drops the verdict to make the run panic")
         }
     });
-    (layer.layer(inner), Runs(receiver))
+    (inner, Runs(receiver))
 }
 
 /// A finished stack, and what the tests do with it.
@@ -71,18 +92,21 @@ trait Delivers:
 {
     /// Delivers `body` from a task of its own, as a server does, and lets it get as far as it can.
     async fn deliver(&self, body: &str) -> JoinHandle<(StatusCode, Bytes)> {
+        let delivery = self.start(body);
+        settle().await;
+        delivery
+    }
+
+    /// Delivers `body` from a task that has not begun.
+    fn start(&self, body: &str) -> JoinHandle<(StatusCode, Bytes)> {
         let request = Request::new(Verified::assume(body.to_owned()));
         let delivery = self.clone().oneshot(request);
-        let task = tokio::spawn(async {
+        tokio::spawn(async {
             let response = delivery.await.unwrap();
             let status = response.status();
-            (
-                status,
-                response.into_body().collect().await.unwrap().to_bytes(),
-            )
-        });
-        settle().await;
-        task
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            (status, body)
+        })
     }
 }
 
