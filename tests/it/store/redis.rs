@@ -1,13 +1,20 @@
 //! The suite on a Redis, and what is Redis' own.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
 use redis::{AsyncCommands, Script, aio::MultiplexedConnection};
 use tokio::runtime::{Builder, Runtime};
-use tower_wechat::dedup::{
-    Key, Outcome, RedisStore,
-    redis::ErrorKind,
-    store::{Owner, Store, Times},
+use tower::{Layer, ServiceExt, service_fn};
+use tower_wechat::{
+    DedupLayer, Verified,
+    dedup::{
+        Key, Outcome, RedisStore,
+        redis::ErrorKind,
+        store::{Owner, Store, Times},
+    },
 };
 
 use super::{
@@ -104,6 +111,27 @@ async fn a_claim_and_a_completion_are_one_round_trip_each() {
     assert_eq!(calls(&mut connection, "evalsha").await, 20);
     assert_eq!(calls(&mut connection, "eval").await, 2);
     assert_eq!(calls(&mut connection, "script|load").await, 0);
+}
+
+#[tokio::test]
+async fn a_new_message_is_two_round_trips_and_a_known_one_none() {
+    let server = Server::start();
+    let mut connection = server.connect().await;
+    let inner = service_fn(|_: Request<Verified>| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("reply")))
+    });
+    let node = DedupLayer::with_store(RedisStore::new(connection.clone())).layer(inner);
+    for message in 0..10 {
+        for _delivery in 0..2 {
+            let request = Request::new(Verified::assume(vec![message]));
+            let answer = node.clone().oneshot(request).await.unwrap();
+            assert_eq!(
+                answer.into_body().collect().await.unwrap().to_bytes(),
+                "reply"
+            );
+        }
+    }
+    assert_eq!(calls(&mut connection, "evalsha").await, 20);
 }
 
 #[tokio::test]

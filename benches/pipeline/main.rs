@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench pipeline` runs it. Compare ratios within one run: absolute times depend on the
 //! machine and on its other guests. The first group is whole requests, each made before the clock
-//! starts; what a row has more than the one above it in the second group is what a layer adds.
+//! starts; what a row has more than the one above it in "behind the
+//! signature" is what a layer adds. With the feature `redis` it starts a `redis-server` of its own.
 #![allow(missing_docs, reason = "Criterion's macros write public items")]
 #![allow(
     clippy::expect_used,
@@ -16,9 +17,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use aes::Aes256;
 use bytes::Bytes;
-use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
 use criterion::{
     BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
@@ -28,14 +27,18 @@ use sha1::{Digest, Sha1};
 use tokio::runtime::{self, Runtime};
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_wechat::{
-    Account, DedupLayer, Reply, Verified, VerifySignatureLayer,
+    Account, DedupLayer, Reply, VerifySignatureLayer,
     account::Token,
-    envelope,
     message::VoiceMessage,
     message_fn,
     signature::{Query, Signature},
     xml,
 };
+
+mod dedup;
+mod envelope;
+#[cfg(feature = "redis")]
+mod redis;
 
 fn requests(c: &mut Criterion) {
     let runtime = runtime();
@@ -74,141 +77,6 @@ fn requests(c: &mut Criterion) {
         duplicate,
     );
     whole(&mut group, "forged signature", &runtime, &stack, forged);
-    group.finish();
-}
-
-/// The same round trip in safe mode: open, dedup, parse, handle, render, seal.
-fn encrypted_requests(c: &mut Criterion) {
-    let runtime = runtime();
-    let account = encrypted_account();
-    let stack = ServiceBuilder::new()
-        .layer(VerifySignatureLayer::new(account.clone()))
-        .layer(DedupLayer::in_memory().with_max_messages(10_000))
-        .service(message_fn(echo));
-    let mut ids = ID..;
-    let mut new = || {
-        let (query, body) = sealed(&account, &voice(ids.next().unwrap_or(ID)));
-        let request = Request::post(format!("/wechat?{query}")).body(Full::new(Bytes::from(body)));
-        request.expect("a request")
-    };
-    check(&runtime, &stack, new(), StatusCode::OK, "<xml><Encrypt>");
-
-    let mut group = c.benchmark_group("one encrypted delivery");
-    whole(&mut group, "new message", &runtime, &stack, new);
-    group.finish();
-}
-
-/// Opening and sealing, beside what they are made of.
-fn envelope(c: &mut Criterion) {
-    let account = encrypted_account();
-    let message = voice(ID);
-    let (query, body) = sealed(&account, &message);
-    let query = Query::parse(&query).expect("a query");
-    let opened = envelope::open(&account, &query, body.as_bytes()).expect("opens");
-    let reply = Reply::text(SPOKEN);
-    let addressing = tower_wechat::reply::Addressing::answering(message.as_bytes()).expect("reads");
-    let reply = reply
-        .to_xml(&addressing, 1_718_000_001)
-        .expect("renders")
-        .expect("a document");
-
-    let mut group = c.benchmark_group("envelope");
-    let start = body.find("CDATA[").expect("a section") + "CDATA[".len();
-    let end = body.find("]]>").expect("its end");
-    let encrypt = &body[start..end];
-    group.bench_function("a voice message's SHA-1, base64 and AES, bare", |b| {
-        b.iter(|| bare_open(black_box(encrypt)));
-    });
-    group.bench_function("a voice message opened", |b| {
-        b.iter(|| envelope::open(&account, &query, black_box(body.as_bytes())));
-    });
-    group.bench_function(
-        "a text reply's random bytes, SHA-1, base64 and AES, bare",
-        |b| {
-            b.iter(|| bare_seal(black_box(&reply)));
-        },
-    );
-    group.bench_function("a text reply sealed", |b| {
-        b.iter(|| opened.seal(black_box(reply.as_bytes())));
-    });
-    group.finish();
-}
-
-/// What no way of opening can do without.
-fn bare_open(encrypt: &str) -> (usize, [u8; 20]) {
-    let digest = Sha1::digest(encrypt);
-    let mut buffer = base64_simd::STANDARD
-        .decode_to_vec(encrypt)
-        .expect("base64");
-    let (key, iv) = KEY_BYTES;
-    let cipher = cbc::Decryptor::<Aes256>::new(&key.into(), &iv.into());
-    let plaintext = cipher
-        .decrypt_padded::<NoPadding>(&mut buffer)
-        .expect("whole blocks");
-    (plaintext.len(), digest.into())
-}
-
-/// And of sealing: the random bytes come from the operating system each time.
-fn bare_seal(reply: &str) -> (String, [u8; 20]) {
-    let mut buffer = Vec::with_capacity(reply.len() + 70);
-    buffer.extend_from_slice(&[7; 20]);
-    getrandom::fill(&mut buffer).expect("random bytes");
-    buffer.extend_from_slice(reply.as_bytes());
-    buffer.extend_from_slice(APP_ID.as_bytes());
-    let length = buffer.len().next_multiple_of(32);
-    buffer.resize(length, 7);
-    let (key, iv) = KEY_BYTES;
-    let cipher = cbc::Encryptor::<Aes256>::new(&key.into(), &iv.into());
-    let ciphertext = cipher
-        .encrypt_padded::<NoPadding>(&mut buffer, length)
-        .expect("whole blocks");
-    let encrypt = base64_simd::STANDARD.encode_to_string(ciphertext);
-    let digest = Sha1::digest(&encrypt);
-    (encrypt, digest.into())
-}
-
-/// The same message and handler with fewer layers each time.
-fn layers(c: &mut Criterion) {
-    let runtime = runtime();
-    let body = Bytes::from(voice(ID));
-    let mut ids = ID..;
-    let new = || Request::new(Verified::assume(voice(ids.next().unwrap_or(ID))));
-    let same = || Request::new(Verified::assume(body.clone()));
-
-    let handler = message_fn(echo);
-    let dedup = DedupLayer::in_memory().with_max_messages(10_000);
-    let deduped = ServiceBuilder::new().layer(dedup).service(handler.clone());
-
-    let mut group = c.benchmark_group("behind the signature");
-    whole(&mut group, "handler alone", &runtime, &handler, same);
-    whole(
-        &mut group,
-        "dedup and handler, new message",
-        &runtime,
-        &deduped,
-        new,
-    );
-    whole(&mut group, "dedup, duplicate", &runtime, &deduped, same);
-
-    // What it costs does not depend on how many messages are known.
-    let full = ServiceBuilder::new()
-        .layer(DedupLayer::in_memory())
-        .service(message_fn(echo));
-    runtime.block_on(async {
-        for id in 0..100_000 {
-            let request = Request::new(Verified::assume(voice(ID + 1_000_000_000 + id)));
-            // The error is `Infallible`.
-            let _ = full.clone().oneshot(request).await;
-        }
-    });
-    let mut ids = ID..;
-    let new = || Request::new(Verified::assume(voice(ids.next().unwrap_or(ID))));
-    let name = "dedup and handler, new message among 100 000";
-    whole(&mut group, name, &runtime, &full, new);
-    let last = Bytes::from(voice(ID + 1_000_000_000 + 99_999));
-    let known = || Request::new(Verified::assume(last.clone()));
-    let name = "dedup, duplicate among 100 000";
-    whole(&mut group, name, &runtime, &full, known);
     group.finish();
 }
 
@@ -318,29 +186,6 @@ fn account() -> Account {
     Account::plain(TOKEN).expect("a token")
 }
 
-fn encrypted_account() -> Account {
-    Account::encrypted(TOKEN, APP_ID, KEY).expect("an account")
-}
-
-/// The query and the body with which WeChat delivers `message` now.
-fn sealed(account: &Account, message: &str) -> (String, String) {
-    let sealed = envelope::seal(account, message.as_bytes()).expect("seals");
-    let timestamp = sealed.timestamp().to_string();
-    let token = Token::new(TOKEN).expect("a token");
-    let signature = Signature::new(&token, &[&timestamp, sealed.nonce()]);
-    let query = format!(
-        "signature={signature}&timestamp={timestamp}&nonce={}&openid=oW3xTt0mZr6uQkYb1LsNdEvCjPhA\
-         &encrypt_type=aes&msg_signature={}",
-        sealed.nonce(),
-        sealed.msg_signature()
-    );
-    let body = format!(
-        "<xml><Encrypt><![CDATA[{}]]></Encrypt><ToUserName>gh_5d1c0e94a7b3</ToUserName></xml>",
-        sealed.encrypt()
-    );
-    (query, body)
-}
-
 /// Fresh for five minutes, which is longer than a group takes.
 fn signed_query() -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -370,13 +215,6 @@ fn voice(msg_id: u64) -> String {
 /// As long as real ones are, 40 bytes with timestamp and nonce.
 const TOKEN: &str = "k7Qm2xWf9LcTz4Rb8VnY";
 
-const APP_ID: &str = "wx0a1b2c3d4e5f6071";
-
-const KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
-
-/// Any: how long it takes does not depend on it.
-const KEY_BYTES: ([u8; 32], [u8; 16]) = ([0x5a; 32], [0xa5; 16]);
-
 const NONCE: &str = "1532145745";
 
 const SPOKEN: &str = "腾讯微信团队";
@@ -389,10 +227,17 @@ const BATCH: u64 = 256;
 criterion_group!(
     benches,
     requests,
-    encrypted_requests,
-    layers,
+    envelope::requests,
+    dedup::layers,
+    dedup::joining,
+    dedup::threads,
     signature,
-    envelope,
+    envelope::envelope,
     message
 );
+#[cfg(feature = "redis")]
+criterion_group!(redis_benches, redis::store);
+#[cfg(not(feature = "redis"))]
 criterion_main!(benches);
+#[cfg(feature = "redis")]
+criterion_main!(benches, redis_benches);

@@ -1,0 +1,189 @@
+//! What dedup adds to a verified request.
+
+use std::{
+    convert::Infallible,
+    hint::black_box,
+    sync::{Arc, Barrier},
+    thread,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use criterion::Criterion;
+use futures_util::future::join_all;
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::{sync::Semaphore, task::yield_now};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_wechat::{DedupLayer, Verified, message_fn};
+
+use crate::{ID, echo, runtime, voice, whole};
+
+/// The same message and handler with fewer layers each time.
+pub(crate) fn layers(c: &mut Criterion) {
+    let runtime = runtime();
+    let body = Bytes::from(voice(ID));
+    let mut ids = ID..;
+    let new = || Request::new(Verified::assume(voice(ids.next().unwrap_or(ID))));
+    let same = || Request::new(Verified::assume(body.clone()));
+
+    let handler = message_fn(echo);
+    let dedup = DedupLayer::in_memory().with_max_messages(10_000);
+    let deduped = ServiceBuilder::new().layer(dedup).service(handler.clone());
+
+    let mut group = c.benchmark_group("behind the signature");
+    whole(&mut group, "handler alone", &runtime, &handler, same);
+    whole(
+        &mut group,
+        "dedup and handler, new message",
+        &runtime,
+        &deduped,
+        new,
+    );
+    whole(&mut group, "dedup, duplicate", &runtime, &deduped, same);
+
+    // What it costs does not depend on how many messages are known.
+    let full = among_many();
+    let mut ids = ID..;
+    let new = || Request::new(Verified::assume(voice(ids.next().unwrap_or(ID))));
+    let name = "dedup and handler, new message among 100 000";
+    whole(&mut group, name, &runtime, &full, new);
+    let last = Bytes::from(voice(LAST_OF_MANY));
+    let known = || Request::new(Verified::assume(last.clone()));
+    let name = "dedup, duplicate among 100 000";
+    whole(&mut group, name, &runtime, &full, known);
+    group.finish();
+}
+
+/// A delivery that comes while its message runs, from its arrival to its answer: 64 of them wait at a time.
+pub(crate) fn joining(c: &mut Criterion) {
+    let runtime = runtime();
+    let gate = Arc::new(Semaphore::new(0));
+    let inner = service_fn({
+        let gate = Arc::clone(&gate);
+        move |_: Request<Verified>| {
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.acquire().await.expect("open").forget();
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("reply")))
+            }
+        }
+    });
+    let service = DedupLayer::in_memory()
+        .with_max_messages(10_000)
+        .with_max_waiting(JOINING)
+        .layer(inner);
+    let mut ids = ID..;
+    let mut group = c.benchmark_group("joining a run");
+    group.bench_function("64 deliveries of one message, each", |b| {
+        b.iter_custom(|count| {
+            runtime.block_on(async {
+                let mut elapsed = Duration::ZERO;
+                for _ in 0..count {
+                    let body = Bytes::from(voice(ids.next().unwrap_or(ID)));
+                    let start = Instant::now();
+                    let deliveries = (0..JOINING).map(|_| {
+                        let request = Request::new(Verified::assume(body.clone()));
+                        service.clone().oneshot(request)
+                    });
+                    let opening = async {
+                        yield_now().await;
+                        gate.add_permits(1);
+                    };
+                    black_box(tokio::join!(join_all(deliveries), opening));
+                    elapsed += start.elapsed();
+                }
+                elapsed / 64
+            })
+        });
+    });
+    group.finish();
+}
+
+/// Servers with a runtime for each thread share one table. A row's time is what a request takes its thread.
+pub(crate) fn threads(c: &mut Criterion) {
+    let full = among_many();
+    let mut next = ID;
+    let mut group = c.benchmark_group("threads");
+    for threads in [1, 2] {
+        group.bench_function(
+            format!("new messages among 100 000, {threads} at a time"),
+            |b| {
+                b.iter_custom(|count| {
+                    let first = next;
+                    next += count * threads;
+                    beside(threads, &full, |thread| {
+                        (0..count).map(move |number| voice(first + thread * count + number).into())
+                    })
+                });
+            },
+        );
+        group.bench_function(
+            format!("duplicates among 100 000, {threads} at a time"),
+            |b| {
+                let last = Bytes::from(voice(LAST_OF_MANY));
+                b.iter_custom(|count| beside(threads, &full, |_| (0..count).map(|_| last.clone())));
+            },
+        );
+    }
+    group.finish();
+}
+
+/// How long each of the threads takes for its bodies, while the others are busy with theirs.
+fn beside<S, I>(threads: u64, service: &S, bodies: impl Fn(u64) -> I) -> Duration
+where
+    S: Service<Request<Verified>, Error = Infallible> + Clone + Send,
+    I: Iterator<Item = Bytes>,
+{
+    let barrier = Barrier::new(usize::try_from(threads).expect("few"));
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|thread| {
+                let requests: Vec<_> = bodies(thread)
+                    .map(|body| Request::new(Verified::assume(body)))
+                    .collect();
+                let barrier = &barrier;
+                let service = service.clone();
+                scope.spawn(move || {
+                    runtime().block_on(async {
+                        barrier.wait();
+                        let start = Instant::now();
+                        for request in requests {
+                            // The error is `Infallible`.
+                            let _ = black_box(service.clone().oneshot(request).await);
+                        }
+                        start.elapsed()
+                    })
+                })
+            })
+            .collect();
+        let elapsed = workers
+            .into_iter()
+            .map(|worker| worker.join().expect("no panic"));
+        elapsed.max().unwrap_or_default()
+    })
+}
+
+/// A table with as many messages as it takes, whose last one's reply is still kept.
+fn among_many()
+-> impl Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = Infallible> + Clone + Send
+{
+    let full = ServiceBuilder::new()
+        .layer(DedupLayer::in_memory())
+        .service(message_fn(echo));
+    runtime().block_on(async {
+        for id in 0..MANY {
+            let request = Request::new(Verified::assume(voice(LAST_OF_MANY - id)));
+            // The error is `Infallible`.
+            let _ = full.clone().oneshot(request).await;
+        }
+    });
+    full
+}
+
+const MANY: u64 = 100_000;
+
+/// Far from the ids that the rows count on from.
+const LAST_OF_MANY: u64 = ID - 1_000_000_000;
+
+const JOINING: usize = 64;

@@ -1,0 +1,140 @@
+//! Safe mode.
+
+use std::hint::black_box;
+
+use aes::Aes256;
+use bytes::Bytes;
+use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
+use criterion::Criterion;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use sha1::{Digest, Sha1};
+use tower::ServiceBuilder;
+use tower_wechat::{
+    Account, DedupLayer, Reply, VerifySignatureLayer,
+    account::Token,
+    envelope, message_fn, reply,
+    signature::{Query, Signature},
+};
+
+use crate::{ID, SPOKEN, TOKEN, check, echo, runtime, voice, whole};
+
+/// The same round trip in safe mode: open, dedup, parse, handle, render, seal.
+pub(crate) fn requests(c: &mut Criterion) {
+    let runtime = runtime();
+    let account = encrypted_account();
+    let stack = ServiceBuilder::new()
+        .layer(VerifySignatureLayer::new(account.clone()))
+        .layer(DedupLayer::in_memory().with_max_messages(10_000))
+        .service(message_fn(echo));
+    let mut ids = ID..;
+    let mut new = || {
+        let (query, body) = sealed(&account, &voice(ids.next().unwrap_or(ID)));
+        let request = Request::post(format!("/wechat?{query}")).body(Full::new(Bytes::from(body)));
+        request.expect("a request")
+    };
+    check(&runtime, &stack, new(), StatusCode::OK, "<xml><Encrypt>");
+
+    let mut group = c.benchmark_group("one encrypted delivery");
+    whole(&mut group, "new message", &runtime, &stack, new);
+    group.finish();
+}
+
+/// Opening and sealing, beside what they are made of.
+pub(crate) fn envelope(c: &mut Criterion) {
+    let account = encrypted_account();
+    let message = voice(ID);
+    let (query, body) = sealed(&account, &message);
+    let query = Query::parse(&query).expect("a query");
+    let opened = envelope::open(&account, &query, body.as_bytes()).expect("opens");
+    let reply = Reply::text(SPOKEN);
+    let addressing = reply::Addressing::answering(message.as_bytes()).expect("reads");
+    let reply = reply
+        .to_xml(&addressing, 1_718_000_001)
+        .expect("renders")
+        .expect("a document");
+
+    let mut group = c.benchmark_group("envelope");
+    let start = body.find("CDATA[").expect("a section") + "CDATA[".len();
+    let end = body.find("]]>").expect("its end");
+    let encrypt = &body[start..end];
+    group.bench_function("a voice message's SHA-1, base64 and AES, bare", |b| {
+        b.iter(|| bare_open(black_box(encrypt)));
+    });
+    group.bench_function("a voice message opened", |b| {
+        b.iter(|| envelope::open(&account, &query, black_box(body.as_bytes())));
+    });
+    group.bench_function(
+        "a text reply's random bytes, SHA-1, base64 and AES, bare",
+        |b| {
+            b.iter(|| bare_seal(black_box(&reply)));
+        },
+    );
+    group.bench_function("a text reply sealed", |b| {
+        b.iter(|| opened.seal(black_box(reply.as_bytes())));
+    });
+    group.finish();
+}
+
+/// What no way of opening can do without.
+fn bare_open(encrypt: &str) -> (usize, [u8; 20]) {
+    let digest = Sha1::digest(encrypt);
+    let mut buffer = base64_simd::STANDARD
+        .decode_to_vec(encrypt)
+        .expect("base64");
+    let (key, iv) = KEY_BYTES;
+    let cipher = cbc::Decryptor::<Aes256>::new(&key.into(), &iv.into());
+    let plaintext = cipher
+        .decrypt_padded::<NoPadding>(&mut buffer)
+        .expect("whole blocks");
+    (plaintext.len(), digest.into())
+}
+
+/// And of sealing: the random bytes come from the operating system each time.
+fn bare_seal(reply: &str) -> (String, [u8; 20]) {
+    let mut buffer = Vec::with_capacity(reply.len() + 70);
+    buffer.extend_from_slice(&[7; 20]);
+    getrandom::fill(&mut buffer).expect("random bytes");
+    buffer.extend_from_slice(reply.as_bytes());
+    buffer.extend_from_slice(APP_ID.as_bytes());
+    let length = buffer.len().next_multiple_of(32);
+    buffer.resize(length, 7);
+    let (key, iv) = KEY_BYTES;
+    let cipher = cbc::Encryptor::<Aes256>::new(&key.into(), &iv.into());
+    let ciphertext = cipher
+        .encrypt_padded::<NoPadding>(&mut buffer, length)
+        .expect("whole blocks");
+    let encrypt = base64_simd::STANDARD.encode_to_string(ciphertext);
+    let digest = Sha1::digest(&encrypt);
+    (encrypt, digest.into())
+}
+
+fn encrypted_account() -> Account {
+    Account::encrypted(TOKEN, APP_ID, KEY).expect("an account")
+}
+
+/// The query and the body with which WeChat delivers `message` now.
+fn sealed(account: &Account, message: &str) -> (String, String) {
+    let sealed = envelope::seal(account, message.as_bytes()).expect("seals");
+    let timestamp = sealed.timestamp().to_string();
+    let token = Token::new(TOKEN).expect("a token");
+    let signature = Signature::new(&token, &[&timestamp, sealed.nonce()]);
+    let query = format!(
+        "signature={signature}&timestamp={timestamp}&nonce={}&openid=oW3xTt0mZr6uQkYb1LsNdEvCjPhA\
+         &encrypt_type=aes&msg_signature={}",
+        sealed.nonce(),
+        sealed.msg_signature()
+    );
+    let body = format!(
+        "<xml><Encrypt><![CDATA[{}]]></Encrypt><ToUserName>gh_5d1c0e94a7b3</ToUserName></xml>",
+        sealed.encrypt()
+    );
+    (query, body)
+}
+
+const APP_ID: &str = "wx0a1b2c3d4e5f6071";
+
+const KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
+
+/// Any: how long it takes does not depend on it.
+const KEY_BYTES: ([u8; 32], [u8; 16]) = ([0x5a; 32], [0xa5; 16]);
