@@ -243,7 +243,8 @@ impl<St: Store> Delivery<St> {
     }
 }
 
-/// Counts a hang-up, unless the delivery is answered after all.
+/// Counts a hang-up, unless the delivery is answered after all. Whoever sends one message again and again
+/// cannot spend what all messages of the account have.
 struct HangUp<'a, St> {
     delivery: &'a Delivery<St>,
     is_answered: bool,
@@ -251,10 +252,13 @@ struct HangUp<'a, St> {
 
 impl<St> Drop for HangUp<'_, St> {
     fn drop(&mut self) {
-        if !self.is_answered {
-            let Delivery {
-                shared, account, ..
-            } = self.delivery;
+        let Delivery {
+            shared,
+            key,
+            account,
+            ..
+        } = self.delivery;
+        if !self.is_answered && shared.table().hang_up(*key) {
             shared.node.hang_ups.count(account, Instant::now());
         }
     }

@@ -165,7 +165,8 @@ impl<St: Store> DedupLayer<St> {
 
     /// Keeps a reply so long for later deliveries; the default is 60 s.
     ///
-    /// WeChat's last delivery comes 10 to 15 s after the first.
+    /// WeChat's last delivery comes 10 to 15 s after the first. A store keeps a reply for 11 s at least, so that
+    /// its nodes agree on who sends one that nobody has come for.
     #[must_use]
     pub fn with_reply_ttl(mut self, ttl: Duration) -> Self {
         self.shared.settings_mut().limits.reply_ttl = ttl;

@@ -15,6 +15,7 @@ use super::{
     remote::Remote,
     store::{Alone, Store, Times},
     table::{FOREVER, Limits, Table},
+    task::FETCH_WAIT,
 };
 use crate::{Reply, signature::Verified};
 
@@ -106,10 +107,12 @@ impl<St> Shared<St> {
     /// How long what is known of a message is kept that can be delivered again for `replayable`.
     pub(super) fn times(&self, replayable: Duration) -> Times {
         let mark = self.settings.mark_ttl.max(replayable);
-        let mark = mark.clamp(LEASE, FOREVER);
+        // While a node may still give the reply to a delivery or hand it over, the store has to know of it.
+        let least = LEASE + FETCH_WAIT;
+        let mark = mark.clamp(least, FOREVER);
         Times {
             lease: LEASE,
-            reply: self.limits().reply_ttl.min(mark),
+            reply: self.limits().reply_ttl.clamp(least, mark),
             mark,
         }
     }

@@ -58,6 +58,7 @@ enum State {
         waiting: watch::Sender<()>,
         first_seen: Instant,
         acknowledged: bool,
+        hang_ups: u8,
         /// The store has given the reply to a delivery before the owner heard of it.
         fetched: bool,
     },
@@ -174,6 +175,7 @@ impl Table {
             waiting: sender,
             first_seen: arrival,
             acknowledged: false,
+            hang_ups: 0,
             fetched: false,
         };
         self.entries.insert(key, Entry { owner, state });
@@ -193,6 +195,19 @@ impl Table {
             State::Running { first_seen, .. } => Some(first_seen),
             _ => None,
         }
+    }
+
+    /// Notes that WeChat has been left to hang up on a delivery of a running message; `false` if that has
+    /// happened as often as WeChat delivers it.
+    pub(super) fn hang_up(&mut self, key: Key) -> bool {
+        let Some(State::Running { hang_ups, .. }) =
+            self.entries.get_mut(&key).map(|entry| &mut entry.state)
+        else {
+            return true;
+        };
+        let is_wechats = *hang_ups < DELIVERIES;
+        *hang_ups = hang_ups.saturating_add(1);
+        is_wechats
     }
 
     /// Whether any delivery waits for a running message.
@@ -412,6 +427,9 @@ impl Table {
 fn after(now: Instant, ttl: Duration) -> Instant {
     now + ttl.min(FOREVER)
 }
+
+/// How often WeChat delivers a message: by its own words three times, by some logs four.
+const DELIVERIES: u8 = 4;
 
 pub(super) const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 

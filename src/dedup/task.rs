@@ -414,7 +414,7 @@ const RENEWAL: Duration = Duration::from_secs(1);
 
 /// A reply that no delivery has come for by now has none to come for it: WeChat delivers again at once after
 /// it has hung up.
-const FETCH_WAIT: Duration = Duration::from_secs(6);
+pub(super) const FETCH_WAIT: Duration = Duration::from_secs(6);
 
 const FIRST_POLL: Duration = Duration::from_millis(50);
 const LAST_POLL: Duration = Duration::from_millis(400);

@@ -86,6 +86,29 @@ async fn a_reply_that_nobody_comes_for_is_handed_over_after_six_seconds() {
     check(&after.await.unwrap(), 200, "success");
 }
 
+/// The store keeps the reply for as long as it may be somebody's to hand over, whatever the settings say.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_is_hardly_kept_is_handed_over_all_the_same() {
+    let late = Late::default();
+    let layer = DedupLayer::with_store(store::MemoryStore::new())
+        .with_reply_ttl(Duration::ZERO)
+        .with_mark_ttl(Duration::ZERO)
+        .with_late_reply({
+            let late = Arc::clone(&late);
+            move |reply| {
+                late.lock().unwrap().push(reply);
+                std::future::ready(())
+            }
+        });
+    let (stack, mut runs) = stack(&layer);
+    stack.deliver(&text("user", "1", "hi")).await.abort();
+    runs.next().await.1.send(Ok(ok("reply"))).unwrap();
+    settle().await;
+    advance(Duration::from_secs(6)).await;
+    settle().await;
+    assert_eq!(causes(&late), [LateCause::Unfetched]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_final_failure_of_an_acknowledged_message_is_handed_over() {
     let (layer, late) = collecting(DedupLayer::in_memory().with_retry_delays([]));

@@ -123,6 +123,23 @@ async fn after_twenty_hang_ups_first_deliveries_are_acknowledged() {
     check(&delivery.await.unwrap(), 503, "");
 }
 
+/// A captured delivery, sent again and again while its message runs, is no reason to give up on the others.
+#[tokio::test(start_paused = true)]
+async fn one_message_does_not_spend_the_budget_of_all() {
+    let stack = DedupLayer::in_memory()
+        .with_max_waiting(100)
+        .layer(forever());
+    let mut replayed = Vec::new();
+    for _ in 0..50 {
+        replayed.push(stack.deliver(&text("user", "1", "hi")).await);
+    }
+    for delivery in replayed {
+        check(&delivery.await.unwrap(), 503, "");
+    }
+    let delivery = stack.deliver(&text("user", "2", "hi")).await;
+    check(&delivery.await.unwrap(), 503, "");
+}
+
 const NOW: u64 = 1_735_689_600;
 
 /// A request that WeChat has signed `age` seconds ago, for the account called `account`.
