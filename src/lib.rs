@@ -8,6 +8,13 @@
 //! use tower::{BoxError, ServiceBuilder};
 //! use tower_wechat::{Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn};
 //!
+//! async fn answer(message: Message) -> Result<Reply, BoxError> {
+//!     Ok(match message {
+//!         Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_else(|| "?".into())),
+//!         _ => Reply::success(),
+//!     })
+//! }
+//!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
 //! let account = Account::encrypted(
@@ -18,12 +25,7 @@
 //! let wechat = ServiceBuilder::new()
 //!     .layer(VerifySignatureLayer::new(account))
 //!     .layer(DedupLayer::in_memory())
-//!     .service(message_fn(|message: Message| async move {
-//!         Ok::<_, BoxError>(match message {
-//!             Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_else(|| "?".into())),
-//!             _ => Reply::success(),
-//!         })
-//!     }));
+//!     .service(message_fn(answer));
 //! let app = axum::Router::new().route_service("/wechat", wechat);
 //! axum::serve(tokio::net::TcpListener::bind("127.0.0.1:8080").await?, app).await?;
 //! # Ok(())
@@ -71,6 +73,47 @@
 //! - `simulator`: WeChat's side of the wire, for tests and local development.
 //! - `tracing`: log events through the `tracing` crate, for refusals, failed runs and unreadable bodies.
 //!   Without it the crate logs nothing.
+//!
+//! # Before it goes live
+//!
+//! 1. **Mode.** Choose 安全模式 (safe mode) in the console, and [`Account::encrypted`]. Plain mode does not protect
+//!    what is in a message. A token or a key is changed without a gap with
+//!    [`with_previous_token`](Account::with_previous_token) and
+//!    [`with_previous_aes_key`](Account::with_previous_aes_key).
+//! 2. **What stands in front.** The URL is on port 80 or 443, over TLS. The proxy passes path, query and body on
+//!    as they came, waits for 7 s or more, hangs up when WeChat does, and sends no POST again by itself
+//!    ([`dedup`] has nginx' words for that). Its log leaves the query out, which is as good as a signature for
+//!    [five minutes](VerifySignatureLayer::with_freshness).
+//! 3. **Clock.** A timestamp of more than five minutes from this machine's clock is refused: keep the clock
+//!    synchronised. All refused with [`Stale`](signature::RefusalKind::Stale) means that it is not.
+//! 4. **Several nodes.** WeChat's retries go to any of them: give them one store
+//!    ([`DedupLayer::with_store`]), a Redis with `noeviction` and a prefix of its own for each deployment, or else a
+//!    retry on another node runs the message again.
+//! 5. **The handler.** It has about 14 s for an answer that the user sees as the reply, and
+//!    [60 s](DedupLayer::with_run_timeout) in all. It may run again after a crash, so what must not
+//!    happen twice is fenced by the message's id and the [`Run`](dedup::Run)'s number.
+//! 6. **Late replies.** Say what becomes of them: [`with_late_reply`](DedupLayer::with_late_reply) and the
+//!    customer-service API, or a [`with_fallback`](DedupLayer::with_fallback) that asks the user to write again.
+//! 7. **Limits.** [`dedup`] lists its bounds and what happens there; a body has
+//!    [64 KiB and 2 s](VerifySignatureLayer::with_body_limit). A limit on concurrency belongs behind
+//!    [`DedupLayer`], where duplicates take no permit of it.
+//! 8. **Shutdown.** Stop accepting, then [`drain`](DedupLayer::drain), then exit:
+//!
+//!    ```no_run
+//!    # use std::{convert::Infallible, time::Duration};
+//!    # use tower_wechat::DedupLayer;
+//!    # async fn serve(app: axum::Router, dedup: DedupLayer, signal: impl Future<Output = ()> + Send + 'static)
+//!    # -> std::io::Result<()> {
+//!    let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!    axum::serve(listener, app).with_graceful_shutdown(signal).await?;
+//!    dedup.drain(Duration::from_secs(20)).await;
+//!    # Ok(())
+//!    # }
+//!    ```
+//! 9. **What to watch.** Errors in the log: replies that WeChat would refuse, bodies that cannot be read, messages whose
+//!    runs have all failed, a store that is away. Refused callbacks are warnings; a few come from scanners.
+//! 10. **A test.** [`simulator`](crate#features) delivers to the finished stack as WeChat does, and says what the user
+//!     would see.
 //!
 //! # Threat model
 //!
