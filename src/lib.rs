@@ -69,10 +69,37 @@
 //! None is on by default, and turning one on changes nothing that is there without it.
 //!
 //! - `json`: pushes in WeChat's JSON format, and the bodies of the customer-service API.
+//! - `metrics`: counters and times of deliveries and runs through the `metrics` crate, with the names in
+//!   `tower_wechat::metrics`.
 //! - `redis`: `dedup::RedisStore`, for several nodes.
 //! - `simulator`: WeChat's side of the wire, for tests and local development.
-//! - `tracing`: log events through the `tracing` crate, for refusals, failed runs and unreadable bodies.
-//!   Without it the crate logs nothing.
+//! - `tracing`: spans and events through the `tracing` crate, see [below](#spans-and-events). Without it the crate
+//!   logs nothing.
+//!
+//! # Spans and events
+//!
+//! With the feature `tracing`, each request to the signature layer has a span `delivery`, within the server's own, and
+//! each run has a span `run`, in which the handler's own spans and events are. A run is no child of a delivery, since
+//! it goes on when that is over and others wait for it too: its span is a root that
+//! follows from the delivery that started it. All deliveries and runs of one message, on whichever node, have the same
+//! `message_key`, the [`Key`](dedup::Key) in hexadecimal.
+//!
+//! | field | of | value |
+//! |---|---|---|
+//! | `account` | both | the account's [name](Account::with_name) |
+//! | `msg_type`, `event`, `msg_id` | both | what the message says, where that looks like a name or an id |
+//! | `message_key` | both | the message's key; not of a delivery that never came to dedup |
+//! | `outcome` | `delivery` | `refused`, `url_verified`, `run`, `joined`, `kept_reply`, `done`, `acknowledged`, `turned_away`, `passed`, `failed` or `hung_up` |
+//! | `refusal` | `delivery` | the [`RefusalKind`](signature::RefusalKind) |
+//! | `status` | `delivery` | the response's |
+//! | `number` | `run` | the [`Run`](dedup::Run)'s |
+//! | `result` | `run` | `answered`, `failed`, `timed_out`, `panicked`, `lost_lease` or `cut` |
+//! | `duration_seconds` | both | from its beginning to its end |
+//!
+//! Spans are at the level `INFO`. What somebody has to look after, such as a lost reply or an unreadable body, is at
+//! `ERROR`; what may heal by itself, such as a failed run or a store that is away, and refusals are at `WARN`; what belongs
+//! to a slow handler's everyday life is at `DEBUG`. No field is a content, a secret or an OpenID. Text of errors is in
+//! events alone, and is the handler's or the store's own.
 //!
 //! # Before it goes live
 //!
@@ -135,6 +162,8 @@ pub mod dedup;
 pub mod envelope;
 pub mod handler;
 pub mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod observe;
 pub mod reply;
 pub mod signature;

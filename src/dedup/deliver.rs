@@ -32,6 +32,7 @@ pub(super) struct Delivery<St> {
     request: Request<Verified>,
     key: Key,
     account: Arc<str>,
+    observed: observe::Deduped,
     arrival: Instant,
     /// How long ago WeChat signed it, when it arrived.
     age: Duration,
@@ -39,19 +40,24 @@ pub(super) struct Delivery<St> {
 }
 
 impl<St: Store> Delivery<St> {
-    pub(super) fn new(shared: Shared<St>, request: Request<Verified>) -> Self {
+    pub(super) fn new(shared: Shared<St>, mut request: Request<Verified>) -> Self {
         let key = (shared.settings.key)(&request);
         let delivery = request.extensions().get::<Arrival>();
+        let account = delivery.map_or_else(|| Arc::from(""), Arrival::shared_account);
+        let arrival = delivery.map_or_else(Instant::now, |it| Instant::from_std(it.arrival()));
+        let age = delivery.map_or(Duration::ZERO, Arrival::age);
+        // It can be sent again until its timestamp is refused: up to `freshness` ahead of the clock at
+        // first, and as much behind it at last.
+        let replayable = delivery
+            .map_or(Duration::ZERO, Arrival::freshness)
+            .saturating_mul(2);
         Self {
+            observed: observe::Deduped::take(&account, key, request.extensions_mut()),
             key,
-            account: delivery.map_or_else(|| Arc::from(""), Arrival::shared_account),
-            arrival: delivery.map_or_else(Instant::now, |it| Instant::from_std(it.arrival())),
-            age: delivery.map_or(Duration::ZERO, Arrival::age),
-            // It can be sent again until its timestamp is refused: up to `freshness` ahead of the clock at
-            // first, and as much behind it at last.
-            replayable: delivery
-                .map_or(Duration::ZERO, Arrival::freshness)
-                .saturating_mul(2),
+            account,
+            arrival,
+            age,
+            replayable,
             shared,
             request,
         }
@@ -85,9 +91,16 @@ impl<St: Store> Delivery<St> {
                 self.shared.limits(),
             );
             let waited = match claim {
-                Claim::Replied(outcome) => return outcome.into_response(),
-                Claim::Done => return Outcome::success().into_response(),
+                Claim::Replied(outcome) => {
+                    self.observed.gets_reply();
+                    return outcome.into_response();
+                }
+                Claim::Done => {
+                    self.observed.is_done();
+                    return Outcome::success().into_response();
+                }
                 Claim::Join(owner, waiting) => {
+                    self.observed.joins();
                     permit = None;
                     self.wait(owner, waiting).await
                 }
@@ -102,6 +115,7 @@ impl<St: Store> Delivery<St> {
                         owner,
                         times: self.shared.times(self.replayable),
                         request: self.request.clone(),
+                        observed: self.observed.starts_runs(),
                         permit,
                     };
                     let task = claimed.see_through(inner.clone());
@@ -224,7 +238,10 @@ impl<St: Store> Delivery<St> {
         }
         let acknowledged = self.shared.table().acknowledge(self.key, now, limits);
         let outcome = match acknowledged {
-            Acknowledged::Marked => fallback(&self.shared.settings.fallback, &self.request),
+            Acknowledged::Marked => {
+                self.observed.is_acknowledged();
+                fallback(&self.shared.settings.fallback, &self.request)
+            }
             Acknowledged::Replied(outcome) => outcome,
             Acknowledged::Vacant => return None,
         };
@@ -234,7 +251,7 @@ impl<St: Store> Delivery<St> {
     /// A failure in WeChat's eyes, so that it delivers the message again. The connection is closed since
     /// WeChat has given up on it, or will.
     fn turn_away(&self, reason: &'static str) -> Response<Full<Bytes>> {
-        observe::delivery_turned_away(&self.account, reason);
+        self.observed.is_turned_away(reason);
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         let close = HeaderValue::from_static("close");
@@ -256,9 +273,14 @@ impl<St> Drop for HangUp<'_, St> {
             shared,
             key,
             account,
+            observed,
             ..
         } = self.delivery;
-        if !self.is_answered && shared.table().hang_up(*key) {
+        if self.is_answered {
+            return;
+        }
+        observed.hangs_up();
+        if shared.table().hang_up(*key) {
             shared.node.hang_ups.count(account, Instant::now());
         }
     }

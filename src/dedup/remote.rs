@@ -42,7 +42,7 @@ impl<St: Store> Remote<St> {
     }
 
     pub(super) async fn claim(&self, key: Key, owner: Owner, times: Times) -> Result<Claim, Away> {
-        self.unless_away(|| self.store.claim(key, owner, times))
+        self.unless_away("claim", || self.store.claim(key, owner, times))
             .await
     }
 
@@ -54,7 +54,7 @@ impl<St: Store> Remote<St> {
         number: u32,
         times: Times,
     ) -> Result<bool, Away> {
-        self.attempt(self.store.renew(key, owner, number, times))
+        self.attempt("renew", self.store.renew(key, owner, number, times))
             .await
     }
 
@@ -66,7 +66,7 @@ impl<St: Store> Remote<St> {
         acknowledged: bool,
         times: Times,
     ) -> Result<Completed, Away> {
-        self.unless_away(|| {
+        self.unless_away("complete", || {
             self.store
                 .complete(key, owner, outcome, acknowledged, times)
         })
@@ -83,6 +83,7 @@ impl<St: Store> Remote<St> {
         times: Times,
     ) -> Result<Completed, Away> {
         self.attempt(
+            "publish",
             self.store
                 .complete(key, owner, outcome, acknowledged, times),
         )
@@ -90,26 +91,32 @@ impl<St: Store> Remote<St> {
     }
 
     pub(super) async fn acknowledge(&self, key: Key, owner: Owner) -> Result<Acknowledged, Away> {
-        self.unless_away(|| self.store.acknowledge(key, owner))
+        self.unless_away("acknowledge", || self.store.acknowledge(key, owner))
             .await
     }
 
     pub(super) async fn release(&self, key: Key, owner: Owner) -> Result<bool, Away> {
-        self.unless_away(|| self.store.release(key, owner)).await
+        self.unless_away("release", || self.store.release(key, owner))
+            .await
     }
 
-    async fn unless_away<T, F>(&self, operation: impl FnOnce() -> F) -> Result<T, Away>
+    async fn unless_away<T, F>(
+        &self,
+        name: &'static str,
+        operation: impl FnOnce() -> F,
+    ) -> Result<T, Away>
     where
         F: Future<Output = Result<T, St::Error>>,
     {
         if self.health().is_away(Instant::now()) {
             return Err(Away);
         }
-        self.attempt(operation()).await
+        self.attempt(name, operation()).await
     }
 
     async fn attempt<T>(
         &self,
+        name: &'static str,
         operation: impl Future<Output = Result<T, St::Error>>,
     ) -> Result<T, Away> {
         match time::timeout(TIMEOUT, operation).await {
@@ -119,8 +126,8 @@ impl<St: Store> Remote<St> {
                 }
                 return Ok(answer);
             }
-            Ok(Err(error)) => observe::store_failed(&error.into()),
-            Err(_elapsed) => observe::store_silent(TIMEOUT),
+            Ok(Err(error)) => observe::store_failed(name, &error.into()),
+            Err(_elapsed) => observe::store_silent(name, TIMEOUT),
         }
         self.health().failed(Instant::now());
         Err(Away)

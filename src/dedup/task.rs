@@ -45,6 +45,7 @@ pub(super) struct Claimed<St: Store> {
     pub(super) owner: Owner,
     pub(super) times: Times,
     pub(super) request: Request<Verified>,
+    pub(super) observed: observe::Runs,
     pub(super) permit: OwnedSemaphorePermit,
 }
 
@@ -80,6 +81,7 @@ impl<St: Store> Claimed<St> {
             owner,
             times,
             request,
+            observed,
             permit,
         } = self;
         let cut = shared.node.cut.clone();
@@ -89,6 +91,7 @@ impl<St: Store> Claimed<St> {
             owner,
             times,
             request,
+            observed,
             permit: Some(permit),
             is_claimed_in_store: false,
         };
@@ -111,6 +114,7 @@ struct Message<St: Store> {
     owner: Owner,
     times: Times,
     request: Request<Verified>,
+    observed: observe::Runs,
     /// As long as it runs, or its reply is nobody's.
     permit: Option<OwnedSemaphorePermit>,
     is_claimed_in_store: bool,
@@ -132,10 +136,11 @@ impl<St: Store> Message<St> {
                         return;
                     }
                     // Another node has it by now, and what this one did is not wanted.
-                    observe::lease_lost(self.account());
+                    observe::lease_lost(self.account(), self.key);
                     self.is_claimed_in_store = false;
                 }
                 Standing::Replied(outcome) => {
+                    self.observed.have_reply();
                     let verdict = Verdict {
                         outcome,
                         has_failed: false,
@@ -143,6 +148,7 @@ impl<St: Store> Message<St> {
                     return self.hand_over(verdict, Ok(store::Completed::Kept)).await;
                 }
                 Standing::Done => {
+                    self.observed.are_done();
                     let (now, mark_ttl) = (Instant::now(), self.times.mark);
                     return self.shared.table().end(self.key, self.owner, now, mark_ttl);
                 }
@@ -164,6 +170,7 @@ impl<St: Store> Message<St> {
                 }
                 Ok(store::Claim::Running { age, lease }) => {
                     self.seen(age);
+                    self.observed.are_elsewhere();
                     // Not a moment before the lease is over, by the store's clock.
                     time::sleep(pause.min(lease + Duration::from_millis(1))).await;
                 }
@@ -197,7 +204,10 @@ impl<St: Store> Message<St> {
         let lost = pin!(self.keep(number));
         match select(runs, lost).await {
             Either::Left((verdict, _)) => Some(verdict),
-            Either::Right(((), _)) => None,
+            Either::Right(((), _runs)) => {
+                self.observed.are_lost();
+                None
+            }
         }
     }
 
@@ -213,17 +223,16 @@ impl<St: Store> Message<St> {
         loop {
             let mut request = self.request.clone();
             request.extensions_mut().insert(run);
-            match run::attempt(inner.clone(), request, settings.run_timeout).await {
-                Ok(outcome) => {
-                    return Verdict {
-                        outcome,
-                        has_failed: false,
-                    };
-                }
-                Err(failure) => observe::run_failed(self.account(), run.number(), &failure),
+            let attempt = run::attempt(inner.clone(), request, settings.run_timeout);
+            let message = self.request.body().as_bytes();
+            if let Ok(outcome) = self.observed.run(run.number(), message, attempt).await {
+                return Verdict {
+                    outcome,
+                    has_failed: false,
+                };
             }
             let Some(delay) = delays.next() else {
-                observe::message_given_up(self.account(), run.number());
+                observe::message_given_up(self.account(), self.key, run.number());
                 return Verdict {
                     outcome: fallback(&settings.fallback, &self.request),
                     has_failed: true,
@@ -324,10 +333,11 @@ impl<St: Store> Message<St> {
     }
 
     async fn hand_late(&self, cause: LateCause, outcome: Option<Outcome>) {
+        observe::reply_is_late(self.account(), self.key, cause);
         let Some(hook) = self.shared.settings.late_reply.clone() else {
             // That all runs have failed is in the log already.
             if cause != LateCause::Failed {
-                observe::reply_is_late(self.account(), cause);
+                observe::reply_is_lost(self.account(), self.key, cause);
             }
             return;
         };
@@ -336,8 +346,10 @@ impl<St: Store> Message<St> {
         let call = async { time::timeout(timeout, hook(late)).await };
         match AssertUnwindSafe(call).catch_unwind().await {
             Ok(Ok(())) => {}
-            Ok(Err(_elapsed)) => observe::late_reply_failed(self.account(), "it took too long"),
-            Err(_panic) => observe::late_reply_failed(self.account(), "it panicked"),
+            Ok(Err(_elapsed)) => {
+                observe::late_reply_failed(self.account(), self.key, "it took too long");
+            }
+            Err(_panic) => observe::late_reply_failed(self.account(), self.key, "it panicked"),
         }
     }
 

@@ -21,9 +21,9 @@ pub(crate) struct Head<'a> {
     #[serde(borrow, default)]
     pub(crate) create_time: Cow<'a, str>,
     #[serde(borrow, default)]
-    msg_type: Cow<'a, str>,
+    pub(crate) msg_type: Cow<'a, str>,
     #[serde(borrow, default)]
-    event: Cow<'a, str>,
+    pub(crate) event: Cow<'a, str>,
     /// Under both names that the messages' own types know.
     #[serde(borrow, default, alias = "MsgID")]
     msg_id: Cow<'a, str>,

@@ -6,7 +6,7 @@ use tower::BoxError;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    dedup::{Failure, LateCause},
+    dedup::{Failure, Key, LateCause},
     envelope, reply,
     signature::Refusal,
     xml,
@@ -56,9 +56,10 @@ pub(crate) fn run_failed(account: &str, number: u32, failure: &Failure) {
 }
 
 /// A message has been acknowledged although each of its `runs` failed.
-pub(crate) fn message_given_up(account: &str, runs: u32) {
+pub(crate) fn message_given_up(account: &str, key: Key, runs: u32) {
     error!(
         account,
+        message_key = %key,
         runs, "acknowledged a message without a run that succeeded"
     );
 }
@@ -69,32 +70,43 @@ pub(crate) fn delivery_turned_away(account: &str, reason: &'static str) {
 }
 
 /// Another node has taken a message whose run took too long to renew its lease, or the store has.
-pub(crate) fn lease_lost(account: &str) {
-    warn!(account, "lost the lease of a message");
+pub(crate) fn lease_lost(account: &str, key: Key) {
+    warn!(account, message_key = %key, "lost the lease of a message");
+}
+
+/// WeChat was left to hang up on a delivery, as it is when the reply is for a later one.
+pub(crate) fn hung_up(account: &str) {
+    debug!(account, "a delivery ended without an answer in time");
+}
+
+/// A reply, or the news that there is none, goes another way than to a delivery.
+pub(crate) fn reply_is_late(account: &str, key: Key, cause: LateCause) {
+    debug!(account, message_key = %key, ?cause, "a reply is late");
 }
 
 /// A reply came too late, and there is no hook to take it.
-pub(crate) fn reply_is_late(account: &str, cause: LateCause) {
+pub(crate) fn reply_is_lost(account: &str, key: Key, cause: LateCause) {
     error!(
         account,
+        message_key = %key,
         ?cause,
         "a reply is lost: there is no hook for late replies"
     );
 }
 
 /// The hook for late replies did not do its work.
-pub(crate) fn late_reply_failed(account: &str, reason: &'static str) {
-    error!(account, reason, "the hook for late replies failed");
+pub(crate) fn late_reply_failed(account: &str, key: Key, reason: &'static str) {
+    error!(account, message_key = %key, reason, "the hook for late replies failed");
 }
 
 /// An operation of the store failed; the error's text is the store's own.
-pub(crate) fn store_failed(error: &BoxError) {
-    warn!(%error, "the store failed");
+pub(crate) fn store_failed(operation: &'static str, error: &BoxError) {
+    warn!(operation, %error, "the store failed");
 }
 
 /// An operation of the store took too long.
-pub(crate) fn store_silent(timeout: Duration) {
-    warn!(?timeout, "the store did not answer in time");
+pub(crate) fn store_silent(operation: &'static str, timeout: Duration) {
+    warn!(operation, ?timeout, "the store did not answer in time");
 }
 
 /// The store works again.

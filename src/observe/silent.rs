@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower::BoxError;
 
 use crate::{
-    dedup::{Failure, LateCause},
+    dedup::{Key, LateCause},
     envelope, reply,
     signature::Refusal,
     xml,
@@ -23,21 +23,19 @@ pub(crate) fn handler_failed(_account: &str, _error: &BoxError) {}
 
 pub(crate) fn reply_dropped(_account: &str, _error: &reply::Error) {}
 
-pub(crate) fn run_failed(_account: &str, _number: u32, _failure: &Failure) {}
+pub(crate) fn message_given_up(_account: &str, _key: Key, _runs: u32) {}
 
-pub(crate) fn message_given_up(_account: &str, _runs: u32) {}
+pub(crate) fn lease_lost(_account: &str, _key: Key) {}
 
-pub(crate) fn delivery_turned_away(_account: &str, _reason: &'static str) {}
+pub(crate) fn reply_is_late(_account: &str, _key: Key, _cause: LateCause) {}
 
-pub(crate) fn lease_lost(_account: &str) {}
+pub(crate) fn reply_is_lost(_account: &str, _key: Key, _cause: LateCause) {}
 
-pub(crate) fn reply_is_late(_account: &str, _cause: LateCause) {}
+pub(crate) fn late_reply_failed(_account: &str, _key: Key, _reason: &'static str) {}
 
-pub(crate) fn late_reply_failed(_account: &str, _reason: &'static str) {}
+pub(crate) fn store_failed(_operation: &'static str, _error: &BoxError) {}
 
-pub(crate) fn store_failed(_error: &BoxError) {}
-
-pub(crate) fn store_silent(_timeout: Duration) {}
+pub(crate) fn store_silent(_operation: &'static str, _timeout: Duration) {}
 
 pub(crate) fn store_back() {}
 

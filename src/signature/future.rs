@@ -28,6 +28,7 @@ pin_project! {
     {
         #[pin]
         state: State<S, B, RB>,
+        observed: observe::Delivery,
     }
 }
 
@@ -61,16 +62,20 @@ pin_project! {
 }
 
 /// What waits for the body.
-struct Pending<S> {
-    head: request::Parts,
-    delivery: Delivery,
-    encrypted: Option<Encrypted>,
-    inner: S,
+pub(super) struct Pending<S> {
+    pub(super) head: request::Parts,
+    pub(super) delivery: Delivery,
+    pub(super) encrypted: Option<Encrypted>,
+    pub(super) inner: S,
 }
 
 impl<S> Pending<S> {
     /// The request for the inner service, and what seals the answer to it.
-    fn verified(self, body: Bytes) -> Result<(Request<Verified>, S, Option<Sealer>), Refusal> {
+    fn verified(
+        self,
+        body: Bytes,
+        observed: &observe::Delivery,
+    ) -> Result<(Request<Verified>, S, Option<Sealer>), Refusal> {
         let (plaintext, sealer) = match &self.encrypted {
             None => (body, None),
             Some(encrypted) => {
@@ -80,6 +85,7 @@ impl<S> Pending<S> {
         };
         let mut head = self.head;
         head.extensions.insert(self.delivery);
+        observed.is_verified(&plaintext, &mut head.extensions);
         let request = Request::from_parts(head, Verified::assume(plaintext));
         Ok((request, self.inner, sealer))
     }
@@ -125,31 +131,26 @@ where
     S: Service<Request<Verified>>,
     RB: Body,
 {
-    pub(super) fn answer(response: Response<Full<Bytes>>) -> Self {
+    pub(super) fn answer(response: Response<Full<Bytes>>, observed: observe::Delivery) -> Self {
         Self {
             state: State::Answer {
                 response: Some(response),
             },
+            observed,
         }
     }
 
     pub(super) fn read(
         body: ReadBody<B>,
-        head: request::Parts,
-        delivery: Delivery,
-        encrypted: Option<Encrypted>,
-        inner: S,
+        pending: Pending<S>,
+        observed: observe::Delivery,
     ) -> Self {
         Self {
             state: State::Read {
                 body,
-                pending: Some(Pending {
-                    head,
-                    delivery,
-                    encrypted,
-                    inner,
-                }),
+                pending: Some(pending),
             },
+            observed,
         }
     }
 }
@@ -162,10 +163,26 @@ where
 {
     type Output = Result<Response<Full<Bytes>>, S::Error>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let state = this.state;
+        this.observed.poll(|observed| state.poll(cx, observed))
+    }
+}
+
+impl<S, B, RB> State<S, B, RB>
+where
+    S: Service<Request<Verified>, Response = Response<RB>>,
+    B: Body,
+    RB: Body<Error: Into<BoxError>>,
+{
+    fn poll(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        observed: &observe::Delivery,
+    ) -> Poll<Result<Response<Full<Bytes>>, S::Error>> {
         loop {
-            let mut state = self.as_mut().project().state;
-            let next = match state.as_mut().project() {
+            let next = match self.as_mut().project() {
                 StateProjection::Answer { response } => {
                     return Poll::Ready(Ok(taken(response)));
                 }
@@ -175,7 +192,7 @@ where
                     let account = Arc::clone(&pending.delivery.account);
                     match body
                         .map_err(Refusal::new)
-                        .and_then(|body| pending.verified(body))
+                        .and_then(|body| pending.verified(body, observed))
                     {
                         Ok((request, inner, sealer)) => State::Call {
                             response: inner.oneshot(request),
@@ -206,7 +223,7 @@ where
                     }));
                 }
             };
-            state.set(next);
+            self.set(next);
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::{
     account::Account,
     envelope::{self, Opened},
+    observe,
     signature::{Delivery, Query, Refusal, RefusalKind},
 };
 
@@ -49,11 +50,18 @@ impl Encrypted {
 
 impl Rules {
     /// `body_size` is how long the body is at least, as far as it says.
-    pub(super) fn decide(&self, head: &Parts, body_size: u64, arrival: Instant) -> Decision {
+    pub(super) fn decide(
+        &self,
+        head: &Parts,
+        body_size: u64,
+        arrival: Instant,
+        observed: &observe::Delivery,
+    ) -> Decision {
         let Some(account) = (self.accounts)(head) else {
             return Decision::Answer(Refusal::new(RefusalKind::UnknownAccount).answer(""));
         };
-        self.decide_for(&account, head, body_size, arrival)
+        observed.is_for(&account);
+        self.decide_for(&account, head, body_size, arrival, observed)
             .unwrap_or_else(|refusal| Decision::Answer(refusal.answer(account.name())))
     }
 
@@ -63,6 +71,7 @@ impl Rules {
         head: &Parts,
         body_size: u64,
         arrival: Instant,
+        observed: &observe::Delivery,
     ) -> Result<Decision, Refusal> {
         let is_verification = match head.method {
             Method::GET => true,
@@ -78,6 +87,7 @@ impl Rules {
             } else {
                 Bytes::copy_from_slice(query.echostr()?.as_bytes())
             };
+            observed.verifies_url();
             return Ok(Decision::Answer(echo(echostr)));
         }
         if account.encryption().is_some() && query.msg_signature().is_none() {

@@ -11,11 +11,14 @@ use http_body_util::Full;
 use tokio::time::Instant;
 use tower::{BoxError, Service};
 
-use crate::signature::{
-    Verified,
-    body::ReadBody,
-    future::ResponseFuture,
-    rules::{Decision, Rules},
+use crate::{
+    observe,
+    signature::{
+        Verified,
+        body::ReadBody,
+        future::{Pending, ResponseFuture},
+        rules::{Decision, Rules},
+    },
 };
 
 /// Calls the inner service with the deliveries that WeChat signed, and answers everything else itself.
@@ -51,14 +54,22 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let arrival = Instant::now();
+        let observed = observe::Delivery::begin();
         let (head, body) = request.into_parts();
-        match self.rules.decide(&head, body.size_hint().lower(), arrival) {
-            Decision::Answer(response) => ResponseFuture::answer(response),
+        let size = body.size_hint().lower();
+        match observed.in_scope(|| self.rules.decide(&head, size, arrival, &observed)) {
+            Decision::Answer(response) => ResponseFuture::answer(response, observed),
             Decision::Read(delivery, encrypted) => {
                 // A time-out too long to be a point in time is none.
                 let deadline = arrival.checked_add(self.rules.body_timeout);
                 let body = ReadBody::new(body, self.rules.body_limit, deadline);
-                ResponseFuture::read(body, head, delivery, encrypted, self.inner.clone())
+                let pending = Pending {
+                    head,
+                    delivery,
+                    encrypted,
+                    inner: self.inner.clone(),
+                };
+                ResponseFuture::read(body, pending, observed)
             }
         }
     }

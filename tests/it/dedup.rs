@@ -497,6 +497,7 @@ async fn the_log_tells_of_failed_runs_and_quotes_nothing() {
         &log,
         [
             &["WARN", "turned a delivery away", "no outcome in time"],
+            &["DEBUG", "without an answer in time"],
             &["WARN", "number=1", "out of ink"],
             &["WARN", "number=2", "panicked"],
             &["ERROR", "runs=2"],

@@ -209,8 +209,11 @@ async fn a_hook_that_fails_and_one_that_is_missing_are_in_the_log() {
     crate::log::check(
         &log,
         [
+            &["DEBUG", "a reply is late", "Acknowledged"],
             &["ERROR", "a reply is lost", "Acknowledged"],
+            &["DEBUG", "a reply is late", "Acknowledged"],
             &["ERROR", "the hook", "panicked"],
+            &["DEBUG", "a reply is late", "Acknowledged"],
             &["ERROR", "the hook", "too long"],
         ],
     );
