@@ -126,10 +126,15 @@ impl<St: Store> Remote<St> {
                 }
                 return Ok(answer);
             }
-            Ok(Err(error)) => observe::store_failed(name, &error.into()),
-            Err(_elapsed) => observe::store_silent(name, TIMEOUT),
+            Ok(Err(error)) => {
+                let is_known = self.health().failed(Instant::now());
+                observe::store_failed(name, is_known, &error.into());
+            }
+            Err(_elapsed) => {
+                let is_known = self.health().failed(Instant::now());
+                observe::store_silent(name, is_known, TIMEOUT);
+            }
         }
-        self.health().failed(Instant::now());
         Err(Away)
     }
 
@@ -150,11 +155,14 @@ impl Health {
         self.away_until.take().is_some()
     }
 
-    fn failed(&mut self, now: Instant) {
+    /// Says whether the store had been left alone.
+    fn failed(&mut self, now: Instant) -> bool {
+        let is_known = self.away_until.is_some();
         self.failures = self.failures.saturating_add(1);
         if self.failures >= FAILURES {
             self.away_until = Some(now + PAUSE);
         }
+        is_known
     }
 }
 

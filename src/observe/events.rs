@@ -99,14 +99,23 @@ pub(crate) fn late_reply_failed(account: &str, key: Key, reason: &'static str) {
     error!(account, message_key = %key, reason, "the hook for late replies failed");
 }
 
-/// An operation of the store failed; the error's text is the store's own.
-pub(crate) fn store_failed(operation: &'static str, error: &BoxError) {
-    warn!(operation, %error, "the store failed");
+/// An operation of the store failed; the error's text is the store's own. While it is known to be away, its
+/// failures come by the message, and are no news.
+pub(crate) fn store_failed(operation: &'static str, is_known: bool, error: &BoxError) {
+    if is_known {
+        debug!(operation, %error, "the store failed");
+    } else {
+        warn!(operation, %error, "the store failed");
+    }
 }
 
 /// An operation of the store took too long.
-pub(crate) fn store_silent(operation: &'static str, timeout: Duration) {
-    warn!(operation, ?timeout, "the store did not answer in time");
+pub(crate) fn store_silent(operation: &'static str, is_known: bool, timeout: Duration) {
+    if is_known {
+        debug!(operation, ?timeout, "the store did not answer in time");
+    } else {
+        warn!(operation, ?timeout, "the store did not answer in time");
+    }
 }
 
 /// The store works again.

@@ -33,9 +33,9 @@ pub(crate) fn reply_is_lost(_account: &str, _key: Key, _cause: LateCause) {}
 
 pub(crate) fn late_reply_failed(_account: &str, _key: Key, _reason: &'static str) {}
 
-pub(crate) fn store_failed(_operation: &'static str, _error: &BoxError) {}
+pub(crate) fn store_failed(_operation: &'static str, _is_known: bool, _error: &BoxError) {}
 
-pub(crate) fn store_silent(_operation: &'static str, _timeout: Duration) {}
+pub(crate) fn store_silent(_operation: &'static str, _is_known: bool, _timeout: Duration) {}
 
 pub(crate) fn store_back() {}
 

@@ -22,14 +22,14 @@ pub(crate) fn reply_is_late(account: &str, key: Key, cause: LateCause) {
     meters::reply_is_late(account, cause);
 }
 
-/// An operation of the store failed.
-pub(crate) fn store_failed(operation: &'static str, error: &BoxError) {
-    events::store_failed(operation, error);
+/// An operation of the store failed, of which it `is_known` that it is away.
+pub(crate) fn store_failed(operation: &'static str, is_known: bool, error: &BoxError) {
+    events::store_failed(operation, is_known, error);
     meters::store_failed(operation, "error");
 }
 
-/// An operation of the store took too long.
-pub(crate) fn store_silent(operation: &'static str, timeout: Duration) {
-    events::store_silent(operation, timeout);
+/// An operation of the store took too long, likewise.
+pub(crate) fn store_silent(operation: &'static str, is_known: bool, timeout: Duration) {
+    events::store_silent(operation, is_known, timeout);
     meters::store_failed(operation, "timeout");
 }
