@@ -5,23 +5,32 @@ use std::{
     sync::{Arc, LazyLock, Mutex},
 };
 
-use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt as _};
+use tracing_subscriber::filter::LevelFilter;
 
 /// What is logged while `cause` runs, from the level of `debug` on.
 pub(crate) async fn of(cause: impl AsyncFn()) -> String {
-    LazyLock::force(&DEAF);
     let log = Log::default();
     let writer = log.clone();
-    let guard = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::DEBUG)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(move || writer.clone())
-        .set_default();
+    let guard = listen(
+        tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::DEBUG)
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish(),
+    );
     cause().await;
     drop(guard);
     let log = log.0.lock().unwrap();
     String::from_utf8(log.clone()).unwrap()
+}
+
+/// Makes `subscriber` this thread's until the guard is dropped.
+pub(crate) fn listen(
+    subscriber: impl tracing::Subscriber + Send + Sync + 'static,
+) -> tracing::subscriber::DefaultGuard {
+    LazyLock::force(&DEAF);
+    tracing::subscriber::set_default(subscriber)
 }
 
 /// Wants one line for each of `expected`, with all its parts in it.

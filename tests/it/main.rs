@@ -17,6 +17,8 @@ mod hostile;
 #[cfg(feature = "tracing")]
 mod log;
 mod message;
+#[cfg(all(feature = "simulator", any(feature = "metrics", feature = "tracing")))]
+mod observe;
 mod reply;
 mod samples;
 mod signature;

@@ -1,0 +1,182 @@
+use std::collections::BTreeSet;
+
+use super::{recorder::recorded, *};
+
+/// Plays `case` and wants these metrics and no other, without their prefix.
+async fn check<F: Future<Output = ()>>(case: impl FnOnce() -> F, expected: &str) {
+    let lines = recorded(case).await.lines();
+    check_tells_no_secret(&lines.join("\n"));
+    let expected: Vec<_> = expected.lines().map(str::trim).collect();
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| line.replace(" account=post-office", ""))
+        .collect();
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_and_verifications() {
+    let expected = "deliveries_open [0.0]
+        deliveries_total outcome=refused [1.0]
+        delivery_duration_seconds [0.0]
+        refusals_total kind=signature [1.0]";
+    check(refused, expected).await;
+    let expected = "deliveries_open [0.0]
+        deliveries_total account= outcome=refused [1.0]
+        delivery_duration_seconds account= [0.0]
+        refusals_total account= kind=unknown_account [1.0]";
+    check(nobodys, expected).await;
+    let expected = "deliveries_open [0.0]
+        deliveries_total outcome=url_verified [1.0]
+        delivery_duration_seconds [0.0]";
+    check(url_verified, expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_run_and_what_copies_get() {
+    let expected = "deliveries_open [0.0]
+        deliveries_total outcome=done [1.0]
+        deliveries_total outcome=kept_reply [1.0]
+        deliveries_total outcome=run [1.0]
+        delivery_duration_seconds [2.0, 0.0, 0.0]
+        handler_duration_seconds [2.0]
+        kept_replies_total [1.0]
+        runs_open [0.0]
+        runs_total result=answered [1.0]";
+    check(answered, expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hang_ups_joins_and_late_replies() {
+    let expected = "deliveries_open [0.0]
+        deliveries_total outcome=hung_up [1.0]
+        deliveries_total outcome=joined [1.0]
+        delivery_duration_seconds [5.0, 2.0]
+        handler_duration_seconds [7.0]
+        hang_ups_total [1.0]
+        joins_total [1.0]
+        runs_open [0.0]
+        runs_total result=answered [1.0]";
+    check(joined, expected).await;
+    let expected = "deliveries_open [0.0]
+        deliveries_total outcome=acknowledged [1.0]
+        deliveries_total outcome=hung_up [2.0]
+        delivery_duration_seconds [5.0, 5.0, 4.5]
+        handler_duration_seconds [17.0]
+        hang_ups_total [2.0]
+        joins_total [2.0]
+        late_replies_total cause=acknowledged [1.0]
+        runs_open [0.0]
+        runs_total result=answered [1.0]";
+    check(acknowledged, expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_by_how_they_ended() {
+    let expected = "deliveries_open [0.0]
+        deliveries_total outcome=hung_up [1.0]
+        deliveries_total outcome=joined [1.0]
+        delivery_duration_seconds [5.0, 0.5]
+        handler_duration_seconds [0.0, 0.0, 3.0]
+        hang_ups_total [1.0]
+        joins_total [1.0]
+        runs_open [0.0]
+        runs_total result=failed [1.0]
+        runs_total result=panicked [1.0]
+        runs_total result=timed_out [1.0]";
+    check(failed, expected).await;
+    let expected = "deliveries_open [0.0]
+        deliveries_total outcome=turned_away [1.0]
+        delivery_duration_seconds [1.0]
+        handler_duration_seconds [1.0]
+        runs_open [0.0]
+        runs_total result=cut [1.0]";
+    check(cut, expected).await;
+    let expected = "deliveries_open [0.0]
+        deliveries_total outcome=done [1.0]
+        delivery_duration_seconds [1.0]
+        handler_duration_seconds [1.0]
+        runs_open [0.0]
+        runs_total result=lost_lease [1.0]";
+    check(with_a_lost_lease, expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_that_no_run_answers() {
+    let expected = "deliveries_open [0.0]
+        deliveries_total outcome=turned_away [1.0]
+        delivery_duration_seconds [4.5]";
+    check(turned_away, expected).await;
+    let expected = "deliveries_open [0.0]
+        deliveries_total outcome=failed [1.0]
+        deliveries_total outcome=hung_up [1.0]
+        deliveries_total outcome=passed [1.0]
+        delivery_duration_seconds [1.0, 5.0, 0.0]";
+    check(passed, expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_shared_and_one_that_is_away() {
+    let expected = "deliveries_open [0.0]
+        deliveries_total outcome=hung_up [1.0]
+        deliveries_total outcome=joined [1.0]
+        deliveries_total outcome=kept_reply [1.0]
+        delivery_duration_seconds [5.0, 2.35, 0.0]
+        handler_duration_seconds [7.0]
+        hang_ups_total [1.0]
+        joins_total [1.0]
+        kept_replies_total [1.0]
+        runs_open [0.0]
+        runs_total result=answered [1.0]";
+    check(on_two_nodes, expected).await;
+    let expected = "deliveries_open [0.0]
+        deliveries_total outcome=run [1.0]
+        delivery_duration_seconds [0.0]
+        handler_duration_seconds [0.0]
+        runs_open [0.0]
+        runs_total result=answered [1.0]
+        store_errors_total operation=claim cause=error [1.0]
+        store_errors_total operation=complete cause=error [1.0]
+        store_errors_total operation=publish cause=error [60.0]";
+    check(without_the_store, expected).await;
+}
+
+/// What rises is seen to rise: at the end of each case the gauges are back at nothing.
+#[tokio::test(start_paused = true)]
+async fn gauges_say_what_is_open_now() {
+    let service = stack(&DedupLayer::in_memory());
+    let recorder = recorder::Recorded::default();
+    let guard = metrics::set_default_local_recorder(&recorder);
+    let request = text("2");
+    let look = async {
+        sleep(Duration::from_secs(1)).await;
+        recorder.lines()
+    };
+    let (status, lines) = tokio::join!(service.answer(&request), look);
+    drop(guard);
+    assert_eq!(status, Some(200));
+    assert_eq!(lines, ["deliveries_open [1.0]", "runs_open [1.0]"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_names_told_are_those_described_and_documented() {
+    let recorded = recorded(|| async {
+        tower_wechat::metrics::describe();
+        refused().await;
+        answered().await;
+        acknowledged().await;
+        without_the_store().await;
+    })
+    .await;
+    let docs = include_str!("../../../src/metrics.rs");
+    let rows = docs.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let documented = rows.map(|row| {
+        let mut cells = row.split(" | ");
+        let name = cells.next().unwrap().trim_end_matches('`');
+        format!("{} {name}", cells.next().unwrap())
+    });
+    let documented: BTreeSet<_> = documented.collect();
+    assert_eq!(documented.len(), 12, "{documented:#?}");
+    assert_eq!(recorded.described(), documented);
+    assert_eq!(recorded.names(), documented);
+}

@@ -1,0 +1,240 @@
+use tower::ServiceBuilder;
+use tracing::{Instrument, info_span};
+
+use super::{
+    subscriber::{Told, told},
+    *,
+};
+
+/// Plays `case` and wants these spans, in the order in which they began. All of one case that have a key have
+/// the same one, which is left out of `expected`.
+async fn check<F: Future<Output = ()>>(case: impl FnOnce() -> F, expected: &[String]) -> Told {
+    let told = told(case).await;
+    let lines = told.spans();
+    check_tells_no_secret(&[&lines[..], &told.events()[..]].concat().join("\n"));
+    let keys = lines.iter().filter_map(|line| line.split_once(KEY_FIELD));
+    let keys: Vec<_> = keys.map(|(_, rest)| rest.split(' ').next()).collect();
+    let key = keys.first().copied().flatten().unwrap_or("none");
+    assert!(keys.iter().all(|other| *other == Some(key)), "{lines:#?}");
+    let key = format!("{KEY_FIELD}{key}");
+    let lines: Vec<_> = lines.iter().map(|line| line.replace(&key, "")).collect();
+    assert_eq!(lines, expected);
+    told
+}
+
+/// A delivery of the text message that ended so.
+fn delivery(end: &str) -> String {
+    format!("INFO delivery account=post-office msg_type=text msg_id={MSG_ID}{end}")
+}
+
+/// A run of it that follows from the `cause`th span.
+fn run(cause: usize, number: u32, end: &str) -> String {
+    format!(
+        "INFO run after {cause} account=post-office number={number} msg_type=text msg_id={MSG_ID}{end}"
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_delivery_says_why() {
+    let end = "status=403 refusal=Signature outcome=refused duration_seconds=0.0";
+    let refusal = format!("INFO delivery account=post-office {end}");
+    let told = check(refused, &[refusal]).await;
+    let event = "WARN in 0 message=refused a callback account=post-office kind=Signature";
+    assert_eq!(told.events(), [event]);
+
+    let end = "status=404 refusal=UnknownAccount outcome=refused duration_seconds=0.0";
+    check(nobodys, &[format!("INFO delivery {end}")]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verified_url_is_a_delivery_without_a_message() {
+    let end = "status=200 outcome=url_verified duration_seconds=0.0";
+    check(
+        url_verified,
+        &[format!("INFO delivery account=post-office {end}")],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_run_and_what_copies_get() {
+    let expected = [
+        delivery(" status=200 outcome=run duration_seconds=2.0"),
+        run(0, 1, " result=answered duration_seconds=2.0"),
+        delivery(" status=200 outcome=kept_reply duration_seconds=0.0"),
+        delivery(" status=200 outcome=done duration_seconds=0.0"),
+    ];
+    let told = check(answered, &expected).await;
+    assert_eq!(told.events(), ["INFO in 1 message=thinking"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_outlives_the_delivery_that_started_it() {
+    let expected = [
+        delivery(" outcome=hung_up duration_seconds=5.0"),
+        run(0, 1, " result=answered duration_seconds=7.0"),
+        delivery(" status=200 outcome=joined duration_seconds=2.0"),
+    ];
+    check(joined, &expected).await;
+
+    let expected = [
+        delivery(" outcome=hung_up duration_seconds=5.0"),
+        run(0, 1, " result=answered duration_seconds=17.0"),
+        delivery(" outcome=hung_up duration_seconds=5.0"),
+        delivery(" status=200 outcome=acknowledged duration_seconds=4.5"),
+    ];
+    let told = check(acknowledged, &expected).await;
+    let [thinking, first, second, late] = &told.events()[..] else {
+        panic!("{:#?}", told.events())
+    };
+    assert_eq!(thinking, "INFO in 1 message=thinking");
+    assert!(first.starts_with("DEBUG in 0 message=a delivery ended without"));
+    assert!(second.starts_with("DEBUG in 2 message=a delivery ended without"));
+    assert!(late.starts_with("DEBUG message=a reply is late account=post-office message_key="));
+    assert!(late.ends_with("cause=Acknowledged"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_run_is_a_span_and_says_how_it_failed() {
+    let expected = [
+        delivery(" outcome=hung_up duration_seconds=5.0"),
+        run(0, 1, " result=failed duration_seconds=0.0"),
+        run(0, 2, " result=panicked duration_seconds=0.0"),
+        run(0, 3, " result=timed_out duration_seconds=3.0"),
+        delivery(" status=200 outcome=joined duration_seconds=0.5"),
+    ];
+    let told = check(failed, &expected).await;
+    let events = told.events();
+    for number in 1..=3 {
+        let event =
+            format!("WARN in {number} message=a run failed account=post-office number={number}");
+        let found = events.iter().filter(|found| found.starts_with(&event));
+        assert_eq!(found.count(), 1, "{events:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_full_or_going_away_turns_deliveries_away() {
+    let end = " status=503 outcome=turned_away duration_seconds=4.5";
+    check(turned_away, &[delivery(end)]).await;
+
+    let expected = [
+        delivery(" status=503 outcome=turned_away duration_seconds=1.0"),
+        run(0, 1, " result=cut duration_seconds=1.0"),
+    ];
+    check(cut, &expected).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_dedup_there_are_deliveries_alone() {
+    let expected = [
+        delivery(" status=200 outcome=passed duration_seconds=1.0"),
+        delivery(" outcome=hung_up duration_seconds=5.0"),
+        delivery(" status=502 outcome=failed duration_seconds=0.0"),
+    ];
+    let told = check(passed, &expected).await;
+    assert_eq!(told.events()[0], "INFO in 0 message=thinking");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_spans_of_all_nodes_have_one_key() {
+    let expected = [
+        delivery(" outcome=hung_up duration_seconds=5.0"),
+        run(0, 1, " result=answered duration_seconds=7.0"),
+        delivery(" status=200 outcome=joined duration_seconds=2.35"),
+        delivery(" status=200 outcome=kept_reply duration_seconds=0.0"),
+    ];
+    check(on_two_nodes, &expected).await;
+
+    let expected = [
+        delivery(" status=200 outcome=done duration_seconds=1.0"),
+        run(0, 1, " result=lost_lease duration_seconds=1.0"),
+    ];
+    check(with_a_lost_lease, &expected).await;
+}
+
+/// Of the outcome that waits for the store, every second a publication fails.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_stays_away_warns_no_more_than_needed() {
+    let expected = [
+        delivery(" status=200 outcome=run duration_seconds=0.0"),
+        run(0, 1, " result=answered duration_seconds=0.0"),
+    ];
+    let told = check(without_the_store, &expected).await;
+    let events = told.events();
+    let failures = |level: &str, operation: &str| {
+        let start = format!("{level} message=the store failed operation={operation}");
+        events
+            .iter()
+            .filter(|event| event.starts_with(&start))
+            .count()
+    };
+    for operation in ["claim", "complete", "publish"] {
+        assert_eq!(failures("WARN", operation), 1, "{events:#?}");
+    }
+    assert!(failures("DEBUG", "publish") > 50, "{events:#?}");
+}
+
+/// The events' types are their names; what no type of WeChat's can be is left out.
+#[tokio::test(start_paused = true)]
+async fn types_are_told_and_texts_in_their_place_are_not() {
+    for (head, told) in [
+        (
+            "<MsgType>event</MsgType><Event>CLICK</Event>",
+            "msg_type=event event=CLICK ",
+        ),
+        (
+            "<MsgType>event</MsgType><Event>to be or not</Event>",
+            "msg_type=event ",
+        ),
+        ("<MsgType>密谈</MsgType><MsgId>1</MsgId>", "msg_id=1 "),
+        (
+            "<MsgType>text</MsgType><MsgId>not</MsgId> to be <MsgId>2</MsgId>",
+            "",
+        ),
+    ] {
+        let case = || async {
+            let service = stack(&DedupLayer::in_memory());
+            let push = wechat().xml(format!(
+                "<xml><ToUserName>gh_1</ToUserName><FromUserName>{OPENID}</FromUserName>\
+                 <CreateTime>1700000000</CreateTime>{head}</xml>"
+            ));
+            assert_eq!(service.answer(&push.request().unwrap()).await, Some(200));
+        };
+        let expected = [
+            format!(
+                "INFO delivery account=post-office {told}status=200 outcome=run duration_seconds=0.0"
+            ),
+            format!(
+                "INFO run after 0 account=post-office number=1 {told}result=answered duration_seconds=0.0"
+            ),
+        ];
+        check(case, &expected).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_layers_spans_may_stand_around_and_between() {
+    let case = || async {
+        let service = ServiceBuilder::new()
+            .map_future(|answer| Instrument::instrument(answer, info_span!("server")))
+            .layer(VerifySignatureLayer::new(account()))
+            .map_future(|answer| Instrument::instrument(answer, info_span!("between")))
+            .layer(DedupLayer::in_memory())
+            .service(MessageService::new(service_fn(handle)));
+        let span = info_span!("connection");
+        assert_eq!(service.answer(&text("1")).instrument(span).await, Some(200));
+    };
+    let expected = [
+        "INFO connection".to_owned(),
+        delivery(" status=200 outcome=run duration_seconds=1.0")
+            .replace("delivery", "delivery in 0"),
+        "INFO server in 0".to_owned(),
+        "INFO between in 1".to_owned(),
+        run(1, 1, " result=answered duration_seconds=1.0"),
+    ];
+    let told = check(case, &expected).await;
+    assert_eq!(told.events(), ["INFO in 4 message=thinking"]);
+}
+
+const KEY_FIELD: &str = " message_key=";
