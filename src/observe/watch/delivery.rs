@@ -1,7 +1,6 @@
 use std::{
     sync::{Arc, OnceLock},
     task::Poll,
-    thread,
 };
 
 use http::{Extensions, Response};
@@ -21,7 +20,8 @@ pub(crate) struct Delivery {
     begun: Instant,
     account: OnceLock<Arc<str>>,
     known: Known,
-    is_over: bool,
+    /// What becomes of it if it is dropped now; `None` if it is over.
+    dropped: Option<Outcome>,
 }
 
 impl Delivery {
@@ -32,7 +32,7 @@ impl Delivery {
             begun: Instant::now(),
             account: OnceLock::new(),
             known: Known::default(),
-            is_over: false,
+            dropped: Some(Outcome::HungUp),
         }
     }
 
@@ -67,7 +67,10 @@ impl Delivery {
         &mut self,
         poll: impl FnOnce(&Self) -> Poll<Result<Response<B>, E>>,
     ) -> Poll<Result<Response<B>, E>> {
+        // Only a panic of the inner service ends it in between.
+        self.dropped = Some(Outcome::Failed);
         let polled = self.span.in_scope(|| poll(self));
+        self.dropped = Some(Outcome::HungUp);
         if let Poll::Ready(answer) = &polled {
             self.is_answered(answer.as_ref().ok());
         }
@@ -91,7 +94,7 @@ impl Delivery {
     }
 
     fn end(&mut self, outcome: Outcome) {
-        self.is_over = true;
+        self.dropped = None;
         let (outcome, duration) = (outcome.as_str(), self.begun.elapsed());
         self.span.is_over(outcome, duration);
         let account = self.account.get().map_or_else(|| Arc::from(""), Arc::clone);
@@ -101,13 +104,8 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if !self.is_over {
-            let is_panic = thread::panicking();
-            self.end(if is_panic {
-                Outcome::Failed
-            } else {
-                Outcome::HungUp
-            });
+        if let Some(outcome) = self.dropped {
+            self.end(outcome);
         }
     }
 }
