@@ -10,8 +10,10 @@ mod spans;
 mod subscriber;
 
 use std::{
+    cell::RefCell,
     convert::Infallible,
     future::pending,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,8 +22,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use tokio::time::{sleep, timeout};
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_wechat::{
@@ -75,7 +78,23 @@ impl<S> Serves for S where
 
 fn stack<St: Store>(dedup: &DedupLayer<St>) -> impl Serves + use<St> {
     let handler = MessageService::new(service_fn(handle));
-    VerifySignatureLayer::new(account()).layer(dedup.layer(handler))
+    overheard(VerifySignatureLayer::new(account()).layer(dedup.layer(handler)))
+}
+
+/// Notes what is sent to `service`, in [`SENT`].
+fn overheard(service: impl Serves) -> impl Serves {
+    service.map_request(|request: Request<Full<Bytes>>| {
+        let body = request.body().clone().collect().now_or_never();
+        let body = body.unwrap().unwrap().to_bytes().to_vec();
+        let query = request.uri().query().unwrap().to_owned();
+        SENT.with_borrow_mut(|sent| sent.push((query, String::from_utf8(body).unwrap())));
+        request
+    })
+}
+
+thread_local! {
+    /// The queries and bodies that this thread's services have got; each test has a thread of its own.
+    static SENT: RefCell<Vec<(String, String)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Does what the text says.
@@ -90,7 +109,8 @@ async fn handle(request: Request<Message>) -> Result<Reply, BoxError> {
     match (todo, run.map_or(0, Run::number)) {
         ("trouble", 1) => return Err("out of ink".into()),
         ("trouble", 2) => panic!("out of paper"),
-        ("trouble", _) => pending().await,
+        ("trouble", 3) => pending().await,
+        ("trouble", _) => panic!("out of nothing"),
         (seconds, _) => sleep(Duration::from_secs(seconds.parse().unwrap())).await,
     }
     Ok(Reply::text(ANSWER))
@@ -119,11 +139,8 @@ async fn refused() {
 
 async fn nobodys() {
     let layer = VerifySignatureLayer::with_accounts(|_| None);
-    let service = layer.layer(service_fn(async |request: Request<Verified>| {
-        Ok::<_, Infallible>(Response::new(request.into_body()))
-    }));
-    let answer = service.oneshot(text("0").map(Full::new)).await.unwrap();
-    assert_eq!(answer.status(), 404);
+    let service = overheard(layer.layer(MessageService::new(service_fn(handle))));
+    assert_eq!(service.answer(&text("0")).await, Some(404));
 }
 
 async fn url_verified() {
@@ -182,15 +199,18 @@ async fn cut() {
 /// Without dedup, the handler answers in the delivery.
 async fn passed() {
     let handler = MessageService::new(service_fn(handle));
-    let service = VerifySignatureLayer::new(account()).layer(handler);
+    let service = overheard(VerifySignatureLayer::new(account()).layer(handler));
     assert_eq!(service.answer(&text("1")).await, Some(200));
-    assert_eq!(service.answer(&text("trouble")).await, None);
+    assert_eq!(service.answer(&text("7")).await, None);
+    let request = text("trouble");
+    let answer = AssertUnwindSafe(service.answer(&request)).catch_unwind();
+    assert!(answer.await.is_err());
     let broken = service_fn(async |_: Request<Verified>| {
         let mut response = Response::new(Full::<Bytes>::default());
         *response.status_mut() = http::StatusCode::BAD_GATEWAY;
         Ok::<_, Infallible>(response)
     });
-    let service = VerifySignatureLayer::new(account()).layer(broken);
+    let service = overheard(VerifySignatureLayer::new(account()).layer(broken));
     assert_eq!(service.answer(&text("1")).await, Some(502));
 }
 
@@ -276,24 +296,28 @@ impl Store for Flaky {
     }
 }
 
-/// What nothing that is told may quote.
+/// Nothing that is told quotes a secret, a content or anything of what was sent.
 #[track_caller]
 fn check_tells_no_secret(told: &str) {
-    let request = text("0");
-    let query = request.uri().query().unwrap();
-    let values = query.split('&').filter_map(|pair| pair.split_once('='));
-    let values = values.filter(|(name, _)| !matches!(*name, "timestamp" | "encrypt_type"));
-    let sealed = String::from_utf8(request.body().to_vec()).unwrap();
-    let ciphertext = sealed.split("CDATA[").nth(1).unwrap();
-    let ciphertext = ciphertext.split(']').next().unwrap();
-    let secrets = [
-        TOKEN, KEY, APP_ID, OPENID, CONTENT, ANSWER, "gh_", ciphertext,
-    ];
-    for secret in values.map(|(_, value)| value).chain(secrets) {
-        assert!(
-            secret.len() > 2 && !told.contains(secret),
-            "{secret} in {told}"
-        );
+    let check = |secret: &str| {
+        assert!(secret.len() > 2, "{secret} is anywhere");
+        assert!(!told.contains(secret), "{secret} in {told}");
+    };
+    for secret in [TOKEN, KEY, APP_ID, OPENID, CONTENT, ANSWER, "gh_"] {
+        check(secret);
+    }
+    let sent = SENT.take();
+    assert!(!sent.is_empty());
+    for (query, body) in sent {
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            if !matches!(name, "timestamp" | "encrypt_type") {
+                check(value);
+            }
+        }
+        // A verification has none.
+        if let Some((_, section)) = body.split_once("<Encrypt><![CDATA[") {
+            check(section.split_once(']').unwrap().0);
+        }
     }
 }
 

@@ -108,10 +108,10 @@ async fn deliveries_that_no_run_answers() {
         delivery_duration_seconds [4.5]";
     check(turned_away, expected).await;
     let expected = "deliveries_open [0.0]
-        deliveries_total outcome=failed [1.0]
+        deliveries_total outcome=failed [2.0]
         deliveries_total outcome=hung_up [1.0]
         deliveries_total outcome=passed [1.0]
-        delivery_duration_seconds [1.0, 5.0, 0.0]";
+        delivery_duration_seconds [1.0, 5.0, 0.0, 0.0]";
     check(passed, expected).await;
 }
 

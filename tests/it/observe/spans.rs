@@ -130,6 +130,7 @@ async fn without_dedup_there_are_deliveries_alone() {
     let expected = [
         delivery(" status=200 outcome=passed duration_seconds=1.0"),
         delivery(" outcome=hung_up duration_seconds=5.0"),
+        delivery(" outcome=failed duration_seconds=0.0"),
         delivery(" status=502 outcome=failed duration_seconds=0.0"),
     ];
     let told = check(passed, &expected).await;
@@ -222,6 +223,7 @@ async fn other_layers_spans_may_stand_around_and_between() {
             .map_future(|answer| Instrument::instrument(answer, info_span!("between")))
             .layer(DedupLayer::in_memory())
             .service(MessageService::new(service_fn(handle)));
+        let service = overheard(service);
         let span = info_span!("connection");
         assert_eq!(service.answer(&text("1")).instrument(span).await, Some(200));
     };
