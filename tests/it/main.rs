@@ -19,6 +19,8 @@ mod log;
 mod message;
 #[cfg(all(feature = "simulator", any(feature = "metrics", feature = "tracing")))]
 mod observe;
+#[cfg(all(feature = "redis", feature = "simulator", unix))]
+mod processes;
 mod reply;
 mod samples;
 mod signature;

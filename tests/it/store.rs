@@ -5,10 +5,10 @@ mod double;
 mod faults;
 mod memory;
 #[cfg(feature = "redis")]
-mod proxy;
+pub(crate) mod proxy;
 #[cfg(feature = "redis")]
 mod redis;
 mod reference;
 #[cfg(feature = "redis")]
-mod server;
+pub(crate) mod server;
 mod suite;

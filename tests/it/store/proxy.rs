@@ -28,6 +28,8 @@ pub(crate) enum Weather {
     Slow(Duration),
     /// They are held back until the weather changes; nobody hears of it.
     Held,
+    /// Half of what the server says goes through, then the connection is cut.
+    Torn,
     /// Every connection is cut, and every new one at once.
     Cut,
 }
@@ -76,8 +78,8 @@ async fn forward(client: TcpStream, server: u16, weather: watch::Receiver<Weathe
     let (from_server, to_server) = server.into_split();
     let mut cut = weather.clone();
     tokio::select! {
-        () = pump(from_client, to_server, weather.clone()) => {}
-        () = pump(from_server, to_client, weather) => {}
+        () = pump(from_client, to_server, weather.clone(), |_| false) => {}
+        () = pump(from_server, to_client, weather, |weather| weather == Weather::Torn) => {}
         _ = cut.wait_for(|weather| *weather == Weather::Cut) => {}
     }
 }
@@ -86,6 +88,7 @@ async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut weather: watch::Receiver<Weather>,
+    tears: fn(Weather) -> bool,
 ) {
     let mut buffer = [0; 4096];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
@@ -94,7 +97,11 @@ async fn pump(
             sleep(by).await;
         }
         let lifted = weather.wait_for(|weather| *weather != Weather::Held);
-        if lifted.await.is_err() {
+        let Ok(now) = lifted.await.map(|weather| *weather) else {
+            return;
+        };
+        if tears(now) {
+            let _ = to.write_all(&buffer[..read / 2]).await;
             return;
         }
         if to.write_all(&buffer[..read]).await.is_err() {

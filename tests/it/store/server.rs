@@ -11,18 +11,28 @@ use std::{
 
 use redis::{Client, aio::MultiplexedConnection};
 
-/// A Redis on a free port of the loopback interface, which keeps nothing; it ends with the value.
+/// A Redis on a free port of the loopback interface; it ends with the value.
 pub(crate) struct Server {
     port: u16,
     folder: PathBuf,
+    keeps: bool,
     child: Option<Child>,
 }
 
 impl Server {
-    /// Starts a server, and returns when it accepts connections.
+    /// Starts a server that keeps nothing, and returns when it accepts connections.
     ///
     /// Without `redis-server` the test fails: one that is skipped would count as passed.
     pub(crate) fn start() -> Self {
+        Self::start_with(false)
+    }
+
+    /// Starts a server that writes down what it is told before it answers, so that no kill makes it forget.
+    pub(crate) fn start_keeping() -> Self {
+        Self::start_with(true)
+    }
+
+    fn start_with(keeps: bool) -> Self {
         static SERVERS: AtomicU32 = AtomicU32::new(0);
         let number = SERVERS.fetch_add(1, Ordering::Relaxed);
         let folder = format!("tower-wechat-{}-{number}", std::process::id());
@@ -33,6 +43,7 @@ impl Server {
             let mut server = Self {
                 port: free_port(),
                 folder: folder.clone(),
+                keeps,
                 child: None,
             };
             if server.try_restart() {
@@ -56,12 +67,19 @@ impl Server {
         client.get_multiplexed_async_connection().await.unwrap()
     }
 
-    /// Kills the server, which forgets everything.
+    /// Kills the server.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// Deletes what a killed server has kept.
+    pub(crate) fn forget(&mut self) {
+        assert!(self.child.is_none(), "it would write it again");
+        fs::remove_dir_all(&self.folder).unwrap();
+        fs::create_dir_all(&self.folder).unwrap();
     }
 
     /// Starts the server again, on its port.
@@ -73,14 +91,10 @@ impl Server {
         self.kill();
         let spawned = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
-            .args([
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--maxmemory-policy",
-                "noeviction",
-            ])
+            .args(["--save", "", "--maxmemory-policy", "noeviction"])
+            .args(["--appendonly", if self.keeps { "yes" } else { "no" }])
+            // What is written is the kernel's, and outlives the process; nobody cuts the power here.
+            .args(["--appendfsync", "no"])
             .arg("--dir")
             .arg(&self.folder)
             .stdin(Stdio::null())

@@ -1,0 +1,189 @@
+//! Two nodes as processes, a real Redis, and what befalls them: kills, standstills, cut and torn connections.
+//!
+//! WeChat's retries reach either node. Everybody appends what happens to one log, and when the dust
+//! has settled each message's lines are held against [the promises](verdict). What they are, and under which
+//! faults each holds, stands there.
+
+mod evidence;
+mod faults;
+mod log;
+mod node;
+mod process;
+mod random;
+mod traffic;
+mod verdict;
+mod witness;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::id,
+    str::FromStr,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::{
+    runtime,
+    sync::watch,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+
+use self::{
+    evidence::Evidence,
+    faults::{Addresses, Deployment, Faults},
+    log::{Answer, Event, Log, Operation, now},
+    node::Node,
+    traffic::{Task, Told, Traffic},
+    verdict::Tally,
+};
+
+/// `WECHAT_FAULTS` says how many faults there are, and `WECHAT_FAULT_SEED` repeats what a failure names.
+#[test]
+fn faults_break_no_promise() {
+    if let Some(node) = Node::asked_for() {
+        return node.serve();
+    }
+    let seed = setting("WECHAT_FAULT_SEED").unwrap_or_else(|| now() % 1_000_000);
+    let count = setting("WECHAT_FAULTS").unwrap_or(20);
+    let begun = Instant::now();
+    let folder = Folder::new();
+    let path = folder.0.join("log");
+    let faults = Faults::pick(seed, count);
+    eprintln!("WECHAT_FAULT_SEED={seed} WECHAT_FAULTS={count}: {faults:?}");
+
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let told = runtime.block_on(happen(seed, faults, &path));
+    let evidence = Evidence::of(Log::read(&path), told);
+    match Tally::of(&evidence) {
+        Ok(tally) => {
+            eprintln!(
+                "{tally}\n{count} faults in {:.1} s",
+                begun.elapsed().as_secs_f64()
+            );
+            // Else this has shown little.
+            assert!(tally.after_lost_leases > 0 && tally.untroubled > 0);
+        }
+        Err(broken) => panic!("{} promises broken\n{}", broken.len(), broken.join("\n\n")),
+    }
+}
+
+/// Lets WeChat deliver while everything goes wrong, and for a while after.
+async fn happen(seed: u64, faults: Faults, path: &Path) -> Vec<Told> {
+    let mut deployment = Deployment::start(THIS_TEST, path.to_owned()).await;
+    let traffic = Traffic::new(seed, deployment.addresses());
+    let (over, is_over) = watch::channel(false);
+    let messages = tokio::spawn(flow(traffic.clone(), is_over));
+    deployment.suffer(faults).await;
+
+    let mut told = recover(&traffic, &deployment.addresses(), path).await;
+    let mut afterwards = JoinSet::new();
+    for message in AFTERWARDS..AFTERWARDS + 40 {
+        let traffic = traffic.clone();
+        afterwards.spawn(async move { traffic.deliver(message, QUICK, None).await });
+    }
+    for served in afterwards.join_all().await {
+        let shown = served.transcript.shown().text();
+        assert!(shown.is_some(), "not served afterwards: {served:?}");
+        told.push(served);
+    }
+    over.send_replace(true);
+    told.extend(messages.await.unwrap());
+    deployment.drain();
+    told
+}
+
+/// Sends messages, twenty a second, until it is `over`; then waits for what has become of them.
+async fn flow(traffic: Traffic, mut over: watch::Receiver<bool>) -> Vec<Told> {
+    let mut messages = JoinSet::new();
+    let mut ticks = interval(Duration::from_millis(50));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for message in 0.. {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = over.wait_for(|over| *over) => break,
+        }
+        let traffic = traffic.clone();
+        messages.spawn(async move {
+            let task = traffic.task(message);
+            traffic.deliver(message, task, None).await
+        });
+    }
+    messages.join_all().await
+}
+
+/// Delivers to each node until its store answers it again.
+async fn recover(traffic: &Traffic, addresses: &Addresses, path: &Path) -> Vec<Told> {
+    let (since, deadline) = (now(), Instant::now() + Duration::from_secs(20));
+    let mut told = Vec::new();
+    let mut ticks = interval(Duration::from_millis(100));
+    for node in [0, 1] {
+        let address = *addresses[node].lock().unwrap();
+        let (process, _) = address.unwrap();
+        let is_back = || {
+            Log::read(path).into_iter().any(|line| {
+                line.process == process
+                    && matches!(
+                        line.event,
+                        Event::Store {
+                            operation: Operation::Claim,
+                            since: claimed,
+                            answer: Answer::Run(_),
+                            ..
+                        } if claimed > since
+                    )
+            })
+        };
+        while !is_back() {
+            assert!(Instant::now() < deadline, "node {process} stays alone");
+            ticks.tick().await;
+            let message = RECOVERING + u64::try_from(told.len()).unwrap();
+            told.push(traffic.deliver(message, QUICK, Some(node)).await);
+        }
+    }
+    told
+}
+
+fn setting<T: FromStr>(name: &str) -> Option<T> {
+    let value = env::var(name).ok()?;
+    let number = value.parse().ok();
+    Some(number.unwrap_or_else(|| panic!("{name} is not a number: {value}")))
+}
+
+/// For the log; it ends with the value, but not when that is needed.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+        let folder = env::temp_dir().join(format!("tower-wechat-nodes-{}-{now}", id()));
+        fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the log is in {}", self.0.display());
+        } else {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// As the test harness calls it.
+const THIS_TEST: &str = "processes::faults_break_no_promise";
+
+/// The numbers of messages with a purpose of their own.
+const RECOVERING: u64 = 1_000_000;
+const AFTERWARDS: u64 = 2_000_000;
+
+const QUICK: Task = Task {
+    thinks: 0,
+    failures: 0,
+};

@@ -1,0 +1,137 @@
+//! The log, in the order that questions are asked in.
+
+use std::collections::HashMap;
+
+use super::{
+    log::{Answer, Event, Line, Operation},
+    traffic::Told,
+};
+
+/// What befell everybody.
+#[derive(Default)]
+pub(super) struct Evidence {
+    pub(super) told: Vec<Told>,
+    /// Each message's lines, by its key.
+    messages: HashMap<String, Vec<Line>>,
+    keys: HashMap<u64, String>,
+    /// When an operation of the store failed on a node.
+    failures: HashMap<u32, Vec<u64>>,
+    killed: HashMap<u32, u64>,
+    stopped: HashMap<u32, Vec<(u64, u64)>>,
+    /// When Redis had lost its data and may have been back.
+    forgotten: Vec<(u64, u64)>,
+}
+
+/// An operation whose answer the node got.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Done<'a> {
+    pub(super) operation: Operation,
+    pub(super) owner: &'a str,
+    pub(super) since: u64,
+    pub(super) until: u64,
+    pub(super) answer: Answer,
+}
+
+impl Evidence {
+    pub(super) fn of(lines: Vec<Line>, told: Vec<Told>) -> Self {
+        let mut evidence = Self {
+            told,
+            ..Self::default()
+        };
+        for line in lines {
+            let (at, process) = (line.at, line.process);
+            match &line.event {
+                Event::Killed => {
+                    evidence.killed.insert(process, at);
+                }
+                Event::Stopped => {
+                    let stops = evidence.stopped.entry(process).or_default();
+                    stops.push((at, u64::MAX));
+                }
+                Event::Continued => {
+                    let stops = evidence.stopped.entry(process).or_default();
+                    stops.last_mut().unwrap().1 = at;
+                }
+                Event::Forgetting => evidence.forgotten.push((at, u64::MAX)),
+                Event::Forgot => evidence.forgotten.last_mut().unwrap().1 = at,
+                Event::Store {
+                    answer: Answer::Error | Answer::Silent,
+                    ..
+                } => evidence.failures.entry(process).or_default().push(at),
+                Event::Arrived { message, .. } => {
+                    let message = u64::from(*message);
+                    evidence.keys.insert(message, line.key.clone());
+                }
+                _ => {}
+            }
+            if !line.key.is_empty() {
+                let lines = evidence.messages.entry(line.key.clone()).or_default();
+                lines.push(line);
+            }
+        }
+        evidence
+    }
+
+    /// What the nodes say of a message.
+    pub(super) fn lines(&self, message: u64) -> &[Line] {
+        let key = self.keys.get(&message);
+        let lines = key.and_then(|key| self.messages.get(key));
+        lines.map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn is_killed(&self, process: u32) -> bool {
+        self.killed.contains_key(&process)
+    }
+
+    /// Whether the node was killed, or stood still, in the time from `since` to `until`.
+    pub(super) fn is_hit(&self, process: u32, since: u64, until: u64) -> bool {
+        let is_killed = self.killed.get(&process);
+        let stops = self.stopped.get(&process).into_iter().flatten();
+        is_killed.is_some_and(|&at| at <= until)
+            || stops
+                .into_iter()
+                .any(|&(stopped, continued)| stopped <= until && since <= continued)
+    }
+
+    /// Whether the store did not answer the node in the time from `since` to `until`, or just before, when the
+    /// node leaves it alone for a second.
+    pub(super) fn is_store_away(&self, process: u32, since: u64, until: u64) -> bool {
+        let failures = self.failures.get(&process).into_iter().flatten();
+        let since = since.saturating_sub(LEFT_ALONE);
+        failures
+            .into_iter()
+            .any(|&failure| (since..=until).contains(&failure))
+    }
+
+    /// Whether Redis may have lost in the time from `since` to `until` what it knew.
+    pub(super) fn is_forgotten(&self, since: u64, until: u64) -> bool {
+        self.forgotten
+            .iter()
+            .any(|&(gone, back)| gone <= until && since <= back)
+    }
+}
+
+/// The store's answers in `lines`, and the lines that they stand in.
+pub(super) fn operations(lines: &[Line]) -> impl Iterator<Item = (&Line, Done<'_>)> {
+    lines.iter().filter_map(|line| match &line.event {
+        Event::Store {
+            operation,
+            owner,
+            since,
+            answer,
+        } => Some((
+            line,
+            Done {
+                operation: *operation,
+                owner,
+                since: *since,
+                until: line.at,
+                answer: *answer,
+            },
+        )),
+        _ => None,
+    })
+}
+
+/// After three failures a node leaves the store alone for a second, and it takes a moment to say so.
+const LEFT_ALONE: u64 = 1_500_000;

@@ -1,0 +1,230 @@
+//! One of the nodes, as a process: a server as anybody would build it, which writes down what it does.
+
+use std::{
+    convert::Infallible,
+    env,
+    io::{self, BufRead},
+    net::Ipv4Addr,
+    path::PathBuf,
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::Router;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use http_body_util::Full;
+use redis::{
+    Client,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use tokio::{net::TcpListener, runtime, sync::oneshot};
+use tower::{BoxError, Service, ServiceBuilder, layer::layer_fn};
+use tower_wechat::{
+    Account, DedupLayer, MessageService, Reply, Verified, VerifySignatureLayer,
+    dedup::{Key, LateReply, RedisStore, Run},
+    message::TextMessage,
+};
+
+use super::{
+    log::{Event, Log},
+    witness::Witness,
+};
+
+/// What a process needs to know to be a node.
+pub(super) struct Node {
+    redis: u16,
+    log: Log,
+}
+
+impl Node {
+    /// What the environment says; `None` if this process is none.
+    pub(super) fn asked_for() -> Option<Self> {
+        Some(Self {
+            redis: env::var(REDIS).ok()?.parse().unwrap(),
+            log: Log::open(&PathBuf::from(env::var_os(LOG)?)),
+        })
+    }
+
+    /// Serves until standard input says that it is enough, then drains. With the end of the input the process
+    /// that has started this one is gone, and so is this one.
+    pub(super) fn serve(self) {
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (enough, is_enough) = oneshot::channel();
+        std::thread::spawn(move || {
+            let mut enough = Some(enough);
+            for line in io::stdin().lock().lines().map_while(Result::ok) {
+                if line == DRAIN {
+                    enough.take().map(|enough| enough.send(()));
+                }
+            }
+            process::exit(1);
+        });
+        runtime.block_on(async {
+            let config = ConnectionManagerConfig::new()
+                .set_min_delay(Duration::from_millis(5))
+                .set_max_delay(Duration::from_millis(50));
+            let client = Client::open(("127.0.0.1", self.redis)).unwrap();
+            // A node starts whether its Redis is there or not.
+            let connection = ConnectionManager::new_lazy_with_config(client, config).unwrap();
+            let store = Witness::new(RedisStore::new(connection), self.log.clone());
+            let dedup = DedupLayer::with_store(store).with_late_reply({
+                let log = self.log.clone();
+                move |late| {
+                    note_late(&log, &late);
+                    std::future::ready(())
+                }
+            });
+            let log = self.log.clone();
+            let wechat = ServiceBuilder::new()
+                .layer(VerifySignatureLayer::with_accounts(|head| {
+                    account(head.uri.path().strip_prefix(PATH)?)
+                }))
+                .layer(layer_fn(move |inner| Desk {
+                    inner,
+                    log: log.clone(),
+                }))
+                .layer(dedup.clone())
+                .service(MessageService::for_type::<TextMessage>(tower::service_fn(
+                    move |request| think(self.log.clone(), request),
+                )));
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            println!("{LISTENING}{}", listener.local_addr().unwrap().port());
+            let app = Router::new().route_service("/wechat/{account}", wechat);
+            tokio::spawn(async { axum::serve(listener, app).await });
+            is_enough.await.unwrap();
+            dedup.drain(DRAIN_PATIENCE).await;
+            println!("{DRAINED}");
+        });
+    }
+}
+
+/// The accounts differ in nothing but the name.
+pub(super) fn account(name: &str) -> Option<Account> {
+    Some(Account::plain("twonodes").ok()?.with_name(name))
+}
+
+/// A bot that does as the message says: `<message> <milliseconds to think> <runs that fail>`.
+async fn think(log: Log, request: Request<TextMessage>) -> Result<Reply, BoxError> {
+    let run = request.extensions().get::<Run>().unwrap().number();
+    let key = *request.extensions().get::<Key>().unwrap();
+    let content = request.into_body().content;
+    let mut words = content.split(' ').map(str::parse);
+    let (message, milliseconds, failures) = (
+        words.next().unwrap()?,
+        words.next().unwrap()?,
+        words.next().unwrap()?,
+    );
+    log.write(process::id(), key, Event::Begun { run });
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    if u64::from((run - 1) % RUNS) < failures {
+        log.write(process::id(), key, Event::Failed { run });
+        return Err("by design".into());
+    }
+    log.write(process::id(), key, Event::Ended { run });
+    Ok(Reply::text(reply_text(message, process::id(), run)))
+}
+
+/// A reply that says whose it is.
+pub(super) fn reply_text(message: u64, process: u32, run: u32) -> String {
+    format!("{message} {process} {run}")
+}
+
+fn note_late(log: &Log, late: &LateReply) {
+    let response = late.response();
+    let text = response.map(|response| {
+        let body = String::from_utf8_lossy(response.body());
+        let (_, text) = body.split_once("<Content><![CDATA[").unwrap();
+        text.split_once("]]>").unwrap().0.to_owned()
+    });
+    let cause = format!("{:?}", late.cause());
+    log.write(process::id(), late.key(), Event::Late { cause, text });
+}
+
+/// Where deliveries are noted, between the signature and dedup.
+#[derive(Clone)]
+struct Desk<S> {
+    inner: S,
+    log: Log,
+}
+
+impl<S> Service<Request<Verified>> for Desk<S>
+where
+    S: Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Verified>) -> Self::Future {
+        static DELIVERIES: AtomicU64 = AtomicU64::new(0);
+        let delivery = DELIVERIES.fetch_add(1, Ordering::Relaxed);
+        let key = Key::of(&request);
+        request.extensions_mut().insert(key);
+        let query = request.uri().query().unwrap();
+        let message = query.strip_prefix(MESSAGE).unwrap().split('&').next();
+        let message = message.unwrap().parse().unwrap();
+        let arrived = Event::Arrived { delivery, message };
+        self.log.write(process::id(), key, arrived);
+        let mut left = Leaving {
+            log: self.log.clone(),
+            key,
+            event: Event::Left { delivery },
+        };
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await?;
+            let status = answer.status().as_u16();
+            left.but(Event::Answered { delivery, status });
+            Ok(answer)
+        })
+    }
+}
+
+/// Notes how a delivery ended, when it has.
+struct Leaving {
+    log: Log,
+    key: Key,
+    event: Event,
+}
+
+impl Leaving {
+    fn but(&mut self, event: Event) {
+        self.event = event;
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.log.write(process::id(), self.key, self.event.clone());
+    }
+}
+
+pub(super) const REDIS: &str = "TOWER_WECHAT_NODE_REDIS";
+pub(super) const LOG: &str = "TOWER_WECHAT_NODE_LOG";
+
+/// What a node says on its standard output, and is told on its input.
+pub(super) const LISTENING: &str = "listening on ";
+pub(super) const DRAIN: &str = "drain";
+pub(super) const DRAINED: &str = "drained";
+
+pub(super) const PATH: &str = "/wechat/";
+pub(super) const MESSAGE: &str = "message=";
+
+/// The runs that an owner has, by default.
+pub(super) const RUNS: u32 = 3;
+
+/// Longer than any handler here takes, and a reply lies around.
+pub(super) const DRAIN_PATIENCE: Duration = Duration::from_secs(40);

@@ -1,0 +1,427 @@
+//! The promises, each with the faults that it holds under.
+
+use std::{collections::HashMap, fmt};
+
+use tower_wechat::simulator::Shown;
+
+use super::{
+    evidence::{Done, Evidence, operations},
+    log::{Answer, Event, Line, Operation},
+    node::{RUNS, reply_text},
+    traffic::Told,
+};
+
+/// What happened in all.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    messages: usize,
+    deliveries: usize,
+    /// Runs that another owner began than the one before.
+    pub(super) after_lost_leases: usize,
+    after_lost_data: usize,
+    alone: usize,
+    shown: usize,
+    handed_over: usize,
+    faults_shown: usize,
+    /// Messages of which the store always answered, and of these such that no node was lost or stopped.
+    pub(super) store_answered: usize,
+    pub(super) untroubled: usize,
+}
+
+/// One message before its judge.
+struct Case<'a> {
+    evidence: &'a Evidence,
+    told: &'a Told,
+    lines: &'a [Line],
+}
+
+/// Why a node began a run.
+enum Reason<'a> {
+    /// An earlier run of the same node failed.
+    Repeats,
+    /// The store made the message this owner's.
+    Granted(Done<'a>, u32),
+    /// Nobody asked the store, or it did not answer.
+    Alone,
+}
+
+impl Tally {
+    /// Holds every promise against every message.
+    pub(super) fn of(evidence: &Evidence) -> Result<Self, Vec<String>> {
+        let mut tally = Self::default();
+        let mut broken = Vec::new();
+        for told in &evidence.told {
+            let case = Case {
+                evidence,
+                told,
+                lines: evidence.lines(told.message),
+            };
+            let promises = [
+                case.is_not_lost(),
+                case.has_its_own_reply(),
+                case.is_one_owners_at_a_time(),
+                case.has_reasons_to_run(&mut tally),
+                case.drops_what_lost_its_lease(),
+                case.has_one_way_out(&mut tally),
+                case.is_answered_in_time(),
+            ];
+            tally.count(&case);
+            for what in promises.into_iter().filter_map(Result::err) {
+                broken.push(format!("{what}:\n{case}"));
+            }
+        }
+        if broken.is_empty() {
+            Ok(tally)
+        } else {
+            Err(broken)
+        }
+    }
+
+    fn count(&mut self, case: &Case<'_>) {
+        self.messages += 1;
+        self.deliveries += case.told.transcript.deliveries().len();
+        self.shown += usize::from(case.shown_text().is_some());
+        self.faults_shown += usize::from(case.told.transcript.shown() == &Shown::Fault);
+        self.handed_over += case.late().count();
+    }
+}
+
+impl Case<'_> {
+    /// Always: a message that has reached a node is run to its end. Unless that node, or one that was at
+    /// it, was killed: then it takes another delivery, and WeChat may have been told by then that there is no
+    /// need for any.
+    fn is_not_lost(&self) -> Result<(), String> {
+        let is_ended = !self.ended().is_empty();
+        let mut processes = self.processes();
+        let is_excused = processes.any(|process| self.evidence.is_killed(process));
+        check(is_ended || self.lines.is_empty() || is_excused, || {
+            "lost".to_owned()
+        })
+    }
+
+    /// Always: what the user sees, and what the hook gets, is what a run of this very message has come to.
+    fn has_its_own_reply(&self) -> Result<(), String> {
+        let ended = self.ended();
+        let texts = self.shown_text().into_iter().chain(self.late().flatten());
+        for text in texts {
+            check(ended.iter().any(|(_, own)| own == text), || {
+                format!("a reply from nowhere, {text:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Unless Redis loses its data: it makes a message one owner's as long as another's lease lasts, or once
+    /// another has completed it. The number of an owner is larger than that of all before.
+    ///
+    /// Leases are measured from when an operation began, and claims to when they ended, so a slow connection
+    /// explains nothing away that should not be.
+    fn is_one_owners_at_a_time(&self) -> Result<(), String> {
+        for (_, claim) in operations(self.lines) {
+            let (Operation::Claim, Answer::Run(number)) = (claim.operation, claim.answer) else {
+                continue;
+            };
+            let earlier = operations(self.lines).filter(|(_, earlier)| {
+                earlier.owner != claim.owner
+                    && earlier.until <= claim.since
+                    && !self.evidence.is_forgotten(earlier.since, claim.until)
+            });
+            let mut numbers = HashMap::new();
+            // Until when the message is an owner's.
+            let mut leases = HashMap::new();
+            for (_, earlier) in earlier {
+                match (earlier.operation, earlier.answer) {
+                    (Operation::Claim, Answer::Run(number))
+                    | (Operation::Renew(number), Answer::Yes) => {
+                        numbers.insert(earlier.owner, number);
+                        leases.insert(earlier.owner, earlier.since + LEASE);
+                    }
+                    (Operation::Complete, Answer::Kept | Answer::Acknowledged) => {
+                        leases.insert(earlier.owner, u64::MAX);
+                    }
+                    // Its owner has let it go, as one does that could not tell the store of its reply.
+                    (Operation::Release, _) if leases.get(earlier.owner) != Some(&u64::MAX) => {
+                        leases.remove(earlier.owner);
+                    }
+                    _ => {}
+                }
+            }
+            for (owner, lease) in leases {
+                check(lease <= claim.until + TICK, || {
+                    format!("claimed by {} while it was {owner}'s", claim.owner)
+                })?;
+            }
+            for (owner, before) in numbers {
+                check(before < number, || {
+                    format!("{} is number {number} after {owner}", claim.owner)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Always: a run that is not the message's first has a reason that is in the log. Its own node's last run
+    /// failed; or the store said that the message is its owner's ([which](Self::is_one_owners_at_a_time)
+    /// it does when a lease is lost, or when Redis has lost its data); or the store did not answer its node,
+    /// which then goes on alone.
+    fn has_reasons_to_run(&self, tally: &mut Tally) -> Result<(), String> {
+        let mut begun = 0;
+        for (index, line) in self.lines.iter().enumerate() {
+            let Event::Begun { run } = line.event else {
+                continue;
+            };
+            begun += 1;
+            let before = &self.lines[..index];
+            match reason(before, line.process, run) {
+                Reason::Repeats => {}
+                Reason::Granted(claim, number) => {
+                    check(run == (number - 1) * RUNS + 1, || {
+                        format!("owner number {number} begins with run {run}")
+                    })?;
+                    let is_known = |(_, earlier): (_, Done<'_>)| {
+                        earlier.owner != claim.owner && matches!(earlier.answer, Answer::Run(_))
+                    };
+                    if number > 1 {
+                        tally.after_lost_leases += 1;
+                    } else if operations(before).any(is_known) {
+                        tally.after_lost_data += 1;
+                    }
+                }
+                Reason::Alone => {
+                    let process = line.process;
+                    check(self.is_alone(process, line.at), || {
+                        format!("node {process} runs it unasked, as {run}")
+                    })?;
+                    tally.alone += usize::from(begun > 1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a node that begins a run had no store to ask.
+    fn is_alone(&self, process: u32, at: u64) -> bool {
+        // One that stood still in between says so later.
+        self.evidence.is_store_away(process, at, at)
+            || self.evidence.is_hit(process, at.saturating_sub(LEASE), at)
+    }
+
+    /// Always: what a run comes to whose completion the store refuses, since the message is another's by now,
+    /// reaches nobody.
+    fn drops_what_lost_its_lease(&self) -> Result<(), String> {
+        for (index, line) in self.lines.iter().enumerate() {
+            let Event::Store {
+                operation: Operation::Complete,
+                answer: Answer::Lost,
+                ref owner,
+                ..
+            } = line.event
+            else {
+                continue;
+            };
+            // If the store did not answer at first, the reply has gone its way long since.
+            let is_first = !operations(&self.lines[..index]).any(|(_, earlier)| {
+                earlier.operation == Operation::Complete && earlier.owner == owner
+            });
+            if !is_first || self.evidence.is_store_away(line.process, line.at, line.at) {
+                continue;
+            }
+            let ended = self.ended_in(&self.lines[..index]);
+            let mut own = ended.iter().rev();
+            let Some((_, text)) = own.find(|(process, _)| *process == line.process) else {
+                return Err("completed before it ended".to_owned());
+            };
+            let is_late = self.late().flatten().any(|late| late == text);
+            check(!is_late && self.shown_text() != Some(text), || {
+                format!("{text:?} should have been dropped")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// As long as the store answers the nodes and keeps its data, whatever becomes of the nodes: the reply is
+    /// shown, or it is handed over once, and never both.
+    ///
+    /// If, beside that, no node is lost or stands still: there is one run that succeeds, and exactly one of
+    /// the two.
+    fn has_one_way_out(&self, tally: &mut Tally) -> Result<(), String> {
+        let (since, until) = self.life();
+        let mut processes = self.processes();
+        if self.evidence.is_forgotten(since, until)
+            || processes.any(|process| self.evidence.is_store_away(process, since, until))
+        {
+            return Ok(());
+        }
+        tally.store_answered += 1;
+        let shown = usize::from(self.shown_text().is_some());
+        let late = self.late().count();
+        check(shown + late <= 1, || {
+            format!("shown {shown} times, handed over {late} times")
+        })?;
+        let mut sent_to = self.told.sent_to.iter();
+        let is_hit = sent_to.any(|sent_to| {
+            sent_to.is_none_or(|process| self.evidence.is_hit(process, since, until))
+        });
+        if is_hit {
+            return Ok(());
+        }
+        tally.untroubled += 1;
+        let ended = self.ended().len();
+        check(ended == 1, || format!("{ended} runs to the end"))?;
+        check(shown + late == 1, || {
+            "neither shown nor handed over".to_owned()
+        })?;
+        check(self.told.transcript.shown() != &Shown::Fault, || {
+            "a fault text for nothing".to_owned()
+        })
+    }
+
+    /// Always: no delivery waits longer for its answer than 6 s, but for the node's own standstill.
+    fn is_answered_in_time(&self) -> Result<(), String> {
+        let mut waiting = HashMap::new();
+        for line in self.lines {
+            match line.event {
+                Event::Arrived { delivery, .. } => {
+                    waiting.insert((line.process, delivery), line.at);
+                }
+                Event::Answered { delivery, .. } | Event::Left { delivery } => {
+                    let since = waiting.remove(&(line.process, delivery)).unwrap();
+                    let waited = line.at - since;
+                    let is_hit = self.evidence.is_hit(line.process, since, line.at);
+                    check(waited <= CAP || is_hit, || {
+                        format!("a delivery waited {waited} µs")
+                    })?;
+                }
+                _ => {}
+            }
+        }
+        let mut rest = waiting.into_keys();
+        check(
+            rest.all(|(process, _)| self.evidence.is_killed(process)),
+            || "a delivery still waits".to_owned(),
+        )
+    }
+
+    fn shown_text(&self) -> Option<&str> {
+        self.told.transcript.shown().text()
+    }
+
+    /// The texts that the hook got.
+    fn late(&self) -> impl Iterator<Item = Option<&str>> {
+        self.lines.iter().filter_map(|line| match &line.event {
+            Event::Late { text, .. } => Some(text.as_deref()),
+            _ => None,
+        })
+    }
+
+    /// The runs that came to a reply: their nodes and replies.
+    fn ended(&self) -> Vec<(u32, String)> {
+        self.ended_in(self.lines)
+    }
+
+    fn ended_in(&self, lines: &[Line]) -> Vec<(u32, String)> {
+        let ended = lines.iter().filter_map(|line| match line.event {
+            Event::Ended { run } => Some((
+                line.process,
+                reply_text(self.told.message, line.process, run),
+            )),
+            _ => None,
+        });
+        ended.collect()
+    }
+
+    /// The nodes that know of the message.
+    fn processes(&self) -> impl Iterator<Item = u32> {
+        self.lines.iter().map(|line| line.process)
+    }
+
+    /// From the first delivery to the last that is heard of it.
+    fn life(&self) -> (u64, u64) {
+        let last = self.lines.last().map_or(0, |line| line.at);
+        (self.told.since, self.told.until.max(last))
+    }
+}
+
+/// Why `process` begins `run` after `before`.
+fn reason(before: &[Line], process: u32, run: u32) -> Reason<'_> {
+    let own = before.iter().rposition(|line| {
+        line.process == process
+            && matches!(
+                line.event,
+                Event::Begun { .. } | Event::Failed { .. } | Event::Ended { .. }
+            )
+    });
+    if let Some(Event::Failed { run: failed }) = own.map(|own| &before[own].event)
+        && failed + 1 == run
+    {
+        return Reason::Repeats;
+    }
+    // A claim is good for the run that follows it.
+    let since = own.map_or(0, |own| own + 1);
+    let claims = operations(&before[since..])
+        .filter(|(line, done)| line.process == process && done.operation == Operation::Claim);
+    let (_, claim) = match claims.last() {
+        Some(last) => last,
+        None => return Reason::Alone,
+    };
+    match claim.answer {
+        Answer::Run(number) => Reason::Granted(claim, number),
+        _ => Reason::Alone,
+    }
+}
+
+fn check(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+/// All that is known, in the order of writing.
+impl fmt::Display for Case<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Told {
+            message,
+            since,
+            transcript,
+            sent_to,
+            ..
+        } = self.told;
+        writeln!(f, "message {message}, sent to {sent_to:?}\n{transcript}")?;
+        for line in self.lines {
+            let seconds = (line.at.saturating_sub(*since)) / 1_000;
+            writeln!(
+                f,
+                "{seconds:>6} ms  node {}: {:?}",
+                line.process, line.event
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} messages in {} deliveries: {} replies shown, {} handed over, {} faults shown",
+            self.messages, self.deliveries, self.shown, self.handed_over, self.faults_shown
+        )?;
+        writeln!(
+            f,
+            "run by another owner: {} after a lost lease, {} after lost data, {} without a store",
+            self.after_lost_leases, self.after_lost_data, self.alone
+        )?;
+        write!(
+            f,
+            "the store answered throughout: {}, no node was hit either: {}",
+            self.store_answered, self.untroubled
+        )
+    }
+}
+
+/// In microseconds, as all times here.
+const LEASE: u64 = 5_000_000;
+
+/// Redis counts milliseconds.
+const TICK: u64 = 2_000;
+
+/// Six seconds, and what a busy machine adds to them.
+const CAP: u64 = 9_000_000;
