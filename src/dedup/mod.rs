@@ -66,7 +66,7 @@
 //! memory along: the next delivery, if there is one, runs the message again. Among several nodes a run that stalls
 //! for longer than its lease (5 s) is run by another node as well; what the first one comes to is then dropped. A handler
 //! that must not do its work twice fences it with the message's id and the number of its [`Run`], which grows with
-//! each run, on whichever node it is.
+//! each run, on whichever node it is, as long as the store answers and keeps its data.
 //!
 //! # Which deliveries are one message
 //!

@@ -41,6 +41,8 @@ impl Run {
 
     /// 1 for the first run; each later one has a larger number, on whichever node it is. The numbers of a
     /// node that was lost are left out, however many of its runs there were.
+    ///
+    /// The store counts. A node that goes on without it begins with 1, and so does a store that has lost its data.
     pub fn number(self) -> u32 {
         self.number
     }
