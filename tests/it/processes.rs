@@ -72,13 +72,14 @@ fn faults_break_no_promise() {
     }
 }
 
-/// Lets WeChat deliver while everything goes wrong, and for a while after.
+/// Lets WeChat deliver while everything goes wrong, and a little after.
 async fn happen(seed: u64, faults: Faults, path: &Path) -> Vec<Told> {
     let mut deployment = Deployment::start(THIS_TEST, path.to_owned()).await;
     let traffic = Traffic::new(seed, deployment.addresses());
     let (over, is_over) = watch::channel(false);
     let messages = tokio::spawn(flow(traffic.clone(), is_over));
     deployment.suffer(faults).await;
+    over.send_replace(true);
 
     let mut told = recover(&traffic, &deployment.addresses(), path).await;
     let mut afterwards = JoinSet::new();
@@ -91,7 +92,6 @@ async fn happen(seed: u64, faults: Faults, path: &Path) -> Vec<Told> {
         assert!(shown.is_some(), "not served afterwards: {served:?}");
         told.push(served);
     }
-    over.send_replace(true);
     told.extend(messages.await.unwrap());
     deployment.drain();
     told

@@ -79,15 +79,15 @@ impl Evidence {
         lines.map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn is_killed(&self, process: u32) -> bool {
-        self.killed.contains_key(&process)
+    /// When the node was killed.
+    pub(super) fn killed(&self, process: u32) -> Option<u64> {
+        self.killed.get(&process).copied()
     }
 
     /// Whether the node was killed, or stood still, in the time from `since` to `until`.
     pub(super) fn is_hit(&self, process: u32, since: u64, until: u64) -> bool {
-        let is_killed = self.killed.get(&process);
         let stops = self.stopped.get(&process).into_iter().flatten();
-        is_killed.is_some_and(|&at| at <= until)
+        self.killed(process).is_some_and(|at| at <= until)
             || stops
                 .into_iter()
                 .any(|&(stopped, continued)| stopped <= until && since <= continued)

@@ -107,7 +107,7 @@ impl Log {
         }
     }
 
-    pub(super) fn write(&self, process: u32, key: impl ToString, event: Event) {
+    pub(super) fn write(&self, process: u32, key: &(impl ToString + ?Sized), event: Event) {
         let line = Line {
             at: now(),
             process,

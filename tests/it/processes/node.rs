@@ -122,13 +122,13 @@ async fn think(log: Log, request: Request<TextMessage>) -> Result<Reply, BoxErro
         words.next().unwrap()?,
         words.next().unwrap()?,
     );
-    log.write(process::id(), key, Event::Begun { run });
+    log.write(process::id(), &key, Event::Begun { run });
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     if u64::from((run - 1) % RUNS) < failures {
-        log.write(process::id(), key, Event::Failed { run });
+        log.write(process::id(), &key, Event::Failed { run });
         return Err("by design".into());
     }
-    log.write(process::id(), key, Event::Ended { run });
+    log.write(process::id(), &key, Event::Ended { run });
     Ok(Reply::text(reply_text(message, process::id(), run)))
 }
 
@@ -145,7 +145,7 @@ fn note_late(log: &Log, late: &LateReply) {
         text.split_once("]]>").unwrap().0.to_owned()
     });
     let cause = format!("{:?}", late.cause());
-    log.write(process::id(), late.key(), Event::Late { cause, text });
+    log.write(process::id(), &late.key(), Event::Late { cause, text });
 }
 
 /// Where deliveries are noted, between the signature and dedup.
@@ -177,7 +177,7 @@ where
         let message = query.strip_prefix(MESSAGE).unwrap().split('&').next();
         let message = message.unwrap().parse().unwrap();
         let arrived = Event::Arrived { delivery, message };
-        self.log.write(process::id(), key, arrived);
+        self.log.write(process::id(), &key, arrived);
         let mut left = Leaving {
             log: self.log.clone(),
             key,
@@ -208,7 +208,7 @@ impl Leaving {
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        self.log.write(process::id(), self.key, self.event.clone());
+        self.log.write(process::id(), &self.key, self.event.clone());
     }
 }
 

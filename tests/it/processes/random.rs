@@ -2,7 +2,7 @@
 
 use std::{ops::Range, time::Duration};
 
-/// SplitMix64.
+/// `SplitMix64`.
 #[derive(Clone)]
 pub(super) struct Random(u64);
 

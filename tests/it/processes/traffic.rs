@@ -3,6 +3,7 @@
 use std::{
     sync::{Arc, Mutex},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -107,9 +108,11 @@ impl Traffic {
             17..19 => 10_000..13_000,
             _ => 15_000..16_500,
         };
+        let thinks = random.milliseconds(thinks);
+        let fails = random.below(12) == 0 && thinks < Duration::from_secs(5);
         Task {
-            thinks: random.milliseconds(thinks).as_millis().try_into().unwrap(),
-            failures: u64::from(random.below(12) == 0),
+            thinks: thinks.as_millis().try_into().unwrap(),
+            failures: fails.into(),
         }
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Tally {
     shown: usize,
     handed_over: usize,
     faults_shown: usize,
+    /// Messages that were lost with a node.
+    lost: usize,
     /// Messages of which the store always answered, and of these such that no node was lost or stopped.
     pub(super) store_answered: usize,
     pub(super) untroubled: usize,
@@ -64,6 +66,7 @@ impl Tally {
                 case.drops_what_lost_its_lease(),
                 case.has_one_way_out(&mut tally),
                 case.is_answered_in_time(),
+                case.shows_no_fault(),
             ];
             tally.count(&case);
             for what in promises.into_iter().filter_map(Result::err) {
@@ -82,21 +85,48 @@ impl Tally {
         self.deliveries += case.told.transcript.deliveries().len();
         self.shown += usize::from(case.shown_text().is_some());
         self.faults_shown += usize::from(case.told.transcript.shown() == &Shown::Fault);
+        self.lost += usize::from(!case.is_run());
         self.handed_over += case.late().count();
     }
 }
 
 impl Case<'_> {
-    /// Always: a message that has reached a node is run to its end. Unless that node, or one that was at
-    /// it, was killed: then it takes another delivery, and WeChat may have been told by then that there is no
-    /// need for any.
+    /// Always: a message that has reached a node is run to its end.
+    ///
+    /// If a node that knew of it is killed: once another delivery reaches a node that is not. Within the lease
+    /// of the lost run that delivery may be acknowledged before it is known that nobody runs the message
+    /// any more; then there is none that would make a node look again.
     fn is_not_lost(&self) -> Result<(), String> {
-        let is_ended = !self.ended().is_empty();
-        let mut processes = self.processes();
-        let is_excused = processes.any(|process| self.evidence.is_killed(process));
-        check(is_ended || self.lines.is_empty() || is_excused, || {
-            "lost".to_owned()
+        let killed = self.processes().filter_map(|it| self.evidence.killed(it));
+        let is_excused = killed.max().is_some_and(|killed| {
+            !self.lines.iter().any(|line| {
+                matches!(line.event, Event::Arrived { .. })
+                    && line.at >= killed + LEASE
+                    && self.evidence.killed(line.process).is_none()
+            })
+        });
+        check(self.is_run() || is_excused, || "lost".to_owned())
+    }
+
+    /// Whether it has been run to its end, or no node ever knew of it.
+    fn is_run(&self) -> bool {
+        self.lines.is_empty() || !self.ended().is_empty()
+    }
+
+    /// Whatever becomes of the store, as long as no node is lost or stands still: no user is told that the
+    /// account is out of order.
+    fn shows_no_fault(&self) -> Result<(), String> {
+        let is_fault = self.told.transcript.shown() == &Shown::Fault;
+        check(!is_fault || self.is_hit(), || {
+            "a fault text for nothing".to_owned()
         })
+    }
+
+    /// Whether a node that it was sent to was lost meanwhile, or not there, or stood still.
+    fn is_hit(&self) -> bool {
+        let (since, until) = self.life();
+        let mut sent_to = self.told.sent_to.iter();
+        sent_to.any(|node| node.is_none_or(|process| self.evidence.is_hit(process, since, until)))
     }
 
     /// Always: what the user sees, and what the hook gets, is what a run of this very message has come to.
@@ -258,11 +288,7 @@ impl Case<'_> {
         check(shown + late <= 1, || {
             format!("shown {shown} times, handed over {late} times")
         })?;
-        let mut sent_to = self.told.sent_to.iter();
-        let is_hit = sent_to.any(|sent_to| {
-            sent_to.is_none_or(|process| self.evidence.is_hit(process, since, until))
-        });
-        if is_hit {
+        if self.is_hit() {
             return Ok(());
         }
         tally.untroubled += 1;
@@ -297,7 +323,7 @@ impl Case<'_> {
         }
         let mut rest = waiting.into_keys();
         check(
-            rest.all(|(process, _)| self.evidence.is_killed(process)),
+            rest.all(|(process, _)| self.evidence.killed(process).is_some()),
             || "a delivery still waits".to_owned(),
         )
     }
@@ -360,9 +386,8 @@ fn reason(before: &[Line], process: u32, run: u32) -> Reason<'_> {
     let since = own.map_or(0, |own| own + 1);
     let claims = operations(&before[since..])
         .filter(|(line, done)| line.process == process && done.operation == Operation::Claim);
-    let (_, claim) = match claims.last() {
-        Some(last) => last,
-        None => return Reason::Alone,
+    let Some((_, claim)) = claims.last() else {
+        return Reason::Alone;
     };
     match claim.answer {
         Answer::Run(number) => Reason::Granted(claim, number),
@@ -401,8 +426,14 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} messages in {} deliveries: {} replies shown, {} handed over, {} faults shown",
-            self.messages, self.deliveries, self.shown, self.handed_over, self.faults_shown
+            "{} messages in {} deliveries: {} replies shown, {} handed over, {} faults shown, \
+             {} lost with a node",
+            self.messages,
+            self.deliveries,
+            self.shown,
+            self.handed_over,
+            self.faults_shown,
+            self.lost
         )?;
         writeln!(
             f,

@@ -63,7 +63,8 @@ impl<St: Store> Store for Witness<St> {
     ) -> Result<bool, St::Error> {
         let call = self.store.renew(key, owner, number, times);
         let operation = Operation::Renew(number);
-        self.noted(operation, (key, owner), call, yes_or_no).await
+        let said = |yes: &bool| yes_or_no(*yes);
+        self.noted(operation, (key, owner), call, said).await
     }
 
     async fn complete(
@@ -99,12 +100,13 @@ impl<St: Store> Store for Witness<St> {
     async fn release(&self, key: Key, owner: Owner) -> Result<bool, St::Error> {
         let call = self.store.release(key, owner);
         let operation = Operation::Release;
-        self.noted(operation, (key, owner), call, yes_or_no).await
+        let said = |yes: &bool| yes_or_no(*yes);
+        self.noted(operation, (key, owner), call, said).await
     }
 }
 
-fn yes_or_no(yes: &bool) -> Answer {
-    if *yes { Answer::Yes } else { Answer::No }
+fn yes_or_no(yes: bool) -> Answer {
+    if yes { Answer::Yes } else { Answer::No }
 }
 
 /// Written when the operation has ended, or nobody waits for it any longer.
@@ -125,6 +127,6 @@ impl Drop for Note<'_> {
             since: self.since,
             answer: self.answer,
         };
-        self.log.write(process::id(), self.key, event);
+        self.log.write(process::id(), &self.key, event);
     }
 }
