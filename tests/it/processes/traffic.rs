@@ -127,7 +127,8 @@ fn account_of(message: u64) -> String {
     }
 }
 
-/// It doesn't know which node is up: a delivery may well go to one that is not.
+/// It picks a node at random, or the other one where nobody listens. Whether a node that listens does
+/// anything else it doesn't know.
 #[derive(Clone)]
 struct Balancer {
     addresses: Addresses,
@@ -148,7 +149,9 @@ impl Service<Request<Full<Bytes>>> for Balancer {
 
     fn call(&mut self, mut request: Request<Full<Bytes>>) -> Self::Future {
         let picked = self.random.below(2);
-        let address = *self.addresses[self.to.unwrap_or(picked)].lock().unwrap();
+        let node = self.to.unwrap_or(picked);
+        let address = |node: usize| *self.addresses[node].lock().unwrap();
+        let address = address(node).or_else(|| address(1 - node));
         self.sent_to
             .lock()
             .unwrap()

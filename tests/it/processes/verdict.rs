@@ -134,7 +134,7 @@ impl Case<'_> {
         let ended = self.ended();
         let texts = self.shown_text().into_iter().chain(self.late().flatten());
         for text in texts {
-            check(ended.iter().any(|(_, own)| own == text), || {
+            check(ended.iter().any(|own| own == text), || {
                 format!("a reply from nowhere, {text:?}")
             })?;
         }
@@ -236,33 +236,34 @@ impl Case<'_> {
             || self.evidence.is_hit(process, at.saturating_sub(LEASE), at)
     }
 
-    /// Always: what a run comes to whose completion the store refuses, since the message is another's by now,
-    /// reaches nobody.
+    /// As long as the store answers the node that ran the message, when the run ends: what it comes to reaches
+    /// nobody if the store refuses it, since the message is another's by now.
+    ///
+    /// If the store doesn't answer then, the reply goes its way, and the store is told later.
     fn drops_what_lost_its_lease(&self) -> Result<(), String> {
         for (index, line) in self.lines.iter().enumerate() {
             let Event::Store {
                 operation: Operation::Complete,
                 answer: Answer::Lost,
-                ref owner,
                 ..
             } = line.event
             else {
                 continue;
             };
-            // If the store did not answer at first, the reply has gone its way long since.
-            let is_first = !operations(&self.lines[..index]).any(|(_, earlier)| {
-                earlier.operation == Operation::Complete && earlier.owner == owner
+            let mut before = self.lines[..index].iter().rev();
+            let ended = before.find_map(|earlier| match earlier.event {
+                Event::Ended { run } if earlier.process == line.process => Some((earlier.at, run)),
+                _ => None,
             });
-            if !is_first || self.evidence.is_store_away(line.process, line.at, line.at) {
-                continue;
-            }
-            let ended = self.ended_in(&self.lines[..index]);
-            let mut own = ended.iter().rev();
-            let Some((_, text)) = own.find(|(process, _)| *process == line.process) else {
+            let Some((ended, run)) = ended else {
                 return Err("completed before it ended".to_owned());
             };
+            if self.evidence.is_store_away(line.process, ended, line.at) {
+                continue;
+            }
+            let text = reply_text(self.told.message, line.process, run);
             let is_late = self.late().flatten().any(|late| late == text);
-            check(!is_late && self.shown_text() != Some(text), || {
+            check(!is_late && self.shown_text() != Some(&text), || {
                 format!("{text:?} should have been dropped")
             })?;
         }
@@ -340,17 +341,10 @@ impl Case<'_> {
         })
     }
 
-    /// The runs that came to a reply: their nodes and replies.
-    fn ended(&self) -> Vec<(u32, String)> {
-        self.ended_in(self.lines)
-    }
-
-    fn ended_in(&self, lines: &[Line]) -> Vec<(u32, String)> {
-        let ended = lines.iter().filter_map(|line| match line.event {
-            Event::Ended { run } => Some((
-                line.process,
-                reply_text(self.told.message, line.process, run),
-            )),
+    /// The replies that runs came to.
+    fn ended(&self) -> Vec<String> {
+        let ended = self.lines.iter().filter_map(|line| match line.event {
+            Event::Ended { run } => Some(reply_text(self.told.message, line.process, run)),
             _ => None,
         });
         ended.collect()
