@@ -14,8 +14,8 @@ pub(super) struct Evidence {
     /// Each message's lines, by its key.
     messages: HashMap<String, Vec<Line>>,
     keys: HashMap<u64, String>,
-    /// When an operation of the store failed on a node.
-    failures: HashMap<u32, Vec<u64>>,
+    /// When a node may have left the store alone.
+    left_alone: HashMap<u32, Vec<(u64, u64)>>,
     killed: HashMap<u32, u64>,
     stopped: HashMap<u32, Vec<(u64, u64)>>,
     /// When Redis had lost its data and may have been back.
@@ -38,6 +38,7 @@ impl Evidence {
             told,
             ..Self::default()
         };
+        let mut failures = HashMap::<u32, u32>::new();
         for line in lines {
             let (at, process) = (line.at, line.process);
             match &line.event {
@@ -54,10 +55,14 @@ impl Evidence {
                 }
                 Event::Forgetting => evidence.forgotten.push((at, u64::MAX)),
                 Event::Forgot => evidence.forgotten.last_mut().unwrap().1 = at,
-                Event::Store {
-                    answer: Answer::Error | Answer::Silent,
-                    ..
-                } => evidence.failures.entry(process).or_default().push(at),
+                Event::Store { .. } => {
+                    let failures = failures.entry(process).or_default();
+                    *failures = if is_failure(&line) { *failures + 1 } else { 0 };
+                    if *failures >= FAILURES {
+                        let pauses = evidence.left_alone.entry(process).or_default();
+                        pauses.push((at, at + PAUSE));
+                    }
+                }
                 Event::Arrived { message, .. } => {
                     let message = u64::from(*message);
                     evidence.keys.insert(message, line.key.clone());
@@ -93,14 +98,12 @@ impl Evidence {
                 .any(|&(stopped, continued)| stopped <= until && since <= continued)
     }
 
-    /// Whether the store did not answer the node in the time from `since` to `until`, or just before, when the
-    /// node leaves it alone for a second.
-    pub(super) fn is_store_away(&self, process: u32, since: u64, until: u64) -> bool {
-        let failures = self.failures.get(&process).into_iter().flatten();
-        let since = since.saturating_sub(LEFT_ALONE);
-        failures
+    /// Whether the node may have left the store alone in the time from `since` to `until`.
+    pub(super) fn is_left_alone(&self, process: u32, since: u64, until: u64) -> bool {
+        let pauses = self.left_alone.get(&process).into_iter().flatten();
+        pauses
             .into_iter()
-            .any(|&failure| (since..=until).contains(&failure))
+            .any(|&(begun, ended)| begun <= until && since <= ended)
     }
 
     /// Whether Redis may have lost in the time from `since` to `until` what it knew.
@@ -133,5 +136,19 @@ pub(super) fn operations(lines: &[Line]) -> impl Iterator<Item = (&Line, Done<'_
     })
 }
 
-/// After three failures a node leaves the store alone for a second, and it takes a moment to say so.
-const LEFT_ALONE: u64 = 1_500_000;
+/// Whether the store did not answer.
+pub(super) fn is_failure(line: &Line) -> bool {
+    matches!(
+        line.event,
+        Event::Store {
+            answer: Answer::Error | Answer::Silent,
+            ..
+        }
+    )
+}
+
+/// In a row; a node leaves the store alone after three, which it may count in another order.
+const FAILURES: u32 = 2;
+
+/// A second, and what a busy machine adds to it.
+const PAUSE: u64 = 1_500_000;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt};
 use tower_wechat::simulator::Shown;
 
 use super::{
-    evidence::{Done, Evidence, operations},
+    evidence::{Done, Evidence, is_failure, operations},
     log::{Answer, Event, Line, Operation},
     node::{RUNS, reply_text},
     traffic::Told,
@@ -232,8 +232,22 @@ impl Case<'_> {
     /// Whether a node that begins a run had no store to ask.
     fn is_alone(&self, process: u32, at: u64) -> bool {
         // One that stood still in between says so later.
-        self.evidence.is_store_away(process, at, at)
+        let claims = operations(self.lines).filter(|(line, done)| {
+            line.process == process && line.at <= at && done.operation == Operation::Claim
+        });
+        claims.last().is_some_and(|(line, _)| is_failure(line))
+            || self.evidence.is_left_alone(process, at, at)
             || self.evidence.is_hit(process, at.saturating_sub(LEASE), at)
+    }
+
+    /// Whether an operation of this message on the node came to nothing in the time from `since` to `until`, or
+    /// was not even tried.
+    fn is_store_away(&self, process: u32, since: u64, until: u64) -> bool {
+        let mut lines = self.lines.iter();
+        self.evidence.is_left_alone(process, since, until)
+            || lines.any(|line| {
+                line.process == process && is_failure(line) && (since..=until).contains(&line.at)
+            })
     }
 
     /// As long as the store answers the node that ran the message, when the run ends: what it comes to reaches
@@ -258,7 +272,7 @@ impl Case<'_> {
             let Some((ended, run)) = ended else {
                 return Err("completed before it ended".to_owned());
             };
-            if self.evidence.is_store_away(line.process, ended, line.at) {
+            if self.is_store_away(line.process, ended, line.at) {
                 continue;
             }
             let text = reply_text(self.told.message, line.process, run);
@@ -279,7 +293,7 @@ impl Case<'_> {
         let (since, until) = self.life();
         let mut processes = self.processes();
         if self.evidence.is_forgotten(since, until)
-            || processes.any(|process| self.evidence.is_store_away(process, since, until))
+            || processes.any(|process| self.is_store_away(process, since, until))
         {
             return Ok(());
         }
