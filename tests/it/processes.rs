@@ -66,7 +66,7 @@ fn faults_break_no_promise() {
                 begun.elapsed().as_secs_f64()
             );
             // Else this has shown little.
-            assert!(tally.after_lost_leases > 0 && tally.untroubled > 0);
+            assert!(tally.taken_over() > 0 && tally.untroubled > 0);
         }
         Err(broken) => panic!("{} promises broken\n{}", broken.len(), broken.join("\n\n")),
     }

@@ -16,8 +16,8 @@ use super::{
 pub(super) struct Tally {
     messages: usize,
     deliveries: usize,
-    /// Runs that another owner began than the one before.
-    pub(super) after_lost_leases: usize,
+    // Runs that another owner began than the one before.
+    after_lost_leases: usize,
     after_lost_data: usize,
     alone: usize,
     shown: usize,
@@ -26,7 +26,7 @@ pub(super) struct Tally {
     /// Messages that were lost with a node.
     lost: usize,
     /// Messages of which the store always answered, and of these such that no node was lost or stopped.
-    pub(super) store_answered: usize,
+    store_answered: usize,
     pub(super) untroubled: usize,
 }
 
@@ -62,6 +62,7 @@ impl Tally {
                 case.is_not_lost(),
                 case.has_its_own_reply(),
                 case.is_one_owners_at_a_time(),
+                case.is_no_longer_its_owners(),
                 case.has_reasons_to_run(&mut tally),
                 case.drops_what_lost_its_lease(),
                 case.has_one_way_out(&mut tally),
@@ -78,6 +79,11 @@ impl Tally {
         } else {
             Err(broken)
         }
+    }
+
+    /// Runs that another owner began than the one before.
+    pub(super) fn taken_over(&self) -> usize {
+        self.after_lost_leases + self.after_lost_data + self.alone
     }
 
     fn count(&mut self, case: &Case<'_>) {
@@ -186,6 +192,44 @@ impl Case<'_> {
                     format!("{} is number {number} after {owner}", claim.owner)
                 })?;
             }
+        }
+        Ok(())
+    }
+
+    /// Unless Redis loses its data: it lengthens no lease of an owner, and takes no outcome from it, once the
+    /// message is another's.
+    fn is_no_longer_its_owners(&self) -> Result<(), String> {
+        let is_owner = |done: &Done<'_>| {
+            matches!(
+                (done.operation, done.answer),
+                (Operation::Claim, Answer::Run(_))
+                    | (Operation::Renew(_), Answer::Yes)
+                    | (Operation::Complete, Answer::Kept | Answer::Acknowledged)
+            )
+        };
+        let owners = || {
+            operations(self.lines)
+                .map(|(_, done)| done)
+                .filter(is_owner)
+        };
+        for done in owners().filter(|done| done.operation != Operation::Claim) {
+            let mut taken = owners().filter(|claim| {
+                claim.operation == Operation::Claim
+                    && claim.owner != done.owner
+                    && claim.until <= done.since
+                    && !self.evidence.is_forgotten(claim.since, done.until)
+            });
+            let is_taken = taken.any(|claim| {
+                // Its lease may have been over in its turn.
+                !owners().any(|again| {
+                    again.operation == Operation::Claim
+                        && again.owner == done.owner
+                        && again.until >= claim.since
+                })
+            });
+            check(!is_taken, || {
+                format!("{:?} of {}, who has lost it", done.operation, done.owner)
+            })?;
         }
         Ok(())
     }
