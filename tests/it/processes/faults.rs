@@ -9,6 +9,7 @@ use std::{
 use tokio::time::sleep;
 
 use super::{
+    evidence::EVERYBODY,
     log::{Event, Log},
     process::Process,
     random::Random,
@@ -165,7 +166,7 @@ impl Deployment {
                     sleep(pauses.milliseconds(PAUSE) * 3).await;
                     let forgets = matches!(fault, RedisFault::RestartWithoutData);
                     if forgets {
-                        log.write(0, "", Event::Forgetting);
+                        log.write(EVERYBODY, "", Event::Forgetting);
                     }
                     redis.kill();
                     if forgets {
@@ -174,7 +175,7 @@ impl Deployment {
                     sleep(lasts).await;
                     redis.restart();
                     if forgets {
-                        log.write(0, "", Event::Forgot);
+                        log.write(EVERYBODY, "", Event::Forgot);
                     }
                 }
             },

@@ -5,7 +5,7 @@ use std::{
     io::Write,
     path::Path,
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,8 @@ pub(super) enum Event {
     Killed,
     Stopped,
     Continued,
+    /// It has got no time to run for so many microseconds.
+    Starved(u64),
     /// Redis has been killed, and will not know anything when it comes back.
     Forgetting,
     /// It is back.
@@ -128,7 +130,25 @@ impl Log {
     }
 }
 
+/// Notes when the machine has no time for this process, without end.
+pub(super) async fn note_starvation(log: Log, process: u32) {
+    loop {
+        let since = now();
+        tokio::time::sleep(TICK).await;
+        let lag = (now() - since).saturating_sub(TICK.as_micros().try_into().unwrap());
+        if lag > STARVED {
+            log.write(process, "", Event::Starved(lag));
+        }
+    }
+}
+
 pub(super) fn now() -> u64 {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap();
     now.as_micros().try_into().unwrap()
 }
+
+const TICK: Duration = Duration::from_millis(25);
+
+/// In microseconds. The last delivery's answer has half a second to reach WeChat, and a store that does not answer
+/// takes half of it.
+const STARVED: u64 = 50_000;

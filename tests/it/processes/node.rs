@@ -30,7 +30,7 @@ use tower_wechat::{
 };
 
 use super::{
-    log::{Event, Log},
+    log::{Event, Log, note_starvation},
     witness::Witness,
 };
 
@@ -67,6 +67,7 @@ impl Node {
             }
             process::exit(1);
         });
+        let starving = self.log.clone();
         runtime.block_on(async {
             let config = ConnectionManagerConfig::new()
                 .set_min_delay(Duration::from_millis(5))
@@ -99,6 +100,7 @@ impl Node {
             println!("{LISTENING}{}", listener.local_addr().unwrap().port());
             let app = Router::new().route_service("/wechat/{account}", wechat);
             tokio::spawn(async { axum::serve(listener, app).await });
+            tokio::spawn(note_starvation(starving, process::id()));
             is_enough.await.unwrap();
             dedup.drain(DRAIN_PATIENCE).await;
             println!("{DRAINED}");

@@ -221,10 +221,12 @@ impl Case<'_> {
             });
             let is_taken = taken.any(|claim| {
                 // Its lease may have been over in its turn.
-                !owners().any(|again| {
+                !operations(self.lines).any(|(line, again)| {
                     again.operation == Operation::Claim
                         && again.owner == done.owner
                         && again.until >= claim.since
+                        // Nobody knows what has become of a claim without an answer.
+                        && (is_owner(&again) || is_failure(line))
                 })
             });
             check(!is_taken, || {
