@@ -318,7 +318,11 @@ impl Case<'_> {
             let Some((ended, run)) = ended else {
                 return Err("completed before it ended".to_owned());
             };
-            if self.is_store_away(line.process, ended, line.at) {
+            let again = self.lines.iter().filter(|other| {
+                other.process == line.process && other.event == Event::Ended { run }
+            });
+            // A node that has gone on alone may have begun the same number again.
+            if again.count() > 1 || self.is_store_away(line.process, ended, line.at) {
                 continue;
             }
             let text = reply_text(self.told.message, line.process, run);
