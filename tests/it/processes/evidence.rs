@@ -68,7 +68,11 @@ impl Evidence {
                     if is_failure(&line) {
                         *failures += 1;
                         if *failures >= FAILURES {
-                            pauses.push((at, at + PAUSE));
+                            // The pause begins anew with each.
+                            match pauses.last_mut() {
+                                Some((_, ended)) if *ended >= at => *ended = at + PAUSE,
+                                _ => pauses.push((at, at + PAUSE)),
+                            }
                         }
                     } else {
                         *failures = 0;
