@@ -1,0 +1,119 @@
+//! The bot that is built in.
+
+use std::{convert::Infallible, time::SystemTime};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::time;
+use tower::{Service, ServiceBuilder, service_fn};
+use tower_wechat::{
+    Account, DedupLayer, Message, MessageService, Reply, VerifySignatureLayer,
+    dedup::LateReply,
+    message::{Event, EventMessage},
+    reply::Article,
+};
+
+use crate::{exchange::Exchange, letter::Language};
+
+/// The whole stack, as a server mounts it at its callback URL.
+pub(crate) fn bot(
+    account: Account,
+    clock: impl Fn() -> SystemTime + Send + Sync + 'static,
+) -> impl Service<
+    Request<Full<Bytes>>,
+    Response = Response<Full<Bytes>>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send
++ Sync
++ 'static {
+    ServiceBuilder::new()
+        .layer(VerifySignatureLayer::new(account).with_clock(clock))
+        .layer(DedupLayer::in_memory().with_late_reply(hand_over))
+        .service(MessageService::new(service_fn(handle)))
+}
+
+/// Thinks as long as the page says, then echoes.
+async fn handle(request: Request<Message>) -> Result<Reply, Infallible> {
+    // Whoever delivers here has put it there.
+    let exchange = request.extensions().get::<Exchange>().cloned();
+    let _run = exchange.as_ref().map(Exchange::run);
+    let language = exchange
+        .as_ref()
+        .map_or(Language::English, Exchange::language);
+    if let Some(exchange) = &exchange {
+        // A timer waits for the next millisecond, even if there is nothing to wait for.
+        if !exchange.thinking().is_zero() {
+            time::sleep(exchange.thinking()).await;
+        }
+    }
+    Ok(answer(request.into_body(), language))
+}
+
+fn answer(message: Message, language: Language) -> Reply {
+    let say = |english: String, chinese: String| {
+        Reply::text(match language {
+            Language::English => english,
+            Language::Chinese => chinese,
+        })
+    };
+    match message {
+        Message::Voice(voice) => match voice.recognition {
+            Some(words) if !words.is_empty() => Reply::text(words),
+            _ => say(
+                "I could not hear that, please say it again.".to_owned(),
+                "没听清，请再说一遍".to_owned(),
+            ),
+        },
+        // Nothing but blanks is no reply.
+        Message::Text(text) if !text.content.trim().is_empty() => Reply::text(text.content),
+        Message::Image(image) => match image.media_id {
+            Some(media_id) if !media_id.is_empty() => Reply::image(media_id),
+            _ => Reply::success(),
+        },
+        Message::Location(place) => {
+            let (x, y) = (place.location_x, place.location_y);
+            say(
+                format!("{} is at {x}, {y}.", place.label),
+                format!("{}：{x}, {y}", place.label),
+            )
+        }
+        Message::Link(link) => Reply::news([Article::new(
+            link.title,
+            link.description,
+            PICTURE,
+            link.url,
+        )]),
+        Message::Event(EventMessage { event, .. }) => match event {
+            Event::Click(click) => say(
+                format!("You tapped {}.", click.event_key),
+                format!("您点击了 {}", click.event_key),
+            ),
+            Event::Scan(scan) => say(
+                format!("You scanned {}.", scan.event_key),
+                format!("您扫描了 {}", scan.event_key),
+            ),
+            Event::Subscribe(subscribe) => match subscribe.scene() {
+                Some(scene) => say(
+                    format!("Welcome, you come from {scene}."),
+                    format!("欢迎关注，您来自 {scene}"),
+                ),
+                None => say("Welcome!".to_owned(), "欢迎关注！".to_owned()),
+            },
+            _ => Reply::success(),
+        },
+        _ => Reply::success(),
+    }
+}
+
+/// What a real bot would send through the customer-service API.
+async fn hand_over(late: LateReply) {
+    if let Some(exchange) = late.request().extensions().get::<Exchange>() {
+        exchange.late(&late);
+    }
+}
+
+/// Nothing is fetched from there.
+const PICTURE: &str = "https://example.com/picture.jpg";

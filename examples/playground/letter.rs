@@ -1,0 +1,203 @@
+//! What the page sends.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tower_wechat::simulator::{Part, Push, Simulator};
+
+/// Something to deliver, and under which circumstances.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Letter {
+    pub(crate) content: Content,
+    #[serde(default)]
+    pub(crate) is_safe: bool,
+    /// The bot's clock: waiting takes no time, and the timeline tells it all the same.
+    #[serde(default)]
+    pub(crate) is_simulated: bool,
+    /// How long the bot thinks, in seconds.
+    #[serde(default)]
+    thinking: f64,
+    #[serde(default)]
+    lost: Lost,
+    #[serde(default)]
+    is_slow: bool,
+    #[serde(default)]
+    is_duplicated: bool,
+    #[serde(default)]
+    attack: Attack,
+    #[serde(default)]
+    pub(crate) language: Language,
+}
+
+/// What the user does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub(crate) enum Content {
+    Text {
+        text: String,
+    },
+    Voice {
+        media_id: String,
+        format: String,
+        /// Absent where the account has no recognition, empty where nothing was understood.
+        recognition: Option<String>,
+    },
+    Image {
+        media_id: String,
+        pic_url: String,
+    },
+    Location {
+        latitude: f64,
+        longitude: f64,
+        label: String,
+    },
+    Link {
+        title: String,
+        description: String,
+        url: String,
+    },
+    Click {
+        key: String,
+    },
+    Scan {
+        scene: String,
+    },
+    Subscribe {
+        scene: Option<String>,
+    },
+    Unsubscribe,
+    /// Not the user: the console verifies the URL.
+    Verify,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Lost {
+    #[default]
+    None,
+    First,
+    All,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Attack {
+    #[default]
+    None,
+    Signature,
+    Timestamp,
+    Ciphertext,
+    Plaintext,
+}
+
+/// The built-in bot's.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(crate) enum Language {
+    #[default]
+    #[serde(rename = "en")]
+    English,
+    #[serde(rename = "zh")]
+    Chinese,
+}
+
+impl Letter {
+    /// Between nothing and what a run may take.
+    pub(crate) fn thinking(&self) -> Duration {
+        Duration::from_secs_f64(self.thinking.clamp(0.0, MAX_THINKING))
+    }
+
+    /// Whether it does not come from WeChat.
+    pub(crate) fn is_forged(&self) -> bool {
+        match self.attack {
+            Attack::None => false,
+            // Without encryption there is nothing to leave out.
+            Attack::Plaintext => self.is_safe,
+            Attack::Signature | Attack::Timestamp | Attack::Ciphertext => true,
+        }
+    }
+
+    pub(crate) fn latency(&self) -> Duration {
+        if self.is_slow {
+            LATENCY
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// `None` for the verification of the URL, which is no push.
+    pub(crate) fn push(&self, wechat: &Simulator) -> Option<Push> {
+        let mut push = self.content.push(wechat)?.latency(self.latency());
+        push = push.lose_answers(match self.lost {
+            Lost::None => 0,
+            Lost::First => 1,
+            Lost::All => usize::MAX,
+        });
+        if self.is_duplicated {
+            push = push.duplicate();
+        }
+        Some(match self.attack {
+            Attack::None => push,
+            Attack::Signature => push.forge_signature(),
+            Attack::Timestamp => push.tamper(Part::Timestamp),
+            Attack::Ciphertext => push.tamper(Part::Body),
+            Attack::Plaintext if self.is_safe => push.downgrade(),
+            Attack::Plaintext => push,
+        })
+    }
+}
+
+impl Content {
+    fn push(&self, wechat: &Simulator) -> Option<Push> {
+        Some(match self {
+            Self::Text { text } => wechat.text(text),
+            Self::Voice {
+                media_id,
+                format,
+                recognition,
+            } => {
+                let voice = wechat.voice(media_id).field("Format", format);
+                match recognition {
+                    Some(words) => voice.recognition(words),
+                    None => voice,
+                }
+            }
+            Self::Image { media_id, pic_url } => wechat.image(media_id, pic_url),
+            Self::Location {
+                latitude,
+                longitude,
+                label,
+            } => wechat.location(*latitude, *longitude, label),
+            Self::Link {
+                title,
+                description,
+                url,
+            } => wechat.link(title, url).field("Description", description),
+            Self::Click { key } => wechat.event("CLICK").field("EventKey", key),
+            Self::Scan { scene } => wechat
+                .event("SCAN")
+                .field("EventKey", scene)
+                .field("Ticket", TICKET),
+            Self::Subscribe { scene: Some(scene) } => wechat
+                .event("subscribe")
+                .field("EventKey", format_args!("qrscene_{scene}"))
+                .field("Ticket", TICKET),
+            Self::Subscribe { scene: None } => wechat.event("subscribe").field("EventKey", ""),
+            Self::Unsubscribe => wechat.event("unsubscribe").field("EventKey", ""),
+            Self::Verify => return None,
+        })
+    }
+}
+
+/// In seconds: a run of the built-in bot counts as failed after 60.
+const MAX_THINKING: f64 = 55.0;
+
+/// There, and again on the way back.
+const LATENCY: Duration = Duration::from_millis(1500);
+
+/// A QR code's, in WeChat's form.
+const TICKET: &str = "gQPl8TwAAAAAAAAAAS5odHRwOi8vd2VpeGluLnFxLmNvbS9xLzAyUGxheQ==";

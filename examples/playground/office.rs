@@ -1,0 +1,171 @@
+//! The post office: a thread that delivers, with a clock of its own.
+
+use std::{io, sync::Arc, thread, time::SystemTime};
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::{
+    runtime::Builder,
+    sync::mpsc,
+    time::{self, Instant},
+};
+use tower::{BoxError, Service, ServiceExt, util::BoxCloneSyncService};
+use tower_wechat::{Account, simulator::Simulator};
+
+use crate::{bot::bot, chat::Chat, exchange::Exchange, letter::Letter, recorder::Recorder};
+
+/// Delivers letters in the order of arrival, many at a time.
+#[derive(Clone)]
+pub(crate) struct Office {
+    letters: mpsc::UnboundedSender<(u64, Letter)>,
+}
+
+/// To whom it delivers, in one mode.
+#[derive(Clone)]
+struct Line {
+    wechat: Simulator,
+    target: Target,
+    /// If it is an encrypted one.
+    account: Option<Account>,
+}
+
+impl Office {
+    /// One that delivers to a server.
+    pub(crate) fn to_server(
+        chat: Arc<Chat>,
+        url: &Uri,
+        account: Account,
+        is_safe: bool,
+    ) -> Result<Self, BoxError> {
+        let wechat = Simulator::new(account.clone()).with_uri(url.to_string())?;
+        let office = Self::start(chat, Clock::Real, move |_now| {
+            let client = Client::builder(TokioExecutor::new()).build_http();
+            let line = Line {
+                wechat,
+                target: target(client),
+                account: is_safe.then_some(account),
+            };
+            [line.clone(), line]
+        })?;
+        Ok(office)
+    }
+
+    /// One that delivers to a bot of its own; `clock` says what the bot's time is.
+    pub(crate) fn to_bot(
+        chat: Arc<Chat>,
+        clock: Clock,
+        plain: Account,
+        safe: Account,
+    ) -> io::Result<Self> {
+        Self::start(chat, clock, move |now| {
+            let line = |account: Account, is_safe: bool| Line {
+                wechat: Simulator::new(account.clone()).with_clock(move || now.time()),
+                target: target(bot(account.clone(), move || now.time())),
+                account: is_safe.then_some(account),
+            };
+            [line(plain, false), line(safe, true)]
+        })
+    }
+
+    pub(crate) fn deliver(&self, id: u64, letter: Letter) {
+        // It ends with the program.
+        let _ = self.letters.send((id, letter));
+    }
+
+    fn start(
+        chat: Arc<Chat>,
+        clock: Clock,
+        lines: impl FnOnce(Now) -> [Line; 2] + Send + 'static,
+    ) -> io::Result<Self> {
+        let (sender, mut letters) = mpsc::unbounded_channel::<(u64, Letter)>();
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .start_paused(clock == Clock::Simulated)
+            .build()?;
+        thread::Builder::new()
+            .name(format!("{clock:?} time"))
+            .spawn(move || {
+                runtime.block_on(async {
+                    let now = Now::start();
+                    let [plain, safe] = lines(now);
+                    while let Some((id, letter)) = letters.recv().await {
+                        if clock == Clock::Simulated {
+                            now.catch_up().await;
+                        }
+                        let line = if letter.is_safe { &safe } else { &plain };
+                        let exchange = Exchange::begin(Arc::clone(&chat), id, &letter);
+                        tokio::spawn(line.clone().deliver(letter, exchange));
+                    }
+                });
+            })?;
+        Ok(Self { letters: sender })
+    }
+}
+
+impl Line {
+    async fn deliver(self, letter: Letter, exchange: Exchange) {
+        let recorder = Recorder::new(self.target, exchange.clone(), self.account);
+        match letter.push(&self.wechat) {
+            Some(push) => exchange.over(&push.deliver(recorder).await),
+            None => exchange.verified(&self.wechat.verify_url(recorder).await),
+        }
+    }
+}
+
+/// How time goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Clock {
+    Real,
+    /// It jumps to whatever is waited for.
+    Simulated,
+}
+
+/// The time of day by a runtime's own clock.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    start: Instant,
+    wall: SystemTime,
+}
+
+impl Now {
+    fn start() -> Self {
+        Self {
+            start: Instant::now(),
+            wall: SystemTime::now(),
+        }
+    }
+
+    fn time(self) -> SystemTime {
+        self.wall + self.start.elapsed()
+    }
+
+    /// Where nobody waits, simulated time stands still; the messages' times shall not.
+    async fn catch_up(self) {
+        if let Ok(behind) = SystemTime::now().duration_since(self.time()) {
+            time::advance(behind).await;
+        }
+    }
+}
+
+/// What is delivered to, whatever it is.
+pub(crate) type Target = BoxCloneSyncService<Request<Full<Bytes>>, Response<AnswerBody>, BoxError>;
+
+pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
+
+fn target<S, B>(service: S) -> Target
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let boxed = |body: B| body.map_err(Into::into).boxed_unsync();
+    let service = service
+        .map_response(move |response: Response<B>| response.map(boxed))
+        .map_err(Into::into);
+    BoxCloneSyncService::new(service)
+}

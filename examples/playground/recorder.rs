@@ -1,0 +1,142 @@
+//! Between WeChat and the bot: writes down each delivery.
+
+use std::{
+    mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, future::BoxFuture};
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Full};
+use tower::{BoxError, Service, ServiceExt};
+use tower_wechat::{Account, signature::Refusal};
+
+use crate::{
+    exchange::Exchange,
+    office::{AnswerBody, Target},
+    wire::{Payload, is_success},
+};
+
+/// A target whose deliveries of one message are written down.
+pub(crate) struct Recorder {
+    target: Target,
+    exchange: Exchange,
+    /// If it is an encrypted one.
+    account: Option<Account>,
+}
+
+impl Recorder {
+    pub(crate) fn new(target: Target, exchange: Exchange, account: Option<Account>) -> Self {
+        Self {
+            target,
+            exchange,
+            account,
+        }
+    }
+}
+
+impl Service<Request<Full<Bytes>>> for Recorder {
+    type Response = Response<RecordedBody>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Full<Bytes>>) -> Self::Future {
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        // A `Full` neither waits nor fails.
+        let body = request.body().clone().collect().now_or_never();
+        let body = body.and_then(Result::ok).unwrap_or_default().to_bytes();
+        let payload = Payload::delivered(self.account.as_ref(), &query, &body);
+        let mut recording = Recording {
+            number: self.exchange.delivery(query, payload),
+            exchange: self.exchange.clone(),
+            account: self.account.clone(),
+            status: None,
+            refusal: None,
+            body: Vec::new(),
+            is_cut: false,
+        };
+        // For the built-in bot, which says here when it runs.
+        request.extensions_mut().insert(self.exchange.clone());
+        let target = self.target.clone();
+        Box::pin(async move {
+            let response = target.oneshot(request).await?;
+            recording.status = Some(response.status());
+            recording.refusal = response.extensions().get().map(Refusal::to_string);
+            Ok(response.map(|inner| RecordedBody { inner, recording }))
+        })
+    }
+}
+
+/// A delivery under way. It is over when this is dropped, whoever drops it.
+struct Recording {
+    exchange: Exchange,
+    number: usize,
+    account: Option<Account>,
+    status: Option<StatusCode>,
+    refusal: Option<String>,
+    /// The answer, up to a bound.
+    body: Vec<u8>,
+    is_cut: bool,
+}
+
+impl Recording {
+    fn note(&mut self, data: &[u8]) {
+        let room = MAX_ANSWER.saturating_sub(self.body.len());
+        let (kept, rest) = data.split_at(room.min(data.len()));
+        self.body.extend_from_slice(kept);
+        self.is_cut |= !rest.is_empty();
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let answer = self.status.map(|_| {
+            let body = mem::take(&mut self.body);
+            let payload = Payload::answered(self.account.as_ref(), &body, self.is_cut);
+            (payload, is_success(&body))
+        });
+        let refusal = self.refusal.take();
+        self.exchange
+            .answer(self.number, self.status, refusal, answer);
+    }
+}
+
+/// The answer on its way to WeChat.
+pub(crate) struct RecordedBody {
+    inner: AnswerBody,
+    recording: Recording,
+}
+
+impl Body for RecordedBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if let Some(data) = frame.as_ref().and_then(|it| it.as_ref().ok()?.data_ref()) {
+            self.recording.note(data);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// In bytes; WeChat takes no more than a few KiB.
+const MAX_ANSWER: usize = 16 * 1024;

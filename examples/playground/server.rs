@@ -1,0 +1,170 @@
+//! The page and its API.
+
+use std::{sync::Arc, time::SystemTime};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::json;
+use tower::BoxError;
+
+use crate::{
+    arguments::Setup,
+    chat::{Chat, Position},
+    events::events,
+    guard,
+    letter::Letter,
+    office::{Clock, Office},
+};
+
+/// The page, its API, and who stands behind them.
+pub(crate) fn router(setup: Setup) -> Result<Router, BoxError> {
+    let playground = Arc::new(Playground::new(setup)?);
+    let api = Router::new()
+        .route("/events", get(listen))
+        .route("/messages", post(send))
+        .route("/clear", post(clear))
+        .layer(DefaultBodyLimit::max(MAX_LETTER))
+        .layer(middleware::from_fn(guard::only_from_here))
+        .with_state(playground);
+    Ok(Router::new()
+        .route("/", get(|| file("text/html; charset=utf-8", PAGE)))
+        .route("/style.css", get(|| file("text/css", STYLE)))
+        .route("/script.js", get(|| file("text/javascript", SCRIPT)))
+        .route("/icon.svg", get(|| file("image/svg+xml", ICON)))
+        .nest("/api", api)
+        .layer(middleware::from_fn(guard::only_for_loopback))
+        .layer(middleware::from_fn(harden)))
+}
+
+struct Playground {
+    chat: Arc<Chat>,
+    offices: Offices,
+    /// What the page has to know at first, in JSON.
+    setup: String,
+}
+
+enum Offices {
+    BuiltIn { real: Office, simulated: Office },
+    Target { office: Office, is_safe: bool },
+}
+
+impl Playground {
+    fn new(setup: Setup) -> Result<Self, BoxError> {
+        let chat = Arc::new(Chat::new());
+        let (offices, setup) = match setup {
+            Setup::BuiltIn { plain, safe } => {
+                let office =
+                    |clock| Office::to_bot(Arc::clone(&chat), clock, plain.clone(), safe.clone());
+                let offices = Offices::BuiltIn {
+                    real: office(Clock::Real)?,
+                    simulated: office(Clock::Simulated)?,
+                };
+                (offices, json!({ "target": null }))
+            }
+            Setup::Target {
+                url,
+                account,
+                is_safe,
+            } => {
+                let office = Office::to_server(Arc::clone(&chat), &url, account, is_safe)?;
+                let setup = json!({ "target": url.to_string(), "isSafe": is_safe });
+                (Offices::Target { office, is_safe }, setup)
+            }
+        };
+        Ok(Self {
+            chat,
+            offices,
+            setup: setup.to_string(),
+        })
+    }
+
+    /// Who delivers it. What the target does not leave open is put right.
+    fn office(&self, letter: &mut Letter) -> &Office {
+        match &self.offices {
+            Offices::BuiltIn { simulated, .. } if letter.is_simulated => simulated,
+            Offices::BuiltIn { real, .. } => real,
+            Offices::Target { office, is_safe } => {
+                letter.is_safe = *is_safe;
+                letter.is_simulated = false;
+                office
+            }
+        }
+    }
+}
+
+async fn send(State(playground): State<Arc<Playground>>, body: Bytes) -> Response {
+    let mut letter: Letter = match serde_json::from_slice(&body) {
+        Ok(letter) => letter,
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    };
+    let office = playground.office(&mut letter);
+    let Some(id) = playground.chat.open(&letter, SystemTime::now()) else {
+        let reason = "too many messages under way\n";
+        return (StatusCode::TOO_MANY_REQUESTS, reason).into_response();
+    };
+    office.deliver(id, letter);
+    StatusCode::ACCEPTED.into_response()
+}
+
+async fn listen(State(playground): State<Arc<Playground>>, headers: HeaderMap) -> Response {
+    let last = headers
+        .get("last-event-id")
+        .and_then(|id| Position::parse(id.to_str().ok()?));
+    events(Arc::clone(&playground.chat), playground.setup.clone(), last).into_response()
+}
+
+async fn clear(State(playground): State<Arc<Playground>>) -> StatusCode {
+    playground.chat.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, content_type)], content)
+}
+
+/// Whatever an answer of a bot may hold, the page shows it and runs none of it.
+async fn harden(request: axum::extract::Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in HARDENING {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+const HARDENING: [(HeaderName, HeaderValue); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
+
+const PAGE: &str = include_str!("index.html");
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+const ICON: &str = include_str!("icon.svg");
+
+/// In bytes. What it holds is a message, and may be longer than WeChat's.
+const MAX_LETTER: usize = 64 * 1024;
