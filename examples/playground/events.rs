@@ -50,8 +50,9 @@ impl Listener {
                 continue;
             };
             if news.is_another_chat {
+                // One without data would not be heard.
                 self.waiting
-                    .push_back(Event::default().event("cleared").data(""));
+                    .push_back(Event::default().event("cleared").data("-"));
             }
             let messages = news.records.into_iter();
             self.waiting.extend(

@@ -40,7 +40,7 @@ const TEXTS = {
     forged: "forged: not from WeChat", nothing: "the user sees nothing", service: "customer-service message",
     lateFailed: "all runs failed", deliveries: ["delivery", "deliveries"], runs: ["run", "runs"],
     encrypted: "safe mode", simulatedTag: "simulated time", run: "run", waiting: "under way",
-    part: { run: "runs", joined: "joins", kept: "kept reply" },
+    part: { run: "run", joined: "joined", kept: "kept" },
     acknowledged: "acknowledged", replied: "reply", silent: "nothing to say", refused: "refused", echoed: "echo",
     faults: {
       HungUp: "hung up", Lost: "answer lost", Status: "failed", Connection: "no connection", Malformed: "no reply",
@@ -82,7 +82,7 @@ const TEXTS = {
     unfollowed: "你取消关注了公众号", verification: "后台验证 URL", verified: "验证成功", notVerified: "验证失败",
     forged: "伪造：并非来自微信", nothing: "用户看不到任何内容", service: "客服消息", lateFailed: "多次运行均失败",
     deliveries: ["次推送", "次推送"], runs: ["次运行", "次运行"], encrypted: "安全模式", simulatedTag: "模拟时间",
-    run: "运行", waiting: "进行中", part: { run: "开始运行", joined: "加入运行", kept: "取已存回复" },
+    run: "运行", waiting: "进行中", part: { run: "运行", joined: "加入", kept: "已存" },
     acknowledged: "先行应答", replied: "回复", silent: "无内容", refused: "拒绝", echoed: "原样返回",
     faults: {
       HungUp: "微信断开", Lost: "回包丢失", Status: "失败", Connection: "连接失败", Malformed: "不是回复",
@@ -118,7 +118,8 @@ function make(name, attributes = {}, ...children) {
 const seconds = (value, digits = 1) => `${value.toFixed(digits)} ${t.seconds}`;
 
 function duration(value) {
-  return value < 0.0995 ? `${Math.max(1, Math.round(value * 1000))} ms` : seconds(value);
+  if (value < 0.001) return "< 1 ms";
+  return value < 0.0995 ? `${Math.round(value * 1000)} ms` : seconds(value);
 }
 
 function count(number, [one, many]) {
@@ -281,6 +282,7 @@ function post(path, body) {
 function showConditions() {
   const now = conditions();
   byId("thinking-value").textContent = `${now.thinking} ${t.seconds}`;
+  byId("thinking").style.setProperty("--fill", `${(now.thinking / 30) * 100}%`);
   const slower = now.thinking + (now.isSlow ? 3 : 0);
   byId("thinking-hint").textContent =
     slower < 5 ? t.first : slower < 10 ? t.second : slower < 14 ? t.third : t.late;
@@ -330,9 +332,16 @@ function show(record, isNews) {
     if (messages.size > MAX_MESSAGES) forget(Math.min(...messages.keys()));
   }
   byId("empty").hidden = true;
+  showTime(article);
   if (isNews) announce(record, old?.record);
   if (isPinned) byId("feed").scrollTop = byId("feed").scrollHeight;
   tick();
+}
+
+/** Once a minute, as chats do. */
+function showTime(article) {
+  const time = (it) => it?.querySelector(".time")?.textContent;
+  article.querySelector(".time").classList.toggle("hidden", time(article.previousElementSibling) === time(article));
 }
 
 function forget(id) {
@@ -493,7 +502,7 @@ function makeTimeline(record) {
       make("span", { class: "dot", "aria-hidden": "true" }),
       make("span", { class: "at" }, t.run),
       track(run, span),
-      make("span", { class: "result" }, run.took === null ? `${t.waiting} …` : duration(run.took)),
+      make("span", { class: "result" }, make("span", { class: "took" }, run.took === null ? "…" : duration(run.took))),
     ));
   const late = record.late.map((it, index) =>
     make(
@@ -528,7 +537,7 @@ function axis(span) {
 
 function track({ at, took }, span) {
   const bar = make("i", { class: took === null ? "bar open" : "bar" });
-  bar.style.left = `${(Math.max(0, at) / span) * 100}%`;
+  bar.style.left = `min(${(Math.max(0, at) / span) * 100}%, 100% - .5rem)`;
   bar.style.width = `${((took ?? 0) / span) * 100}%`;
   if (took === null) {
     bar.dataset.at = at;
@@ -689,4 +698,5 @@ byId("feed").addEventListener("scroll", () => {
   isPinned = feed.scrollHeight - feed.scrollTop - feed.clientHeight < 80;
 });
 listen();
-byId("field-text").focus({ preventScroll: true });
+// On a telephone it would call up the keyboard.
+if (matchMedia("(min-width: 60rem)").matches) byId("field-text").focus({ preventScroll: true });
