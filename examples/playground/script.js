@@ -54,7 +54,12 @@ const TEXTS = {
       text: "", recognition: "What's the weather today?", label: "Temple of Heaven", title: "Weather today",
       description: "Sunny, 23 °C", key: "WEATHER_TODAY", scene: "spring-fair",
     },
-    placeholder: "Type a message",
+    placeholder: "Type a message", try: "Or try",
+    tries: {
+      quick: "a voice message", second: "a bot that thinks for 7 s", late: "one that thinks for 20 s",
+      lost: "a lost answer", forged: "a forged message",
+    },
+    story: "Tell me a long story", money: "Send everybody a red packet",
   },
   zh: {
     title: "演练场", skip: "跳到输入框", wechat: "微信", builtIn: "内置机器人", live: "已连接", away: "未连接",
@@ -95,7 +100,11 @@ const TEXTS = {
       text: "", recognition: "今天天气怎么样？", label: "天坛公园", title: "今日天气", description: "晴，23 °C",
       key: "WEATHER_TODAY", scene: "spring-fair",
     },
-    placeholder: "输入消息",
+    placeholder: "输入消息", try: "或者试试",
+    tries: {
+      quick: "一条语音消息", second: "思考 7 秒的机器人", late: "思考 20 秒的机器人", lost: "回包丢失", forged: "伪造的消息",
+    },
+    story: "给我讲个长故事", money: "给每个人发红包",
   },
 };
 
@@ -246,28 +255,56 @@ function conditions() {
 
 async function send(event) {
   event.preventDefault();
-  const problem = byId("problem");
-  problem.textContent = "";
   const message = content();
   if (kind === "text" && message.text === "") {
     byId("field-text").focus();
     return;
   }
+  if (await deliver({ content: message, ...conditions() }) && kind === "text") {
+    drafts.text = {};
+    byId("field-text").value = "";
+    byId("field-text").focus();
+  }
+}
+
+/** Whether it has been sent; otherwise the page says why not. */
+async function deliver(letter) {
+  const problem = byId("problem");
+  problem.textContent = "";
   try {
-    const response = await post("/api/messages", { content: message, ...conditions(), language });
-    if (response.status === 429) {
-      problem.textContent = t.tooMany;
-      return;
+    const response = await post("/api/messages", { ...letter, language });
+    if (response.ok) {
+      isPinned = true;
+      return true;
     }
-    if (!response.ok) throw new Error(await response.text());
-    isPinned = true;
-    if (kind === "text") {
-      drafts.text = {};
-      byId("field-text").value = "";
-      byId("field-text").focus();
-    }
+    problem.textContent = response.status === 429 ? t.tooMany : t.notSent + (await response.text());
   } catch (error) {
     problem.textContent = t.notSent + error.message;
+  }
+  return false;
+}
+
+/** What shows at once what this page is for. */
+function makeTries() {
+  const voice = { kind: "voice", mediaId: "media-1", format: "amr", recognition: t.presets.recognition };
+  const story = { kind: "text", text: t.story };
+  const forged = { kind: "text", text: t.money };
+  const tries = {
+    quick: { content: voice },
+    second: { content: story, thinking: 7 },
+    late: { content: story, thinking: 20 },
+    lost: { content: voice, lost: "first" },
+    forged: { content: forged, attack: "signature" },
+  };
+  for (const [name, it] of Object.entries(tries)) {
+    if (setup.target !== null && it.thinking) continue;
+    const button = make("button", { type: "button", class: "quiet" }, t.tries[name]);
+    button.addEventListener("click", () => {
+      deliver({ ...conditions(), isSimulated: true, ...it });
+      // The button is about to go.
+      (byId("field-text") ?? byId("composer")).focus();
+    });
+    byId("tries").append(button);
   }
 }
 
@@ -312,6 +349,8 @@ function showSetup(data) {
     safe.disabled = true;
   }
   showConditions();
+  byId("tries").replaceChildren();
+  makeTries();
 }
 
 // ---------------------------------------------------------------- the chat
@@ -615,13 +654,17 @@ function makePayload(title, payload, key, query) {
 
 /** Fields as indented lines of XML. */
 function makeXml(fields, depth) {
-  const indent = "  ".repeat(depth);
+  const mark = (text) => make("span", { class: "mark" }, text);
+  const line = (...parts) => {
+    const element = make("span", { class: "line-of-xml" }, ...parts);
+    element.style.setProperty("--depth", depth);
+    return element;
+  };
   return fields.flatMap(([name, value]) => {
-    const open = make("span", { class: "mark" }, `${indent}<${name}>`);
-    const close = make("span", { class: "mark" }, `</${name}>\n`);
-    if (value === null) return [make("span", { class: "mark" }, `${indent}<${name}/>\n`)];
-    if (typeof value === "string") return [open, make("span", { class: "value" }, value), close];
-    return [open, "\n", ...makeXml(value, depth + 1), indent, close];
+    const [open, close] = [mark(`<${name}>`), mark(`</${name}>`)];
+    if (value === null) return [line(mark(`<${name}/>`))];
+    if (typeof value === "string") return [line(open, make("span", { class: "value" }, value), close)];
+    return [line(open), ...makeXml(value, depth + 1), line(close)];
   });
 }
 

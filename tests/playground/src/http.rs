@@ -40,6 +40,32 @@ impl Sent {
 
     /// Sends it.
     pub fn to(self, port: u16) -> io::Result<Answer> {
+        let (head, body) = read(&mut BufReader::new(self.send(port)?))?;
+        let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
+        Ok(Answer {
+            status: status.unwrap_or_default(),
+            body,
+        })
+    }
+
+    /// Sends it, and listens to an answer without an end until this is in it.
+    pub fn hear(self, port: u16, until: &str) -> io::Result<String> {
+        let mut stream = self.send(port)?;
+        let mut heard = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            let text = String::from_utf8_lossy(&heard);
+            if text.contains(until) {
+                return Ok(text.into_owned());
+            }
+            match stream.read(&mut piece)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                length => heard.extend_from_slice(&piece[..length]),
+            }
+        }
+    }
+
+    fn send(self, port: u16) -> io::Result<TcpStream> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let Self { head, host, body } = self;
@@ -48,12 +74,7 @@ impl Sent {
             "{head}Host: {host}:{port}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         )?;
-        let (head, body) = read(&mut BufReader::new(stream))?;
-        let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
-        Ok(Answer {
-            status: status.unwrap_or_default(),
-            body,
-        })
+        Ok(stream)
     }
 }
 

@@ -11,5 +11,5 @@ mod server;
 
 pub use browser::{Browser, Element, keys};
 pub use http::{Answer, Sent};
-pub use programs::{Playground, refused};
+pub use programs::{Playground, VoiceBot, refused};
 pub use server::Server;

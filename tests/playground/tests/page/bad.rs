@@ -1,4 +1,4 @@
-//! Bad input: from the command line, from the target, from the chat and from other pages.
+//! Bad input: from the command line, from the chat and from other pages.
 
 use tower_wechat_playground_tests::{Sent, Server, refused};
 
@@ -40,48 +40,6 @@ fn a_wrong_command_line_gives_one_clear_line() {
     let expected = format!("playground: cannot listen on 127.0.0.1:{}: ", taken.port);
     assert!(said.starts_with(&expected), "{said}");
     assert_eq!(said.lines().count(), 1);
-}
-
-#[test]
-fn a_target_that_answers_garbage_shows_what_it_answered() {
-    let garbage = "<html><img src=x onerror='window.hit = 1'><script>window.hit = 1</script>";
-    let target = Server::start("200 OK", garbage);
-    let url = format!("http://127.0.0.1:{}/wechat", target.port);
-    let page = Page::with(&["--target", &url]);
-    page.wait(&format!(
-        "document.querySelector('#target').textContent === '{url}'"
-    ));
-    page.wait("document.querySelector('#thinking').closest('[data-only]').hidden");
-
-    page.say("hello");
-    page.check(
-        &["200 no reply"],
-        0,
-        &["hello", "该公众号提供的服务出现故障，请稍后再试"],
-    );
-    page.browser.click(".delivery > summary");
-    page.wait(&format!(
-        "document.querySelector('.payload:nth-of-type(2) .raw').textContent === {garbage:?}"
-    ));
-    page.wait("!document.querySelector('article img, article script') && !('hit' in window)");
-    assert_eq!(page.browser.complaints(), [""; 0]);
-}
-
-#[test]
-fn a_target_that_is_not_there_shows_why() {
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.local_addr().expect("an address").port()
-    };
-    let page = Page::with(&["--target", &format!("http://127.0.0.1:{port}/")]);
-    page.say("anybody there?");
-    let missing = "no connection";
-    page.check(
-        &[missing; 3],
-        0,
-        &["anybody there?", "该公众号提供的服务出现故障，请稍后再试"],
-    );
-    page.wait("document.querySelector('.more').textContent.includes('refused')");
 }
 
 #[test]

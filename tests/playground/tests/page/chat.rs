@@ -1,5 +1,9 @@
 //! What the user does, and sees.
 
+use std::cell::Cell;
+
+use tower_wechat_playground_tests::{Playground, Sent};
+
 use crate::Page;
 
 #[test]
@@ -44,13 +48,13 @@ fn each_kind_of_message_is_delivered() {
         ("subscribe", &["You follow the account", "Welcome!"]),
     ] {
         page.browser.click(&format!("input[value={kind}]"));
-        page.browser.click(".send");
+        page.send();
         page.check(&["200 reply run"], 1, chat);
     }
 
     page.browser.click("input[value=voice]");
     page.browser.click("#field-hasRecognition");
-    page.browser.click(".send");
+    page.send();
     let chat = [
         "Voicenot recognised",
         "I could not hear that, please say it again.",
@@ -58,12 +62,12 @@ fn each_kind_of_message_is_delivered() {
     page.check(&["200 reply run"], 1, &chat);
 
     page.browser.click("input[value=unsubscribe]");
-    page.browser.click(".send");
+    page.send();
     let chat = ["You no longer follow the account", "the user sees nothing"];
     page.check(&["200 nothing to say run"], 1, &chat);
 
     page.browser.click("input[value=verify]");
-    page.browser.click(".send");
+    page.send();
     page.check(
         &["200 echo"],
         0,
@@ -141,6 +145,7 @@ fn a_reload_shows_the_same_chat_and_clearing_empties_it_everywhere() {
     page.browser.click("#clear");
     page.wait("document.querySelectorAll('article').length === 0");
     page.wait("!document.querySelector('#empty').hidden");
+    page.sent.set(0);
     page.say("again");
     page.check(&["200 reply run"], 1, &["again", "again"]);
 }
@@ -155,4 +160,96 @@ fn what_is_unfolded_stays_so_while_the_message_goes_on() {
     page.browser.click(".delivery > summary");
     page.check(&["200 reply run"], 1, &["look", "look"]);
     page.wait("document.querySelector('.delivery').open");
+}
+
+#[test]
+fn the_empty_page_offers_something_to_try() {
+    for (name, deliveries, runs) in [
+        ("a voice message", &["200 reply run"][..], 1),
+        (
+            "a bot that thinks for 7 s",
+            &["hung up run", "200 reply joined"],
+            1,
+        ),
+        (
+            "a lost answer",
+            &["200 answer lost run", "200 reply kept"],
+            1,
+        ),
+        ("a forged message", &["403 refused"], 0),
+    ] {
+        let page = Page::open();
+        page.browser.run(&format!(
+            "[...document.querySelectorAll('#tries button')].find((it) => it.textContent === '{name}').click();"
+        ));
+        page.wait("document.querySelector('article').dataset.over === ''");
+        page.wait("document.activeElement === document.querySelector('#field-text')");
+        page.see(deliveries, runs);
+    }
+}
+
+#[test]
+fn when_the_program_starts_again_the_page_begins_a_new_chat() {
+    let page = Page::open();
+    page.say("before");
+    page.check(&["200 reply run"], 1, &["before", "before"]);
+
+    let Page {
+        browser,
+        playground,
+        ..
+    } = page;
+    let address = format!("127.0.0.1:{}", playground.port);
+    drop(playground);
+    browser.wait("document.querySelector('#connection.away')");
+    let page = Page {
+        browser,
+        playground: Playground::start(&["--listen", &address]),
+        sent: Cell::new(0),
+    };
+    page.wait("!document.querySelector('#connection.away')");
+    page.wait("document.querySelectorAll('article').length === 0");
+    page.say("after");
+    page.check(&["200 reply run"], 1, &["after", "after"]);
+}
+
+/// What `EventSource` does by itself when a connection breaks off.
+#[test]
+fn who_was_away_hears_what_is_new_and_nothing_else() {
+    let playground = Playground::start(&[]);
+    let port = playground.port;
+    let send = |words: &str| {
+        let letter = format!(r#"{{"content":{{"kind":"text","text":"{words}"}}}}"#);
+        let letter = Sent::new("POST", "/api/messages", &letter);
+        let answer = letter.header("Content-Type", "application/json").to(port);
+        assert_eq!(answer.expect("an answer").status, 202);
+    };
+    let events = || Sent::new("GET", "/api/events", "");
+    // The chat's last word on a message.
+    let end = r#""shown":{"kind":"reply""#;
+
+    send("first");
+    let heard = events().hear(port, end).expect("events");
+    assert!(heard.contains("event: cleared"), "{heard}");
+    let (_, id) = heard.rsplit_once("id: ").expect("an id");
+    let id = id.lines().next().expect("a line");
+
+    send("second");
+    let away = || events().header("Last-Event-ID", id);
+    let heard = away().hear(port, end).expect("events");
+    assert!(
+        heard.contains("second") && !heard.contains("first"),
+        "{heard}"
+    );
+    assert!(!heard.contains("event: cleared"), "{heard}");
+
+    // The id is of another chat.
+    let heard = events()
+        .header("Last-Event-ID", "1.0-1")
+        .hear(port, "second");
+    let heard = heard.expect("events");
+    assert!(
+        heard.contains("event: cleared") && heard.contains("first"),
+        "{heard}"
+    );
 }

@@ -4,6 +4,9 @@ mod bad;
 mod chat;
 mod faults;
 mod people;
+mod target;
+
+use std::cell::Cell;
 
 use tower_wechat_playground_tests::{Browser, Playground, keys};
 
@@ -11,6 +14,8 @@ use tower_wechat_playground_tests::{Browser, Playground, keys};
 struct Page {
     browser: Browser,
     playground: Playground,
+    /// How many messages the chat has to hold.
+    sent: Cell<usize>,
 }
 
 impl Page {
@@ -30,14 +35,27 @@ impl Page {
         Self {
             browser,
             playground,
+            sent: Cell::new(0),
         }
     }
 
     /// Types a text and sends it.
     fn say(&self, words: &str) {
         self.browser.click("#field-text");
+        self.enter(words);
+    }
+
+    /// The same where the focus is.
+    fn enter(&self, words: &str) {
         self.browser.press(words);
         self.browser.press(keys::ENTER);
+        self.sent.update(|sent| sent + 1);
+    }
+
+    /// Presses the button.
+    fn send(&self) {
+        self.browser.click(".send");
+        self.sent.update(|sent| sent + 1);
     }
 
     /// Lets the bot think this long.
@@ -60,23 +78,36 @@ impl Page {
     /// in the run, how many runs there were, and what stands in the chat.
     #[track_caller]
     fn check(&self, deliveries: &[&str], runs: usize, chat: &[&str]) {
-        self.wait("document.querySelector('article:last-of-type').dataset.over === ''");
-        // Late replies come when everything else is over.
-        let last = "const last = [...document.querySelectorAll('article')].at(-1);
-            const texts = (selector) => [...last.querySelectorAll(selector)].map((it) => {
-                const seen = it.cloneNode(true);
-                for (const hidden of seen.querySelectorAll('.hidden, .took')) hidden.remove();
-                return seen.textContent.trim().replaceAll(/\\s+/g, ' ');
-            });";
-        let chat = format!("{chat:?}");
         self.wait(&format!(
-            "(() => {{ {last} return JSON.stringify(texts('.bubble, .note')) === JSON.stringify({chat}); }})()"
+            "document.querySelectorAll('article').length === {}",
+            self.sent.get()
         ));
+        self.wait("document.querySelector('article:last-of-type').dataset.over === ''");
+        self.see(deliveries, runs);
         self.wait(&format!(
-            "(() => {{ {last}
-                return JSON.stringify(texts('.delivery:not(.late) .result')) === JSON.stringify({deliveries:?})
-                    && texts('.row.run').length === {runs};
-            }})()"
+            "JSON.stringify({}) === JSON.stringify({chat:?})",
+            texts(".bubble, .note")
         ));
     }
+
+    /// The deliveries and runs of the last message.
+    #[track_caller]
+    fn see(&self, deliveries: &[&str], runs: usize) {
+        self.wait(&format!(
+            "JSON.stringify({}) === JSON.stringify({deliveries:?})",
+            texts(".delivery:not(.late) .result")
+        ));
+        self.wait(&format!("{}.length === {runs}", texts(".row.run")));
+    }
+}
+
+/// An expression for what is seen of the last message in these elements.
+fn texts(selector: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('article:last-of-type :is({selector})')].map((it) => {{
+             const seen = it.cloneNode(true);
+             for (const aside of seen.querySelectorAll('.hidden, .took')) aside.remove();
+             return seen.textContent.trim().replaceAll(/\\s+/g, ' ');
+         }})"
+    )
 }

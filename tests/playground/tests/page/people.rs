@@ -35,8 +35,7 @@ fn the_keyboard_is_enough() {
     let page = Page::open();
     let browser = &page.browser;
     // The field has the focus from the start.
-    browser.press("by hand");
-    browser.press(keys::ENTER);
+    page.enter("by hand");
     page.check(&["200 reply run"], 1, &["by hand", "by hand"]);
 
     browser.tab_to("#thinking");
@@ -48,7 +47,7 @@ fn the_keyboard_is_enough() {
     browser.tab_to("[name=kind]:checked");
     browser.press(keys::RIGHT);
     browser.tab_to("#field-mediaId");
-    browser.press(keys::ENTER);
+    page.enter("");
     page.check(
         &["hung up run", "200 answer lost joined", "200 reply kept"],
         1,
@@ -118,7 +117,7 @@ fn nothing_sticks_out_at_360_and_at_1400_pixels() {
 fn nothing_is_fetched_from_elsewhere() {
     let page = Page::open();
     page.browser.click("input[value=link]");
-    page.browser.click(".send");
+    page.send();
     page.wait("document.querySelector('article').dataset.over === ''");
     let elsewhere = page.browser.run(
         "return performance.getEntriesByType('resource').map((it) => it.name)
