@@ -5,6 +5,8 @@ use lexopt::prelude::*;
 use tower::BoxError;
 use tower_wechat::Account;
 
+use crate::letter::Mode;
+
 /// What stands on the command line.
 pub(crate) struct Arguments {
     pub(crate) listen: SocketAddr,
@@ -19,7 +21,7 @@ pub(crate) enum Setup {
     Target {
         url: Uri,
         account: Account,
-        is_safe: bool,
+        mode: Mode,
     },
 }
 
@@ -58,7 +60,11 @@ impl Arguments {
         let setup = match (target, safe) {
             (Some(url), safe) => Setup::Target {
                 url: loopback(&url)?,
-                is_safe: safe.is_some(),
+                mode: if safe.is_some() {
+                    Mode::Safe
+                } else {
+                    Mode::Plain
+                },
                 account: safe.unwrap_or(plain),
             },
             (None, Some(safe)) => Setup::BuiltIn { plain, safe },

@@ -15,7 +15,7 @@ use tower_wechat::{
 
 use crate::{
     chat::Chat,
-    letter::{Content, Language, Letter},
+    letter::{Clock, Content, Language, Letter, Mode},
     wire::{Fields, Payload},
 };
 
@@ -43,8 +43,8 @@ pub(crate) struct Record {
     content: Content,
     /// In milliseconds since the Unix epoch.
     sent: u64,
-    is_safe: bool,
-    is_simulated: bool,
+    mode: Mode,
+    clock: Clock,
     is_forged: bool,
     /// Nothing more is to be delivered.
     pub(crate) is_over: bool,
@@ -137,8 +137,8 @@ impl Record {
             sent: sent.map_or(0, |sent| {
                 u64::try_from(sent.as_millis()).unwrap_or(u64::MAX)
             }),
-            is_safe: letter.is_safe,
-            is_simulated: letter.is_simulated,
+            mode: letter.mode,
+            clock: letter.clock,
             is_forged: letter.is_forged(),
             is_over: false,
             deliveries: Vec::new(),

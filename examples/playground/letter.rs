@@ -7,14 +7,13 @@ use tower_wechat::simulator::{Part, Push, Simulator};
 
 /// Something to deliver, and under which circumstances.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Letter {
     pub(crate) content: Content,
     #[serde(default)]
-    pub(crate) is_safe: bool,
-    /// The bot's clock: waiting takes no time, and the timeline tells it all the same.
+    pub(crate) mode: Mode,
     #[serde(default)]
-    pub(crate) is_simulated: bool,
+    pub(crate) clock: Clock,
     /// How long the bot thinks, in seconds.
     #[serde(default)]
     thinking: f64,
@@ -75,6 +74,25 @@ pub(crate) enum Content {
     Verify,
 }
 
+/// What the console calls it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Mode {
+    #[default]
+    Plain,
+    Safe,
+}
+
+/// How time goes by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Clock {
+    #[default]
+    Real,
+    /// It jumps to whatever is waited for.
+    Simulated,
+}
+
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Lost {
@@ -114,19 +132,25 @@ impl Letter {
     /// Whether it does not come from WeChat.
     pub(crate) fn is_forged(&self) -> bool {
         match self.attack {
+            _ if self.is_verification() => false,
             Attack::None => false,
             // Without encryption there is nothing to leave out.
-            Attack::Plaintext => self.is_safe,
+            Attack::Plaintext => self.mode == Mode::Safe,
             Attack::Signature | Attack::Timestamp | Attack::Ciphertext => true,
         }
     }
 
     pub(crate) fn latency(&self) -> Duration {
-        if self.is_slow {
+        if self.is_slow && !self.is_verification() {
             LATENCY
         } else {
             Duration::ZERO
         }
+    }
+
+    /// The console's: nothing goes wrong with that.
+    fn is_verification(&self) -> bool {
+        matches!(self.content, Content::Verify)
     }
 
     /// `None` for the verification of the URL, which is no push.
@@ -141,12 +165,11 @@ impl Letter {
             push = push.duplicate();
         }
         Some(match self.attack {
-            Attack::None => push,
             Attack::Signature => push.forge_signature(),
             Attack::Timestamp => push.tamper(Part::Timestamp),
             Attack::Ciphertext => push.tamper(Part::Body),
-            Attack::Plaintext if self.is_safe => push.downgrade(),
-            Attack::Plaintext => push,
+            Attack::Plaintext if self.mode == Mode::Safe => push.downgrade(),
+            Attack::None | Attack::Plaintext => push,
         })
     }
 }

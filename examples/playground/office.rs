@@ -15,7 +15,13 @@ use tokio::{
 use tower::{BoxError, Service, ServiceExt, util::BoxCloneSyncService};
 use tower_wechat::{Account, simulator::Simulator};
 
-use crate::{bot::bot, chat::Chat, exchange::Exchange, letter::Letter, recorder::Recorder};
+use crate::{
+    bot::bot,
+    chat::Chat,
+    exchange::Exchange,
+    letter::{Clock, Letter, Mode},
+    recorder::Recorder,
+};
 
 /// Delivers letters in the order of arrival, many at a time.
 #[derive(Clone)]
@@ -38,7 +44,7 @@ impl Office {
         chat: Arc<Chat>,
         url: &Uri,
         account: Account,
-        is_safe: bool,
+        mode: Mode,
     ) -> Result<Self, BoxError> {
         let wechat = Simulator::new(account.clone()).with_uri(url.to_string())?;
         let office = Self::start(chat, Clock::Real, move |_now| {
@@ -46,7 +52,7 @@ impl Office {
             let line = Line {
                 wechat,
                 target: target(client),
-                account: is_safe.then_some(account),
+                account: (mode == Mode::Safe).then_some(account),
             };
             [line.clone(), line]
         })?;
@@ -61,12 +67,12 @@ impl Office {
         safe: Account,
     ) -> io::Result<Self> {
         Self::start(chat, clock, move |now| {
-            let line = |account: Account, is_safe: bool| Line {
+            let line = |account: Account, mode: Mode| Line {
                 wechat: Simulator::new(account.clone()).with_clock(move || now.time()),
                 target: target(bot(account.clone(), move || now.time())),
-                account: is_safe.then_some(account),
+                account: (mode == Mode::Safe).then_some(account),
             };
-            [line(plain, false), line(safe, true)]
+            [line(plain, Mode::Plain), line(safe, Mode::Safe)]
         })
     }
 
@@ -95,7 +101,10 @@ impl Office {
                         if clock == Clock::Simulated {
                             now.catch_up().await;
                         }
-                        let line = if letter.is_safe { &safe } else { &plain };
+                        let line = match letter.mode {
+                            Mode::Plain => &plain,
+                            Mode::Safe => &safe,
+                        };
                         let exchange = Exchange::begin(Arc::clone(&chat), id, &letter);
                         tokio::spawn(line.clone().deliver(letter, exchange));
                     }
@@ -113,14 +122,6 @@ impl Line {
             None => exchange.verified(&self.wechat.verify_url(recorder).await),
         }
     }
-}
-
-/// How time goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Clock {
-    Real,
-    /// It jumps to whatever is waited for.
-    Simulated,
 }
 
 /// The time of day by a runtime's own clock.

@@ -247,7 +247,8 @@ function content() {
 function conditions() {
   const form = byId("settings").elements;
   return {
-    thinking: Number(form.thinking.value), isSimulated: form.isSimulated.checked, isSafe: form.isSafe.checked,
+    thinking: Number(form.thinking.value), clock: form.isSimulated.checked ? "simulated" : "real",
+    mode: form.isSafe.checked ? "safe" : "plain",
     lost: form.lost.value, isSlow: form.isSlow.checked, isDuplicated: form.isDuplicated.checked,
     attack: form.attack.value,
   };
@@ -300,7 +301,7 @@ function makeTries() {
     if (setup.target !== null && it.thinking) continue;
     const button = make("button", { type: "button", class: "quiet" }, t.tries[name]);
     button.addEventListener("click", () => {
-      deliver({ ...conditions(), isSimulated: true, ...it });
+      deliver({ ...conditions(), clock: "simulated", ...it });
       // The button is about to go.
       (byId("field-text") ?? byId("composer")).focus();
     });
@@ -324,10 +325,10 @@ function showConditions() {
   byId("thinking-hint").textContent =
     slower < 5 ? t.first : slower < 10 ? t.second : slower < 14 ? t.third : t.late;
   byId("attack-hint").textContent =
-    now.isSafe ? "" : now.attack === "ciphertext" ? t.plainHint : now.attack === "plaintext" ? t.plainDowngrade : "";
+    now.mode === "safe" ? "" : now.attack === "ciphertext" ? t.plainHint : now.attack === "plaintext" ? t.plainDowngrade : "";
   const active = [
     !setup.target && now.thinking > 0 && `${t.thinks} ${now.thinking} ${t.seconds}`,
-    now.isSafe && t.safe,
+    now.mode === "safe" && t.safe,
     now.lost === "first" && `${t.answers}: ${t.lostFirst}`,
     now.lost === "all" && `${t.answers}: ${t.lostAll}`,
     now.isSlow && t.slow,
@@ -345,7 +346,7 @@ function showSetup(data) {
   for (const element of document.querySelectorAll('[data-only="built-in"]')) element.hidden = setup.target !== null;
   const safe = byId("settings").elements.isSafe;
   if (setup.target !== null) {
-    safe.checked = setup.isSafe;
+    safe.checked = setup.mode === "safe";
     safe.disabled = true;
   }
   showConditions();
@@ -372,6 +373,7 @@ function show(record, isNews) {
   }
   byId("empty").hidden = true;
   showTime(article);
+  if (article.nextElementSibling) showTime(article.nextElementSibling);
   if (isNews) announce(record, old?.record);
   if (isPinned) byId("feed").scrollTop = byId("feed").scrollHeight;
   tick();
@@ -531,8 +533,8 @@ function makeTimeline(record) {
   const head = [
     make("b", {}, count(record.deliveries.length, t.deliveries)),
     record.runs.length > 0 ? make("span", {}, count(record.runs.length, t.runs)) : null,
-    record.isSafe ? make("span", { class: "pill lock" }, t.encrypted) : null,
-    record.isSimulated ? make("span", { class: "pill clock" }, t.simulatedTag) : null,
+    record.mode === "safe" ? make("span", { class: "pill lock" }, t.encrypted) : null,
+    record.clock === "simulated" ? make("span", { class: "pill clock" }, t.simulatedTag) : null,
   ];
   const rows = record.deliveries.map((delivery, index) => makeDelivery(record, delivery, index, span));
   const runs = record.runs.map((run) =>
@@ -676,7 +678,7 @@ function tick() {
     for (const bar of bars) {
       const { record } = messages.get(Number(bar.closest("article").dataset.id)) ?? {};
       if (!record) continue;
-      const now = record.isSimulated ? Number(bar.dataset.at) : (Date.now() - record.sent) / 1000;
+      const now = record.clock === "simulated" ? Number(bar.dataset.at) : (Date.now() - record.sent) / 1000;
       const width = Math.max(0, now - Number(bar.dataset.at)) / Number(bar.dataset.span);
       bar.style.width = `${Math.min(width, 1 - Number(bar.dataset.at) / Number(bar.dataset.span)) * 100}%`;
     }

@@ -19,8 +19,8 @@ use crate::{
     chat::{Chat, Position},
     events::events,
     guard,
-    letter::Letter,
-    office::{Clock, Office},
+    letter::{Clock, Letter, Mode},
+    office::Office,
 };
 
 /// The page, its API, and who stands behind them.
@@ -34,10 +34,10 @@ pub(crate) fn router(setup: Setup) -> Result<Router, BoxError> {
         .layer(middleware::from_fn(guard::only_from_here))
         .with_state(playground);
     Ok(Router::new()
-        .route("/", get(|| file("text/html; charset=utf-8", PAGE)))
-        .route("/style.css", get(|| file("text/css", STYLE)))
-        .route("/script.js", get(|| file("text/javascript", SCRIPT)))
-        .route("/icon.svg", get(|| file("image/svg+xml", ICON)))
+        .route("/", get(async || file("text/html; charset=utf-8", PAGE)))
+        .route("/style.css", get(async || file("text/css", STYLE)))
+        .route("/script.js", get(async || file("text/javascript", SCRIPT)))
+        .route("/icon.svg", get(async || file("image/svg+xml", ICON)))
         .nest("/api", api)
         .layer(middleware::from_fn(guard::only_for_loopback))
         .layer(middleware::from_fn(harden)))
@@ -52,7 +52,7 @@ struct Playground {
 
 enum Offices {
     BuiltIn { real: Office, simulated: Office },
-    Target { office: Office, is_safe: bool },
+    Target { office: Office, mode: Mode },
 }
 
 impl Playground {
@@ -68,14 +68,10 @@ impl Playground {
                 };
                 (offices, json!({ "target": null }))
             }
-            Setup::Target {
-                url,
-                account,
-                is_safe,
-            } => {
-                let office = Office::to_server(Arc::clone(&chat), &url, account, is_safe)?;
-                let setup = json!({ "target": url.to_string(), "isSafe": is_safe });
-                (Offices::Target { office, is_safe }, setup)
+            Setup::Target { url, account, mode } => {
+                let office = Office::to_server(Arc::clone(&chat), &url, account, mode)?;
+                let setup = json!({ "target": url.to_string(), "mode": mode });
+                (Offices::Target { office, mode }, setup)
             }
         };
         Ok(Self {
@@ -88,11 +84,13 @@ impl Playground {
     /// Who delivers it. What the target does not leave open is put right.
     fn office(&self, letter: &mut Letter) -> &Office {
         match &self.offices {
-            Offices::BuiltIn { simulated, .. } if letter.is_simulated => simulated,
-            Offices::BuiltIn { real, .. } => real,
-            Offices::Target { office, is_safe } => {
-                letter.is_safe = *is_safe;
-                letter.is_simulated = false;
+            Offices::BuiltIn { real, simulated } => match letter.clock {
+                Clock::Real => real,
+                Clock::Simulated => simulated,
+            },
+            Offices::Target { office, mode } => {
+                letter.mode = *mode;
+                letter.clock = Clock::Real;
                 office
             }
         }
@@ -125,7 +123,7 @@ async fn clear(State(playground): State<Arc<Playground>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse {
+fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, content_type)], content)
 }
 

@@ -86,6 +86,21 @@ fn in_safe_mode_every_change_is_refused() {
 }
 
 #[test]
+fn nothing_goes_wrong_when_the_console_verifies_the_url() {
+    let page = Page::open();
+    page.browser.click("[name=isSlow]");
+    page.browser.click("[name=lost][value=all]");
+    page.browser.click("[name=attack][value=signature]");
+    page.browser.click("input[value=verify]");
+    page.send();
+    page.check(
+        &["200 echo"],
+        0,
+        &["The console verifies the URL", "verified"],
+    );
+}
+
+#[test]
 fn plain_mode_does_not_notice_a_changed_body_and_the_page_says_so() {
     let page = Page::open();
     page.browser.click("[name=attack][value=ciphertext]");
