@@ -33,11 +33,12 @@ pub(crate) fn router(setup: Setup) -> Result<Router, BoxError> {
         .layer(DefaultBodyLimit::max(MAX_LETTER))
         .layer(middleware::from_fn(guard::only_from_here))
         .with_state(playground);
-    Ok(Router::new()
-        .route("/", get(async || file("text/html; charset=utf-8", PAGE)))
-        .route("/style.css", get(async || file("text/css", STYLE)))
-        .route("/script.js", get(async || file("text/javascript", SCRIPT)))
-        .route("/icon.svg", get(async || file("image/svg+xml", ICON)))
+    let files = FILES.iter().fold(Router::new(), |router, file| {
+        let (path, content_type, content) = *file;
+        let answer = ([(header::CONTENT_TYPE, content_type)], content);
+        router.route(path, get(async move || answer))
+    });
+    Ok(files
         .nest("/api", api)
         .layer(middleware::from_fn(guard::only_for_loopback))
         .layer(middleware::from_fn(harden)))
@@ -123,10 +124,6 @@ async fn clear(State(playground): State<Arc<Playground>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, content_type)], content)
-}
-
 /// Whatever an answer of a bot may hold, the page shows it and runs none of it.
 async fn harden(request: axum::extract::Request, next: Next) -> Response {
     let mut response = next.run(request).await;
@@ -159,10 +156,22 @@ const HARDENING: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-const PAGE: &str = include_str!("index.html");
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
-const ICON: &str = include_str!("icon.svg");
+/// Path, type and content.
+const FILES: [(&str, &str, &str); 11] = [
+    ("/", HTML, include_str!("page/index.html")),
+    ("/style.css", "text/css", include_str!("page/style.css")),
+    ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+    ("/chat.js", SCRIPT, include_str!("page/chat.js")),
+    ("/composer.js", SCRIPT, include_str!("page/composer.js")),
+    ("/conditions.js", SCRIPT, include_str!("page/conditions.js")),
+    ("/element.js", SCRIPT, include_str!("page/element.js")),
+    ("/payload.js", SCRIPT, include_str!("page/payload.js")),
+    ("/script.js", SCRIPT, include_str!("page/script.js")),
+    ("/texts.js", SCRIPT, include_str!("page/texts.js")),
+    ("/timeline.js", SCRIPT, include_str!("page/timeline.js")),
+];
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// In bytes. What it holds is a message, and may be longer than WeChat's.
 const MAX_LETTER: usize = 64 * 1024;

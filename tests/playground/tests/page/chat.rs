@@ -11,6 +11,8 @@ fn a_text_is_sent_and_the_bots_bubble_seen() {
     let page = Page::open();
     page.say("hello there");
     page.check(&["200 reply run"], 1, &["hello there", "hello there"]);
+    // For those who hear the page.
+    page.wait("document.querySelector('#news').textContent === 'Bot: hello there'");
     assert_eq!(page.browser.complaints(), [""; 0]);
 }
 

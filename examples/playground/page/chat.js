@@ -1,0 +1,190 @@
+// The chat: what the user would see.
+
+import { byId, make } from "./element.js";
+import { grow, makeTimeline, seconds } from "./timeline.js";
+import { language, t } from "./texts.js";
+
+/** The program keeps as many. */
+const MAX_MESSAGES = 100;
+
+/** Messages from before have been heard. */
+const LOADED = Date.now();
+
+const messages = new Map();
+/** Whether the end of the chat stays in sight. */
+let isPinned = true;
+
+export function pin() {
+  isPinned = true;
+}
+
+/** Who reads what was before is left there. */
+export function followScrolling() {
+  const feed = byId("feed");
+  feed.addEventListener("scroll", () => {
+    isPinned = feed.scrollHeight - feed.scrollTop - feed.clientHeight < 80;
+  });
+}
+
+/** Shows a message, or what has become of it. */
+export function show(record) {
+  const old = messages.get(record.id);
+  const article = makeArticle(record);
+  messages.set(record.id, { article, record });
+  if (old) {
+    keepOpen(old.article, article);
+    old.article.replaceWith(article);
+  } else {
+    const next = [...byId("feed").querySelectorAll("article")].find((it) => Number(it.dataset.id) > record.id);
+    byId("feed").insertBefore(article, next ?? null);
+    if (messages.size > MAX_MESSAGES) forget(Math.min(...messages.keys()));
+  }
+  byId("empty").hidden = true;
+  showTime(article);
+  if (article.nextElementSibling) showTime(article.nextElementSibling);
+  announce(record, old?.record);
+  if (isPinned) byId("feed").scrollTop = byId("feed").scrollHeight;
+  grow();
+}
+
+/** Once a minute, as chats do. */
+function showTime(article) {
+  const time = (it) => it?.querySelector(".time")?.textContent;
+  article.querySelector(".time").classList.toggle("hidden", time(article.previousElementSibling) === time(article));
+}
+
+function forget(id) {
+  messages.get(id).article.remove();
+  messages.delete(id);
+}
+
+export function forgetAll() {
+  for (const id of [...messages.keys()]) forget(id);
+  byId("empty").hidden = false;
+}
+
+/** What is unfolded or focused stays so when a message is shown anew. */
+function keepOpen(from, to) {
+  for (const details of from.querySelectorAll("details[open]")) {
+    const same = to.querySelector(`details[data-key="${details.dataset.key}"]`);
+    if (same) same.open = true;
+  }
+  const focused = from.contains(document.activeElement) && document.activeElement.closest("details");
+  if (focused) {
+    requestAnimationFrame(() => to.querySelector(`details[data-key="${focused.dataset.key}"] > summary`)?.focus());
+  }
+}
+
+/** For those who hear the page. */
+function announce(record, before) {
+  if (record.sent < LOADED) return;
+  const says = [];
+  if (record.shown && !before?.shown) says.push(...makeShown(record).map((it) => it.textContent));
+  for (const late of record.late.slice(before?.late.length ?? 0)) {
+    says.push(`${t.service}: ${textOf(late.reply?.fields) ?? t.lateFailed}`);
+  }
+  if (says.length > 0) byId("news").textContent = says.join(" ");
+}
+
+function makeArticle(record) {
+  const time = new Date(record.sent).toLocaleTimeString(language === "zh" ? "zh-CN" : "en-GB", {
+    hour: "2-digit", minute: "2-digit",
+  });
+  return make(
+    "article",
+    { "data-id": String(record.id), "data-over": record.isOver, "aria-label": `${t.kinds[record.content.kind]}, ${time}` },
+    make("p", { class: "time" }, time),
+    make("div", { class: "bubbles" }, makeSent(record), ...makeShown(record), ...record.late.map(makeLate)),
+    makeTimeline(record),
+  );
+}
+
+function field(fields, name) {
+  return fields?.find(([found]) => found === name)?.[1] ?? null;
+}
+
+function textOf(fields) {
+  return field(fields, "MsgType") === "text" ? field(fields, "Content") : null;
+}
+
+function makeSent(record) {
+  const it = record.content;
+  const bubble = (...children) =>
+    make(
+      "div", { class: `message sent ${record.isForged ? "forged" : ""}` },
+      make("div", { class: "bubble" }, make("span", { class: "hidden" }, `${t.you}: `), ...children),
+      record.isForged ? make("small", { class: "tag" }, t.forged) : null,
+    );
+  const note = (...words) =>
+    make("div", { class: `note ${record.isForged ? "forged" : ""}` }, words.join(" "),
+      record.isForged ? make("small", { class: "tag" }, t.forged) : null);
+  switch (it.kind) {
+    case "text": return bubble(it.text);
+    case "voice": return bubble(
+      make("span", { class: "wave", "aria-hidden": "true" }, make("i"), make("i"), make("i")),
+      make("span", {}, t.kinds.voice),
+      make("small", {}, it.recognition ? `${t.recognised}: ${it.recognition}` : t.notRecognised),
+    );
+    case "image": return bubble(card("image", t.kinds.image, it.mediaId));
+    case "location": return bubble(card("place", it.label || t.kinds.location, `${it.latitude}, ${it.longitude}`));
+    case "link": return bubble(card("link", it.title || it.url, it.description || it.url));
+    case "click": return note(t.tapped, it.key);
+    case "scan": return note(t.scanned, it.scene);
+    case "subscribe": return it.scene ? note(t.followedBy, it.scene) : note(t.followed);
+    case "unsubscribe": return note(t.unfollowed);
+    default: return note(t.verification);
+  }
+}
+
+function card(picture, title, text) {
+  return make(
+    "span", { class: "card" },
+    make("span", { class: `picture ${picture}`, "aria-hidden": "true" }),
+    make("span", { class: "words" }, make("b", {}, title), make("small", {}, text)),
+  );
+}
+
+function makeShown(record) {
+  const shown = record.shown;
+  if (!shown) return [];
+  switch (shown.kind) {
+    case "reply": return [makeReply(shown.fields, null)];
+    case "fault": return [make("div", { class: "note fault" }, shown.text)];
+    case "verified": return [
+      make("div", { class: `note ${shown.isRight ? "right" : "fault"}` }, shown.isRight ? t.verified : t.notVerified),
+    ];
+    default: return [make("div", { class: "note silent" }, t.nothing)];
+  }
+}
+
+function makeLate(late) {
+  const tag = `${t.service} · ${seconds(late.at)}`;
+  if (!late.reply?.fields) return make("div", { class: "note fault" }, `${tag}: ${t.lateFailed}`);
+  return makeReply(late.reply.fields, tag);
+}
+
+function makeReply(fields, tag) {
+  const type = field(fields, "MsgType");
+  const inner = (name, key) => field(field(fields, name), key) ?? "";
+  let body;
+  switch (type) {
+    case "text": body = field(fields, "Content") ?? ""; break;
+    case "image": body = card("image", t.kinds.image, inner("Image", "MediaId")); break;
+    case "voice": body = card("sound", t.kinds.voice, inner("Voice", "MediaId")); break;
+    case "video": body = card("film", inner("Video", "Title") || "video", inner("Video", "MediaId")); break;
+    case "music": body = card("sound", inner("Music", "Title") || "music", inner("Music", "Description")); break;
+    case "news": {
+      const articles = (field(fields, "Articles") ?? []).map(([, article]) => article);
+      body = make("span", { class: "articles" }, ...articles.map((article) =>
+        card("link", field(article, "Title") ?? "", field(article, "Description") || field(article, "Url") || "")));
+      break;
+    }
+    default: body = `[${type}]`;
+  }
+  return make(
+    "div", { class: `message got ${tag ? "late" : ""}` },
+    make("span", { class: "face", "aria-hidden": "true" }),
+    make("div", { class: "bubble" }, make("span", { class: "hidden" }, `${t.theBot}: `), body),
+    tag ? make("small", { class: "tag" }, tag) : null,
+  );
+}

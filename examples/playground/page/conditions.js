@@ -1,0 +1,67 @@
+// The form at the side: under which circumstances a message is delivered.
+
+import { byId } from "./element.js";
+import { t } from "./texts.js";
+
+/** Whom the program delivers to. */
+export let setup = { target: null };
+
+/** Brings the form to life. */
+export function startConditions() {
+  byId("settings").addEventListener("input", showConditions);
+  byId("settings").addEventListener("submit", (event) => event.preventDefault());
+  unfoldWhereThereIsRoom();
+  showConditions();
+}
+
+/** As the API wants them. */
+export function conditions() {
+  const form = byId("settings").elements;
+  return {
+    thinking: Number(form.thinking.value), clock: form.isSimulated.checked ? "simulated" : "real",
+    mode: form.isSafe.checked ? "safe" : "plain",
+    lost: form.lost.value, isSlow: form.isSlow.checked, isDuplicated: form.isDuplicated.checked,
+    attack: form.attack.value,
+  };
+}
+
+function showConditions() {
+  const now = conditions();
+  byId("thinking-value").textContent = `${now.thinking} ${t.seconds}`;
+  byId("thinking").style.setProperty("--fill", `${(now.thinking / 30) * 100}%`);
+  const slower = now.thinking + (now.isSlow ? 3 : 0);
+  byId("thinking-hint").textContent =
+    slower < 5 ? t.first : slower < 10 ? t.second : slower < 14 ? t.third : t.late;
+  byId("attack-hint").textContent =
+    now.mode === "safe" ? "" : now.attack === "ciphertext" ? t.plainHint : now.attack === "plaintext" ? t.plainDowngrade : "";
+  const active = [
+    !setup.target && now.thinking > 0 && `${t.thinks} ${now.thinking} ${t.seconds}`,
+    now.mode === "safe" && t.safe,
+    now.lost === "first" && `${t.answers}: ${t.lostFirst}`,
+    now.lost === "all" && `${t.answers}: ${t.lostAll}`,
+    now.isSlow && t.slow,
+    now.isDuplicated && t.twice,
+    now.attack !== "none" && `${t.attacker} ${t[`attack${now.attack[0].toUpperCase()}${now.attack.slice(1)}`]}`,
+  ];
+  byId("active").textContent = active.filter(Boolean).join(" · ");
+}
+
+/** Takes note of whom the program delivers to. */
+export function takeSetup(found) {
+  setup = found;
+  byId("target").textContent = setup.target ?? t.builtIn;
+  for (const element of document.querySelectorAll('[data-only="built-in"]')) element.hidden = setup.target !== null;
+  const safe = byId("settings").elements.isSafe;
+  if (setup.target !== null) {
+    safe.checked = setup.mode === "safe";
+    safe.disabled = true;
+  }
+  showConditions();
+}
+
+function unfoldWhereThereIsRoom() {
+  const wide = matchMedia("(min-width: 60rem)");
+  const apply = () => { byId("conditions").open = wide.matches; };
+  wide.addEventListener("change", apply);
+  apply();
+}
