@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{exchange::Record, letter::Letter};
+use crate::{letter::Letter, record::Record};
 
 /// The chat. It outlives the page: whoever loads that again is told everything from here.
 pub(crate) struct Chat {
@@ -64,7 +64,7 @@ impl Chat {
     /// A new message, unless too many are under way.
     pub(crate) fn open(&self, letter: &Letter, sent: SystemTime) -> Option<u64> {
         let mut state = self.lock();
-        let under_way = state.records.iter().filter(|record| !record.is_over);
+        let under_way = state.records.iter().filter(|record| !record.is_over());
         if under_way.count() >= MAX_UNDER_WAY {
             return None;
         }

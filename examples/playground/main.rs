@@ -22,6 +22,7 @@ mod exchange;
 mod guard;
 mod letter;
 mod office;
+mod record;
 mod recorder;
 mod server;
 mod wire;

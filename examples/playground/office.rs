@@ -59,7 +59,7 @@ impl Office {
         Ok(office)
     }
 
-    /// One that delivers to a bot of its own; `clock` says what the bot's time is.
+    /// One that delivers to a bot of its own, by this clock.
     pub(crate) fn to_bot(
         chat: Arc<Chat>,
         clock: Clock,
@@ -76,6 +76,7 @@ impl Office {
         })
     }
 
+    /// What comes of it is written down in the chat under this id.
     pub(crate) fn deliver(&self, id: u64, letter: Letter) {
         // It ends with the program.
         let _ = self.letters.send((id, letter));
@@ -118,8 +119,8 @@ impl Line {
     async fn deliver(self, letter: Letter, exchange: Exchange) {
         let recorder = Recorder::new(self.target, exchange.clone(), self.account);
         match letter.push(&self.wechat) {
-            Some(push) => exchange.over(&push.deliver(recorder).await),
-            None => exchange.verified(&self.wechat.verify_url(recorder).await),
+            Some(push) => exchange.judge(&push.deliver(recorder).await),
+            None => exchange.judge_verification(&self.wechat.verify_url(recorder).await),
         }
     }
 }

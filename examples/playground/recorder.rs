@@ -17,7 +17,8 @@ use tower_wechat::{Account, signature::Refusal};
 use crate::{
     exchange::Exchange,
     office::{AnswerBody, Target},
-    wire::{Payload, is_success},
+    record::Answer,
+    wire::Payload,
 };
 
 /// A target whose deliveries of one message are written down.
@@ -54,7 +55,7 @@ impl Service<Request<Full<Bytes>>> for Recorder {
         let body = body.and_then(Result::ok).unwrap_or_default().to_bytes();
         let payload = Payload::delivered(self.account.as_ref(), &query, &body);
         let mut recording = Recording {
-            number: self.exchange.delivery(query, payload),
+            number: self.exchange.begin_delivery(query, payload),
             exchange: self.exchange.clone(),
             account: self.account.clone(),
             status: None,
@@ -97,14 +98,16 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        let answer = self.status.map(|_| {
-            let body = mem::take(&mut self.body);
-            let payload = Payload::answered(self.account.as_ref(), &body, self.is_cut);
-            (payload, is_success(&body))
-        });
-        let refusal = self.refusal.take();
-        self.exchange
-            .answer(self.number, self.status, refusal, answer);
+        let body = mem::take(&mut self.body);
+        let body = self
+            .status
+            .map(|_| Payload::answered(self.account.as_ref(), &body, self.is_cut));
+        let answer = Answer {
+            status: self.status.map(|status| status.as_u16()),
+            refusal: self.refusal.take(),
+            body,
+        };
+        self.exchange.end_delivery(self.number, answer);
     }
 }
 

@@ -39,10 +39,15 @@ impl Payload {
     /// The body of an answer.
     pub(crate) fn answered(account: Option<&Account>, body: &[u8], is_cut: bool) -> Self {
         let mut payload = Self::new(body, is_cut);
-        if !is_success(body) {
+        if !payload.says_nothing() {
             payload.read(body, account, sealed_query);
         }
         payload
+    }
+
+    /// Whether it tells WeChat that there is nothing to show.
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.raw.is_empty() || self.raw == "success"
     }
 
     fn new(body: &[u8], is_cut: bool) -> Self {
@@ -91,11 +96,6 @@ fn sealed_query(envelope: &Value) -> Result<String, BoxError> {
         field("Nonce")?,
         field("MsgSignature")?
     ))
-}
-
-/// Whether the answer says nothing.
-pub(crate) fn is_success(body: &[u8]) -> bool {
-    body.is_empty() || body == b"success"
 }
 
 /// As pairs, since names repeat.
