@@ -75,6 +75,16 @@ impl Browser {
         );
     }
 
+    /// Lets the user prefer `light` or `dark`.
+    pub fn prefer(&self, scheme: &str) {
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        self.command(
+            "POST",
+            "/goog/cdp/execute",
+            &json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": [feature] } }),
+        );
+    }
+
     /// The first element there is, which need not be seen.
     #[track_caller]
     pub fn find(&self, selector: &str) -> Element {

@@ -90,6 +90,40 @@ fn every_control_has_a_name() {
 }
 
 #[test]
+fn every_text_can_be_read_in_light_and_in_dark() {
+    let page = Page::open();
+    // One of each colour.
+    page.browser.click("[name=isSafe]");
+    page.think(20);
+    page.say("acknowledged");
+    page.wait("document.querySelectorAll('.delivery.late').length === 1");
+    page.browser.click("[name=lost][value=all]");
+    page.say("lost");
+    page.browser.click("[name=attack][value=ciphertext]");
+    page.say("forged");
+    page.browser.click("input[value=verify]");
+    page.send();
+    page.check(
+        &["200 echo"],
+        0,
+        &["The console verifies the URL", "verified"],
+    );
+    page.wait("[...document.querySelectorAll('article')].every((it) => it.dataset.over === '')");
+    page.browser
+        .run("for (const it of document.querySelectorAll('details')) it.open = true;");
+    for scheme in ["light", "dark"] {
+        page.browser.prefer(scheme);
+        page.wait(&format!(
+            "matchMedia('(prefers-color-scheme: {scheme})').matches"
+        ));
+        // Colours may take a moment to change.
+        page.wait("document.getAnimations().every((it) => it.playState === 'finished')");
+        let weak = page.browser.run(include_str!("contrast.js"));
+        assert_eq!(weak, serde_json::json!([]), "in {scheme}");
+    }
+}
+
+#[test]
 fn nothing_sticks_out_at_360_and_at_1400_pixels() {
     let page = Page::open();
     page.browser.click("[name=isSafe]");
