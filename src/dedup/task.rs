@@ -160,6 +160,8 @@ impl<St: Store> Message<St> {
     /// Claims the message among all nodes, or waits for the one that has it.
     async fn stand(&mut self) -> Standing {
         let mut pause = FIRST_POLL;
+        // By this node's clock.
+        let mut leased_until = None;
         loop {
             let claim = self.shared.remote.claim(self.key, self.owner, self.times);
             match claim.await {
@@ -171,19 +173,31 @@ impl<St: Store> Message<St> {
                 Ok(store::Claim::Running { age, lease }) => {
                     self.seen(age);
                     self.observed.are_elsewhere();
+                    leased_until = Some(Instant::now() + lease);
                     // Not a moment before the lease is over, by the store's clock.
                     time::sleep(pause.min(lease + Duration::from_millis(1))).await;
                 }
                 Ok(store::Claim::Replied(outcome)) => return Standing::Replied(outcome),
                 Ok(store::Claim::Done) => return Standing::Done,
                 Err(Away) if self.shared.settings.is_fail_closed => time::sleep(pause).await,
+                // One answer that does not come says nothing about the node that has it.
+                Err(Away) if leased_until.is_some_and(|until| Instant::now() < until) => {
+                    time::sleep(pause).await;
+                }
                 Err(Away) => return Standing::Ours { number: 1 },
             }
-            if !self.shared.table().is_awaited(self.key, self.owner) {
+            if !self.is_wanted() {
                 return Standing::Unwanted;
             }
             pause = (pause * 2).min(LAST_POLL);
         }
+    }
+
+    /// Whether a delivery waits for the message, or WeChat has been told on this node that none need come: then
+    /// nobody else will take it over from a node that is lost.
+    fn is_wanted(&self) -> bool {
+        let table = self.shared.table();
+        table.is_awaited(self.key, self.owner) || table.is_acknowledged(self.key, self.owner)
     }
 
     fn seen(&self, age: Duration) {

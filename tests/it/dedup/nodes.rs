@@ -117,6 +117,54 @@ async fn a_node_that_is_lost_is_followed_by_another_with_a_later_run() {
     check(&retry.await.unwrap(), 200, "reply");
 }
 
+/// WeChat has been told not to come again, so the node that said so sees to it that the message is run.
+#[tokio::test(start_paused = true)]
+async fn what_a_node_has_acknowledged_it_takes_over_from_one_that_is_lost() {
+    let store = MemoryStore::new();
+    let late = Arc::new(AtomicUsize::new(0));
+    let layer = DedupLayer::with_store(store.clone())
+        .with_answerable(|_| false)
+        .with_late_reply({
+            let late = Arc::clone(&late);
+            move |_| {
+                late.fetch_add(1, Ordering::Relaxed);
+                std::future::ready(())
+            }
+        });
+    let (b, mut runs) = stack(&layer);
+    let key = Key::of(&Request::new(Verified::assume(text("user", "1", "hi"))));
+    let minute = Duration::from_secs(60);
+    let times = Times::new(Duration::from_secs(5), minute, 10 * minute);
+    store.claim(key, Owner::random(), times).await.unwrap();
+    let delivery = b.deliver(&text("user", "1", "hi")).await;
+    pass(4_500).await;
+    check(&delivery.await.unwrap(), 200, "success");
+    pass(1_000).await;
+    let verdict = runs.verdict().expect("a run");
+    verdict.send(Ok(ok("reply"))).unwrap();
+    pass(100).await;
+    assert_eq!(late.load(Ordering::Relaxed), 1);
+    let retry = b.deliver(&text("user", "1", "hi")).await;
+    check(&retry.await.unwrap(), 200, "success");
+    runs.check_none();
+}
+
+/// The other node goes on, for all that this one knows, until its lease is over.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_goes_away_does_not_end_another_nodes_lease() {
+    let store = Flaky::default();
+    let [((a, mut runs), _), ((b, mut others), _)] = nodes(&store);
+    let _first = a.deliver(&text("user", "1", "hi")).await;
+    let _held = runs.next().await;
+    let _second = b.deliver(&text("user", "1", "hi")).await;
+    pass(1_000).await;
+    store.is_away.store(true, Ordering::Relaxed);
+    pass(3_000).await;
+    others.check_none();
+    pass(2_500).await;
+    others.verdict().expect("a run");
+}
+
 /// A store that is away as long as somebody says so.
 #[derive(Clone, Default)]
 struct Flaky {
