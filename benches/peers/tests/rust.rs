@@ -1,0 +1,142 @@
+//! The SDKs in Rust.
+
+use peers::{
+    Peer, ours::Ours, questions::report, wechat_oa_sdk::WechatOaSdk, wx_rust_mp::WxRustMp,
+    wx_sdk::WxSdk,
+};
+
+#[track_caller]
+fn check(peer: &dyn Peer, found: &str) {
+    let report = report(peer);
+    let report: Vec<_> = report.lines().collect();
+    let found: Vec<_> = found.trim().lines().map(str::trim).collect();
+    assert_eq!(report, found);
+}
+
+#[test]
+fn tower_wechat() {
+    check(
+        &Ours,
+        r#"
+            sealed messages of 640 lengths opened: 640
+            sealed for another app id: refused
+            ciphertext changed on its way: refused
+            signed, but the padding is not one: refused
+            EncodingAESKey with spare bits: opens
+            anybody's body without Encrypt: refused
+            genuine signature: accepted
+            genuine signature, a day old: refused
+            genuine signature, a digit moved from nonce to timestamp: refused
+            user types ]]>: "1 ]]> 0"
+            user types a control character: "ding\u{2}dong"
+            user types blanks first: "  indented"
+            user types another FromUserName: error
+            MsgId is empty: "hi"
+            white space around a section: "hi"
+            field of an unknown message type: kept
+            field of an unknown event: kept
+            reply with ]]>: "1 ]]> 0"
+            reply with a control character: "dingdong"
+            reply of 3000 bytes, WeChat shows 2048: error
+            sealed reply, as WeChat checks it: right
+            message delivered again after its answer: one run, the same answer
+        "#,
+    );
+}
+
+#[test]
+fn wechat_oa_sdk_1_0_5() {
+    check(
+        &WechatOaSdk,
+        r#"
+            sealed messages of 640 lengths opened: 320
+            sealed for another app id: refused
+            ciphertext changed on its way: refused
+            signed, but the padding is not one: refused
+            EncodingAESKey with spare bits: opens
+            anybody's body without Encrypt: refused
+            genuine signature: accepted
+            genuine signature, a day old: accepted
+            genuine signature, a digit moved from nonce to timestamp: accepted
+            user types ]]>: "1  0]]>"
+            user types a control character: "ding\u{2}dong"
+            user types blanks first: "  indented"
+            user types another FromUserName: error
+            MsgId is empty: error
+            white space around a section: "hi"
+            field of an unknown message type: kept, unparsed
+            field of an unknown event: kept, unparsed
+            reply with ]]>: no XML
+            reply with a control character: no XML
+            reply of 3000 bytes, WeChat shows 2048: sent
+            sealed reply, as WeChat checks it: right
+            message delivered again after its answer: runs no handlers
+        "#,
+    );
+}
+
+#[test]
+fn wx_rust_mp_0_1_5() {
+    check(
+        &WxRustMp,
+        r#"
+            sealed messages of 640 lengths opened: 0
+            sealed for another app id: nothing opened
+            ciphertext changed on its way: refused
+            signed, but the padding is not one: nothing opened
+            EncodingAESKey with spare bits: nothing opened
+            anybody's body without Encrypt: refused
+            genuine signature: accepted
+            genuine signature, a day old: accepted
+            genuine signature, a digit moved from nonce to timestamp: accepted
+            user types ]]>: "1  0]]>"
+            user types a control character: "ding\u{2}dong"
+            user types blanks first: "  indented"
+            user types another FromUserName: from None
+            MsgId is empty: "hi"
+            white space around a section: "\
+              hi\
+            "
+            field of an unknown message type: kept
+            field of an unknown event: kept
+            reply with ]]>: no XML
+            reply with a control character: no XML
+            reply of 3000 bytes, WeChat shows 2048: sent
+            sealed reply, as WeChat checks it: wrong MsgSignature
+            message delivered again after its answer: one run, no second answer
+        "#,
+    );
+}
+
+#[test]
+fn wx_sdk_0_0_9() {
+    check(
+        &WxSdk,
+        r#"
+            sealed messages of 640 lengths opened: 640
+            sealed for another app id: refused
+            ciphertext changed on its way: refused
+            signed, but the padding is not one: refused
+            EncodingAESKey with spare bits: opens
+            anybody's body without Encrypt: PANICS
+            genuine signature: accepted
+            genuine signature, a day old: accepted
+            genuine signature, a digit moved from nonce to timestamp: accepted
+            user types ]]>: error
+            user types a control character: error
+            user types blanks first: "  indented"
+            user types another FromUserName: from the user
+            MsgId is empty: error
+            white space around a section: "\
+              hi\
+            "
+            field of an unknown message type: LOST
+            field of an unknown event: LOST
+            reply with ]]>: error
+            reply with a control character: no XML
+            reply of 3000 bytes, WeChat shows 2048: sent
+            sealed reply, as WeChat checks it: right
+            message delivered again after its answer: runs no handlers
+        "#,
+    );
+}
