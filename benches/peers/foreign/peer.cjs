@@ -91,7 +91,8 @@ const answers = {
     try {
       const ok = await answers[question](...rest);
       answer = {ok: ok === undefined ? null : ok};
-      if (ok && typeof ok === 'object' && question !== 'deliver_twice') {
+      // What it gives in place of a text is shown as it is.
+      if (ok && typeof ok === 'object' && question === 'read') {
         answer.ok = JSON.stringify(ok);
       }
     } catch (error) {

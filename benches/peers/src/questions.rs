@@ -27,20 +27,35 @@ pub const VOICE: &str = "<xml>
 </xml>";
 pub const RECOGNITION: &str = "腾讯微信团队";
 
-const ACCOUNT: Account<'_> = Account {
+pub const ACCOUNT: Account<'_> = Account {
     app_id: "wx0a1b2c3d4e5f6071",
     aes_key: "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQa",
 };
 
+/// Whose messages are not for us, though they are sealed with our key.
+pub const ANOTHER: Account<'_> = Account {
+    app_id: "wx9f8e7d6c5b4a3021",
+    ..ACCOUNT
+};
+
 /// The last of a key's 43 characters has two bits that mean nothing. The console's keys are random characters, so in
 /// three of four the two bits are not both zero; here they are not.
-const SPARE_BITS: Account<'_> = Account {
+pub const SPARE_BITS: Account<'_> = Account {
     app_id: ACCOUNT.app_id,
     aes_key: "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb",
 };
 
+/// Asserts that these were found to be its answers, a line each.
+#[track_caller]
+pub fn check(peer: &dyn Peer, found: &str) {
+    let report = report(peer);
+    let report: Vec<_> = report.lines().collect();
+    let found: Vec<_> = found.trim().lines().map(str::trim).collect();
+    assert_eq!(report, found);
+}
+
 /// All the answers of one SDK, a line each.
-pub fn report(peer: &dyn Peer) -> String {
+fn report(peer: &dyn Peer) -> String {
     let mut report = String::new();
     for (question, ask) in QUESTIONS {
         let answer = catch_unwind(AssertUnwindSafe(|| ask(peer)));
@@ -55,15 +70,11 @@ type Ask = fn(&dyn Peer) -> String;
 const QUESTIONS: &[(&str, Ask)] = &[
     ("sealed messages of 640 lengths opened", lengths),
     ("sealed for another app id", |peer| {
-        let other = Account {
-            app_id: "wx9f8e7d6c5b4a3021",
-            ..ACCOUNT
-        };
         let (message, _) = padded_with(9);
         if !opens(peer, &message) {
             return "nothing opened".to_owned();
         }
-        taken(peer, &sealed(&sealing::seal(&other, &message)))
+        taken(peer, &sealed(&sealing::seal(&ANOTHER, &message)))
     }),
     ("ciphertext changed on its way", |peer| {
         let (message, _) = padded_with(9);
@@ -122,9 +133,15 @@ const QUESTIONS: &[(&str, Ask)] = &[
     ("user types another FromUserName", |peer| {
         let typed =
             "x]]></Content><FromUserName><![CDATA[victim]]></FromUserName><Content><![CDATA[y";
-        match peer.read(&text(typed), "FromUserName") {
-            Ok(Some(sender)) if sender == USER => "from the user".to_owned(),
-            Ok(sender) => format!("from {sender:?}"),
+        match peer
+            .read(&text(typed), "FromUserName")
+            .as_ref()
+            .map(Option::as_deref)
+        {
+            Ok(Some(USER)) => "from the user".to_owned(),
+            Ok(Some("victim")) => "FROM THE VICTIM".to_owned(),
+            Ok(None) => "from nobody".to_owned(),
+            Ok(Some(sender)) => format!("from {sender}"),
             Err(_) => "error".to_owned(),
         }
     }),
@@ -152,7 +169,7 @@ const QUESTIONS: &[(&str, Ask)] = &[
         replies(peer, "ding\u{2}dong")
     }),
     (
-        "reply of 3000 bytes, WeChat shows 2048",
+        "reply of 3000 bytes, over the limit of 2048",
         |peer| match peer.reply(&"x".repeat(3000)) {
             Ok(_) => "sent".to_owned(),
             Err(_) => "error".to_owned(),

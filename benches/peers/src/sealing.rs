@@ -34,11 +34,15 @@ impl Delivery {
     }
 }
 
-/// SHA-1 of the sorted parts, in hexadecimal.
+/// SHA-1 of the sorted parts with nothing between them, in hexadecimal.
 pub fn signature(parts: &[&str]) -> String {
+    signature_joined(parts, "")
+}
+
+pub fn signature_joined(parts: &[&str], separator: &str) -> String {
     let mut parts = parts.to_vec();
     parts.sort_unstable();
-    Sha1::digest(parts.concat())
+    Sha1::digest(parts.join(separator))
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()

@@ -1,17 +1,14 @@
 //! The SDKs in Rust.
 
 use peers::{
-    Peer, ours::Ours, questions::report, wechat_oa_sdk::WechatOaSdk, wx_rust_mp::WxRustMp,
+    Peer, TOKEN,
+    ours::Ours,
+    questions::{ACCOUNT, ANOTHER, SPARE_BITS, check, text},
+    sealing::{self, Delivery},
+    wechat_oa_sdk::WechatOaSdk,
+    wx_rust_mp::WxRustMp,
     wx_sdk::WxSdk,
 };
-
-#[track_caller]
-fn check(peer: &dyn Peer, found: &str) {
-    let report = report(peer);
-    let report: Vec<_> = report.lines().collect();
-    let found: Vec<_> = found.trim().lines().map(str::trim).collect();
-    assert_eq!(report, found);
-}
 
 #[test]
 fn tower_wechat() {
@@ -37,7 +34,7 @@ fn tower_wechat() {
             field of an unknown event: kept
             reply with ]]>: "1 ]]> 0"
             reply with a control character: "dingdong"
-            reply of 3000 bytes, WeChat shows 2048: error
+            reply of 3000 bytes, over the limit of 2048: error
             sealed reply, as WeChat checks it: right
             message delivered again after its answer: one run, the same answer
         "#,
@@ -68,7 +65,7 @@ fn wechat_oa_sdk_1_0_5() {
             field of an unknown event: kept, unparsed
             reply with ]]>: no XML
             reply with a control character: no XML
-            reply of 3000 bytes, WeChat shows 2048: sent
+            reply of 3000 bytes, over the limit of 2048: sent
             sealed reply, as WeChat checks it: right
             message delivered again after its answer: runs no handlers
         "#,
@@ -92,20 +89,42 @@ fn wx_rust_mp_0_1_5() {
             user types ]]>: "1  0]]>"
             user types a control character: "ding\u{2}dong"
             user types blanks first: "  indented"
-            user types another FromUserName: from None
+            user types another FromUserName: from nobody
             MsgId is empty: "hi"
-            white space around a section: "\
-              hi\
-            "
+            white space around a section: "\n  hi\n"
             field of an unknown message type: kept
             field of an unknown event: kept
             reply with ]]>: no XML
             reply with a control character: no XML
-            reply of 3000 bytes, WeChat shows 2048: sent
+            reply of 3000 bytes, over the limit of 2048: sent
             sealed reply, as WeChat checks it: wrong MsgSignature
             message delivered again after its answer: one run, no second answer
         "#,
     );
+}
+
+/// wx-rust-common 0.1.5 joins what `msg_signature` signs with `&` (`Sha1::digest_with_amp`), WeChat with nothing. That alone
+/// keeps wx-rust-mp from opening WeChat's messages: its cipher and its padding are right.
+#[test]
+fn wx_rust_mp_0_1_5_without_the_signature() {
+    let opened = (1..=640)
+        .map(|length| "x".repeat(length))
+        .filter(|message| {
+            let encrypt = sealing::seal(&ACCOUNT, message);
+            WxRustMp::decrypt(&ACCOUNT, &encrypt).as_ref() == Ok(message)
+        })
+        .count();
+    assert_eq!(opened, 640);
+    assert!(WxRustMp::decrypt(&SPARE_BITS, &sealing::seal(&SPARE_BITS, "hi")).is_ok());
+    assert!(WxRustMp::decrypt(&ACCOUNT, &sealing::seal(&ANOTHER, "hi")).is_err());
+
+    // The same delivery, signed as it expects.
+    let encrypt = sealing::seal(&ACCOUNT, &text("hi"));
+    let mut delivery = Delivery::new(&encrypt, "1735689600");
+    assert!(WxRustMp.open(&ACCOUNT, &delivery).is_err());
+    let signed = [TOKEN, &delivery.timestamp, &delivery.nonce, &encrypt];
+    delivery.msg_signature = sealing::signature_joined(&signed, "&");
+    assert_eq!(WxRustMp.open(&ACCOUNT, &delivery).as_deref(), Ok("hi"));
 }
 
 #[test]
@@ -127,14 +146,12 @@ fn wx_sdk_0_0_9() {
             user types blanks first: "  indented"
             user types another FromUserName: from the user
             MsgId is empty: error
-            white space around a section: "\
-              hi\
-            "
+            white space around a section: "\n  hi\n"
             field of an unknown message type: LOST
             field of an unknown event: LOST
             reply with ]]>: error
             reply with a control character: no XML
-            reply of 3000 bytes, WeChat shows 2048: sent
+            reply of 3000 bytes, over the limit of 2048: sent
             sealed reply, as WeChat checks it: right
             message delivered again after its answer: runs no handlers
         "#,
