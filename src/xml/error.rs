@@ -2,15 +2,15 @@ use std::{fmt, io};
 
 use serde::{de, ser};
 
-/// The result of reading or writing the dialect.
+/// The result of reading or writing a document.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a document could not be read or written.
 ///
-/// It says what was expected, what was found and where: a byte offset into the input, and the path of
-/// the element, such as `xml.SendPicsInfo.Count`. What was found is quoted by an excerpt of at most
-/// 32 characters, never by the whole document; a log that must not hold contents shows
-/// [`kind`](Self::kind), [`offset`](Self::offset) and [`path`](Self::path) alone.
+/// The message says what was expected, what was found and where: a byte offset into the input and the
+/// path of the element, such as `xml.SendPicsInfo.Count`. It quotes at most 32 characters of the input.
+/// For a log that must not hold contents, use only [`kind`](Self::kind), [`offset`](Self::offset) and
+/// [`path`](Self::path).
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -29,9 +29,9 @@ pub enum ErrorKind {
     Utf8,
     /// The input ends inside an element, a section or a comment.
     Eof,
-    /// Markup that is not XML: crossed tags, a broken tag, a name that is none.
+    /// Markup that is not XML: crossed tags, a broken tag, an invalid name.
     Syntax,
-    /// A document type declaration, which the dialect does not have.
+    /// A document type declaration; WeChat never sends one.
     Doctype,
     /// Elements nested deeper than 16.
     Depth,
@@ -39,40 +39,41 @@ pub enum ErrorKind {
     Entity,
     /// Something follows the root element.
     Trailing,
-    /// A text that is not the number it should be.
+    /// A text that is not a number of the expected type.
     Number,
-    /// Text where elements belong, or the reverse, or another value than the type takes.
+    /// Text instead of elements, elements instead of text, or a value that the type rejects.
     Type,
-    /// An element the type needs is absent.
+    /// A required element is absent.
     MissingField,
-    /// An element that may stand once stands twice.
+    /// An element is repeated that may stand only once.
     DuplicateField,
-    /// An element that a type with `deny_unknown_fields` does not know.
+    /// An element that a type with `deny_unknown_fields` does not have.
     UnknownField,
-    /// A text or an element that names none of an enum's variants.
+    /// A text or an element that names no variant of an enum.
     UnknownVariant,
     /// An element name that XML cannot write.
     Name,
-    /// A value the dialect cannot write.
+    /// A value that the format cannot write.
     Unsupported,
-    /// The writer failed; [`source`](std::error::Error::source) says how.
+    /// The writer failed; [`source`](std::error::Error::source) returns its error.
     Io,
     /// An error of the type's own `Serialize` or `Deserialize`.
     Custom,
 }
 
 impl Error {
-    /// What is wrong.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Where in the input, in bytes; `None` for an error of writing.
+    /// The offset into the input, in bytes; `None` for an error of writing or of a [`Value`](super::Value).
     pub fn offset(&self) -> Option<usize> {
         self.0.offset
     }
 
-    /// The elements around the error from the root on, joined by dots; empty outside the root.
+    /// The names of the elements around the error, from the root on, joined by dots. Empty outside the
+    /// root.
     pub fn path(&self) -> &str {
         &self.0.path
     }
@@ -104,14 +105,20 @@ impl Error {
         Self::new(kind, format!("expected {expected}, found {found}"))
     }
 
-    /// Sets the offset where none is known yet: the innermost caller knows best.
+    /// A visitor asked a map for a value without its name.
+    #[cold]
+    pub(super) fn value_before_name() -> Self {
+        Self::new(ErrorKind::Custom, "a value was asked for before its name")
+    }
+
+    /// Sets the offset if it is not set: the innermost caller knows it best.
     #[cold]
     pub(super) fn at(mut self, offset: usize) -> Self {
         self.0.offset.get_or_insert(offset);
         self
     }
 
-    /// Puts `name` in front of the path, as the error travels outwards.
+    /// Puts `name` in front of the path. Each element adds its name as the error leaves it.
     #[cold]
     pub(crate) fn inside(mut self, name: &str) -> Self {
         let name = excerpt(name);
@@ -138,7 +145,7 @@ impl de::Error for Error {
 
     #[cold]
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        // The primitives' own visitors, and `xml::number`, expect a number by its type's name.
+        // The visitors of the primitives and of `xml::number` name the type of the number they expect.
         if !NUMBERS.contains(&&*expected.to_string()) {
             return Self::expected(ErrorKind::Type, expected, Found(found));
         }
@@ -161,8 +168,11 @@ impl de::Error for Error {
 
     #[cold]
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        let found = format_args!("element {}", Quoted(field));
-        Self::expected(ErrorKind::UnknownField, OneOf(expected), found)
+        Self::expected(
+            ErrorKind::UnknownField,
+            OneOf(expected),
+            format_args!("element {}", Quoted(field)),
+        )
     }
 
     #[cold]
@@ -228,7 +238,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// What serde's visitors found, in the words of XML.
+/// The value that a visitor of serde found, in the words of XML.
 struct Found<'a>(de::Unexpected<'a>);
 
 impl fmt::Display for Found<'_> {
@@ -257,7 +267,7 @@ impl fmt::Display for OneOf {
     }
 }
 
-/// The first characters of `text`, without what could break a log line.
+/// The first characters of `text`. Characters that could break a log line are escaped.
 fn excerpt(text: &str) -> String {
     let mut characters = text.chars();
     let mut excerpt: String = characters
@@ -271,7 +281,7 @@ fn excerpt(text: &str) -> String {
     excerpt
 }
 
-/// In characters: enough to recognise a value, too little to be the message.
+/// In characters: enough to recognise a value, too few to reveal a message.
 const EXCERPT: usize = 32;
 
 const NUMBERS: [&str; 14] = [

@@ -1,8 +1,8 @@
 //! WeChat's XML dialect as a serde format.
 //!
-//! What WeChat sends is nearly XML, and not always well-formed. This format reads it as WeChat means it,
-//! in a single pass over the input and in linear time for every target type, and writes what WeChat
-//! reads. It needs no server around it:
+//! WeChat sends documents that are nearly XML, and not always well-formed. This format reads them as
+//! WeChat means them, in linear time for every target type. It writes documents that WeChat reads. It
+//! works without a server:
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
@@ -38,37 +38,41 @@
 //!
 //! | input | result |
 //! |---|---|
-//! | the root element | any name; its children are the fields, in any order |
+//! | the root element | may have any name; its children are the fields, in any order |
 //! | sections, text and entities mixed | one value; borrowed from the input if it is one run without entities |
-//! | white space | trimmed at the ends of a value and around a section; kept inside a section, CR LF too |
-//! | entities | the five predefined and the numeric ones, outside sections; another one is an error |
-//! | control characters | as sent, though XML forbids them |
+//! | white space | trimmed at the ends of a value and around a section; kept inside a section, with CR LF unchanged |
+//! | entities outside sections | the five predefined and the numeric ones are replaced; any other is an error |
+//! | control characters | kept, although XML forbids them |
 //! | numbers and bools | in a section or bare; `true`, `false`, `1`, `0` |
 //! | `<a/>`, `<a></a>`, white space alone | `None` for an `Option`, `""` for a string |
 //! | an empty section | a text: `Some("")` for an optional string |
-//! | repeated siblings, adjacent or not | the members of a `Vec`; for any other field, an error of the derived type |
+//! | repeated siblings, adjacent or not | the members of a `Vec`; an error of the derived type for any other field |
 //! | a wrapper with `<item>`s | a struct with a `Vec` called `item`, or a `Vec` with [`items`] |
-//! | an element read as a list at the root or inside a list | its children, whatever their names |
-//! | an enum | the text is a unit variant; one child element names any other |
+//! | an element that is read as a list at the root or inside a list | the list of its children, with any names |
+//! | an enum | text names a unit variant; one child element names any other variant |
 //! | comments, processing instructions, attributes, a declaration | skipped |
 //! | text beside elements, DOCTYPE, crossed or unclosed tags, more than 16 levels, anything behind the root | an [`Error`] with kind, offset and path |
 //!
-//! ## A section that a user's text ends
+//! ## Sections and typed text
 //!
-//! WeChat puts what users type into sections without splitting a typed `]]>`. A section ends at its first
-//! `]]>`, as XML says. Only where that makes the element malformed, its value is the raw text up to the
-//! first `]]>` that stands directly before the element's own end tag. So a user's text arrives as it was
-//! typed, and what it cannot do is replace another field: leaving the section always repeats the element
-//! it left, which derived types refuse. It can add a field that is absent otherwise; do not take an
-//! optional field's presence for WeChat's word. Where two fields are typed, such as a title and a path, the
-//! first can open what the second closes: an element of another name, a comment. What WeChat wrote between
-//! the two is hidden in it then, and may be replaced; what stands before or behind both is not.
+//! WeChat puts the text that users type into sections, and does not split a typed `]]>`. A section ends
+//! at its first `]]>`, by XML's rules. If the element is malformed then, its value is the raw text up to
+//! the first `]]>` that stands directly before the element's own end tag. So text arrives as it was typed.
 //!
-//! ## Where the type is not known in advance
+//! Typed text can do the following to the other fields:
 //!
-//! `flatten`, `untagged` and internally tagged types ask a format what a text is before they know what
-//! it should be. The answer is a best effort: a number if the text stands bare in the canonical form of
-//! one, otherwise a string. [`number`], [`optional_number`] and [`text`] read a field either way:
+//! - It cannot replace one field. To leave its section, it has to close its own element; WeChat's end
+//!   of the section then repeats that element, and derived types reject the repetition.
+//! - It can add a field that is absent otherwise. Do not trust an optional field only because it is there.
+//! - Two typed fields, such as a title and a path, can hide the fields that WeChat wrote between them. The
+//!   first opens a comment or another element, and the second closes it. The hidden fields may be
+//!   replaced. Fields before the first and behind the second are safe.
+//!
+//! ## Types that are not known in advance
+//!
+//! `flatten`, `untagged` and internally tagged types ask a format for the type of a text. The format
+//! guesses: a bare text in the canonical form of a number is a number, any other text is a string.
+//! [`number`], [`optional_number`] and [`text`] read a field from either:
 //!
 //! ```
 //! use serde::Deserialize;
@@ -99,54 +103,51 @@
 //!
 //! # Writing
 //!
-//! Strings are written as sections, in which `]]>` is split; numbers and bools are bare; `None` is left
-//! out, and a list's members repeat their element. The root is `<xml>`, without a declaration, as
-//! WeChat's own samples have it. A name that XML cannot write is an error.
+//! Strings are written as sections, in which `]]>` is split. Numbers and bools are bare. `None` is left
+//! out. The members of a list repeat their element. The root is `<xml>` without a declaration, as in
+//! WeChat's own samples. A name that XML cannot write is an error.
 
+mod alike;
 mod de;
 mod error;
 pub mod items;
-mod key;
-#[cfg(test)]
-mod meter;
-#[cfg(not(test))]
-#[path = "meter_silent.rs"]
-mod meter;
-mod near;
+pub(crate) mod lookahead;
+mod name_index;
 mod read;
 mod scalar;
 mod ser;
-mod siblings;
-pub(crate) mod sought;
 mod value;
 mod with;
 
 use std::io;
+
+pub(crate) use self::lookahead as sought;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     de::Deserializer,
     error::{Error, ErrorKind, Result},
+    scalar::Number,
     ser::Serializer,
     value::Value,
-    with::{Number, number, optional_number, text},
+    with::{number, optional_number, text},
 };
 
 /// Reads a document.
 ///
 /// # Errors
 ///
-/// If the document is not one of the dialect, or does not hold what `T` needs.
+/// If the document is malformed, or `T` cannot be read from it.
 pub fn from_str<'de, T: Deserialize<'de>>(input: &'de str) -> Result<T> {
     read(Deserializer::from_str(input))
 }
 
-/// Reads a document from bytes, which are checked to be UTF-8 once.
+/// Reads a document from bytes, after one check that they are UTF-8.
 ///
 /// # Errors
 ///
-/// As [`from_str`], and if the bytes are not UTF-8.
+/// The errors of [`from_str`], and [`ErrorKind::Utf8`] if the bytes are not UTF-8.
 pub fn from_slice<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T> {
     read(Deserializer::from_slice(input)?)
 }
@@ -161,7 +162,7 @@ fn read<'de, T: Deserialize<'de>>(mut deserializer: Deserializer<'de>) -> Result
 ///
 /// # Errors
 ///
-/// If a name is none that XML can write, or `T` fails by itself.
+/// If XML cannot write a name, or if `T` fails to serialize.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String> {
     let mut output = String::with_capacity(TYPICAL);
     value
@@ -174,22 +175,22 @@ pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String> {
 ///
 /// # Errors
 ///
-/// As [`to_string`].
+/// The errors of [`to_string`].
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
     to_string(value).map(String::into_bytes)
 }
 
-/// Writes a document to `writer`, all at once: nothing is written if `value` cannot be.
+/// Writes a document to `writer` in one call. Writes nothing if `value` cannot be serialized.
 ///
 /// # Errors
 ///
-/// As [`to_string`], and if the writer fails.
+/// The errors of [`to_string`], and [`ErrorKind::Io`] if the writer fails.
 pub fn to_writer<W: io::Write, T: Serialize + ?Sized>(mut writer: W, value: &T) -> Result<()> {
     let output = to_string(value)?;
     writer.write_all(output.as_bytes()).map_err(Error::io)
 }
 
-/// In bytes: room for most replies.
+/// In bytes. Most replies fit.
 const TYPICAL: usize = 512;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! What a text is as a number, a bool or a char: the same for a document and for a [`Value`](super::Value).
+//! Reads numbers, bools and chars from text, for documents and for a [`Value`](super::Value).
 
-use std::{any::type_name, borrow::Cow, str::FromStr};
+use std::{any::type_name, borrow::Cow};
 
 use serde::de::Visitor;
 
@@ -9,10 +9,88 @@ use super::{
     read::trim,
 };
 
-/// Reads a number, white space around it aside.
-pub(super) fn number<T: FromStr>(text: &str) -> Result<T> {
+/// The types that [`number`](super::number) and [`optional_number`](super::optional_number) read: every primitive integer and float.
+pub trait Number: sealed::Number {}
+
+impl<T: sealed::Number> Number for T {}
+
+mod sealed {
+    /// Conversions from the numbers that a text or a format holds. `None` if the type cannot hold the value.
+    pub trait Number: Sized + std::str::FromStr {
+        fn from_u64(number: u64) -> Option<Self>;
+        fn from_i64(number: i64) -> Option<Self>;
+        fn from_f64(number: f64) -> Option<Self>;
+    }
+
+    macro_rules! integers {
+        ($($type:ty)*) => {$(
+            impl Number for $type {
+                fn from_u64(number: u64) -> Option<Self> {
+                    number.try_into().ok()
+                }
+
+                fn from_i64(number: i64) -> Option<Self> {
+                    number.try_into().ok()
+                }
+
+                fn from_f64(_number: f64) -> Option<Self> {
+                    None
+                }
+            }
+        )*};
+    }
+
+    integers! { i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize }
+
+    macro_rules! floats {
+        ($($type:ty)*) => {$(
+            impl Number for $type {
+                #[expect(clippy::cast_precision_loss, reason = "as parsing the digits would")]
+                fn from_u64(number: u64) -> Option<Self> {
+                    Some(number as $type)
+                }
+
+                #[expect(clippy::cast_precision_loss, reason = "as parsing the digits would")]
+                fn from_i64(number: i64) -> Option<Self> {
+                    Some(number as $type)
+                }
+
+                #[allow(clippy::cast_possible_truncation, reason = "as parsing the digits would")]
+                fn from_f64(number: f64) -> Option<Self> {
+                    Some(number as $type)
+                }
+            }
+        )*};
+    }
+
+    floats! { f32 f64 }
+}
+
+/// Reads a number. Ignores white space around it.
+pub(super) fn number<T: sealed::Number>(text: &str) -> Result<T> {
     let text = trim(text);
-    text.parse().map_err(|_| invalid(type_name::<T>(), text))
+    let number = match digits(text) {
+        Some(number) => T::from_u64(number),
+        None => text.parse().ok(),
+    };
+    number.ok_or_else(|| invalid(type_name::<T>(), text))
+}
+
+/// The number that `text` writes in digits alone. Nearly all numbers are such, and need no check for
+/// overflow: 64 bits hold every number of 19 digits.
+fn digits(text: &str) -> Option<u64> {
+    if text.is_empty() || text.len() > 19 {
+        return None;
+    }
+    let mut number = 0;
+    for byte in text.bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + u64::from(digit);
+    }
+    Some(number)
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool> {
@@ -36,8 +114,8 @@ pub(super) fn character(text: &str) -> Result<char> {
     }
 }
 
-/// Hands `text` to a visitor that takes anything: as a number if it is the canonical form of one, so
-/// that writing the number gives `text` again.
+/// Gives `text` to a visitor of any type. A number in canonical form is given as a number: it is written
+/// as `text` again.
 pub(super) fn visit_bare<'de, V: Visitor<'de>>(
     text: Cow<'de, str>,
     visitor: V,
@@ -91,5 +169,5 @@ fn invalid(expected: &str, found: &str) -> Error {
     Error::expected(ErrorKind::Number, expected, Quoted(found))
 }
 
-/// No canonical number of 64 bits that WeChat could mean is longer.
+/// In bytes. WeChat sends no decimal that is longer in canonical form.
 const LONGEST: usize = 24;

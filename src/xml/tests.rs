@@ -1,20 +1,35 @@
-//! That reading is linear: the bytes looked at, counted on inputs and their doubles.
+//! Reading takes linear time, and a lookahead consumes nothing.
 
-use std::collections::HashMap;
+use std::{cell::Cell, collections::HashMap, fmt};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor},
+};
 
-use super::{Deserializer, ErrorKind, Value};
+use super::{
+    ErrorKind, Value,
+    lookahead::{self, Lookahead},
+};
 
-/// Looks at the input that `shape` makes of two sizes, and wants twice the steps for twice the bytes.
+thread_local! {
+    static STEPS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts the bytes that a reader passes on this thread. Only builds of these tests call it.
+pub(super) fn count(steps: usize) {
+    STEPS.with(|counted| counted.set(counted.get() + steps));
+}
+
+/// Reads inputs that `shape` makes of two sizes. Checks that twice the bytes take about twice the steps.
 #[track_caller]
 pub(crate) fn check_linear<T: DeserializeOwned>(shape: impl Fn(usize) -> String) {
     let steps = |size| {
         let input = shape(size);
-        let mut deserializer = Deserializer::from_str(&input);
-        // Whether it reads or fails, it has to come to that in linear time.
-        let _ = T::deserialize(&mut deserializer).and_then(|_| deserializer.end());
-        let steps = deserializer.reader.meter.0;
+        STEPS.set(0);
+        // A document that fails has to fail in linear time, too.
+        let _ = super::from_str::<T>(&input);
+        let steps = STEPS.get();
         assert!(
             steps <= 100 * input.len(),
             "{steps} steps for {} bytes",
@@ -27,6 +42,94 @@ pub(crate) fn check_linear<T: DeserializeOwned>(shape: impl Fn(usize) -> String)
         2 * twice <= 5 * once,
         "{once} steps, {twice} for twice the input"
     );
+}
+
+/// The elements in the order in which [`Looking`] saw them, and the answers to its two requests.
+#[derive(Debug, PartialEq)]
+struct Seen(Vec<String>);
+
+impl<'de> Deserialize<'de> for Seen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(lookahead::ELEMENTS, Looking)
+    }
+}
+
+/// Reads `a` as a list, then looks ahead twice, then reads all other elements.
+struct Looking;
+
+impl<'de> Visitor<'de> for Looking {
+    type Value = Seen;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("elements")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Seen, A::Error> {
+        let mut requests = vec![lookahead::EVENT, lookahead::MSG_TYPE];
+        let mut seen = Vec::new();
+        while let Some(name) = map.next_key::<String>()? {
+            seen.push(if name == "a" {
+                format!("a={:?}", map.next_value::<Vec<u8>>()?)
+            } else if let Some(request) = requests.pop() {
+                format!("{:?}", map.next_value_seed(Lookahead::<u8>::new(request))?)
+            } else {
+                format!("{name}={}", map.next_value::<String>()?)
+            });
+        }
+        Ok(Seen(seen))
+    }
+}
+
+#[track_caller]
+fn check_lookahead(content: &str, expected: &[&str]) {
+    let seen: Seen = super::from_str(&document(content)).unwrap();
+    assert_eq!(seen.0, expected, "{content}");
+    let value: Value = super::from_str(&document(content)).unwrap();
+    assert_eq!(Seen::deserialize(&value).unwrap(), seen, "{content}");
+}
+
+#[test]
+fn a_lookahead_consumes_nothing() {
+    let read = ["Some(1)", "Some(2)", "b=3", "MsgType=1", "Event=2", "c=4"];
+    let content = "<b>3</b><MsgType>1</MsgType><Event>2</Event><c>4</c>";
+    check_lookahead(content, &read);
+    // Tags that WeChat does not write so.
+    check_lookahead(&content.replace("<b>", "<!-- x --><b y='z' >"), &read);
+    check_lookahead(
+        "<b>3</b><Event>2</Event><c>4</c><MsgType>1</MsgType>",
+        &["Some(1)", "Some(2)", "b=3", "Event=2", "c=4", "MsgType=1"],
+    );
+    check_lookahead("<MsgType>1</MsgType>", &["Some(1)", "None", "MsgType=1"]);
+    check_lookahead("<b>3</b>", &["None", "None", "b=3"]);
+    check_lookahead("<b/>", &["None", "None", "b="]);
+    check_lookahead("", &[]);
+}
+
+#[test]
+fn a_lookahead_behind_a_scattered_list_consumes_nothing() {
+    check_lookahead(
+        "<a>5</a><b>3</b><MsgType>1</MsgType><a>6</a><Event>2</Event><a>7</a>",
+        &[
+            "a=[5, 6, 7]",
+            "Some(1)",
+            "Some(2)",
+            "b=3",
+            "MsgType=1",
+            "Event=2",
+        ],
+    );
+}
+
+#[test]
+fn an_error_of_a_lookahead_is_inside_the_field_that_was_found() {
+    let input = document("<b>3</b><MsgType>x</MsgType>");
+    let error = super::from_str::<Seen>(&input).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "expected u8, found `x` at byte 13 in xml.MsgType"
+    );
+    let value: Value = super::from_str(&input).unwrap();
+    assert_eq!(Seen::deserialize(&value).unwrap_err().path(), "MsgType");
 }
 
 #[derive(Default, Deserialize)]
@@ -47,7 +150,7 @@ fn check_every_target(shape: impl Fn(usize) -> String + Copy) {
     check_linear::<Lists>(shape);
     check_linear::<HashMap<String, Vec<String>>>(shape);
     check_linear::<HashMap<String, Vec<Value>>>(shape);
-    check_linear::<crate::Message>(shape);
+    check_linear::<crate::message::Message>(shape);
 }
 
 #[test]

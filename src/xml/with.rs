@@ -1,4 +1,4 @@
-//! Ways to read a field that the derived code does not know.
+//! Functions for `#[serde(deserialize_with = "…")]`.
 
 use std::{fmt, marker::PhantomData};
 
@@ -7,74 +7,16 @@ use serde::{
     de::{self, Visitor},
 };
 
-use super::scalar;
-
-/// A number that [`number`] and [`optional_number`] read: every primitive integer and float.
-pub trait Number: sealed::Number {}
-
-impl<T: sealed::Number> Number for T {}
-
-mod sealed {
-    /// What the formats offer a number as. Each is `None` where the type does not hold the value.
-    pub trait Number: Sized + std::str::FromStr {
-        fn from_u64(number: u64) -> Option<Self>;
-        fn from_i64(number: i64) -> Option<Self>;
-        fn from_f64(number: f64) -> Option<Self>;
-    }
-
-    macro_rules! integers {
-        ($($type:ty)*) => {$(
-            impl Number for $type {
-                fn from_u64(number: u64) -> Option<Self> {
-                    number.try_into().ok()
-                }
-
-                fn from_i64(number: i64) -> Option<Self> {
-                    number.try_into().ok()
-                }
-
-                fn from_f64(_number: f64) -> Option<Self> {
-                    None
-                }
-            }
-        )*};
-    }
-
-    integers! { i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize }
-
-    macro_rules! floats {
-        ($($type:ty)*) => {$(
-            impl Number for $type {
-                #[expect(clippy::cast_precision_loss, reason = "as parsing the digits would")]
-                fn from_u64(number: u64) -> Option<Self> {
-                    Some(number as $type)
-                }
-
-                #[expect(clippy::cast_precision_loss, reason = "as parsing the digits would")]
-                fn from_i64(number: i64) -> Option<Self> {
-                    Some(number as $type)
-                }
-
-                #[allow(clippy::cast_possible_truncation, reason = "as parsing the digits would")]
-                fn from_f64(number: f64) -> Option<Self> {
-                    Some(number as $type)
-                }
-            }
-        )*};
-    }
-
-    floats! { f32 f64 }
-}
+use super::scalar::{self, Number};
 
 /// Reads a number that may be written as a text, for `#[serde(deserialize_with = "xml::number")]`.
 ///
-/// The format itself needs no help with a plain number field. This is for where the type is not known
-/// when the text is read: inside `flatten`, `untagged` and internally tagged types, and for JSON
-/// numbers in quotes.
+/// A plain number field does not need it. It reads a number inside `flatten`, `untagged` and internally
+/// tagged types, where the format does not know the type, and a JSON number in quotes.
 ///
 /// # Errors
 ///
-/// If it is not a number or one that `T` does not hold.
+/// If the text is not a number, or `T` cannot hold the number.
 pub fn number<'de, D: Deserializer<'de>, T: Number>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_newtype_struct(AS_TEXT, NumberVisitor(PhantomData))
 }
@@ -82,11 +24,11 @@ pub fn number<'de, D: Deserializer<'de>, T: Number>(deserializer: D) -> Result<T
 /// Reads a number that may be empty or absent, for
 /// `#[serde(default, deserialize_with = "xml::optional_number")]`.
 ///
-/// An empty element, an empty section and white space are `None`; anything else has to be a number.
+/// An empty element, an empty section and white space are `None`.
 ///
 /// # Errors
 ///
-/// If it is neither empty nor a number that `T` holds.
+/// If the text is not empty and not a number, or `T` cannot hold the number.
 pub fn optional_number<'de, D: Deserializer<'de>, T: Number>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -95,21 +37,23 @@ pub fn optional_number<'de, D: Deserializer<'de>, T: Number>(
 
 /// Reads a text that may look like a number, for `#[serde(deserialize_with = "xml::text")]`.
 ///
-/// For a `String` it is needed where the type is not known when the text is read, as for [`number`]; it
-/// also reads JSON numbers. For an `Option<String>` (with `default`), an empty element is `None`, but
-/// `Some("")` inside `flatten` and the like, where empty and an empty section look the same.
+/// A plain `String` field does not need it. It reads a text inside `flatten`, `untagged` and internally
+/// tagged types, where the format does not know the type, and a JSON number.
+///
+/// For an `Option<String>`, add `default`. An empty element is `None`. Inside `flatten` and the like it
+/// is `Some("")`, because there it looks the same as an empty section.
 ///
 /// # Errors
 ///
-/// If it is neither a text nor a number.
+/// If the value is neither a text nor a number.
 pub fn text<'de, D: Deserializer<'de>, T: From<String> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     deserializer.deserialize_option(TextVisitor(PhantomData))
 }
 
-/// Asks our own format for the text as it stands, which spares it finding out whether that is a number.
-/// To other formats it is a newtype like any other.
+/// The name of a newtype that asks this crate's format for a text, so that the format does not guess
+/// whether the text is a number. For other formats it is an ordinary newtype.
 pub(super) const AS_TEXT: &str = "tower_wechat::xml::AsText";
 
 struct NumberVisitor<T>(PhantomData<T>);

@@ -1,36 +1,38 @@
-//! The children of an element, in order or looked for.
+//! The children of an element: as a map, a list or an enum.
 
-use serde::de::{DeserializeSeed, MapAccess, Visitor, value::BorrowedStrDeserializer};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor, value::BorrowedStrDeserializer};
 
 use super::element::Element;
 use crate::xml::{
     error::{Error, ErrorKind, Result},
-    near::{Leaf, Near},
+    name_index::NameIndex,
     read::{Content, Reader, Tag},
-    siblings::Siblings,
 };
 
 /// The children of an element, one after the other.
 pub(super) struct Children<'a, 'de> {
-    pub(super) reader: &'a mut Reader<'de>,
+    reader: &'a mut Reader<'de>,
     parent: Tag<'de>,
     /// The child whose name has been handed out, but not its value.
     current: Option<Tag<'de>>,
-    /// Whether an error is not about the current child, and has its path.
-    pub(super) misplaced: bool,
-    /// Whether the end tag has been read, perhaps while looking ahead; or `near` comes next.
+    /// Whether an error is about another child than the current one, and has that child's path.
+    error_has_path: bool,
+    /// The child that the last lookahead found. The next one starts there: WeChat writes Event behind
+    /// MsgType.
+    found: Option<Tag<'de>>,
+    /// Whether the parent's end tag has been read.
     ended: bool,
-    /// The next few children, once one of them has been sought.
-    near: Option<Near<'de>>,
-    /// All further children, once a list has had to look beyond other names.
-    ahead: Option<Box<Ahead<'de>>>,
+    /// All further children, if a list has searched them for scattered members.
+    indexed: Option<Box<Indexed<'de>>>,
 }
 
-/// Children that have been skipped over while looking for a list's members.
+/// Children that were skipped to find the members of a list.
 #[derive(Default)]
-struct Ahead<'de> {
-    siblings: Siblings<'de>,
-    /// Of each, the tag and the offset of its content.
+struct Indexed<'de> {
+    names: NameIndex<'de>,
+    /// A child that comes again: a lookahead was read in its place.
+    again: Option<(Tag<'de>, usize)>,
+    /// The tag of each child and the offset of its content.
     tags: Vec<(Tag<'de>, usize)>,
     /// The offset after the parent's end tag.
     end: usize,
@@ -46,15 +48,20 @@ impl<'a, 'de> Children<'a, 'de> {
             reader,
             parent,
             current: None,
-            misplaced: false,
+            error_has_path: false,
+            found: None,
             ended: parent.is_closed(),
-            near: None,
-            ahead: None,
+            indexed: None,
         })
     }
 
+    pub(super) fn reader(&mut self) -> &mut Reader<'de> {
+        self.reader
+    }
+
     /// The next child that no list has taken.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "the hot loop of every map")]
+    #[inline(always)]
     pub(super) fn next(&mut self) -> Result<Option<Tag<'de>>> {
         if !self.ended
             && let Some(tag) = self.reader.plain_child(&self.parent)
@@ -66,16 +73,8 @@ impl<'a, 'de> Children<'a, 'de> {
 
     #[inline(never)]
     fn next_or_end(&mut self) -> Result<Option<Tag<'de>>> {
-        if let Some(near) = &mut self.near {
-            if let Some(leaf) = near.next() {
-                self.reader.go_to(leaf);
-                return Ok(Some(leaf.tag));
-            }
-            self.near = None;
-            self.ended = false;
-        }
-        if self.ahead.is_some() {
-            return Ok(self.next_ahead());
+        if self.indexed.is_some() {
+            return Ok(self.next_indexed());
         }
         if self.ended {
             return Ok(None);
@@ -85,131 +84,106 @@ impl<'a, 'de> Children<'a, 'de> {
         Ok(child)
     }
 
-    fn next_ahead(&mut self) -> Option<Tag<'de>> {
-        let ahead = self.ahead.as_mut()?;
-        let tags = &ahead.tags;
+    fn next_indexed(&mut self) -> Option<Tag<'de>> {
+        let indexed = self.indexed.as_mut()?;
+        if let Some((tag, content)) = indexed.again.take() {
+            self.reader.seek(content);
+            return Some(tag);
+        }
+        let tags = &indexed.tags;
         let name = |position: usize| tags.get(position).map(|(tag, _)| tag.name);
-        let position = ahead.siblings.next(name);
-        self.go_to(position)
+        let position = indexed.names.take_next(name);
+        self.seek_indexed(position)
     }
 
     /// The next child called `name`, wherever it stands.
-    pub(super) fn next_named(&mut self, name: &str) -> Result<Option<Tag<'de>>> {
-        if self.ahead.is_none() {
+    fn next_named(&mut self, name: &str) -> Result<Option<Tag<'de>>> {
+        if self.indexed.is_none() {
             match self.next()? {
-                Some(tag) if tag.name != name => self.look_ahead(tag)?,
+                Some(tag) if tag.name != name => self.index_rest(tag)?,
                 adjacent => return Ok(adjacent),
             }
         }
         let position = self
-            .ahead
+            .indexed
             .as_mut()
-            .and_then(|ahead| ahead.siblings.next_named(name));
-        Ok(self.go_to(position))
+            .and_then(|indexed| indexed.names.take_named(name));
+        Ok(self.seek_indexed(position))
     }
 
-    fn go_to(&mut self, position: Option<usize>) -> Option<Tag<'de>> {
-        let ahead = self.ahead.as_ref()?;
-        let found = position.and_then(|position| ahead.tags.get(position).copied());
-        self.reader.meter.add(1);
+    fn seek_indexed(&mut self, position: Option<usize>) -> Option<Tag<'de>> {
+        let indexed = self.indexed.as_ref()?;
+        let found = position.and_then(|position| indexed.tags.get(position).copied());
         self.reader
-            .seek(found.map_or(ahead.end, |(_, content)| content));
+            .seek(found.map_or(indexed.end, |(_, content)| content));
         found.map(|(tag, _)| tag)
     }
 
-    /// Reads the first child called `name` from `tag` on; then `tag` comes up again.
-    pub(super) fn read_sought<V: Visitor<'de>>(
+    /// Skips `tag` and all children behind it, and indexes them.
+    #[cold]
+    fn index_rest(&mut self, tag: Tag<'de>) -> Result<()> {
+        let mut indexed = Box::<Indexed<'de>>::default();
+        let mut next = Some(tag);
+        while let Some(tag) = next {
+            indexed.names.push(tag.name);
+            indexed.tags.push((tag, self.reader.offset()));
+            self.reader
+                .skip(&tag)
+                .map_err(|error| error.inside(tag.name))?;
+            next = self.reader.child(&self.parent)?;
+        }
+        indexed.end = self.reader.offset();
+        self.indexed = Some(indexed);
+        self.ended = true;
+        Ok(())
+    }
+
+    /// Reads a child called `name` that is `tag` or stands behind it, then goes back: `tag` comes again.
+    ///
+    /// WeChat writes MsgType behind two or three short fields. To read past these twice costs less than
+    /// to remember them. Of several children called `name`, any one is read.
+    pub(super) fn look_ahead<V: Visitor<'de>>(
         &mut self,
         tag: Tag<'de>,
         name: &str,
         visitor: V,
     ) -> Result<V::Value> {
         let here = self.reader.offset();
-        let found = if let Some(leaf) = self.find_near(tag, name)? {
-            self.reader.go_to(leaf);
-            leaf.tag
-        } else {
-            self.near = None;
+        self.error_has_path = true;
+        self.found = self.find(tag, name)?;
+        let value = match self.found {
+            Some(found) => visitor
+                .visit_some(Element {
+                    place: &mut *self.reader,
+                    tag: found,
+                })
+                .map_err(|error| self.reader.inside(&found, error))?,
+            None => visitor.visit_none()?,
+        };
+        self.error_has_path = false;
+        match &mut self.indexed {
+            Some(indexed) => indexed.again = Some((tag, here)),
+            None => self.reader.seek(self.reader.offset_of(&tag)),
+        }
+        Ok(value)
+    }
+
+    /// Goes to the content of a child called `name`.
+    fn find(&mut self, tag: Tag<'de>, name: &str) -> Result<Option<Tag<'de>>> {
+        let here = self.reader.offset();
+        if let Some(found) = self.found {
+            self.reader.seek(self.reader.offset_of(&found));
+            if let Some(first) = self.reader.child(&self.parent)?
+                && let Some(found) = self.reader.find(&self.parent, first, name)?
+            {
+                return Ok(Some(found));
+            }
             self.reader.seek(here);
-            match self.put_back(tag, name)? {
-                Some(found) => found,
-                None => return visitor.visit_none(),
-            }
-        };
-        let element = Element {
-            place: &mut *self.reader,
-            tag: found,
-        };
-        visitor
-            .visit_some(element)
-            .map_err(|error| self.reader.inside(&found, error))
+        }
+        self.reader.find(&self.parent, tag, name)
     }
 
-    /// The child called `name`, if it is `tag` or one of the next few: WeChat puts what a type asks for
-    /// behind two or three others, and noting where all children stand costs more than that.
-    #[inline]
-    fn find_near(&mut self, tag: Tag<'de>, name: &str) -> Result<Option<Leaf<'de>>> {
-        if self.ahead.is_some() {
-            return Ok(None);
-        }
-        let near = match &mut self.near {
-            Some(near) => {
-                near.put_back();
-                near
-            }
-            None => self.near.insert(Near::of(self.reader.leaf(tag)?)),
-        };
-        self.ended = true;
-        if let Some(leaf) = near.find(name) {
-            return Ok(Some(leaf));
-        }
-        self.reader.seek(near.end());
-        while near.has_room()
-            && let Some(tag) = self.reader.child(&self.parent)?
-        {
-            let leaf = self.reader.leaf(tag)?;
-            near.push(leaf);
-            if tag.name == name {
-                return Ok(Some(leaf));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Goes to the first child called `name` from `tag` on; after it, `tag` comes up again.
-    #[cold]
-    fn put_back(&mut self, tag: Tag<'de>, name: &str) -> Result<Option<Tag<'de>>> {
-        match &mut self.ahead {
-            Some(ahead) => ahead.siblings.put_back(tag.name),
-            None => self.look_ahead(tag)?,
-        }
-        let ahead = self.ahead.as_ref();
-        let position = ahead.and_then(|ahead| ahead.siblings.first_named(name));
-        Ok(self.go_to(position))
-    }
-
-    /// Skips over `tag` and all that follows it, noting where each stands.
-    #[cold]
-    fn look_ahead(&mut self, tag: Tag<'de>) -> Result<()> {
-        let mut ahead = Box::<Ahead<'de>>::default();
-        // The reader stands at the tag's content, and what is near follows.
-        self.near = None;
-        let mut next = Some(tag);
-        while let Some(tag) = next {
-            ahead.siblings.push(tag.name);
-            ahead.tags.push((tag, self.reader.offset()));
-            self.reader
-                .skip(&tag)
-                .map_err(|error| error.inside(tag.name))?;
-            next = self.reader.child(&self.parent)?;
-        }
-        ahead.end = self.reader.offset();
-        self.ahead = Some(ahead);
-        self.ended = true;
-        Ok(())
-    }
-
-    /// Reads what the visitor left over, so that the element's end has been read.
+    /// Skips the children that the visitor left, and reads the parent's end tag.
     pub(super) fn finish(mut self) -> Result<()> {
         while let Some(tag) = self
             .current
@@ -242,20 +216,99 @@ impl<'de> MapAccess<'de> for Children<'_, 'de> {
     #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
         let Some(tag) = self.current.take() else {
-            return Err(Error::new(
-                ErrorKind::Custom,
-                "a value was asked for before its name",
-            ));
+            return Err(Error::value_before_name());
         };
         seed.deserialize(Element {
             place: &mut *self,
             tag,
         })
         .map_err(|error| {
-            if self.misplaced {
+            if self.error_has_path {
                 return error;
             }
             self.reader.inside(&tag, error)
         })
+    }
+}
+
+/// The members of a list that repeats its element: `first` and the siblings with the same name.
+pub(super) struct Namesakes<'a, 'b, 'de> {
+    name: &'de str,
+    first: Option<Tag<'de>>,
+    children: &'a mut Children<'b, 'de>,
+}
+
+impl<'a, 'b, 'de> Namesakes<'a, 'b, 'de> {
+    pub(super) fn from(first: Tag<'de>, children: &'a mut Children<'b, 'de>) -> Self {
+        Self {
+            name: first.name,
+            first: Some(first),
+            children,
+        }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Namesakes<'_, '_, 'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        let next = match self.first.take() {
+            Some(first) => Some(first),
+            None => self.children.next_named(self.name)?,
+        };
+        let Some(tag) = next else {
+            return Ok(None);
+        };
+        let member = Element {
+            place: &mut *self.children.reader,
+            tag,
+        };
+        seed.deserialize(member)
+            .map(Some)
+            .map_err(|error| error.at(self.children.reader.offset_of(&tag)))
+    }
+}
+
+/// The members of a list inside one element: all its children.
+pub(super) struct Items<'a, 'b, 'de>(pub(super) &'a mut Children<'b, 'de>);
+
+impl<'de> SeqAccess<'de> for Items<'_, '_, 'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        let Some(tag) = self.0.next()? else {
+            return Ok(None);
+        };
+        let item = Element {
+            place: &mut *self.0.reader,
+            tag,
+        };
+        seed.deserialize(item)
+            .map(Some)
+            .map_err(|error| self.0.reader.inside(&tag, error))
+    }
+}
+
+/// An enum's variant that holds a value: the one child, which has the variant's name.
+///
+/// Unlike a field, a list in it is the child's own children.
+pub(super) struct Variant<'a, 'b, 'de>(pub(super) &'a mut Children<'b, 'de>);
+
+impl<'de> MapAccess<'de> for Variant<'_, '_, 'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        self.0.next_key_seed(seed)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
+        let Some(tag) = self.0.current.take() else {
+            return Err(Error::value_before_name());
+        };
+        seed.deserialize(Element {
+            place: &mut *self.0.reader,
+            tag,
+        })
+        .map_err(|error| self.0.reader.inside(&tag, error))
     }
 }

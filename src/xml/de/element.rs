@@ -1,32 +1,32 @@
-//! An element, as whatever a visitor asks for.
+//! An element, read as the type that a visitor asks for.
 
 use std::borrow::Cow;
 
-use serde::de::{self, IntoDeserializer, Visitor};
+use serde::de::{self, IntoDeserializer, Visitor, value::MapAccessDeserializer};
 
-use super::{
-    children::Children,
-    list::{Items, Repeated},
-    variant::Variant,
-};
+use super::children::{Children, Items, Namesakes, Variant};
 use crate::xml::{
+    alike::{deserialize_alike, deserialize_numbers},
     error::{Error, ErrorKind, Result},
-    read::{Content, Reader, Tag, Text, trim},
-    scalar, sought, with,
+    lookahead,
+    read::{Content, Leaf, Reader, Tag, trim},
+    scalar::{self, Number},
+    with,
 };
 
-/// Where an element stands, which decides what a list read from it is.
+/// Where an element stands. A list is read in another way from a field than from other elements.
 pub(super) trait Place<'de> {
     fn reader(&mut self) -> &mut Reader<'de>;
 
     /// Reads the element of `tag` as a list.
     fn list<V: Visitor<'de>>(self, tag: Tag<'de>, visitor: V) -> Result<V::Value>;
 
-    /// Reads the first element called `name` from `tag` on, without moving past `tag`.
-    fn seek<V: Visitor<'de>>(self, tag: Tag<'de>, name: &str, visitor: V) -> Result<V::Value>;
+    /// Reads the first sibling called `name` from `tag` on, and leaves `tag` unread.
+    fn look_ahead<V: Visitor<'de>>(self, tag: Tag<'de>, name: &str, visitor: V)
+    -> Result<V::Value>;
 }
 
-/// The root, a list's member or a variant's content: as a list, its children whatever their names.
+/// The root, a list's member or a variant's content: the members of a list are its children.
 impl<'de> Place<'de> for &mut Reader<'de> {
     fn reader(&mut self) -> &mut Reader<'de> {
         self
@@ -39,37 +39,45 @@ impl<'de> Place<'de> for &mut Reader<'de> {
         Ok(value)
     }
 
-    fn seek<V: Visitor<'de>>(self, tag: Tag<'de>, _name: &str, visitor: V) -> Result<V::Value> {
+    fn look_ahead<V: Visitor<'de>>(
+        self,
+        tag: Tag<'de>,
+        _name: &str,
+        visitor: V,
+    ) -> Result<V::Value> {
         self.skip(&tag)?;
         visitor.visit_none()
     }
 }
 
-/// A field: as a list, it and all its namesakes among its siblings.
+/// A field: the members of a list are the field and the siblings with its name.
 impl<'de> Place<'de> for &mut Children<'_, 'de> {
     fn reader(&mut self) -> &mut Reader<'de> {
-        self.reader
+        Children::reader(self)
     }
 
     fn list<V: Visitor<'de>>(self, tag: Tag<'de>, visitor: V) -> Result<V::Value> {
-        visitor.visit_seq(Repeated::from(tag, self))
+        visitor.visit_seq(Namesakes::from(tag, self))
     }
 
-    fn seek<V: Visitor<'de>>(self, tag: Tag<'de>, name: &str, visitor: V) -> Result<V::Value> {
-        let value = self.read_sought(tag, name, visitor);
-        self.misplaced = value.is_err();
-        value
+    fn look_ahead<V: Visitor<'de>>(
+        self,
+        tag: Tag<'de>,
+        name: &str,
+        visitor: V,
+    ) -> Result<V::Value> {
+        Children::look_ahead(self, tag, name, visitor)
     }
 }
 
-/// An element whose start tag has been read; its content and end tag have not.
+/// An element whose start tag has been read, but not its content and its end tag.
 pub(super) struct Element<'de, P> {
     pub(super) place: P,
     pub(super) tag: Tag<'de>,
 }
 
 impl<'de, P: Place<'de>> Element<'de, P> {
-    fn text(&mut self) -> Result<Text<'de>> {
+    fn text(&mut self) -> Result<Leaf<'de>> {
         self.place.reader().text(&self.tag)
     }
 
@@ -77,45 +85,29 @@ impl<'de, P: Place<'de>> Element<'de, P> {
         self.place.reader().content(&self.tag)
     }
 
-    pub(super) fn elements<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
-        let mut children = Children::of(self.place.reader(), self.tag)?;
-        let value = visitor.visit_map(&mut children)?;
-        children.finish()?;
-        Ok(value)
-    }
-}
-
-macro_rules! deserialize_number {
-    ($($method:ident => $visit:ident),*) => {$(
-        fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
-            if let Some(text) = self.place.reader().plain_text(&self.tag) {
-                return visitor.$visit(scalar::number(text)?);
-            }
-            visitor.$visit(scalar::number(&self.text()?.into_str())?)
+    fn number<T: Number>(mut self) -> Result<T> {
+        if let Some(text) = self.place.reader().plain_text(&self.tag) {
+            return scalar::number(text);
         }
-    )*};
+        scalar::number(&self.text()?.into_str())
+    }
 }
 
 impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
     type Error = Error;
 
-    deserialize_number! {
-        deserialize_i8 => visit_i8, deserialize_i16 => visit_i16, deserialize_i32 => visit_i32,
-        deserialize_i64 => visit_i64, deserialize_i128 => visit_i128,
-        deserialize_u8 => visit_u8, deserialize_u16 => visit_u16, deserialize_u32 => visit_u32,
-        deserialize_u64 => visit_u64, deserialize_u128 => visit_u128,
-        deserialize_f32 => visit_f32, deserialize_f64 => visit_f64
-    }
+    deserialize_alike!();
+    deserialize_numbers!();
 
     fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
         if self.content()? == Content::Elements {
-            return self.elements(visitor);
+            return self.deserialize_map(visitor);
         }
         match self.text()? {
-            Text::Empty => visitor.visit_borrowed_str(""),
-            Text::Bare(text) => scalar::visit_bare(text, visitor),
-            Text::Section(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
-            Text::Section(Cow::Owned(text)) => visitor.visit_string(text),
+            Leaf::Empty => visitor.visit_borrowed_str(""),
+            Leaf::Bare(text) => scalar::visit_bare(text, visitor),
+            Leaf::Section(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
+            Leaf::Section(Cow::Owned(text)) => visitor.visit_string(text),
         }
     }
 
@@ -137,19 +129,11 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
         }
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.deserialize_str(visitor)
-    }
-
     fn deserialize_bytes<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
         match self.text()?.into_str() {
             Cow::Borrowed(text) => visitor.visit_borrowed_bytes(text.as_bytes()),
             Cow::Owned(text) => visitor.visit_byte_buf(text.into_bytes()),
         }
-    }
-
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.deserialize_bytes(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
@@ -165,14 +149,6 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value> {
-        self.deserialize_unit(visitor)
-    }
-
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -181,11 +157,11 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
         if name == with::AS_TEXT {
             return self.deserialize_str(visitor);
         }
-        if name == sought::ELEMENTS {
-            return self.elements(visitor);
+        if name == lookahead::ELEMENTS {
+            return self.deserialize_map(visitor);
         }
-        if let Some(name) = sought::name(name) {
-            return self.place.seek(self.tag, name, visitor);
+        if let Some(name) = lookahead::requested_field(name) {
+            return self.place.look_ahead(self.tag, name, visitor);
         }
         visitor.visit_newtype_struct(self)
     }
@@ -194,30 +170,11 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
         self.place.list(self.tag, visitor)
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _length: usize,
-        visitor: V,
-    ) -> Result<V::Value> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.elements(visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value> {
-        self.elements(visitor)
+    fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
+        let mut children = Children::of(self.place.reader(), self.tag)?;
+        let value = visitor.visit_map(&mut children)?;
+        children.finish()?;
+        Ok(value)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -232,21 +189,13 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
             return visitor.visit_enum(name.into_deserializer());
         }
         let mut children = Children::of(self.place.reader(), self.tag)?;
-        let value = visitor.visit_enum(Variant(&mut children))?;
+        let value = visitor.visit_enum(MapAccessDeserializer::new(Variant(&mut children)))?;
         match children.next()? {
             None => Ok(value),
             Some(extra) => Err(
                 Error::expected(ErrorKind::Type, "one variant", "another element")
-                    .at(children.reader.offset_of(&extra)),
+                    .at(children.reader().offset_of(&extra)),
             ),
         }
-    }
-
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.deserialize_str(visitor)
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.deserialize_unit(visitor)
     }
 }

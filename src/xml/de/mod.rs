@@ -1,41 +1,43 @@
-//! The deserializer over the scanner.
+//! The deserializer of a document.
 
 mod children;
 mod element;
-mod list;
-mod variant;
 
 use serde::de::{self, Visitor};
 
 use self::element::Element;
 use super::{
+    alike::deserialize_alike,
     error::{Error, ErrorKind, Result},
     read::Reader,
 };
 
 /// Reads one document.
 ///
-/// [`from_str`](super::from_str) is the short way. A deserializer of one's own is for a
-/// [`DeserializeSeed`](de::DeserializeSeed) or for the crates that work on deserializers.
+/// [`from_str`](super::from_str) is shorter. Use a deserializer for a
+/// [`DeserializeSeed`](de::DeserializeSeed), or with a crate that works on deserializers.
 #[derive(Debug)]
 pub struct Deserializer<'de> {
-    pub(super) reader: Reader<'de>,
+    reader: Reader<'de>,
 }
 
 impl<'de> Deserializer<'de> {
-    /// A deserializer of `input`, nothing of which has been read.
-    #[expect(clippy::should_implement_trait, reason = "serde's formats name it so")]
+    /// Makes a deserializer that reads `input` from its start.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the name that serde's formats use"
+    )]
     pub fn from_str(input: &'de str) -> Self {
         Self {
             reader: Reader::new(input),
         }
     }
 
-    /// A deserializer of `input`, which is checked to be UTF-8 here, once.
+    /// Makes a deserializer that reads `input` from its start, after one check that it is UTF-8.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Utf8`] with the offset of the first byte that is not.
+    /// [`ErrorKind::Utf8`] with the offset of the first byte that is not UTF-8.
     pub fn from_slice(input: &'de [u8]) -> Result<Self> {
         match std::str::from_utf8(input) {
             Ok(input) => Ok(Self::from_str(input)),
@@ -46,12 +48,13 @@ impl<'de> Deserializer<'de> {
         }
     }
 
-    /// Makes sure that the input ends here, after the root element.
+    /// Checks that the input ends here, after the root element.
+    ///
+    /// White space, comments and processing instructions may follow.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Trailing`] if anything but white space, comments and processing instructions
-    /// follows.
+    /// [`ErrorKind::Trailing`] if anything else follows.
     pub fn end(&mut self) -> Result<()> {
         self.reader.end()
     }
@@ -81,18 +84,15 @@ macro_rules! forward_to_root {
 impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     type Error = Error;
 
+    deserialize_alike!();
+
     forward_to_root! {
         deserialize_any() deserialize_bool() deserialize_char() deserialize_str()
         deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64() deserialize_i128()
         deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
-        deserialize_f32() deserialize_f64()
-        deserialize_string() deserialize_bytes() deserialize_byte_buf() deserialize_option()
-        deserialize_unit() deserialize_unit_struct(name: &'static str)
-        deserialize_newtype_struct(name: &'static str) deserialize_seq()
-        deserialize_tuple(length: usize)
-        deserialize_tuple_struct(name: &'static str, length: usize) deserialize_map()
-        deserialize_struct(name: &'static str, fields: &'static [&'static str])
+        deserialize_f32() deserialize_f64() deserialize_bytes() deserialize_option()
+        deserialize_unit() deserialize_newtype_struct(name: &'static str) deserialize_seq()
+        deserialize_map()
         deserialize_enum(name: &'static str, variants: &'static [&'static str])
-        deserialize_identifier() deserialize_ignored_any()
     }
 }

@@ -1,21 +1,53 @@
-//! Tags, comments and processing instructions.
+//! Tags, names, comments and processing instructions.
+
+use std::fmt;
 
 use memchr::{memchr2, memmem};
 
-use super::{MAX_DEPTH, Reader, Tag, is_name_byte, is_name_start};
-use crate::xml::error::{ErrorKind, Quoted, Result};
+use super::{END_OF_INPUT, MAX_DEPTH, Reader, Tag};
+use crate::xml::error::{Error, ErrorKind, Quoted, Result};
 
 impl<'de> Reader<'de> {
-    /// Reads a start tag, its attributes included.
+    /// Reads a start tag that holds only a name, as WeChat writes it.
+    ///
+    /// `None` if anything else stands there; only white space has been read then.
+    #[expect(clippy::inline_always, reason = "the hot loop of every map")]
+    #[inline(always)]
+    pub(super) fn plain_start_tag(&mut self, parent_depth: u8) -> Option<Tag<'de>> {
+        self.skip_white();
+        let [b'<', tag @ ..] = self.rest() else {
+            return None;
+        };
+        let length = name_length(tag)?;
+        let [b'>', content @ ..] = tag.get(length..)? else {
+            return None;
+        };
+        if parent_depth >= MAX_DEPTH || !is_name_start(*tag.first()?) {
+            return None;
+        }
+        let name = self.at + 1;
+        let name = self.input.get(name..name + length)?;
+        self.advance(self.input.len() - content.len());
+        Some(Tag {
+            name,
+            depth: parent_depth + 1,
+            closed: false,
+        })
+    }
+
+    /// Reads a start tag and its attributes.
     pub(super) fn start_tag(&mut self, depth: u8) -> Result<Tag<'de>> {
         let at = self.at;
         if depth > MAX_DEPTH {
-            let expected = format_args!("at most {MAX_DEPTH} nested elements");
-            return Err(self.error(ErrorKind::Depth, expected, "another one"));
+            return Err(self.error(
+                ErrorKind::Depth,
+                format_args!("at most {MAX_DEPTH} nested elements"),
+                "another one",
+            ));
         }
         let rest = self.rest().get(1..).unwrap_or_default();
-        let Some(length) = rest.iter().position(|&byte| !is_name_byte(byte)) else {
-            return Err(self.error(ErrorKind::Eof, "the end of a tag", "the end of the input"));
+        let Some(length) = name_length(rest) else {
+            return Err(self.error(ErrorKind::Eof, "the end of a tag", END_OF_INPUT));
         };
         let name = self.slice(at + 1, at + 1 + length)?;
         if !rest.first().is_some_and(|&first| is_name_start(first)) {
@@ -35,7 +67,7 @@ impl<'de> Reader<'de> {
         })
     }
 
-    /// Skips the attributes and the end of a start tag; says whether the tag closes itself.
+    /// Skips the attributes and the end of a start tag. Returns whether the tag closes itself.
     fn attributes(&mut self) -> Result<bool> {
         loop {
             let before = self.at;
@@ -50,53 +82,33 @@ impl<'de> Reader<'de> {
                     self.advance(self.at + 2);
                     return Ok(true);
                 }
-                [] => {
-                    return Err(self.error(
-                        ErrorKind::Eof,
-                        "the end of a tag",
-                        "the end of the input",
-                    ));
-                }
+                [] => return Err(self.error(ErrorKind::Eof, "the end of a tag", END_OF_INPUT)),
                 _ if before == self.at => {
-                    return Err(self.error(
-                        ErrorKind::Syntax,
-                        "the end of a tag",
-                        "something else",
-                    ));
+                    return Err(self.unexpected("the end of a tag"));
                 }
                 _ => {}
             }
             let name = rest.iter().take_while(|&&byte| is_name_byte(byte)).count();
             if name == 0 {
-                return Err(self.error(ErrorKind::Syntax, "an attribute", "something else"));
+                return Err(self.unexpected("an attribute"));
             }
             self.advance(self.at + name);
             self.skip_white();
             if self.rest().first() != Some(&b'=') {
-                return Err(self.error(
-                    ErrorKind::Syntax,
-                    "`=` after an attribute's name",
-                    "something else",
-                ));
+                return Err(self.unexpected("`=` after an attribute's name"));
             }
             self.advance(self.at + 1);
             self.skip_white();
             let (quote, value) = match self.rest() {
                 [quote @ (b'"' | b'\''), value @ ..] => (*quote, value),
-                _ => return Err(self.error(ErrorKind::Syntax, "a quoted value", "something else")),
+                _ => return Err(self.unexpected("a quoted value")),
             };
             match memchr2(quote, b'<', value) {
                 Some(length) if value.get(length) == Some(&quote) => {
                     self.advance(self.at + length + 2);
                 }
                 Some(_) => return Err(self.error(ErrorKind::Syntax, "the end of a value", "`<`")),
-                None => {
-                    return Err(self.error(
-                        ErrorKind::Eof,
-                        "the end of a value",
-                        "the end of the input",
-                    ));
-                }
+                None => return Err(self.error(ErrorKind::Eof, "the end of a value", END_OF_INPUT)),
             }
         }
     }
@@ -110,15 +122,10 @@ impl<'de> Reader<'de> {
         let rest = self.rest().get(2..).unwrap_or_default();
         let length = rest.iter().take_while(|&&byte| is_name_byte(byte)).count();
         let name = self.slice(self.at + 2, self.at + 2 + length)?;
-        let expected = format_args!("end tag {}", Quoted(tag.name));
         if length == rest.len() {
-            return Err(self.error(ErrorKind::Eof, expected, "the end of the input"));
+            return Err(self.error(ErrorKind::Eof, EndTag(tag.name), END_OF_INPUT));
         }
-        Err(self.error(
-            ErrorKind::Syntax,
-            expected,
-            format_args!("end tag {}", Quoted(name)),
-        ))
+        Err(self.error(ErrorKind::Syntax, EndTag(tag.name), EndTag(name)))
     }
 
     /// Where the end tag of `name` ends, if one stands at `at`.
@@ -156,7 +163,7 @@ impl<'de> Reader<'de> {
         self.advance(self.input.len() - rest.len());
     }
 
-    /// Skips one comment or processing instruction, if one stands here.
+    /// Skips one comment or processing instruction. Returns whether one stands here.
     pub(super) fn skip_markup(&mut self) -> Result<bool> {
         let rest = self.rest();
         let (open, close) = if rest.starts_with(b"<!--") {
@@ -168,12 +175,119 @@ impl<'de> Reader<'de> {
         };
         let inside = rest.get(open.len()..).unwrap_or_default();
         let Some(length) = memmem::find(inside, close.as_bytes()) else {
-            let error = self.error(ErrorKind::Eof, Quoted(close), "the end of the input");
-            // All of the rest has been looked at, which `raw_section` has to know.
+            let error = self.error(ErrorKind::Eof, Quoted(close), END_OF_INPUT);
+            // The search has read the whole rest, which the budget of `raw_section` has to count.
             self.advance(self.input.len());
             return Err(error);
         };
         self.advance(self.at + open.len() + length + close.len());
         Ok(true)
     }
+
+    #[cold]
+    pub(super) fn unclosed(&self, tag: &Tag<'de>) -> Error {
+        Error::expected(ErrorKind::Eof, EndTag(tag.name), END_OF_INPUT).at(self.input.len())
+    }
+
+    #[cold]
+    pub(super) fn doctype(&self) -> Error {
+        let start = self.rest().get(..9);
+        if start.is_some_and(|start| start.eq_ignore_ascii_case(b"<!DOCTYPE")) {
+            let found = "a document type declaration";
+            return self.error(ErrorKind::Doctype, "an element", found);
+        }
+        self.error(ErrorKind::Syntax, "an element", "unknown markup")
+    }
+
+    #[cold]
+    fn unexpected(&self, expected: &str) -> Error {
+        self.error(ErrorKind::Syntax, expected, "something else")
+    }
 }
+
+/// An end tag in an error's message.
+struct EndTag<'a>(&'a str);
+
+impl fmt::Display for EndTag<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "end tag {}", Quoted(self.0))
+    }
+}
+
+/// Whether XML can write `name` as an element's name.
+pub(in crate::xml) fn is_name(name: &str) -> bool {
+    let first = name.as_bytes().first();
+    first.is_some_and(|&first| is_name_start(first)) && name.bytes().all(is_name_byte)
+}
+
+/// How many bytes of a name `bytes` begins with; `None` if nothing follows them.
+#[inline]
+fn name_length(bytes: &[u8]) -> Option<usize> {
+    let mut length = 0;
+    // Nearly all names are letters only: eight bytes at a time find where they end.
+    while let Some(word) = bytes.get(length..)?.first_chunk() {
+        let letters = count_letters(u64::from_le_bytes(*word));
+        length += letters;
+        if letters < 8 {
+            break;
+        }
+    }
+    let rest = bytes.get(length..)?;
+    let others = rest.iter().position(|&byte| !is_name_byte(byte))?;
+    Some(length + others)
+}
+
+/// How many ASCII letters a word of eight bytes begins with.
+#[inline]
+fn count_letters(word: u64) -> usize {
+    const fn every(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
+    }
+
+    let lower_case = word & every(0x7f) | every(0x20);
+    // A sum sets the high bit of each byte that is at least the bound; no sum carries over.
+    let from_a = lower_case + every(0x80 - b'a');
+    let above_z = lower_case + every(0x7f - b'z');
+    let others = (!from_a | above_z | word) & every(0x80);
+    others.trailing_zeros() as usize / 8
+}
+
+/// ASCII as XML has it. All of non-ASCII too, since WeChat's own names are ASCII.
+#[inline]
+fn is_name_byte(byte: u8) -> bool {
+    NAME_BYTES
+        .get(usize::from(byte))
+        .is_some_and(|role| *role != Role::None)
+}
+
+#[inline]
+pub(super) fn is_name_start(byte: u8) -> bool {
+    NAME_BYTES
+        .get(usize::from(byte))
+        .is_some_and(|role| *role == Role::Start)
+}
+
+/// Where in a name a byte may stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    None,
+    Later,
+    Start,
+}
+
+/// A table is faster than comparing each byte with the ranges.
+const NAME_BYTES: [Role; 256] = {
+    let mut table = [Role::None; 256];
+    let mut byte: u8 = 0;
+    let mut rest: &mut [Role] = &mut table;
+    while let [role, more @ ..] = rest {
+        *role = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b':' | 0x80.. => Role::Start,
+            b'0'..=b'9' | b'-' | b'.' => Role::Later,
+            _ => Role::None,
+        };
+        byte = byte.wrapping_add(1);
+        rest = more;
+    }
+    table
+};

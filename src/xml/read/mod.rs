@@ -1,43 +1,35 @@
-//! The scanner: where elements begin and end, and what a leaf's text is.
+//! The reader: finds where elements begin and end, and reads the text of leaves.
 //!
-//! It moves forward over the input and looks at every byte a bounded number of times. The one place
-//! where it goes back is [`Reader::text`], whose work has a budget.
+//! A leaf is an element without child elements. The reader moves forward over the input. It looks at
+//! each byte a bounded number of times: [`Reader::text`], which may go back, has a budget, and a caller
+//! goes back with [`Reader::seek`] a bounded number of times per level.
 
 mod markup;
-mod name;
 mod text;
 
-use self::name::{is_name_byte, is_name_start};
 pub(super) use self::{
-    name::is_name,
-    text::{Text, trim},
+    markup::is_name,
+    text::{Leaf, trim},
 };
-use super::{
-    error::{Error, ErrorKind, Quoted, Result},
-    meter::Meter,
-    near::Leaf,
-};
+use super::error::{Error, ErrorKind, Result};
 
 /// A position in the input.
 #[derive(Debug)]
 pub(super) struct Reader<'de> {
     input: &'de str,
     at: usize,
-    /// A leaf that has been looked at, to be read again.
-    known: Option<Leaf<'de>>,
     /// How many more bytes may be read a second time.
     budget: usize,
-    pub(super) meter: Meter,
 }
 
 /// A start tag that has been read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tag<'de> {
-    /// A part of the input, so that it also tells where the tag stands.
+    /// A part of the input, so that it also says where the tag stands.
     pub(super) name: &'de str,
     /// 1 for the root.
     depth: u8,
-    /// Whether it closes itself: `<a/>`.
+    /// Whether the tag closes itself: `<a/>`.
     closed: bool,
 }
 
@@ -47,7 +39,7 @@ impl Tag<'_> {
     }
 }
 
-/// What stands in an element, seen without reading it.
+/// The kind of an element's content, seen without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     Empty,
@@ -61,9 +53,7 @@ impl<'de> Reader<'de> {
         Self {
             input,
             at: byte_order_mark,
-            known: None,
             budget: input.len().saturating_mul(REREADS),
-            meter: Meter::new(),
         }
     }
 
@@ -72,7 +62,7 @@ impl<'de> Reader<'de> {
         self.at
     }
 
-    /// The offset of a tag's `<`, for errors: worked out instead of carried along.
+    /// The offset of a tag's `<`, computed only when an error needs it.
     pub(super) fn offset_of(&self, tag: &Tag<'de>) -> usize {
         self.offset_in(tag.name).saturating_sub(1)
     }
@@ -84,39 +74,15 @@ impl<'de> Reader<'de> {
             .saturating_sub(self.input.as_ptr().addr())
     }
 
-    /// Says of an error that it is inside the element of `tag`.
+    /// Adds the element of `tag` to the path of `error`, and its offset if `error` has none.
     #[cold]
     pub(super) fn inside(&self, tag: &Tag<'de>, error: Error) -> Error {
         error.at(self.offset_of(tag)).inside(tag.name)
     }
 
-    /// Goes to a place that [`offset`](Self::offset) named.
+    /// Goes to a place that [`offset`](Self::offset) returned.
     pub(super) fn seek(&mut self, offset: usize) {
         self.at = offset;
-        self.known = None;
-    }
-
-    /// Reads past the element of `tag`, and says how to get back to it.
-    #[inline]
-    pub(super) fn leaf(&mut self, tag: Tag<'de>) -> Result<Leaf<'de>> {
-        let content = self.at;
-        let text = self.plain_text(&tag);
-        if text.is_none() {
-            self.skip(&tag).map_err(|error| error.inside(tag.name))?;
-        }
-        Ok(Leaf {
-            tag,
-            content,
-            text,
-            after: self.at,
-        })
-    }
-
-    /// Goes to the content of a child that has been looked at.
-    #[inline]
-    pub(super) fn go_to(&mut self, leaf: Leaf<'de>) {
-        self.at = leaf.content;
-        self.known = Some(leaf);
     }
 
     /// Reads up to and including the root's start tag.
@@ -128,18 +94,18 @@ impl<'de> Reader<'de> {
         match self.rest() {
             [b'<', b'!', b'D' | b'd', ..] => Err(self.doctype()),
             [b'<', ..] => self.start_tag(1),
-            [] => Err(self.error(ErrorKind::Eof, "a root element", "the end of the input")),
+            [] => Err(self.error(ErrorKind::Eof, "a root element", END_OF_INPUT)),
             _ => Err(self.error(ErrorKind::Syntax, "a root element", "text")),
         }
     }
 
-    /// Makes sure that nothing follows the root element.
+    /// Checks that nothing follows the root element.
     pub(super) fn end(&mut self) -> Result<()> {
         self.skip_misc()?;
         if self.rest().is_empty() {
             return Ok(());
         }
-        Err(self.error(ErrorKind::Trailing, "the end of the input", "more"))
+        Err(self.error(ErrorKind::Trailing, END_OF_INPUT, "more"))
     }
 
     /// Reads the next child's start tag, or the end tag of `parent`.
@@ -154,40 +120,13 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Reads the next child's start tag as WeChat writes it: nothing in it but the name.
+    /// Reads the next child's start tag if WeChat writes it so: only a name.
     ///
-    /// `None` if anything else stands there, and nothing but white space has been read then. The parent
-    /// must not have closed itself.
+    /// `None` if anything else stands there; only white space has been read then. The parent must not
+    /// have closed itself.
     #[inline]
     pub(super) fn plain_child(&mut self, parent: &Tag<'de>) -> Option<Tag<'de>> {
         self.plain_start_tag(parent.depth)
-    }
-
-    #[inline]
-    fn plain_start_tag(&mut self, parent_depth: u8) -> Option<Tag<'de>> {
-        let mut rest = self.rest();
-        while let [b' ' | b'\t' | b'\r' | b'\n', more @ ..] = rest {
-            rest = more;
-        }
-        self.advance(self.input.len() - rest.len());
-        let [b'<', tag @ ..] = rest else {
-            return None;
-        };
-        let length = tag.iter().position(|&byte| !is_name_byte(byte))?;
-        let [b'>', content @ ..] = tag.get(length..)? else {
-            return None;
-        };
-        if parent_depth >= MAX_DEPTH || !is_name_start(*tag.first()?) {
-            return None;
-        }
-        let name = self.at + 1;
-        let name = self.input.get(name..name + length)?;
-        self.advance(self.input.len() - content.len());
-        Some(Tag {
-            name,
-            depth: parent_depth + 1,
-            closed: false,
-        })
     }
 
     #[inline(never)]
@@ -211,7 +150,26 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Looks at what stands in the element, without reading more than white space and comments.
+    /// Goes to the content of the first child called `name` from `tag` on.
+    ///
+    /// `None` if there is none; the end tag of `parent` has been read then.
+    pub(super) fn find(
+        &mut self,
+        parent: &Tag<'de>,
+        tag: Tag<'de>,
+        name: &str,
+    ) -> Result<Option<Tag<'de>>> {
+        let mut next = Some(tag);
+        while let Some(tag) = next
+            && tag.name != name
+        {
+            self.skip(&tag).map_err(|error| error.inside(tag.name))?;
+            next = self.child(parent)?;
+        }
+        Ok(next)
+    }
+
+    /// Finds the kind of the content of `tag`. Reads at most white space and comments.
     #[inline]
     pub(super) fn content(&mut self, tag: &Tag<'de>) -> Result<Content> {
         if tag.closed {
@@ -219,8 +177,8 @@ impl<'de> Reader<'de> {
         }
         match self.rest() {
             [b'<', b'!', b'[', ..] => Ok(Content::Text),
-            [b'<', first, ..] if is_name_start(*first) => Ok(Content::Elements),
-            [first, ..] if *first != b'<' && !is_white(*first) => Ok(Content::Text),
+            [b'<', first, ..] if markup::is_name_start(*first) => Ok(Content::Elements),
+            [first, ..] if *first != b'<' && !text::is_white(*first) => Ok(Content::Text),
             _ => self.content_behind_misc(tag),
         }
     }
@@ -243,11 +201,20 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Reads past the end tag of an element whose content is of no interest.
+    /// Reads past the end tag of an element whose content is not needed.
+    #[inline]
     pub(super) fn skip(&mut self, tag: &Tag<'de>) -> Result<()> {
+        if self.skip_plain_leaf(tag) {
+            return Ok(());
+        }
+        self.skip_any(tag)
+    }
+
+    #[inline(never)]
+    fn skip_any(&mut self, tag: &Tag<'de>) -> Result<()> {
         match self.content(tag)? {
             Content::Empty | Content::Elements => {
-                // No deeper than the limit on depth.
+                // The limit on depth bounds the recursion.
                 while let Some(child) = self.child(tag)? {
                     self.skip(&child)
                         .map_err(|error| error.inside(child.name))?;
@@ -263,14 +230,16 @@ impl<'de> Reader<'de> {
         self.input.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    /// A part of the input whose ends are known to be ASCII, and so character boundaries.
+    /// A part of the input. Its ends stand beside ASCII, so they are character boundaries.
     fn slice(&self, start: usize, end: usize) -> Result<&'de str> {
         let text = self.input.get(start..end);
         text.ok_or_else(|| self.error(ErrorKind::Syntax, "a whole character", "a part of one"))
     }
 
+    #[inline]
     fn advance(&mut self, to: usize) {
-        self.meter.add(to - self.at + 1);
+        #[cfg(test)]
+        super::tests::count(to - self.at + 1);
         self.at = to;
     }
 
@@ -283,37 +252,15 @@ impl<'de> Reader<'de> {
     ) -> Error {
         Error::expected(kind, expected, found).at(self.at)
     }
-
-    #[cold]
-    fn unclosed(&self, tag: &Tag<'de>) -> Error {
-        let expected = format_args!("end tag {}", Quoted(tag.name));
-        Error::expected(ErrorKind::Eof, expected, "the end of the input").at(self.input.len())
-    }
-
-    #[cold]
-    fn doctype(&self) -> Error {
-        if self
-            .rest()
-            .get(..9)
-            .is_some_and(|start| start.eq_ignore_ascii_case(b"<!DOCTYPE"))
-        {
-            return self.error(
-                ErrorKind::Doctype,
-                "an element",
-                "a document type declaration",
-            );
-        }
-        self.error(ErrorKind::Syntax, "an element", "unknown markup")
-    }
-}
-
-fn is_white(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// WeChat nests four deep.
 const MAX_DEPTH: u8 = 16;
 
-/// How often the input may be read again for sections that WeChat did not split. Looking ahead for a
-/// list's members reads a leaf once more at each depth, so twice that leaves room for all of them.
+/// How many times the input may be read again for sections that WeChat did not split.
+///
+/// A list whose members are scattered reads a leaf once more at each depth. Looking ahead for MsgType
+/// and Event reads it twice more. Twice the depth leaves room for all of them.
 const REREADS: usize = 2 * MAX_DEPTH as usize;
+
+const END_OF_INPUT: &str = "the end of the input";

@@ -1,25 +1,25 @@
-//! What a leaf says.
+//! The text of leaves: sections, character data and entities.
 
 use std::borrow::Cow;
 
 use memchr::{memchr, memchr2, memmem};
 use quick_xml::escape::unescape;
 
-use super::{Reader, Tag, is_white};
+use super::{END_OF_INPUT, Reader, Tag};
 use crate::xml::error::{Error, ErrorKind, Quoted, Result};
 
-/// The value of a leaf.
+/// The text of a leaf.
 #[derive(Debug)]
-pub(in crate::xml) enum Text<'de> {
-    /// Nothing but white space and comments, which is less than an empty section.
+pub(in crate::xml) enum Leaf<'de> {
+    /// Only white space and comments. Unlike an empty section, this is no text.
     Empty,
-    /// Character data alone, trimmed.
+    /// Only character data, trimmed.
     Bare(Cow<'de, str>),
     /// At least one CDATA section.
     Section(Cow<'de, str>),
 }
 
-impl<'de> Text<'de> {
+impl<'de> Leaf<'de> {
     pub(in crate::xml) fn into_str(self) -> Cow<'de, str> {
         match self {
             Self::Empty => Cow::Borrowed(""),
@@ -28,68 +28,98 @@ impl<'de> Text<'de> {
     }
 }
 
+/// Where the text of a plain leaf stands.
+///
+/// A plain leaf is as WeChat writes leaves: one section, or character data without entities.
+struct PlainLeaf {
+    is_section: bool,
+    start: usize,
+    end: usize,
+    /// The offset after the end tag.
+    after: usize,
+}
+
 impl<'de> Reader<'de> {
     /// Reads a leaf: its text and its end tag.
-    pub(in crate::xml) fn text(&mut self, tag: &Tag<'de>) -> Result<Text<'de>> {
+    pub(in crate::xml) fn text(&mut self, tag: &Tag<'de>) -> Result<Leaf<'de>> {
         if tag.closed {
-            return Ok(Text::Empty);
+            return Ok(Leaf::Empty);
         }
         let start = self.at;
-        let bare = !self.rest().starts_with(SECTION);
+        let bare = section(self.rest()).is_none();
         match self.plain_text(tag) {
-            Some("") if bare => Ok(Text::Empty),
-            Some(text) if bare => Ok(Text::Bare(Cow::Borrowed(text))),
-            Some(text) => Ok(Text::Section(Cow::Borrowed(text))),
+            Some("") if bare => Ok(Leaf::Empty),
+            Some(text) if bare => Ok(Leaf::Bare(Cow::Borrowed(text))),
+            Some(text) => Ok(Leaf::Section(Cow::Borrowed(text))),
             None => self
                 .runs(tag)
                 .or_else(|error| match self.raw_section(start, tag) {
-                    Some(raw) => Ok(Text::Section(Cow::Borrowed(raw))),
+                    Some(raw) => Ok(Leaf::Section(Cow::Borrowed(raw))),
                     None => Err(error),
                 }),
         }
     }
 
-    /// Reads a leaf as WeChat writes them: one section, or character data without entities.
+    /// Reads a plain leaf: its text and its end tag.
     ///
-    /// `None` if it is anything else, and nothing has been read then.
+    /// `None` if the leaf is not plain; nothing has been read then.
     #[inline]
     pub(in crate::xml) fn plain_text(&mut self, tag: &Tag<'de>) -> Option<&'de str> {
-        if let Some(leaf) = &self.known
-            && leaf.content == self.at
-            && leaf.text.is_some()
-        {
-            self.at = leaf.after;
-            return leaf.text;
-        }
+        let leaf = self.plain_leaf(tag)?;
+        let text = self.input.get(leaf.start..leaf.end)?;
+        self.advance(leaf.after);
+        Some(if leaf.is_section { text } else { trim(text) })
+    }
+
+    /// Reads past a plain leaf. Returns whether the leaf is plain; if not, nothing has been read.
+    #[expect(clippy::inline_always, reason = "the hot loop of a lookahead")]
+    #[inline(always)]
+    pub(super) fn skip_plain_leaf(&mut self, tag: &Tag<'de>) -> bool {
+        let Some(leaf) = self.plain_leaf(tag) else {
+            return false;
+        };
+        self.advance(leaf.after);
+        true
+    }
+
+    #[expect(clippy::inline_always, reason = "the hot path of every field")]
+    #[inline(always)]
+    fn plain_leaf(&self, tag: &Tag<'de>) -> Option<PlainLeaf> {
         if tag.closed {
             return None;
         }
         let rest = self.rest();
-        let section = rest.strip_prefix(SECTION);
+        let section = section(rest);
         let content = section.unwrap_or(rest);
-        let (length, behind) = if section.is_some() {
+        let (length, end_tag) = if section.is_some() {
             let length = section_end(content)?;
-            (length, content.get(length + SECTION_END.len()..)?)
+            (length, behind(content.get(length..)?, b"]]></")?)
         } else {
             let length = memchr2(b'<', b'&', content)?;
-            (length, content.get(length..)?)
+            (length, behind(content.get(length..)?, b"</")?)
         };
-        let behind = behind
-            .strip_prefix(b"</")?
-            .strip_prefix(tag.name.as_bytes())?;
-        let behind = behind.strip_prefix(b">")?;
+        let (name, rest) = end_tag.split_at_checked(tag.name.len())?;
+        let [b'>', rest @ ..] = rest else {
+            return None;
+        };
+        if !same(name, tag.name.as_bytes()) {
+            return None;
+        }
         let start = self.input.len() - content.len();
-        let text = self.input.get(start..start + length)?;
-        self.advance(self.input.len() - behind.len());
-        Some(if section.is_some() { text } else { trim(text) })
+        Some(PlainLeaf {
+            is_section: section.is_some(),
+            start,
+            end: start + length,
+            after: self.input.len() - rest.len(),
+        })
     }
 
-    /// Reads a leaf that mixes sections, character data, entities and comments, as XML says.
-    fn runs(&mut self, tag: &Tag<'de>) -> Result<Text<'de>> {
+    /// Reads a leaf that mixes sections, character data, entities and comments, by XML's rules.
+    fn runs(&mut self, tag: &Tag<'de>) -> Result<Leaf<'de>> {
         let mut value = Cow::Borrowed("");
-        // White space at the end of a run counts only where more follows.
+        // White space at the end of a run is kept only if more text follows.
         let mut pending = Cow::Borrowed("");
-        let mut section = false;
+        let mut has_section = false;
         loop {
             let start = self.at;
             let rest = self.rest();
@@ -98,14 +128,14 @@ impl<'de> Reader<'de> {
             };
             if length > 0 {
                 let run = self.slice(start, start + length)?;
-                if section && run.contains("]]>") {
+                if has_section && run.contains("]]>") {
                     return Err(self.error(
                         ErrorKind::Syntax,
                         "character data",
                         "`]]>` outside a section",
                     ));
                 }
-                let begun = section || !value.is_empty();
+                let begun = has_section || !value.is_empty();
                 let run = if begun {
                     run
                 } else {
@@ -126,27 +156,30 @@ impl<'de> Reader<'de> {
             match self.rest() {
                 [b'<', b'/', ..] => {
                     self.end_tag(tag)?;
-                    return Ok(match (section, value.is_empty()) {
-                        (true, _) => Text::Section(value),
-                        (false, true) => Text::Empty,
-                        (false, false) => Text::Bare(value),
+                    return Ok(match (has_section, value.is_empty()) {
+                        (true, _) => Leaf::Section(value),
+                        (false, true) => Leaf::Empty,
+                        (false, false) => Leaf::Bare(value),
                     });
                 }
-                rest if rest.starts_with(SECTION) => {
-                    let from = self.at + SECTION.len();
-                    let content = rest.get(SECTION.len()..).unwrap_or_default();
-                    let Some(length) = section_end(content) else {
-                        return Err(self.error(ErrorKind::Eof, "`]]>`", "the end of the input"));
-                    };
-                    let end = from + length;
-                    append(&mut value, std::mem::take(&mut pending));
-                    append(&mut value, Cow::Borrowed(self.slice(from, end)?));
-                    section = true;
-                    self.advance(end + SECTION_END.len());
+                rest => {
+                    if let Some(content) = section(rest) {
+                        let Some(length) = section_end(content) else {
+                            return Err(self.error(ErrorKind::Eof, "`]]>`", END_OF_INPUT));
+                        };
+                        let from = self.at + SECTION.len();
+                        let end = from + length;
+                        append(&mut value, std::mem::take(&mut pending));
+                        append(&mut value, Cow::Borrowed(self.slice(from, end)?));
+                        has_section = true;
+                        self.advance(end + SECTION_END.len());
+                    } else if !self.skip_markup()? {
+                        return Err(match rest {
+                            [b'<', b'!', ..] => self.doctype(),
+                            _ => self.error(ErrorKind::Type, "text", "an element"),
+                        });
+                    }
                 }
-                [b'<', b'!' | b'?', ..] if self.skip_markup()? => {}
-                [b'<', b'!', ..] => return Err(self.doctype()),
-                _ => return Err(self.error(ErrorKind::Type, "text", "an element")),
             }
         }
     }
@@ -154,7 +187,7 @@ impl<'de> Reader<'de> {
     /// Replaces the entities in `text`, a part of the input.
     fn unescaped(&self, text: &'de str) -> Result<Cow<'de, str>> {
         unescape(text).map_err(|_| {
-            // The first that does not read by itself.
+            // The first entity that is malformed by itself.
             let rest = text.match_indices('&').filter_map(|(at, _)| text.get(at..));
             let mut entities = rest.filter_map(|rest| rest.split_inclusive(';').next());
             let entity = entities
@@ -165,17 +198,17 @@ impl<'de> Reader<'de> {
         })
     }
 
-    /// The value of a leaf that XML finds malformed because WeChat does not split a typed `]]>`: the raw
-    /// text up to the first `]]>` that stands directly before the leaf's own end tag.
+    /// Reads a leaf that is malformed because a user typed `]]>` and WeChat did not split it.
     ///
-    /// Only for a value that begins with a section, at `start`. The budget keeps a document of many such
-    /// leaves from being read over and over: within it, reading stays linear.
+    /// The text is the raw input from the section at `start` to the first `]]>` directly before the
+    /// leaf's own end tag. `None` if the leaf does not begin with a section, or if the budget is spent:
+    /// the budget keeps reading linear in a document of many such leaves.
     fn raw_section(&mut self, start: usize, tag: &Tag<'de>) -> Option<&'de str> {
         let failed = self.at;
         self.at = start;
         self.skip_white();
         let value = self.at + SECTION.len();
-        let raw = self.rest().strip_prefix(SECTION)?;
+        let raw = section(self.rest())?;
         let (length, after) = memmem::find_iter(raw, b"]]></").find_map(|found| {
             let after = self.closing(value + found + SECTION_END.len(), tag.name)?;
             Some((found, after))
@@ -186,20 +219,55 @@ impl<'de> Reader<'de> {
     }
 }
 
-/// How long the section is whose content `bytes` begins with.
+/// The bytes behind `<![CDATA[`, if `bytes` begins with it.
+#[inline]
+fn section(bytes: &[u8]) -> Option<&[u8]> {
+    behind(bytes, SECTION)
+}
+
+/// The bytes behind `start`, if `bytes` begins with it.
+///
+/// Arrays are compared a word at a time, slices and patterns byte by byte.
+#[inline]
+fn behind<'a, const N: usize>(bytes: &'a [u8], start: &[u8; N]) -> Option<&'a [u8]> {
+    let (found, behind) = bytes.split_first_chunk()?;
+    (found == start).then_some(behind)
+}
+
+/// The length of a section, the content of which `bytes` begins with.
 #[inline]
 fn section_end(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
         at += memchr(b']', bytes.get(at..)?)?;
-        if bytes.get(at..)?.starts_with(SECTION_END) {
+        if bytes.get(at..)?.first_chunk()? == SECTION_END {
             return Some(at);
         }
         at += 1;
     }
 }
 
-/// Trims what XML calls white space.
+/// Whether both are the same bytes. Their lengths are equal.
+///
+/// Names are short. Two words that overlap cover one, and save a call of `memcmp`.
+#[inline(always)]
+fn same(left: &[u8], right: &[u8]) -> bool {
+    fn ends<const N: usize>(bytes: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
+        bytes.first_chunk().zip(bytes.last_chunk())
+    }
+
+    match left.len() {
+        4..8 => ends::<4>(left) == ends(right),
+        8..=16 => ends::<8>(left) == ends(right),
+        _ => left == right,
+    }
+}
+
+pub(super) fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Trims white space, as XML defines it.
 #[inline]
 pub(in crate::xml) fn trim(text: &str) -> &str {
     match text.as_bytes() {
@@ -217,6 +285,6 @@ fn append<'de>(value: &mut Cow<'de, str>, piece: Cow<'de, str>) {
     }
 }
 
-const SECTION: &[u8] = b"<![CDATA[";
-const SECTION_END: &[u8] = b"]]>";
+const SECTION: &[u8; 9] = b"<![CDATA[";
+const SECTION_END: &[u8; 3] = b"]]>";
 const WHITE: [char; 4] = [' ', '\t', '\r', '\n'];

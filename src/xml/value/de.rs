@@ -1,19 +1,21 @@
-//! Reading a type from a [`Value`], with the same rules as from a document.
+//! Reads a type from a [`Value`], with the same rules as from a document.
 
 use serde::{
     Deserializer,
     de::{
-        DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess,
-        Visitor, value::BorrowedStrDeserializer,
+        DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+        value::{BorrowedStrDeserializer, MapAccessDeserializer},
     },
 };
 
 use super::Value;
 use crate::xml::{
+    alike::{deserialize_alike, deserialize_numbers},
     error::{Error, ErrorKind, Result},
-    scalar,
-    siblings::Siblings,
-    sought,
+    lookahead,
+    name_index::NameIndex,
+    read::trim,
+    scalar::{self, Number},
 };
 
 impl Value {
@@ -25,6 +27,10 @@ impl Value {
         }
     }
 
+    fn number<T: Number>(&self) -> Result<T> {
+        scalar::number(self.text()?)
+    }
+
     fn children(&self) -> Result<&[(String, Value)]> {
         match self {
             Self::Text(_) => Err(Error::expected(ErrorKind::Type, "elements", "text")),
@@ -33,30 +39,17 @@ impl Value {
     }
 }
 
-macro_rules! deserialize_number {
-    ($($method:ident => $visit:ident),*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-            visitor.$visit(scalar::number(self.text()?)?)
-        }
-    )*};
-}
-
 impl<'de> Deserializer<'de> for &'de Value {
     type Error = Error;
 
-    deserialize_number! {
-        deserialize_i8 => visit_i8, deserialize_i16 => visit_i16, deserialize_i32 => visit_i32,
-        deserialize_i64 => visit_i64, deserialize_i128 => visit_i128,
-        deserialize_u8 => visit_u8, deserialize_u16 => visit_u16, deserialize_u32 => visit_u32,
-        deserialize_u64 => visit_u64, deserialize_u128 => visit_u128,
-        deserialize_f32 => visit_f32, deserialize_f64 => visit_f64
-    }
+    deserialize_alike!();
+    deserialize_numbers!();
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self {
             Value::Elements(_) => self.deserialize_map(visitor),
-            // Whether a text was bare is not kept, so it stays a text.
-            Value::Empty | Value::Text(_) => visitor.visit_borrowed_str(self.text()?),
+            // A `Value` does not record whether a text was bare, so it stays a text.
+            Value::Empty | Value::Text(_) => self.deserialize_str(visitor),
         }
     }
 
@@ -72,16 +65,8 @@ impl<'de> Deserializer<'de> for &'de Value {
         visitor.visit_borrowed_str(self.text()?)
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.deserialize_str(visitor)
-    }
-
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         visitor.visit_borrowed_bytes(self.text()?.as_bytes())
-    }
-
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.deserialize_bytes(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -91,45 +76,27 @@ impl<'de> Deserializer<'de> for &'de Value {
         }
     }
 
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        visitor.visit_unit()
+    }
+
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
-        if name == sought::ELEMENTS {
+        if name == lookahead::ELEMENTS {
             return self.deserialize_map(visitor);
         }
         visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_seq(Items(self.children()?.iter()))
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _length: usize,
-        visitor: V,
-    ) -> Result<V::Value> {
-        self.deserialize_seq(visitor)
+        visitor.visit_seq(Items(Pairs(self.children()?)))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_map(Children::of(self.children()?))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value> {
-        self.deserialize_map(visitor)
+        visitor.visit_map(Fields::of(self.children()?))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -139,37 +106,13 @@ impl<'de> Deserializer<'de> for &'de Value {
         visitor: V,
     ) -> Result<V::Value> {
         match self.elements() {
-            [] => {
-                let name = crate::xml::read::trim(self.text()?);
-                visitor.visit_enum(name.into_deserializer())
+            [] => visitor.visit_enum(trim(self.text()?).into_deserializer()),
+            variant @ [_] => visitor.visit_enum(MapAccessDeserializer::new(Pairs(variant))),
+            _ => {
+                let found = "several elements";
+                Err(Error::expected(ErrorKind::Type, "one variant", found))
             }
-            [(name, content)] => visitor.visit_enum(Variant { name, content }),
-            _ => Err(Error::expected(
-                ErrorKind::Type,
-                "one variant",
-                "several elements",
-            )),
         }
-    }
-
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.deserialize_str(visitor)
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_unit()
     }
 }
 
@@ -181,89 +124,132 @@ impl<'de> IntoDeserializer<'de, Error> for &'de Value {
     }
 }
 
-struct Children<'de> {
-    elements: &'de [(String, Value)],
-    siblings: Siblings<'de>,
-    current: Option<usize>,
-    /// The child that was read in the place of the current one, for an error's path.
-    sought: Option<&'de str>,
+/// Child elements as a map, none of them a list of namesakes.
+struct Pairs<'de>(&'de [(String, Value)]);
+
+impl<'de> MapAccess<'de> for Pairs<'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        let name = self.0.first().map(|(name, _)| name);
+        name.map(|name| seed.deserialize(BorrowedStrDeserializer::new(name)))
+            .transpose()
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
+        let Some(((name, value), rest)) = self.0.split_first() else {
+            return Err(Error::value_before_name());
+        };
+        self.0 = rest;
+        seed.deserialize(value).map_err(|error| error.inside(name))
+    }
 }
 
-impl<'de> Children<'de> {
+/// The members of a list inside one element: all its children.
+struct Items<'de>(Pairs<'de>);
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        let more = !self.0.0.is_empty();
+        more.then(|| self.0.next_value_seed(seed)).transpose()
+    }
+}
+
+/// Child elements as the fields of a map: a list is a field and its namesakes.
+struct Fields<'de> {
+    elements: &'de [(String, Value)],
+    names: NameIndex<'de>,
+    /// The field whose name has been handed out, but not its value.
+    current: Option<usize>,
+    /// A field that comes again: a lookahead was read in its place.
+    again: Option<usize>,
+    /// Whether an error is about another field than the current one, and has that field's path.
+    error_has_path: bool,
+}
+
+impl<'de> Fields<'de> {
     fn of(elements: &'de [(String, Value)]) -> Self {
-        let mut siblings = Siblings::default();
+        let mut names = NameIndex::default();
         for (name, _) in elements {
-            siblings.push(name);
+            names.push(name);
         }
         Self {
             elements,
-            siblings,
+            names,
             current: None,
-            sought: None,
+            again: None,
+            error_has_path: false,
         }
     }
 
-    fn at(&self, position: Option<usize>) -> Option<(&'de str, &'de Value)> {
-        let (name, value) = self.elements.get(position?)?;
-        Some((name, value))
+    fn value_at(&self, position: usize) -> Option<&'de Value> {
+        self.elements.get(position).map(|(_, value)| value)
     }
 }
 
-impl<'de> MapAccess<'de> for Children<'de> {
+impl<'de> MapAccess<'de> for Fields<'de> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         let elements = self.elements;
         let name = |position: usize| elements.get(position).map(|(name, _)| name.as_str());
-        self.current = self.siblings.next(name);
-        let Some((name, _)) = self.at(self.current) else {
-            return Ok(None);
-        };
-        seed.deserialize(BorrowedStrDeserializer::new(name))
-            .map(Some)
+        let next = || self.names.take_next(name);
+        self.current = self.again.take().or_else(next);
+        let name = self.current.and_then(name);
+        name.map(|name| seed.deserialize(BorrowedStrDeserializer::new(name)))
+            .transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
-        let current = self.current.take();
-        let Some((name, value)) = self.at(current) else {
-            return Err(Error::new(
-                ErrorKind::Custom,
-                "a value was asked for before its name",
-            ));
+        let current = self.current.take().and_then(|position| {
+            let (name, value) = self.elements.get(position)?;
+            Some((position, name, value))
+        });
+        let Some((position, name, value)) = current else {
+            return Err(Error::value_before_name());
         };
-        seed.deserialize(Field {
+        let field = Field {
+            position,
             name,
             value,
-            children: self,
+            siblings: self,
+        };
+        seed.deserialize(field).map_err(|error| {
+            if self.error_has_path {
+                return error;
+            }
+            error.inside(name)
         })
-        .map_err(|error| error.inside(self.sought.unwrap_or(name)))
     }
 }
 
-/// A value among its siblings: as a list, it and all its namesakes.
+/// A value among its siblings.
 struct Field<'a, 'de> {
+    position: usize,
     name: &'de str,
     value: &'de Value,
-    children: &'a mut Children<'de>,
+    siblings: &'a mut Fields<'de>,
 }
 
 impl<'de> Field<'_, 'de> {
-    /// Reads the first sibling called `name` from this one on, without moving past this one.
-    fn seek<V: Visitor<'de>>(self, name: &str, visitor: V) -> Result<V::Value> {
-        self.children.siblings.put_back(self.name);
-        let position = self.children.siblings.first_named(name);
-        let Some((name, value)) = self.children.at(position) else {
+    /// Reads the first sibling called `name` from this one on. This field comes again.
+    fn look_ahead<V: Visitor<'de>>(self, name: &str, visitor: V) -> Result<V::Value> {
+        self.siblings.again = Some(self.position);
+        let rest = self.siblings.elements.get(self.position..);
+        let mut rest = rest.unwrap_or_default().iter();
+        let Some((name, value)) = rest.find(|(found, _)| found == name) else {
             return visitor.visit_none();
         };
-        let read = visitor.visit_some(value);
-        if read.is_err() {
-            self.children.sought = Some(name);
-        }
-        read
+        visitor.visit_some(value).map_err(|error| {
+            self.siblings.error_has_path = true;
+            error.inside(name)
+        })
     }
 }
 
-/// Forwards the named methods to the value alone.
+/// Forwards the named methods, with their arguments before the visitor, to the value alone.
 macro_rules! forward_to_value {
     ($($method:ident($($argument:ident: $type:ty),*))*) => {$(
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value> {
@@ -275,16 +261,15 @@ macro_rules! forward_to_value {
 impl<'de> Deserializer<'de> for Field<'_, 'de> {
     type Error = Error;
 
+    deserialize_alike!();
+
     forward_to_value! {
         deserialize_any() deserialize_bool() deserialize_char() deserialize_str()
         deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64() deserialize_i128()
         deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
-        deserialize_f32() deserialize_f64()
-        deserialize_string() deserialize_bytes() deserialize_byte_buf()
-        deserialize_unit() deserialize_unit_struct(name: &'static str) deserialize_map()
-        deserialize_struct(name: &'static str, fields: &'static [&'static str])
+        deserialize_f32() deserialize_f64() deserialize_bytes() deserialize_unit()
+        deserialize_map()
         deserialize_enum(name: &'static str, variants: &'static [&'static str])
-        deserialize_identifier() deserialize_ignored_any()
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -299,109 +284,39 @@ impl<'de> Deserializer<'de> for Field<'_, 'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
-        if name == sought::ELEMENTS {
-            return self.value.deserialize_map(visitor);
+        if name == lookahead::ELEMENTS {
+            return self.deserialize_map(visitor);
         }
-        if let Some(name) = sought::name(name) {
-            return self.seek(name, visitor);
+        if let Some(name) = lookahead::requested_field(name) {
+            return self.look_ahead(name, visitor);
         }
         visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_seq(Repeated {
+        visitor.visit_seq(Namesakes {
             name: self.name,
             first: Some(self.value),
-            children: self.children,
+            siblings: self.siblings,
         })
     }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _length: usize,
-        visitor: V,
-    ) -> Result<V::Value> {
-        self.deserialize_seq(visitor)
-    }
 }
 
-struct Repeated<'a, 'de> {
+/// The members of a list that repeats its element: `first` and the siblings with the same name.
+struct Namesakes<'a, 'de> {
     name: &'de str,
     first: Option<&'de Value>,
-    children: &'a mut Children<'de>,
+    siblings: &'a mut Fields<'de>,
 }
 
-impl<'de> SeqAccess<'de> for Repeated<'_, 'de> {
+impl<'de> SeqAccess<'de> for Namesakes<'_, 'de> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         let next = self.first.take().or_else(|| {
-            let position = self.children.siblings.next_named(self.name);
-            self.children.at(position).map(|(_, value)| value)
+            let position = self.siblings.names.take_named(self.name)?;
+            self.siblings.value_at(position)
         });
         next.map(|value| seed.deserialize(value)).transpose()
-    }
-}
-
-/// All children as a list, whatever their names.
-struct Items<'de>(std::slice::Iter<'de, (String, Value)>);
-
-impl<'de> SeqAccess<'de> for Items<'de> {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
-        let Some((name, value)) = self.0.next() else {
-            return Ok(None);
-        };
-        seed.deserialize(value)
-            .map(Some)
-            .map_err(|error| error.inside(name))
-    }
-}
-
-struct Variant<'de> {
-    name: &'de str,
-    content: &'de Value,
-}
-
-impl<'de> EnumAccess<'de> for Variant<'de> {
-    type Error = Error;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self)> {
-        let variant = seed.deserialize(BorrowedStrDeserializer::<Error>::new(self.name))?;
-        Ok((variant, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Variant<'de> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<()> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value> {
-        seed.deserialize(self.content)
-            .map_err(|error| error.inside(self.name))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value> {
-        let value = self.content.deserialize_tuple(length, visitor);
-        value.map_err(|error| error.inside(self.name))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value> {
-        let value = self.content.deserialize_map(visitor);
-        value.map_err(|error| error.inside(self.name))
     }
 }

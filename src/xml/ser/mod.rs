@@ -1,41 +1,43 @@
 //! The serializer: strings as CDATA, numbers bare, `None` left out, root `<xml>`.
 
+mod key;
+
 use std::fmt::{self, Write as _};
 
 use serde::ser::{self, Serialize};
 
+use self::key::Key;
 use super::{
     error::{Error, ErrorKind, Quoted, Result},
-    key::Key,
     read::is_name,
 };
 
-/// Writes one document to the end of a string.
+/// Appends one document to a string.
 ///
-/// [`to_string`](super::to_string) is the short way.
+/// [`to_string`](super::to_string) is shorter.
 #[derive(Debug)]
 pub struct Serializer<'a> {
     output: &'a mut String,
-    /// The element to be written.
+    /// The name of the element to write.
     name: &'a str,
-    place: Place,
+    slot: Slot,
 }
 
-/// Where an element stands, which decides how a list or a `None` is written.
+/// Where an element stands. A list or a `None` is written in another way in each slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Slot {
     Root,
     Field,
     Member,
 }
 
 impl<'a> Serializer<'a> {
-    /// A serializer that appends to `output`. What it has written when it fails is no document.
+    /// Makes a serializer that appends to `output`. If it fails, it leaves a part of a document there.
     pub fn new(output: &'a mut String) -> Self {
         Self {
             output,
             name: "xml",
-            place: Place::Root,
+            slot: Slot::Root,
         }
     }
 
@@ -44,7 +46,7 @@ impl<'a> Serializer<'a> {
             return Ok(Self {
                 output,
                 name,
-                place: Place::Field,
+                slot: Slot::Field,
             });
         }
         Err(Error::expected(
@@ -57,7 +59,7 @@ impl<'a> Serializer<'a> {
     fn text(self, text: &str) {
         open(self.output, self.name);
         self.output.push_str("<![CDATA[");
-        // A section cannot hold its own end, so one ends and the next begins between `]]` and `>`.
+        // A section cannot contain `]]>`, so one section ends behind `]]` and another begins with `>`.
         let mut parts = text.split("]]>");
         self.output.push_str(parts.next().unwrap_or_default());
         for part in parts {
@@ -156,8 +158,8 @@ impl<'a> ser::Serializer for Serializer<'a> {
     }
 
     fn serialize_none(self) -> Result<()> {
-        // A field is left out; a list's member holds its place, and a document needs its root.
-        if self.place != Place::Field {
+        // A field is left out. A list's member keeps its position, and a document needs its root.
+        if self.slot != Slot::Field {
             self.empty();
         }
         Ok(())
@@ -202,8 +204,8 @@ impl<'a> ser::Serializer for Serializer<'a> {
     ) -> Result<()> {
         open(self.output, self.name);
         let mut content = Serializer::field(self.output, variant)?;
-        // The child that names the variant must be there, whatever the value.
-        content.place = Place::Member;
+        // The child names the variant, so it is written even for an absent value.
+        content.slot = Slot::Member;
         value
             .serialize(content)
             .map_err(|error| error.inside(variant))?;
@@ -212,7 +214,7 @@ impl<'a> ser::Serializer for Serializer<'a> {
     }
 
     fn serialize_seq(self, _length: Option<usize>) -> Result<List<'a>> {
-        if self.place == Place::Field {
+        if self.slot == Slot::Field {
             return Ok(List {
                 output: self.output,
                 item: self.name,
@@ -275,7 +277,7 @@ impl<'a> ser::Serializer for Serializer<'a> {
 pub struct List<'a> {
     output: &'a mut String,
     item: &'a str,
-    /// The elements around the members that have been opened for the list, innermost first.
+    /// The elements that were opened around the members, innermost first.
     around: [Option<&'a str>; 2],
 }
 
@@ -284,7 +286,7 @@ impl List<'_> {
         let element = Serializer {
             output: self.output,
             name: self.item,
-            place: Place::Member,
+            slot: Slot::Member,
         };
         value
             .serialize(element)

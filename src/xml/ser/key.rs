@@ -1,10 +1,10 @@
-//! What a map's key becomes: an element's name.
+//! Writes a map's key as an element's name.
 
 use serde::ser::{self, Serialize};
 
-use super::error::{Error, ErrorKind, Result};
+use crate::xml::error::{Error, ErrorKind, Result};
 
-/// A map's key, which becomes an element's name: a string, a char or a unit variant.
+/// A serializer of a map's key, which is a string, a char or a unit variant.
 pub(super) struct Key<'a>(pub(super) &'a mut String);
 
 fn no_name<T>(found: &str) -> Result<T> {
