@@ -1,4 +1,4 @@
-//! A wrapper element with `<item>`s as a `Vec`, for `#[serde(with = "xml::items")]`.
+//! Reads and writes a `Vec` as a wrapper element with `<item>`s, for `#[serde(with = "xml::items")]`.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ struct Wrapper<T> {
     item: Vec<T>,
 }
 
-/// Reads the `<item>`s of a wrapper element; an empty wrapper is an empty list.
+/// Reads the `<item>`s of a wrapper element. An empty wrapper is an empty list.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Any element, kept as it came.
+//! [`Value`]: an element of any type.
 
 mod de;
 
@@ -12,10 +12,10 @@ use serde::{
 
 use super::error::Result;
 
-/// An element of which nothing is known: empty, a text, or elements in their order.
+/// An element of any type: empty, a text, or child elements in their order.
 ///
-/// Reading is lossless as far as values go: writing it and reading it again gives an equal `Value`.
-/// Attributes, comments and the difference between a section and bare text are not kept.
+/// A `Value` that is written and read again is equal. Attributes, comments and the difference between a
+/// section and bare text are lost.
 ///
 /// ```
 /// use tower_wechat::xml::{self, Value};
@@ -29,17 +29,17 @@ use super::error::Result;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Value {
-    /// `<a/>` or `<a></a>`, perhaps with white space: less than an empty section.
+    /// `<a/>` or `<a></a>`, perhaps with white space. Unlike an empty section, this is no text.
     #[default]
     Empty,
-    /// A text, its sections, entities and character data put together.
+    /// A text: its sections, entities and character data, joined.
     Text(String),
     /// Child elements with their names, in the document's order, repeated ones included.
     Elements(Vec<(String, Value)>),
 }
 
 impl Value {
-    /// The text, if it is one; `None` for an empty element too.
+    /// The text; `None` for elements and for an empty element.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -47,7 +47,7 @@ impl Value {
         }
     }
 
-    /// The child elements with their names; none if it is empty or a text.
+    /// The child elements with their names; an empty slice for a text or an empty element.
     pub fn elements(&self) -> &[(String, Value)] {
         match self {
             Self::Elements(elements) => elements,
@@ -63,12 +63,12 @@ impl Value {
             .map(|(_, value)| value)
     }
 
-    /// Reads it into a type, with the rules of the format: numbers are trimmed, an empty element is
-    /// `None`, repeated siblings are a list.
+    /// Reads a type from the value, with the rules of the format: numbers are trimmed, an empty element
+    /// is `None`, repeated siblings are a list.
     ///
     /// # Errors
     ///
-    /// As for [`from_str`](super::from_str), without an offset.
+    /// The errors of [`from_str`](super::from_str), without an offset.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T> {
         T::deserialize(self)
     }
@@ -101,7 +101,7 @@ impl Serialize for Value {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        // Only as an option does an empty element differ from an empty section.
+        // An empty element differs from an empty section only as an option.
         deserializer.deserialize_option(ValueVisitor)
     }
 }
