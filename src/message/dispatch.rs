@@ -18,12 +18,12 @@ use super::{
 };
 use crate::xml::{
     Value,
-    sought::{self, Sought},
+    lookahead::{self, Lookahead},
 };
 
 impl<'de> Deserialize<'de> for Message {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(sought::ELEMENTS, MessageVisitor)
+        deserializer.deserialize_newtype_struct(lookahead::ELEMENTS, MessageVisitor)
     }
 }
 
@@ -40,7 +40,7 @@ impl<'de> Visitor<'de> for MessageVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Message, A::Error> {
         let mut msg_type = None;
         if let Some(IgnoredAny) = map.next_key()? {
-            msg_type = map.next_value_seed(Sought::<Text<'de>>::new(sought::MSG_TYPE))?;
+            msg_type = map.next_value_seed(Lookahead::<Text<'de>>::new(lookahead::MSG_TYPE))?;
         }
         read(msg_type.and_then(|Text(name)| Known::named(&name)), map)
     }
@@ -53,7 +53,7 @@ impl<'de> Visitor<'de> for MessageVisitor {
 
 impl<'de> Deserialize<'de> for EventMessage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(sought::ELEMENTS, EventVisitor)
+        deserializer.deserialize_newtype_struct(lookahead::ELEMENTS, EventVisitor)
     }
 }
 
@@ -69,7 +69,8 @@ impl<'de> Visitor<'de> for EventVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EventMessage, A::Error> {
         if let Some(IgnoredAny) = map.next_key()? {
             // Another type's name is an error here, where its place is known.
-            let _ = map.next_value_seed(Sought::<Tag<EventMessage>>::new(sought::MSG_TYPE))?;
+            let _ =
+                map.next_value_seed(Lookahead::<Tag<EventMessage>>::new(lookahead::MSG_TYPE))?;
         }
         match event::read(map)? {
             Ok(event) => Ok(event),

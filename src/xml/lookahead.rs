@@ -18,8 +18,6 @@ use serde::{
 /// Every other format visits a newtype instead.
 pub(crate) const ELEMENTS: &str = "tower_wechat::xml::Elements";
 
-pub(crate) use Lookahead as Sought;
-
 /// Requests of the MsgType and the Event field.
 pub(crate) const MSG_TYPE: &str = "tower_wechat::xml::Lookahead::MsgType";
 pub(crate) const EVENT: &str = "tower_wechat::xml::Lookahead::Event";

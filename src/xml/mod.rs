@@ -121,8 +121,6 @@ mod with;
 
 use std::io;
 
-pub(crate) use self::lookahead as sought;
-
 use serde::{Deserialize, Serialize};
 
 pub use self::{

@@ -106,7 +106,7 @@ use super::{
     common::{Common, Text},
     tag::Tagged,
 };
-use crate::xml::sought::{self, Sought};
+use crate::xml::lookahead::{self, Lookahead};
 
 /// An event (事件推送): something happened around the account.
 ///
@@ -424,7 +424,7 @@ pub(super) fn read<'de, A: MapAccess<'de>>(
 ) -> Result<Result<EventMessage, Unknown>, A::Error> {
     let mut name = None;
     if let Some(IgnoredAny) = map.next_key()? {
-        name = map.next_value_seed(Sought::<Text<'de>>::new(sought::EVENT))?;
+        name = map.next_value_seed(Lookahead::<Text<'de>>::new(lookahead::EVENT))?;
     }
     let Some(known) = name.and_then(|Text(name)| name::find(&name)) else {
         return OtherMessage::read(map).map(unknown);
