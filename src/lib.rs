@@ -169,6 +169,7 @@ pub mod reply;
 pub mod signature;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+mod timestamp;
 pub mod xml;
 
 pub use account::Account;
@@ -177,6 +178,7 @@ pub use handler::{MessageService, message_fn};
 pub use message::Message;
 pub use reply::Reply;
 pub use signature::{Verified, VerifySignatureLayer};
+pub use timestamp::Timestamp;
 
 #[cfg(all(doctest, feature = "simulator"))]
 #[doc = include_str!("../README.md")]

@@ -48,9 +48,9 @@ impl Key {
             account,
             "message",
             id,
-            &*head.from_user_name,
-            &*head.to_user_name,
-            &*head.create_time,
+            head.from_user_name().unwrap_or_default(),
+            head.to_user_name().unwrap_or_default(),
+            head.create_time_text().unwrap_or_default(),
         ])
     }
 }

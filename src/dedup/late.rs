@@ -1,7 +1,6 @@
 //! Replies that no delivery takes along.
 
 use std::{
-    borrow::Cow,
     fmt,
     time::{Duration, SystemTime},
 };
@@ -88,12 +87,12 @@ impl LateReply {
 
     /// Whom it is for: the OpenID of the message's sender. `None` if the message has none.
     pub fn openid(&self) -> Option<String> {
-        self.name(|head| head.from_user_name)
+        self.head()?.from_user_name().map(ToOwned::to_owned)
     }
 
     /// Which account it comes from: the original id, `gh_…`. `None` if the message has none.
     pub fn original_id(&self) -> Option<String> {
-        self.name(|head| head.to_user_name)
+        self.head()?.to_user_name().map(ToOwned::to_owned)
     }
 
     /// Until when the customer-service API takes it: 48 hours after a user's message, 1 minute after a
@@ -114,13 +113,8 @@ impl LateReply {
         self.key
     }
 
-    fn head(&self) -> Option<Head<'_>> {
+    fn head(&self) -> Option<Head> {
         Head::read(self.request.body().as_bytes()).ok()
-    }
-
-    fn name<'a>(&'a self, name: impl FnOnce(Head<'a>) -> Cow<'a, str>) -> Option<String> {
-        let name = name(self.head()?);
-        (!name.is_empty()).then(|| name.into_owned())
     }
 }
 

@@ -240,7 +240,7 @@ impl<St: Store> DedupLayer<St> {
 
 /// What [`DedupLayer::with_answerable`] says is the default.
 fn may_be_answered(request: &Request<Verified>) -> bool {
-    Head::read(request.body().as_bytes()).is_ok_and(|head| head.may_be_answered())
+    Head::read(request.body().as_bytes()).is_ok_and(|head| head.accepts_reply())
 }
 
 impl<S, St> Layer<S> for DedupLayer<St> {

@@ -169,7 +169,9 @@ pub(super) fn decrypt(
 fn check_receiver(platform: &Platform, plaintext: &[u8]) -> Result<(), Error> {
     let is_right = match platform {
         Platform::OfficialAccount | Platform::WeCom => true,
-        Platform::Component => Head::read(plaintext).is_ok_and(|head| head.to_user_name.is_empty()),
+        Platform::Component => {
+            Head::read(plaintext).is_ok_and(|head| head.to_user_name().is_none())
+        }
         // Whatever else a user may have typed: an answer other than 200 counts against the account.
         Platform::Authorizer(original_id) => {
             message::receiver(plaintext).is_some_and(|receiver| receiver == **original_id)

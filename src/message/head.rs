@@ -1,88 +1,201 @@
 use std::{borrow::Cow, fmt};
 
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer as _,
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
-use super::{body::Body, common::Text, event, tag::Tagged};
-use crate::xml;
+use super::{
+    event::{self, EventMessage},
+    json::Body,
+    read::{Named as _, Text},
+};
+use crate::{
+    timestamp::Timestamp,
+    xml::{self, Value},
+};
 
-/// What a push says about itself, whatever its type: who sent what to whom.
+/// The fields that say who sent what to whom, whatever the type of the message.
 ///
-/// A repeated field is an error, so a text that a user typed cannot pass a message off as another.
+/// A field that stands twice is an error, so a text that a user wrote cannot pass a message off as another
+/// one. A field that is absent or empty is `None`.
+///
+/// ```
+/// use tower_wechat::{Timestamp, message::Head};
+///
+/// let head = Head::read(
+///     b"<xml><ToUserName>gh_5d1c0e94a7b3</ToUserName><FromUserName>oUser9ZtRw2</FromUserName>
+///     <CreateTime>1717500123</CreateTime><MsgType>text</MsgType><Content>hi</Content><MsgId>7</MsgId></xml>",
+/// )?;
+/// assert_eq!(head.msg_type(), Some("text"));
+/// assert_eq!(head.from_user_name(), Some("oUser9ZtRw2"));
+/// assert_eq!(head.create_time(), Some(Timestamp::from_secs(1_717_500_123)));
+/// assert_eq!(head.message_id(), Some("7"));
+/// assert!(head.accepts_reply());
+/// # Ok::<(), tower_wechat::xml::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Head {
+    /// The texts of all fields, one after the other: a single allocation.
+    texts: Box<str>,
+    /// Where each field's text ends.
+    ends: [usize; FIELDS],
+}
+
+/// The positions of the fields in a [`Head`].
+const TO_USER_NAME: usize = 0;
+const FROM_USER_NAME: usize = 1;
+const CREATE_TIME: usize = 2;
+const MSG_TYPE: usize = 3;
+const EVENT: usize = 4;
+const MSG_ID: usize = 5;
+const FIELDS: usize = 6;
+
+impl Head {
+    /// Reads the head of a plaintext in XML or, with the feature `json`, in JSON.
+    ///
+    /// # Errors
+    ///
+    /// If the plaintext cannot be read, or a field of the head stands twice or is no text.
+    pub fn read(plaintext: &[u8]) -> xml::Result<Self> {
+        #[cfg(test)]
+        super::parses::count_head();
+        let body = Body::new(plaintext)?;
+        body.read().map(|fields: Fields<'_>| fields.join())
+    }
+
+    /// The MsgType as it came: `event` for events, in any case. The pushes of the open platform (开放平台) and of WeCom suites have
+    /// none.
+    pub fn msg_type(&self) -> Option<&str> {
+        self.text(MSG_TYPE)
+    }
+
+    /// The event's name as it came.
+    pub fn event(&self) -> Option<&str> {
+        self.text(EVENT)
+    }
+
+    /// The sender: a user's OpenID.
+    pub fn from_user_name(&self) -> Option<&str> {
+        self.text(FROM_USER_NAME)
+    }
+
+    /// The receiver: the account's original id (`gh_…`).
+    pub fn to_user_name(&self) -> Option<&str> {
+        self.text(TO_USER_NAME)
+    }
+
+    /// When it was sent. `None` also if the field is not a number.
+    pub fn create_time(&self) -> Option<Timestamp> {
+        let secs = self.create_time_text()?.trim().parse();
+        secs.ok().map(Timestamp::from_secs)
+    }
+
+    /// The CreateTime as it came.
+    pub(crate) fn create_time_text(&self) -> Option<&str> {
+        self.text(CREATE_TIME)
+    }
+
+    /// The id that tells a message from all others of its sender. WeChat's retries repeat it.
+    ///
+    /// Events have none: the MsgID of an event is the id of a job. An id of `0` is none.
+    pub fn message_id(&self) -> Option<&str> {
+        let id = self.text(MSG_ID)?;
+        (self.is_message() && id != "0").then_some(id)
+    }
+
+    /// Whether it is a message from a user: it has a MsgType, and that is not `event`.
+    pub fn is_message(&self) -> bool {
+        self.msg_type().is_some() && !self.is_event()
+    }
+
+    /// Whether it is an event.
+    pub fn is_event(&self) -> bool {
+        self.msg_type().is_some_and(EventMessage::is_named)
+    }
+
+    /// Whether WeChat shows the user a passive reply to it, see
+    /// [`Message::accepts_reply`](super::Message::accepts_reply).
+    pub fn accepts_reply(&self) -> bool {
+        self.is_message() || (self.is_event() && self.event().is_some_and(event::accepts_reply))
+    }
+
+    fn text(&self, field: usize) -> Option<&str> {
+        let end = *self.ends.get(field)?;
+        let start = match field.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        self.texts.get(start..end).filter(|text| !text.is_empty())
+    }
+}
+
+/// Leaves out the names of sender and receiver.
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("msg_type", &self.msg_type())
+            .field("event", &self.event())
+            .field("msg_id", &self.message_id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`Head`] that borrows from the plaintext.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Head<'a> {
+struct Fields<'a> {
     #[serde(borrow, default)]
-    pub(crate) to_user_name: Cow<'a, str>,
+    to_user_name: Cow<'a, str>,
     #[serde(borrow, default)]
-    pub(crate) from_user_name: Cow<'a, str>,
+    from_user_name: Cow<'a, str>,
     #[serde(borrow, default)]
-    pub(crate) create_time: Cow<'a, str>,
+    create_time: Cow<'a, str>,
     #[serde(borrow, default)]
-    pub(crate) msg_type: Cow<'a, str>,
+    msg_type: Cow<'a, str>,
     #[serde(borrow, default)]
-    pub(crate) event: Cow<'a, str>,
-    /// Under both names that the messages' own types know.
+    event: Cow<'a, str>,
+    /// Under both names that the types of messages read.
     #[serde(borrow, default, alias = "MsgID")]
     msg_id: Cow<'a, str>,
 }
 
-impl<'a> Head<'a> {
-    /// Reads it from a body of either format.
-    pub(crate) fn read(plaintext: &'a [u8]) -> xml::Result<Self> {
-        match Body::new(plaintext)?.tree {
-            Some(tree) => Ok(Head::deserialize(&tree)?.into_owned()),
-            None => xml::from_slice(plaintext),
-        }
-    }
-
-    /// Whether a user sent it, rather than that it tells of an event; the pushes of the open platform and of
-    /// suites have no MsgType.
-    pub(crate) fn is_message(&self) -> bool {
-        !self.msg_type.is_empty() && !self.is_event()
-    }
-
-    /// The id that tells a message from all others of its sender. An event has none: its MsgID is a job's. A
-    /// `0` stands for none.
-    pub(crate) fn message_id(&self) -> Option<&str> {
-        let has_id = self.is_message() && !matches!(&*self.msg_id, "" | "0");
-        has_id.then_some(&*self.msg_id)
-    }
-
-    /// Whether WeChat shows the user a passive reply to it.
-    pub(crate) fn may_be_answered(&self) -> bool {
-        self.is_message() || (self.is_event() && event::may_be_answered(&self.event))
-    }
-
-    fn is_event(&self) -> bool {
-        event::EventMessage::is_named(&self.msg_type)
-    }
-
-    fn into_owned<'b>(self) -> Head<'b> {
-        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+impl Fields<'_> {
+    fn join(&self) -> Head {
+        // In the order of the positions.
+        let fields: [&str; FIELDS] = [
+            &self.to_user_name,
+            &self.from_user_name,
+            &self.create_time,
+            &self.msg_type,
+            &self.event,
+            &self.msg_id,
+        ];
+        let mut end = 0;
         Head {
-            to_user_name: owned(self.to_user_name),
-            from_user_name: owned(self.from_user_name),
-            create_time: owned(self.create_time),
-            msg_type: owned(self.msg_type),
-            event: owned(self.event),
-            msg_id: owned(self.msg_id),
+            texts: fields.concat().into(),
+            ends: fields.map(|text| {
+                end += text.len();
+                end
+            }),
         }
     }
 }
 
-/// To whom a push is: its first ToUserName, even where what follows cannot be read.
+/// The receiver: the first ToUserName, even if what follows cannot be read.
 ///
-/// WeChat writes it in front of all that users type, so nothing that they type is it.
+/// WeChat writes it before all fields that a user fills, so a user cannot replace it.
 pub(crate) fn receiver(plaintext: &[u8]) -> Option<String> {
-    if let Some(tree) = Body::new(plaintext).ok()?.tree {
-        return tree.element(RECEIVER)?.as_str().map(ToOwned::to_owned);
+    let body = Body::new(plaintext).ok()?;
+    if let Some(tree) = body.tree() {
+        return tree
+            .element(RECEIVER)
+            .and_then(Value::as_str)
+            .map(ToOwned::to_owned);
     }
     let mut receiver = None;
     let mut deserializer = xml::Deserializer::from_slice(plaintext).ok()?;
-    // An error comes from behind it, or else there is none.
+    // An error is behind the receiver, or there is no receiver.
     let _ = deserializer.deserialize_map(Receiver(&mut receiver));
     receiver
 }
@@ -93,7 +206,7 @@ impl<'de> Visitor<'de> for Receiver<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a push")
+        f.write_str("a message's fields")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {

@@ -1,7 +1,7 @@
-//! What WeChat pushes: one type a message, and [`Message`] for whichever arrives.
+//! Messages and events from WeChat: a type for each, and the enum [`Message`] for all of them.
 //!
-//! The types are plain data with WeChat's names in Rust case. They are read with
-//! [`xml::from_str`], each by itself or through [`Message`]:
+//! The types are plain data with WeChat's names in Rust case. [`xml::from_str`] reads each of them, and
+//! [`Message`]:
 //!
 //! ```
 //! use tower_wechat::{Message, message::VoiceMessage, xml};
@@ -23,8 +23,7 @@
 //! # Ok::<(), xml::Error>(())
 //! ```
 //!
-//! New fields and types may be added, so the structs cannot be written as literals outside this crate.
-//! A test makes one from its `Default`:
+//! The structs are non-exhaustive, because WeChat adds fields. A test makes one from its `Default`:
 //!
 //! ```
 //! use tower_wechat::message::VoiceMessage;
@@ -33,30 +32,30 @@
 //! voice.media_id = "media-1".to_owned();
 //! ```
 //!
-//! An element that may stand once and stands twice is an error: WeChat does not escape what users type,
-//! and a text that closes its own element must not replace another.
+//! A repeated element is an error unless its field is a list. WeChat does not escape what users write, so
+//! a text that closes its own element could replace another field otherwise.
 //!
-//! # Events and the unknown
+//! # Events and unknown types
 //!
-//! Events arrive as [`Message::Event`], see [`event`]. What this crate does not know is not lost: it is an
-//! [`OtherMessage`] with all its fields, which [`OtherMessage::deserialize`] reads into a type of yours. A
-//! field that a known type does not have is left out; the raw body has it.
+//! An event arrives as a [`Message::Event`], see [`event`]. A message or event that this crate does not
+//! know arrives as an [`OtherMessage`] with all its fields; [`OtherMessage::deserialize`] reads them into a
+//! type of your own. Known types skip unknown fields.
 //!
 //! # JSON
 //!
-//! An account can have its pushes in JSON. [`from_slice`] tells the two formats apart, and with the feature
-//! `json` reads both: a number in quotes is a number, a list is a repeated element, and a list of one may
-//! be its member alone.
+//! WeChat sends JSON instead of XML if the account's settings say so. [`from_slice`] tells the two formats
+//! apart, and with the feature `json` reads both. In JSON, a number may be in quotes, a list stands for
+//! repeated elements, and a list of one may be its member alone.
 
-/// Makes a page's sample of the fixture that the tests read.
+/// Makes a sample for the docs from a fixture of the tests.
 macro_rules! sample {
-    ($name:literal) => {
+    ($($name:literal),+) => {
         concat!(
             "```xml\n",
             include_str!(concat!(
                 env!("CARGO_MANIFEST_DIR"),
                 "/tests/it/fixtures/",
-                $name,
+                $($name,)+
                 ".xml"
             )),
             "```"
@@ -64,52 +63,31 @@ macro_rules! sample {
     };
 }
 
-mod body;
-mod common;
-mod dispatch;
 pub mod event;
-mod file;
 mod head;
-mod image;
-#[cfg(feature = "json")]
 mod json;
-#[cfg(not(feature = "json"))]
-#[path = "json_absent.rs"]
-mod json;
-mod link;
-mod location;
-mod mini_program_page;
 mod other;
-mod short_video;
-mod tag;
-mod text;
-mod time;
-mod tree;
-mod video;
-mod voice;
-
-use std::time::SystemTime;
+#[cfg(test)]
+pub(crate) mod parses;
+mod read;
+mod standard;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::body::Body;
-pub(crate) use self::head::{Head, receiver};
+pub(crate) use self::head::receiver;
 pub use self::{
     event::{Event, EventMessage},
-    file::FileMessage,
-    image::ImageMessage,
-    link::LinkMessage,
-    location::LocationMessage,
-    mini_program_page::MiniProgramPageMessage,
+    head::Head,
     other::OtherMessage,
-    short_video::ShortVideoMessage,
-    text::TextMessage,
-    video::VideoMessage,
-    voice::VoiceMessage,
+    standard::{
+        FileMessage, ImageMessage, LinkMessage, LocationMessage, MiniProgramPageMessage,
+        ShortVideoMessage, TextMessage, VideoMessage, VoiceMessage,
+    },
 };
-use crate::xml;
+use self::{json::Body, read::Named as _};
+use crate::{timestamp::Timestamp, xml};
 
-/// Matches the types that have the common fields, and then the rest.
+/// Matches a [`Message`]: one arm for all standard types, and an arm for each of the rest.
 macro_rules! each {
     ($self:ident, $message:ident => $value:expr, { $($rest:tt)* }) => {
         match $self {
@@ -127,41 +105,40 @@ macro_rules! each {
     };
 }
 
-/// Whatever WeChat pushed.
+/// A message or an event from WeChat.
 ///
-/// Which type it is, the body's MsgType says, wherever it stands and whatever its case. The fields are
-/// read in a single pass where it stands as WeChat writes it, behind nothing but ToUserName,
-/// FromUserName and CreateTime.
+/// The MsgType decides the variant, whatever its case and wherever it stands among the fields. Reading takes
+/// a single pass if MsgType stands where WeChat writes it: after ToUserName, FromUserName and CreateTime.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Message {
-    /// A text that the user typed.
+    /// A text.
     Text(TextMessage),
     /// A picture.
     Image(ImageMessage),
     /// A voice message.
     Voice(VoiceMessage),
-    /// A video of the album.
+    /// A video from the album.
     Video(VideoMessage),
     /// A video recorded in the chat.
     ShortVideo(ShortVideoMessage),
     /// A place.
     Location(LocationMessage),
-    /// A shared page.
+    /// A link.
     Link(LinkMessage),
     /// A page of a mini program.
     MiniProgramPage(MiniProgramPageMessage),
     /// A file.
     File(FileMessage),
-    /// Something that happened around the account.
+    /// An event.
     Event(EventMessage),
-    /// Any other push, with all its fields.
+    /// A message that this crate has no type for.
     Other(OtherMessage),
 }
 
 impl Message {
-    /// The account's original id (`gh_…`), to which the message was sent.
+    /// The receiver: the account's original id (`gh_…`).
     pub fn to_user_name(&self) -> Option<&str> {
         each!(self, message => Some(&message.to_user_name), {
             Self::Event(event) => Some(&event.to_user_name),
@@ -169,29 +146,24 @@ impl Message {
         })
     }
 
-    /// The user's OpenID; `None` for pushes that no user caused.
+    /// The sender's OpenID; `None` if WeChat names no sender.
     pub fn from_user_name(&self) -> Option<&str> {
-        let name = each!(self, message => Some(message.from_user_name.as_str()), {
+        let name = each!(self, message => message.from_user_name.as_deref(), {
             Self::Event(event) => event.from_user_name.as_deref(),
             Self::Other(other) => other.from_user_name(),
         });
         name.filter(|name| !name.is_empty())
     }
 
-    /// When the message was sent, in seconds since the Unix epoch.
-    pub fn create_time(&self) -> Option<u64> {
+    /// When the message was sent.
+    pub fn create_time(&self) -> Option<Timestamp> {
         each!(self, message => Some(message.create_time), {
             Self::Event(event) => Some(event.create_time),
             Self::Other(other) => other.create_time(),
         })
     }
 
-    /// [`create_time`](Self::create_time) as a [`SystemTime`].
-    pub fn created_at(&self) -> Option<SystemTime> {
-        time::at(self.create_time()?)
-    }
-
-    /// The message's id, which WeChat's retries repeat; events have none.
+    /// The message's id. WeChat's retries repeat it; events have none.
     pub fn msg_id(&self) -> Option<&str> {
         each!(self, message => message.msg_id.as_deref(), {
             Self::Event(_) => None,
@@ -199,7 +171,7 @@ impl Message {
         })
     }
 
-    /// What happened, if it is an event.
+    /// The event, if it is one.
     pub fn event(&self) -> Option<&Event> {
         match self {
             Self::Event(event) => Some(&event.event),
@@ -207,26 +179,26 @@ impl Message {
         }
     }
 
-    /// The scene of the QR code that a user scanned, see [`Event::scene`].
+    /// The scene of the QR code that the user scanned, see [`Event::scene`].
     pub fn scene(&self) -> Option<&str> {
         self.event()?.scene()
     }
 
-    /// Whether WeChat shows the user a passive reply to it: to messages, and to the events of which
-    /// [`Event::may_be_answered`] says so.
-    pub fn may_be_answered(&self) -> bool {
+    /// Whether WeChat shows the user a passive reply to it. It does for all messages and for some events, see
+    /// [`Event::accepts_reply`].
+    pub fn accepts_reply(&self) -> bool {
         match self {
-            Self::Event(event) => event.event.may_be_answered(),
-            // Without a MsgType it is a push of the open platform or of a suite.
+            Self::Event(event) => event.event.accepts_reply(),
+            // Pushes of the open platform and of WeCom suites have no MsgType and no user.
             Self::Other(other) => other
                 .msg_type()
-                .is_some_and(|name| !name.eq_ignore_ascii_case("event")),
+                .is_some_and(|name| !EventMessage::is_named(name)),
             _ => true,
         }
     }
 }
 
-/// A push of which nothing is known.
+/// An [`OtherMessage`] without fields.
 impl Default for Message {
     fn default() -> Self {
         Self::Other(OtherMessage::default())
@@ -235,7 +207,7 @@ impl Default for Message {
 
 /// Reads a body in either format: JSON if it begins with `{`, XML otherwise.
 ///
-/// The Content-Type is no help, since WeChat's does not depend on the format. Without the feature `json`
+/// The Content-Type does not matter: WeChat's is the same for both formats. Without the feature `json`,
 /// a body in JSON is an error.
 ///
 /// ```
@@ -253,27 +225,12 @@ impl Default for Message {
 ///
 /// # Errors
 ///
-/// If the body is of neither format, or does not hold what `T` needs. An error in JSON has no offset, and
-/// its path begins with `json`.
+/// If the body is neither XML nor JSON, or does not match `T`. An error in JSON has no offset, and its path
+/// begins with `json`.
 pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> xml::Result<T> {
+    #[cfg(test)]
+    parses::count_message();
     Body::new(body)?.read()
-}
-
-/// Makes `created_at` of the types that have a `create_time`.
-macro_rules! created_at {
-    ($($message:ident)*) => {$(
-        impl $message {
-            /// `create_time` as a [`SystemTime`]; `None` if that cannot hold it.
-            pub fn created_at(&self) -> Option<SystemTime> {
-                time::at(self.create_time)
-            }
-        }
-    )*};
-}
-
-created_at! {
-    TextMessage ImageMessage VoiceMessage VideoMessage ShortVideoMessage LocationMessage LinkMessage
-    MiniProgramPageMessage FileMessage EventMessage
 }
 
 #[cfg(test)]

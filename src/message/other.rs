@@ -1,15 +1,19 @@
-use std::time::SystemTime;
-
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{EventMessage, tag::Tagged, time};
-use crate::xml::{self, Value};
+use super::{event::EventMessage, read::Named};
+use crate::{
+    timestamp::Timestamp,
+    xml::{self, Value},
+};
 
-/// A push of a type that this crate does not know, with every field as it came.
+/// A message or event that this crate has no type for, with all its fields as they came.
 ///
-/// An unknown event is [`Event::Other`](super::Event::Other); an unknown message, a push of the open platform or of a suite
-/// (which have an InfoType and no MsgType) and an event without receiver or time is
-/// [`Message::Other`](super::Message::Other).
+/// An unknown event is an [`Event::Other`](super::Event::Other). A [`Message::Other`](super::Message::Other)
+/// is one of these:
+///
+/// - a message with an unknown MsgType,
+/// - a push of the open platform (开放平台) or of a WeCom suite, which has an InfoType and no MsgType,
+/// - an unknown event without ToUserName or CreateTime.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -42,12 +46,12 @@ pub struct OtherMessage {
 }
 
 impl OtherMessage {
-    /// The fields must be elements of which none of the identity's is repeated.
+    /// Takes the fields as elements. The caller has checked that no field of the identity is repeated.
     pub(super) fn new(fields: Value) -> Self {
         Self { fields }
     }
 
-    /// All fields, in the body's order, repeated ones included.
+    /// All fields in the body's order, with repeated ones.
     pub fn fields(&self) -> &Value {
         &self.fields
     }
@@ -56,48 +60,45 @@ impl OtherMessage {
     ///
     /// # Errors
     ///
-    /// If they do not hold what `T` needs.
+    /// If the fields do not match `T`.
     pub fn deserialize<T: DeserializeOwned>(&self) -> xml::Result<T> {
         self.fields.deserialize()
     }
 
-    /// The MsgType: `event` for all events; absent in the open platform's and the suites' pushes.
+    /// The MsgType: `event` for events; `None` for pushes of the open platform and of WeCom suites.
     pub fn msg_type(&self) -> Option<&str> {
         self.text("MsgType")
     }
 
-    /// The Event's name, if it is one.
+    /// The event's name, if it is an event.
     pub fn event(&self) -> Option<&str> {
         self.text("Event")
     }
 
-    /// The InfoType, by which the open platform and the suites name their pushes.
+    /// The InfoType, which names the pushes of the open platform and of WeCom suites.
     pub fn info_type(&self) -> Option<&str> {
         self.text("InfoType")
     }
 
-    /// To whom it was sent.
+    /// The receiver: the account's original id (`gh_…`).
     pub fn to_user_name(&self) -> Option<&str> {
         self.text("ToUserName")
     }
 
-    /// Who caused it; absent in pushes that no user caused.
+    /// The sender's OpenID; `None` if WeChat names no sender.
     pub fn from_user_name(&self) -> Option<&str> {
-        self.text("FromUserName")
+        self.text("FromUserName").filter(|name| !name.is_empty())
     }
 
-    /// When it was sent, in seconds since the Unix epoch.
-    pub fn create_time(&self) -> Option<u64> {
-        self.text("CreateTime")?.trim().parse().ok()
+    /// When it was sent. `None` also if the field is not a number.
+    pub fn create_time(&self) -> Option<Timestamp> {
+        let secs = self.text("CreateTime")?.trim().parse();
+        secs.ok().map(Timestamp::from_secs)
     }
 
-    /// [`create_time`](Self::create_time) as a [`SystemTime`].
-    pub fn created_at(&self) -> Option<SystemTime> {
-        time::at(self.create_time()?)
-    }
-
-    /// The message's id, by either of its names (MsgId, MsgID). What is no message has none: an event's MsgID
-    /// is a job's.
+    /// The message's id, from an element MsgId or MsgID. WeChat's retries repeat it.
+    ///
+    /// Events have none: the MsgID of an event is the id of a job.
     pub fn msg_id(&self) -> Option<&str> {
         self.msg_type()
             .filter(|name| !EventMessage::is_named(name))?;

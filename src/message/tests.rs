@@ -1,6 +1,6 @@
-//! That every type is read in linear time, whatever is repeated in it and wherever its name stands.
+//! Every type is read in linear time, whatever is repeated in it and wherever its name stands.
 
-use super::{Message, event};
+use super::{Head, Message, event, from_slice, parses};
 use crate::xml::tests::check_linear;
 
 const HEAD: &str = "<ToUserName>gh_1</ToUserName><CreateTime>7</CreateTime>";
@@ -92,4 +92,16 @@ fn every_list() {
             )
         });
     }
+}
+
+#[test]
+fn parses_are_counted() {
+    let body = b"<xml><MsgType>text</MsgType></xml>";
+    let before = (parses::heads(), parses::messages());
+    let head = Head::read(body).expect("reads");
+    // An accessor or a clone parses nothing.
+    assert_eq!(head.clone().msg_type(), Some("text"));
+    let _ = from_slice::<Message>(body);
+    let after = (parses::heads(), parses::messages());
+    assert_eq!(after, (before.0 + 1, before.1 + 1));
 }

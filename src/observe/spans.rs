@@ -144,8 +144,10 @@ fn record_head(span: &Span, plaintext: &[u8]) {
     let Ok(head) = Head::read(plaintext) else {
         return;
     };
-    for (field, name) in [("msg_type", &*head.msg_type), ("event", &*head.event)] {
-        if is_name(name) {
+    for (field, name) in [("msg_type", head.msg_type()), ("event", head.event())] {
+        if let Some(name) = name
+            && is_name(name)
+        {
             span.record(field, name);
         }
     }

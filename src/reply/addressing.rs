@@ -51,7 +51,10 @@ impl<'a> Addressing<'a> {
         };
         Ok(Self {
             article_limit,
-            ..Self::new(message.from_user_name, message.to_user_name)
+            ..Self::new(
+                message.from_user_name().unwrap_or_default().to_owned(),
+                message.to_user_name().unwrap_or_default().to_owned(),
+            )
         })
     }
 

@@ -20,12 +20,11 @@ pub(super) struct Parties {
 impl Parties {
     pub(super) fn of(body: &[u8]) -> Self {
         let head = Head::read(body).ok();
-        let (user, account) = head
-            .map(|head| (head.from_user_name, head.to_user_name))
-            .unwrap_or_default();
+        let head = head.as_ref();
+        let owned = |name: Option<&str>| name.unwrap_or_default().to_owned();
         Self {
-            user: user.into_owned(),
-            account: account.into_owned(),
+            user: owned(head.and_then(Head::from_user_name)),
+            account: owned(head.and_then(Head::to_user_name)),
         }
     }
 }

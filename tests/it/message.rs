@@ -3,10 +3,12 @@
 mod bad;
 mod fixtures;
 mod generate;
+mod head;
 mod json;
 mod other;
 mod round_trip;
 mod rules;
+mod timestamp;
 
 use std::fmt::Debug;
 

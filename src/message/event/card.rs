@@ -1,9 +1,12 @@
-//! Cards and coupons (微信卡券): their review, and what users do with them.
+//! Cards and coupons (微信卡券) and gift cards (礼品卡): their review, and what users do with them.
 
 use serde::{Deserialize, Serialize};
 
-use super::flag;
-use crate::xml;
+use super::read::optional_flag;
+use crate::{
+    timestamp::{self, Timestamp},
+    xml,
+};
 
 /// A card passed its review (审核事件推送).
 ///
@@ -84,11 +87,11 @@ pub struct CardPayOrder {
     /// `ORDER_STATUS_ROLLBACK`, `ORDER_STATUS_HAS_RECEIPT` or one that came later.
     pub status: String,
     /// When it was ordered, in seconds since the Unix epoch.
-    #[serde(default, deserialize_with = "xml::optional_number")]
-    pub create_order_time: Option<u64>,
+    #[serde(default, deserialize_with = "timestamp::optional")]
+    pub create_order_time: Option<Timestamp>,
     /// When it was paid, in seconds since the Unix epoch; 0 if it was not.
-    #[serde(default, deserialize_with = "xml::optional_number")]
-    pub pay_finish_time: Option<u64>,
+    #[serde(default, deserialize_with = "timestamp::optional")]
+    pub pay_finish_time: Option<Timestamp>,
     /// How it was paid.
     #[serde(default)]
     pub desc: String,
@@ -130,7 +133,7 @@ pub struct UserGetCard {
     /// The number of the user's card.
     pub user_card_code: String,
     /// Whether a friend gave it.
-    #[serde(default, deserialize_with = "flag::optional")]
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_give_by_friend: Option<bool>,
     /// The giver's OpenID, if a friend gave it.
     pub friend_user_name: Option<String>,
@@ -141,10 +144,10 @@ pub struct UserGetCard {
     /// The number that the card had with the giver.
     pub old_user_card_code: Option<String>,
     /// Whether the user had deleted this member card before.
-    #[serde(default, deserialize_with = "flag::optional")]
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_restore_member_card: Option<bool>,
     /// Whether a friend recommended it.
-    #[serde(default, deserialize_with = "flag::optional")]
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_recommend_by_friend: Option<bool>,
     /// The user's `UnionID`, if the account is part of an open-platform account.
     pub union_id: Option<String>,
@@ -164,12 +167,12 @@ pub struct UserGiftingCard {
     /// The number of the user's card.
     pub user_card_code: String,
     /// Whether the gift was not taken, and has come back.
-    #[serde(default, deserialize_with = "flag::optional")]
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_return_back: Option<bool>,
     /// The OpenID of the friend it is for.
     pub friend_user_name: Option<String>,
     /// Whether it was sent into a group.
-    #[serde(default, deserialize_with = "flag::optional")]
+    #[serde(default, deserialize_with = "optional_flag")]
     pub is_chat_room: Option<bool>,
 }
 
@@ -306,4 +309,61 @@ pub struct SubmitMemberCardUserInfo {
     pub card_id: String,
     /// The number of the user's card.
     pub user_card_code: String,
+}
+
+/// A gift card was bought (用户购买礼品卡付款成功).
+///
+/// WeChat sends it when a user has paid for one.
+///
+#[doc = sample!("event/giftcard_pay_done")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct GiftCardPayDone {
+    /// The id of the gift card's page.
+    #[serde(default)]
+    pub page_id: String,
+    /// The order's id.
+    pub order_id: String,
+}
+
+/// A gift card was given away (用户购买后赠送).
+///
+/// WeChat sends it when a user sends one to a friend or into a group.
+///
+#[doc = sample!("event/giftcard_send_to_friend")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct GiftCardSendToFriend {
+    /// The id of the gift card's page.
+    #[serde(default)]
+    pub page_id: String,
+    /// The order's id.
+    pub order_id: String,
+    /// Whether it was sent into a group.
+    #[serde(default, deserialize_with = "optional_flag")]
+    pub is_chat_room: Option<bool>,
+    /// Whether it was not taken, and has come back.
+    #[serde(default, deserialize_with = "optional_flag")]
+    pub is_return_back: Option<bool>,
+}
+
+/// A gift card was taken (用户领取礼品卡成功).
+///
+/// WeChat sends it when a friend of the buyer takes one.
+///
+#[doc = sample!("event/giftcard_user_accept")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct GiftCardUserAccept {
+    /// The id of the gift card's page.
+    #[serde(default)]
+    pub page_id: String,
+    /// The order's id.
+    pub order_id: String,
+    /// Whether it was sent into a group.
+    #[serde(default, deserialize_with = "optional_flag")]
+    pub is_chat_room: Option<bool>,
 }

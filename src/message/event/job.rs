@@ -1,8 +1,8 @@
-//! What became of what the account sent or published.
+//! Results of template messages, mass sending and publishing.
 
 use serde::{Deserialize, Serialize};
 
-use super::flag;
+use super::read::optional_flag;
 use crate::xml;
 
 /// A template message was delivered, or was not (模版消息发送任务完成).
@@ -86,13 +86,13 @@ pub struct CopyrightCheck {
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub original_article_type: Option<i64>,
     /// Whether it may be reprinted.
-    #[serde(default, deserialize_with = "flag::optional")]
+    #[serde(default, deserialize_with = "optional_flag")]
     pub can_reprint: Option<bool>,
     /// Whether the original's content has to stand in for it.
-    #[serde(default, deserialize_with = "flag::optional")]
+    #[serde(default, deserialize_with = "optional_flag")]
     pub need_replace_content: Option<bool>,
     /// Whether the source has to be shown.
-    #[serde(default, deserialize_with = "flag::optional")]
+    #[serde(default, deserialize_with = "optional_flag")]
     pub need_show_reprint_source: Option<bool>,
 }
 

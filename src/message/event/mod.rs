@@ -1,7 +1,7 @@
-//! Events: what happens around the account, by family.
+//! Events: things that happen to the account, by family.
 //!
-//! An event arrives as an [`EventMessage`]; what it tells beside the common fields is its [`Event`], a
-//! variant for each event that WeChat documents and [`Event::Other`] for the rest:
+//! An event arrives as an [`EventMessage`]. Its own fields are an [`Event`], which has a variant for each event
+//! that WeChat documents, and [`Event::Other`] for the rest:
 //!
 //! ```
 //! use tower_wechat::{Message, Reply, message::Event};
@@ -26,108 +26,91 @@
 //! # answer(&Message::default());
 //! ```
 //!
-//! A field is an `Option` where WeChat leaves it out at times. What WeChat extends at will, such as a
-//! status, is a text or a number, never an enum that a new value would break. An id is a text, though
-//! most are numbers.
+//! A field is an `Option` if WeChat sometimes leaves it out. A value that WeChat may extend, such as a status, is
+//! a text or a number: a new value would break an enum. An id is a text, though most ids are numbers.
 
-mod accreditation;
+mod audit;
 mod card;
-mod compliance;
 mod customer_service;
-mod flag;
-mod gift_card;
-mod guide;
-mod invoice;
 mod job;
-mod location;
 mod menu;
-mod mini_program;
-mod name;
 mod order;
 mod product;
-mod shake;
+mod read;
 mod store;
-mod subscribe;
 mod subscription;
 mod user;
-mod wifi;
 
-use serde::{
-    Serialize, Serializer,
-    de::{self, IgnoredAny, MapAccess},
-};
+use serde::{Serialize, Serializer, de::MapAccess};
 
+use self::read::Common;
+pub(super) use self::read::{Unknown, read};
 pub use self::{
-    accreditation::{Accreditation, AccreditationFailure},
+    audit::{
+        Accreditation, AccreditationFailure, AppealMaterial, AppealReason, IllegalMaterial,
+        MediaCheckDetail, MediaCheckResult, PrivacyApplyResult, WeappAuditDelay, WeappAuditFail,
+        WeappAuditSuccess, WxaAppealRecord, WxaCategoryAudit, WxaIllegalRecord, WxaMediaCheck,
+        WxaNicknameAudit, WxaPrivacyApply,
+    },
     card::{
         CardMerchantCheckResult, CardNotPassCheck, CardPassCheck, CardPayOrder, CardSkuRemind,
-        SubmitMemberCardUserInfo, UpdateMemberCard, UserConsumeCard, UserDelCard,
-        UserEnterSessionFromCard, UserGetCard, UserGiftingCard, UserPayFromPayCell, UserViewCard,
+        GiftCardPayDone, GiftCardSendToFriend, GiftCardUserAccept, SubmitMemberCardUserInfo,
+        UpdateMemberCard, UserConsumeCard, UserDelCard, UserEnterSessionFromCard, UserGetCard,
+        UserGiftingCard, UserPayFromPayCell, UserViewCard,
     },
-    compliance::{
-        AppealMaterial, AppealReason, IllegalMaterial, PrivacyApplyResult, WxaAppealRecord,
-        WxaCategoryAudit, WxaIllegalRecord, WxaNicknameAudit, WxaPrivacyApply,
+    customer_service::{
+        GuideQrcodeScan, GuideScanEvent, KfSession, KfSwitchSession, UserEnterTempsession,
     },
-    customer_service::{KfSession, KfSwitchSession},
-    gift_card::{GiftCardPayDone, GiftCardSendToFriend, GiftCardUserAccept},
-    guide::{GuideQrcodeScan, GuideScanEvent},
-    invoice::{CloudInvoiceResult, UpdateInvoiceStatus, UserAuthorizeInvoice},
     job::{
         ArticleDetail, ArticleUrl, ArticleUrlResult, CopyrightCheck, CopyrightCheckResult,
         MassSendJobFinish, PublishEventInfo, PublishJobFinish, PublishedArticle,
         TemplateSendJobFinish,
     },
-    location::Location,
     menu::{
         Click, LocationSelect, Picture, ScanCode, ScanCodeInfo, SendLocationInfo, SendPics,
         SendPicsInfo, View, ViewMiniProgram,
     },
-    mini_program::{
-        MediaCheckDetail, MediaCheckResult, UserEnterTempsession, WeappAuditDelay, WeappAuditFail,
-        WeappAuditSuccess, WxaMediaCheck,
+    order::{
+        AddExpressPath, CloudInvoiceResult, ExpressAction, MerchantOrder, UpdateInvoiceStatus,
+        UserAuthorizeInvoice, XpayGoods, XpayGoodsDeliverNotify, XpayPayment,
     },
-    order::{AddExpressPath, ExpressAction, XpayGoods, XpayGoodsDeliverNotify, XpayPayment},
     product::{
         UserScanProduct, UserScanProductAsync, UserScanProductEnterSession,
         UserScanProductVerifyAction,
     },
-    shake::{AroundBeacons, Beacon, ShakearoundUserShake},
-    store::{AddStoreAuditInfo, CreateMapPoiAuditInfo, MerchantOrder, PoiCheckNotify, StoreAudit},
-    subscribe::{Enter, Scan, Subscribe, Unsubscribe},
+    store::{
+        AddStoreAuditInfo, AroundBeacons, Beacon, CreateMapPoiAuditInfo, PoiCheckNotify,
+        ShakearoundUserShake, StoreAudit, WifiConnected,
+    },
     subscription::{
         SubscribeMsgChange, SubscribeMsgChoice, SubscribeMsgPopup, SubscribeMsgResult,
         SubscribeMsgSent, SubscribeMsgSetting,
     },
-    user::{UserAuthorization, UserInfoModified},
-    wifi::WifiConnected,
+    user::{Enter, Location, Scan, Subscribe, Unsubscribe, UserAuthorization, UserInfoModified},
 };
-use super::{
-    OtherMessage,
-    common::{Common, Text},
-    tag::Tagged,
-};
-use crate::xml::lookahead::{self, Lookahead};
+use super::{other::OtherMessage, read::Named};
+use crate::timestamp::Timestamp;
 
-/// An event (事件推送): something happened around the account.
+/// An event (事件推送).
 ///
-/// WeChat sends it for what users do beside writing (following, scanning, tapping the menu) and for
-/// what becomes of the account's own doings. It has no message id: WeChat's retries of an event are
-/// told by the whole body.
+/// WeChat sends events for what users do besides writing: they follow the account, scan a code or tap
+/// the menu. It also sends them for results of the account's own jobs. An event has no message id, so
+/// deduplication recognizes a retry by the whole body.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct EventMessage {
-    /// The account's original id, `gh_…`.
+    /// The account's original id (`gh_…`).
     pub to_user_name: String,
-    /// The OpenID of the user whom the event is about; `None` where WeChat names nobody.
+    /// The OpenID of the user that the event is about; `None` if WeChat names no user.
     pub from_user_name: Option<String>,
-    /// When it happened, in seconds since the Unix epoch.
-    pub create_time: u64,
-    /// What happened.
+    /// When the event happened.
+    pub create_time: Timestamp,
+    /// The event with its own fields.
     pub event: Event,
 }
 
-impl Tagged for EventMessage {
-    const NAMES: &'static [&'static str] = &["event"];
+impl Named for EventMessage {
+    const NAME: &'static str = "event";
 }
 
 impl Serialize for EventMessage {
@@ -136,8 +119,9 @@ impl Serialize for EventMessage {
         #[serde(rename_all = "PascalCase")]
         struct Document<'a> {
             to_user_name: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
             from_user_name: Option<&'a str>,
-            create_time: u64,
+            create_time: Timestamp,
             msg_type: &'a str,
             event: &'a str,
             #[serde(flatten)]
@@ -151,7 +135,7 @@ impl Serialize for EventMessage {
             to_user_name: &self.to_user_name,
             from_user_name: self.from_user_name.as_deref(),
             create_time: self.create_time,
-            msg_type: "event",
+            msg_type: Self::NAME,
             event: self.event.name(),
             fields: Fields(&self.event),
         };
@@ -159,13 +143,13 @@ impl Serialize for EventMessage {
     }
 }
 
-/// The events: a variant, the type of its fields, and the names it is read under, of which the first is
-/// the one it is written under.
+/// Declares the events: the variant, the type of its fields, and its names. An event is written under its first
+/// name and read under all of them.
 macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident($fields:ident): $name:literal $(, $older:literal)*,)*) => {
-        /// What happened, see the [module](self).
+        /// An event with its own fields, see the [module](self).
         ///
-        /// Names match whatever their case.
+        /// The case of its name does not matter.
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         pub enum Event {
@@ -173,12 +157,12 @@ macro_rules! events {
             ///
             #[doc = concat!("Event: `", $name, "`" $(, " or `", $older, "`")*, ".")]
             $variant($fields),)*
-            /// Any other event, with all fields of its body, the common ones too.
+            /// Any other event, with all fields of its body, including the common ones.
             Other(OtherMessage),
         }
 
         impl Event {
-            /// The name that WeChat gives the event; an unknown one's as it came.
+            /// WeChat's name of the event. An unknown event has its name as it came.
             pub fn name(&self) -> &str {
                 match self {
                     $(Self::$variant(_) => $name,)*
@@ -221,15 +205,15 @@ macro_rules! events {
 }
 
 events! {
-    /// A user follows the account.
+    /// A user followed the account.
     Subscribe(Subscribe): "subscribe",
-    /// A user no longer follows the account.
+    /// A user unfollowed the account.
     Unsubscribe(Unsubscribe): "unsubscribe",
     /// A follower scanned one of the account's QR codes.
     Scan(Scan): "SCAN",
-    /// A user opened the chat, in the early days.
+    /// A user opened the chat. WeChat no longer documents this event.
     Enter(Enter): "ENTER",
-    /// Where a user is.
+    /// A user's position.
     Location(Location): "LOCATION",
     /// A user tapped a menu button.
     Click(Click): "CLICK",
@@ -239,59 +223,59 @@ events! {
     ViewMiniProgram(ViewMiniProgram): "view_miniprogram",
     /// A user scanned a code with a menu button.
     ScanCodePush(ScanCode): "scancode_push",
-    /// A user scanned a code with a menu button, and waits for the answer.
+    /// A user scanned a code with a menu button and waits for the account's reply.
     ScanCodeWaitMsg(ScanCode): "scancode_waitmsg",
-    /// A user takes pictures with a menu button.
+    /// A user took pictures with a menu button.
     PicSysPhoto(SendPics): "pic_sysphoto",
-    /// A user takes or chooses pictures with a menu button.
+    /// A user took or chose pictures with a menu button.
     PicPhotoOrAlbum(SendPics): "pic_photo_or_album",
-    /// A user chooses pictures with a menu button.
+    /// A user chose pictures with a menu button.
     PicWeixin(SendPics): "pic_weixin",
     /// A user chose a place with a menu button.
     LocationSelect(LocationSelect): "location_select",
-    /// A template message was delivered, or was not.
+    /// Delivery of a template message succeeded or failed.
     TemplateSendJobFinish(TemplateSendJobFinish): "TEMPLATESENDJOBFINISH",
-    /// A mass-send job has ended.
+    /// A mass-send job ended.
     MassSendJobFinish(MassSendJobFinish): "MASSSENDJOBFINISH",
-    /// A publishing job has ended.
+    /// A publishing job ended.
     PublishJobFinish(PublishJobFinish): "PUBLISHJOBFINISH", "FREEPUBLISHJOBFINISH",
-    /// A user answered which subscription messages to get.
+    /// A user chose which subscription messages to allow.
     SubscribeMsgPopup(SubscribeMsgPopup): "subscribe_msg_popup_event",
-    /// A user changed which subscription messages to get.
+    /// A user changed which subscription messages to allow.
     SubscribeMsgChange(SubscribeMsgChange): "subscribe_msg_change_event",
-    /// A subscription message was delivered, or was not.
+    /// Delivery of a subscription message succeeded or failed.
     SubscribeMsgSent(SubscribeMsgSent): "subscribe_msg_sent_event",
-    /// The account's qualification was verified.
+    /// WeChat verified the account's qualification.
     QualificationVerifySuccess(Accreditation): "qualification_verify_success",
-    /// The account's qualification was not verified.
+    /// WeChat rejected the account's qualification.
     QualificationVerifyFail(AccreditationFailure): "qualification_verify_fail",
-    /// The account's name was verified.
+    /// WeChat verified the account's name.
     NamingVerifySuccess(Accreditation): "naming_verify_success",
-    /// The account's name was not verified.
+    /// WeChat rejected the account's name.
     NamingVerifyFail(AccreditationFailure): "naming_verify_fail",
-    /// The yearly renewal is due.
+    /// The yearly renewal of the accreditation is due.
     AnnualRenew(Accreditation): "annual_renew",
-    /// The accreditation has expired.
+    /// The accreditation expired.
     VerifyExpired(Accreditation): "verify_expired",
-    /// An agent took a session.
+    /// A customer-service agent took a user's session.
     KfCreateSession(KfSession): "kf_create_session",
-    /// A session was closed.
+    /// A customer-service agent closed a user's session.
     KfCloseSession(KfSession): "kf_close_session",
-    /// A session was handed to another agent.
+    /// A customer-service agent handed a user's session to another agent.
     KfSwitchSession(KfSwitchSession): "kf_switch_session",
     /// A card passed its review.
     CardPassCheck(CardPassCheck): "card_pass_check",
-    /// A card did not pass its review.
+    /// A card failed its review.
     CardNotPassCheck(CardNotPassCheck): "card_not_pass_check",
-    /// A merchant was reviewed.
+    /// WeChat accepted or rejected a merchant.
     CardMerchantCheckResult(CardMerchantCheckResult): "card_merchant_check_result",
-    /// A card is running out.
+    /// A card is nearly out of stock.
     CardSkuRemind(CardSkuRemind): "card_sku_remind",
-    /// An order of coupon credits has moved.
+    /// The account's coupon credits changed.
     CardPayOrder(CardPayOrder): "card_pay_order",
     /// A user took a card.
     UserGetCard(UserGetCard): "user_get_card",
-    /// A user gives a card away.
+    /// A user gave a card away.
     UserGiftingCard(UserGiftingCard): "user_gifting_card",
     /// A user deleted a card.
     UserDelCard(UserDelCard): "user_del_card",
@@ -299,87 +283,87 @@ events! {
     UserConsumeCard(UserConsumeCard): "user_consume_card",
     /// A user paid with a card.
     UserPayFromPayCell(UserPayFromPayCell): "user_pay_from_pay_cell",
-    /// A user looked at a member card.
+    /// A user opened a member card.
     UserViewCard(UserViewCard): "user_view_card",
-    /// A user came to the chat from a card.
+    /// A user went from a card to the chat.
     UserEnterSessionFromCard(UserEnterSessionFromCard): "user_enter_session_from_card",
-    /// A member card's content changed.
+    /// A member card's bonus or balance changed.
     UpdateMemberCard(UpdateMemberCard): "update_member_card",
-    /// A member card was activated.
+    /// A user activated a member card.
     SubmitMemberCardUserInfo(SubmitMemberCardUserInfo): "submit_membercard_user_info",
-    /// A gift card was bought.
+    /// A user paid for a gift card.
     GiftCardPayDone(GiftCardPayDone): "giftcard_pay_done",
-    /// A gift card was given away.
+    /// A user gave a gift card away.
     GiftCardSendToFriend(GiftCardSendToFriend): "giftcard_send_to_friend",
-    /// A gift card was taken.
+    /// A user accepted a gift card.
     GiftCardUserAccept(GiftCardUserAccept): "giftcard_user_accept",
-    /// A user asks for an invoice.
+    /// A user asked for an invoice.
     UserAuthorizeInvoice(UserAuthorizeInvoice): "user_authorize_invoice",
-    /// An invoice was used.
+    /// The status of an invoice changed.
     UpdateInvoiceStatus(UpdateInvoiceStatus): "update_invoice_status",
-    /// An invoice was made, or was not.
+    /// Issuing an invoice succeeded or failed.
     CloudInvoiceResult(CloudInvoiceResult): "cloud_invoice_invoiceresult_event",
-    /// An order of a WeChat store was paid.
+    /// A user paid for an order in a WeChat store (微信小店).
     MerchantOrder(MerchantOrder): "merchant_order",
-    /// A store was reviewed.
+    /// WeChat accepted or rejected a store.
     PoiCheckNotify(PoiCheckNotify): "poi_check_notify",
-    /// A store of a mini program was reviewed.
+    /// WeChat accepted or rejected a store of a mini program.
     AddStoreAuditInfo(AddStoreAuditInfo): "add_store_audit_info",
-    /// A change of a store was reviewed.
+    /// WeChat accepted or rejected a change of a store.
     ModifyStoreAuditInfo(StoreAudit): "modify_store_audit_info",
-    /// A merchant of a mini program was reviewed.
+    /// WeChat accepted or rejected a merchant of a mini program.
     ApplyMerchantAuditInfo(StoreAudit): "apply_merchant_audit_info",
-    /// A place on the map was reviewed.
+    /// WeChat accepted or rejected a place on the map.
     CreateMapPoiAuditInfo(CreateMapPoiAuditInfo): "create_map_poi_audit_info",
-    /// A user connected to the account's Wi-Fi.
+    /// A user connected to a store's Wi-Fi.
     WifiConnected(WifiConnected): "WifiConnected",
     /// A user shook the phone near a beacon.
     ShakearoundUserShake(ShakearoundUserShake): "ShakearoundUserShake",
     /// A user scanned a product.
     UserScanProduct(UserScanProduct): "user_scan_product",
-    /// A user came to the chat from a product.
+    /// A user went from a product to the chat.
     UserScanProductEnterSession(UserScanProductEnterSession): "user_scan_product_enter_session",
-    /// A user looks at a product.
+    /// The region of a user who scanned a product.
     UserScanProductAsync(UserScanProductAsync): "user_scan_product_async",
-    /// A product was reviewed.
+    /// WeChat accepted or rejected a product.
     UserScanProductVerifyAction(UserScanProductVerifyAction): "user_scan_product_verify_action",
     /// A user scanned a guide's QR code.
     GuideQrcodeScan(GuideQrcodeScan): "guide_qrcode_scan_event",
-    /// A user changed what an app knows.
+    /// A user changed data that an app was authorized to read.
     UserInfoModified(UserInfoModified): "user_info_modified",
-    /// A user took back what an app may know.
+    /// A user withdrew an app's authorization.
     UserAuthorizationRevoke(UserAuthorization): "user_authorization_revoke",
     /// A user closed the WeChat account.
     UserAuthorizationCancellation(UserAuthorization): "user_authorization_cancellation",
     /// A user opened a mini program's customer service.
     UserEnterTempsession(UserEnterTempsession): "user_enter_tempsession",
-    /// A picture or sound was checked.
+    /// The check of a picture or sound ended.
     WxaMediaCheck(WxaMediaCheck): "wxa_media_check",
     /// A mini program passed its audit.
     WeappAuditSuccess(WeappAuditSuccess): "weapp_audit_success",
-    /// A mini program did not pass its audit.
+    /// A mini program failed its audit.
     WeappAuditFail(WeappAuditFail): "weapp_audit_fail",
-    /// A mini program's audit takes longer.
+    /// A mini program's audit takes longer than usual.
     WeappAuditDelay(WeappAuditDelay): "weapp_audit_delay",
-    /// A mini program's name was reviewed.
+    /// WeChat accepted or rejected a mini program's name.
     WxaNicknameAudit(WxaNicknameAudit): "wxa_nickname_audit",
-    /// A mini program's category was reviewed.
+    /// WeChat accepted or rejected a mini program's category.
     WxaCategoryAudit(WxaCategoryAudit): "wxa_category_audit",
-    /// A mini program's use of an interface was reviewed.
+    /// WeChat accepted or rejected a mini program's use of a privacy-related API.
     WxaPrivacyApply(WxaPrivacyApply): "wxa_privacy_apply",
-    /// A mini program broke the rules.
+    /// A mini program violated the rules.
     WxaIllegalRecord(WxaIllegalRecord): "wxa_illegal_record",
-    /// An appeal was made or decided.
+    /// A mini program appealed against a record, or the appeal was decided.
     WxaAppealRecord(WxaAppealRecord): "wxa_appeal_record",
     /// A parcel moved.
     AddExpressPath(AddExpressPath): "add_express_path",
-    /// Virtual goods were paid for.
+    /// A user paid for virtual goods.
     XpayGoodsDeliverNotify(XpayGoodsDeliverNotify): "xpay_goods_deliver_notify",
 }
 
 impl Event {
-    /// The scene of the QR code that a user scanned, whether that made the user follow the account
-    /// ([`Subscribe`]) or not ([`Scan`]).
+    /// The scene of the QR code that the user scanned, as a new follower ([`Subscribe`]) or as a follower
+    /// ([`Scan`]).
     pub fn scene(&self) -> Option<&str> {
         match self {
             Self::Subscribe(subscribe) => subscribe.scene(),
@@ -391,78 +375,25 @@ impl Event {
     /// Whether WeChat shows the user a passive reply to it: to `subscribe`, `SCAN`, `CLICK` and
     /// `scancode_waitmsg`.
     ///
-    /// WeChat's documents say that some events may be answered and some may not, without saying which;
-    /// these are the ones where a user waits for something to happen in the chat.
-    pub fn may_be_answered(&self) -> bool {
-        may_be_answered(self.name())
+    /// WeChat's documents say that some events accept a reply, and do not list them. After these four, a user
+    /// waits for something to happen in the chat.
+    pub fn accepts_reply(&self) -> bool {
+        accepts_reply(self.name())
     }
 }
 
-/// [`Event::may_be_answered`] by the event's name.
-pub(crate) fn may_be_answered(name: &str) -> bool {
+/// [`Event::accepts_reply`] by the event's name.
+pub(super) fn accepts_reply(name: &str) -> bool {
     ["subscribe", "SCAN", "CLICK", "scancode_waitmsg"]
         .iter()
-        .any(|answerable| answerable.eq_ignore_ascii_case(name))
+        .any(|accepting| accepting.eq_ignore_ascii_case(name))
 }
 
-/// An event of which nothing is known.
+/// An [`Event::Other`] without fields.
 impl Default for Event {
     fn default() -> Self {
         Self::Other(OtherMessage::default())
     }
-}
-
-/// An unknown event that lacks a common field, so that there can be no [`EventMessage`].
-pub(super) struct Unknown {
-    pub(super) missing: &'static str,
-    pub(super) fields: OtherMessage,
-}
-
-/// Reads an event.
-pub(super) fn read<'de, A: MapAccess<'de>>(
-    mut map: A,
-) -> Result<Result<EventMessage, Unknown>, A::Error> {
-    let mut name = None;
-    if let Some(IgnoredAny) = map.next_key()? {
-        name = map.next_value_seed(Lookahead::<Text<'de>>::new(lookahead::EVENT))?;
-    }
-    let Some(known) = name.and_then(|Text(name)| name::find(&name)) else {
-        return OtherMessage::read(map).map(unknown);
-    };
-    let mut common = Common::default();
-    let event = known.read(&mut common, map)?;
-    let Some(to_user_name) = common.to_user_name else {
-        return Err(de::Error::missing_field("ToUserName"));
-    };
-    let Some(create_time) = common.create_time else {
-        return Err(de::Error::missing_field("CreateTime"));
-    };
-    Ok(Ok(EventMessage {
-        to_user_name,
-        from_user_name: common.from_user_name.filter(|name| !name.is_empty()),
-        create_time,
-        event,
-    }))
-}
-
-fn unknown(fields: OtherMessage) -> Result<EventMessage, Unknown> {
-    let Some(to_user_name) = fields.to_user_name() else {
-        let missing = "ToUserName";
-        return Err(Unknown { missing, fields });
-    };
-    let Some(create_time) = fields.create_time() else {
-        let missing = "CreateTime";
-        return Err(Unknown { missing, fields });
-    };
-    Ok(EventMessage {
-        to_user_name: to_user_name.to_owned(),
-        from_user_name: fields
-            .from_user_name()
-            .filter(|name| !name.is_empty())
-            .map(ToOwned::to_owned),
-        create_time,
-        event: Event::Other(fields),
-    })
 }
 
 /// The names of all known events.

@@ -1,30 +1,11 @@
-//! Stores, merchants and points of interest.
+//! Stores and what happens in them: reviews, Wi-Fi, beacons (摇一摇周边).
 
 use serde::{Deserialize, Serialize};
 
-use crate::xml;
-
-/// An order of a WeChat store was paid (订单付款通知).
-///
-/// WeChat sends it when a user has paid in the account's store.
-///
-#[doc = sample!("event/merchant_order")]
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-#[non_exhaustive]
-pub struct MerchantOrder {
-    /// The order's id.
-    pub order_id: String,
-    /// How it stands, as a code.
-    #[serde(default, deserialize_with = "xml::optional_number")]
-    pub order_status: Option<i64>,
-    /// The product's id.
-    #[serde(default)]
-    pub product_id: String,
-    /// The variant: `property:value` pairs with semicolons between them.
-    #[serde(default)]
-    pub sku_info: String,
-}
+use crate::{
+    timestamp::{self, Timestamp},
+    xml,
+};
 
 /// A store was reviewed (门店审核事件推送).
 ///
@@ -112,4 +93,71 @@ pub struct CreateMapPoiAuditInfo {
     pub longitude: Option<f64>,
     /// The reviewer's note.
     pub sh_remark: Option<String>,
+}
+
+/// A user connected to the account's Wi-Fi (Wi-Fi连网成功事件).
+///
+/// WeChat sends it when a user is online through a shop's network.
+///
+#[doc = sample!("event/wificonnected")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct WifiConnected {
+    /// When that was, in seconds since the Unix epoch.
+    pub connect_time: Timestamp,
+    /// How long it lasts, in seconds since the Unix epoch; 0 if it does not end.
+    #[serde(default, deserialize_with = "timestamp::optional")]
+    pub expire_time: Option<Timestamp>,
+    /// The vendor's id.
+    #[serde(default)]
+    pub vendor_id: String,
+    /// The shop's id; `PlaceId` in older pushes.
+    #[serde(alias = "PlaceId")]
+    pub shop_id: Option<String>,
+    /// The network device's id.
+    #[serde(default)]
+    pub device_no: String,
+}
+
+/// A user shook the phone near a beacon (摇一摇事件通知).
+///
+/// WeChat sends it when a user opens the account's page that shaking found.
+///
+#[doc = sample!("event/shakearoundusershake")]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct ShakearoundUserShake {
+    /// The beacon whose page was opened.
+    pub chosen_beacon: Beacon,
+    /// The others nearby.
+    #[serde(default)]
+    pub around_beacons: AroundBeacons,
+}
+
+/// The beacons around a user.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct AroundBeacons {
+    /// The beacons.
+    #[serde(default)]
+    pub around_beacon: Vec<Beacon>,
+}
+
+/// A beacon.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct Beacon {
+    /// The UUID that the account's beacons share.
+    pub uuid: String,
+    /// The beacon's number, its upper half.
+    pub major: u64,
+    /// The beacon's number, its lower half.
+    pub minor: u64,
+    /// How far it is, in metres.
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub distance: Option<f64>,
 }

@@ -11,11 +11,11 @@ fn every_name_is_found_once() {
     assert_eq!(lower.len(), Known::NAMES.len(), "a name for two events");
     for (name, known) in Known::NAMES {
         for name in [name.to_lowercase(), name.to_uppercase()] {
-            let found = name::find(&name).map(|found| format!("{found:?}"));
+            let found = read::find(&name).map(|found| format!("{found:?}"));
             assert_eq!(found, Some(format!("{known:?}")));
         }
     }
     for name in ["", "scan2", "sca", "subscribe ", "语音"] {
-        assert!(name::find(name).is_none(), "{name}");
+        assert!(read::find(name).is_none(), "{name}");
     }
 }

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use proptest::prelude::*;
 use tower_wechat::{
-    Message,
+    Message, Timestamp,
     message::{Event, EventMessage},
     xml::{self, Value},
 };
@@ -39,7 +39,11 @@ fn every_fixture_is_typed() {
         assert!(is_typed(&message), "{name}: {message:?}");
         assert_eq!(message.to_user_name(), Some("gh_5d1c0e94a7b3"), "{name}");
         assert_eq!(message.from_user_name(), Some("oUser9ZtRw2"), "{name}");
-        assert_eq!(message.create_time(), Some(1_717_500_123), "{name}");
+        assert_eq!(
+            message.create_time(),
+            Some(Timestamp::from_secs(1_717_500_123)),
+            "{name}"
+        );
     }
 }
 

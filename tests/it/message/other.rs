@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use tower_wechat::{
-    Message,
+    Message, Timestamp,
     message::{Event, EventMessage, OtherMessage},
     xml::{self, Value},
 };
@@ -36,7 +36,7 @@ fn an_unknown_event() {
     let event = read_event(&event("made_up", FIELDS));
     assert_eq!(
         (event.to_user_name.as_str(), event.create_time),
-        ("gh_1", 1_717_500_123)
+        ("gh_1", Timestamp::from_secs(1_717_500_123))
     );
     assert_eq!(event.event.name(), "made_up");
 }
@@ -45,8 +45,14 @@ fn an_unknown_event() {
 fn an_unknown_message() {
     let other = check(&message("made_up", FIELDS));
     assert_eq!(other.msg_type(), Some("made_up"));
-    assert_eq!(other.create_time(), Some(1_717_500_123));
-    assert!(other.created_at().is_some());
+    assert_eq!(
+        other.create_time(),
+        Some(Timestamp::from_secs(1_717_500_123))
+    );
+    let soon = check(&message("made_up", FIELDS).replace("1717500123", "soon"));
+    assert_eq!(soon.create_time(), None);
+    let nobody = check(&message("made_up", FIELDS).replace("o1", ""));
+    assert_eq!(nobody.from_user_name(), None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tower_wechat::{
-    Message,
+    Message, Timestamp,
     message::{
         Event, EventMessage, FileMessage, ImageMessage, LinkMessage, LocationMessage,
         MiniProgramPageMessage, ShortVideoMessage, TextMessage, VideoMessage, VoiceMessage,
@@ -123,7 +123,7 @@ proptest! {
             let mut message = EventMessage::default();
             message.to_user_name.clone_from(&to_user_name);
             message.from_user_name.clone_from(&from_user_name);
-            message.create_time = create_time;
+            message.create_time = Timestamp::from_secs(create_time);
             message.event = event;
             check(&Message::Event(message))?;
         }

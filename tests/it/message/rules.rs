@@ -1,31 +1,30 @@
 //! What the accessors say, and which values are taken as they come.
 
-use std::time::{Duration, SystemTime};
-
 use tower_wechat::{
     Message,
     message::{Event, event::Scan},
+    xml,
 };
 
 use super::{event, fixtures, message, read, read_event};
 
 #[test]
-fn only_what_a_user_waits_for_may_be_answered() {
+fn only_what_a_user_waits_for_accepts_a_reply() {
     for (name, document) in fixtures::fixtures("message") {
-        assert!(read::<Message>(&document).may_be_answered(), "{name}");
+        assert!(read::<Message>(&document).accepts_reply(), "{name}");
     }
     for (name, document) in fixtures::fixtures("event") {
         let answered = ["subscribe", "scan", "click", "scancode_waitmsg"].contains(&name.as_str());
         assert_eq!(
-            read::<Message>(&document).may_be_answered(),
+            read::<Message>(&document).accepts_reply(),
             answered,
             "{name}"
         );
     }
-    assert!(read::<Message>(&message("made_up", "")).may_be_answered());
-    assert!(!read::<Message>(&event("made_up", "")).may_be_answered());
+    assert!(read::<Message>(&message("made_up", "")).accepts_reply());
+    assert!(!read::<Message>(&event("made_up", "")).accepts_reply());
     let suite = "<xml><InfoType>suite_ticket</InfoType></xml>";
-    assert!(!read::<Message>(suite).may_be_answered());
+    assert!(!read::<Message>(suite).accepts_reply());
 }
 
 #[track_caller]
@@ -49,21 +48,6 @@ fn the_scene_is_the_same_whether_the_user_follows_or_not() {
     check_scene("scan", "<EventKey>qrscene_</EventKey>", Some("qrscene_"));
     check_scene("SCAN", "<EventKey/>", None);
     check_scene("CLICK", "<EventKey>42</EventKey>", None);
-}
-
-#[test]
-fn the_time_is_a_system_time() {
-    let document = message("text", "<Content>a</Content>");
-    let expected = SystemTime::UNIX_EPOCH + Duration::from_secs(1_717_500_123);
-    let message: Message = read(&document);
-    assert_eq!(message.created_at(), Some(expected));
-    let Message::Text(mut text) = message else {
-        panic!("no text");
-    };
-    assert_eq!(text.created_at(), Some(expected));
-    // Far beyond what a SystemTime holds: no panic.
-    text.create_time = u64::MAX;
-    assert_eq!(text.created_at(), None);
 }
 
 #[test]
@@ -110,6 +94,26 @@ fn a_push_without_a_sender_or_an_id_arrives() {
     let message: Message = read(&document);
     assert_eq!((message.from_user_name(), message.msg_id()), (None, None));
     assert!(matches!(message, Message::Text(_)));
+}
+
+#[test]
+fn an_empty_sender_is_none_and_is_not_written() {
+    let text = message("text", "<Content>a</Content>");
+    let click = event("CLICK", "<EventKey>k</EventKey>");
+    for empty in ["", " ", "<![CDATA[]]>"] {
+        let Message::Text(text) = read(&text.replace("o1", empty)) else {
+            panic!("no text");
+        };
+        assert_eq!(text.from_user_name, None, "{empty:?}");
+        let click = read_event(&click.replace("o1", empty));
+        assert_eq!(click.from_user_name, None, "{empty:?}");
+        for message in [Message::Text(text), Message::Event(click)] {
+            let written = xml::to_string(&message).expect("writes");
+            assert!(!written.contains("FromUserName"), "{written}");
+            let written = serde_json::to_string(&message).expect("writes");
+            assert!(!written.contains("FromUserName"), "{written}");
+        }
+    }
 }
 
 #[test]

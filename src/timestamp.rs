@@ -1,0 +1,109 @@
+//! Times as WeChat writes them.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::xml;
+
+/// A point in time as WeChat writes it: whole seconds since the Unix epoch.
+///
+/// serde reads it from a number or from a text that holds one, with white space around it, and writes
+/// it as a number. Every `u64` is a valid timestamp, because WeChat's signature does not cover a plain body:
+/// converting and formatting never panic.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use tower_wechat::Timestamp;
+///
+/// let sent = Timestamp::from_secs(1_717_500_123);
+/// assert_eq!(sent.to_string(), "1717500123");
+///
+/// let time = SystemTime::from(sent);
+/// assert_eq!(time, SystemTime::UNIX_EPOCH + Duration::from_secs(1_717_500_123));
+/// assert_eq!(Timestamp::from(time), sent);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The time `secs` seconds after the Unix epoch.
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs)
+    }
+
+    /// The time now, by this machine's clock.
+    pub fn now() -> Self {
+        SystemTime::now().into()
+    }
+
+    /// The seconds since the Unix epoch.
+    pub const fn as_secs(self) -> u64 {
+        self.0
+    }
+}
+
+/// The number of seconds since the Unix epoch.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Saturates: a timestamp that is too late for `SystemTime` becomes the last second that it holds.
+///
+/// How late that is depends on the platform; on Unix it is 292 billion years from now.
+impl From<Timestamp> for SystemTime {
+    fn from(Timestamp(secs): Timestamp) -> Self {
+        after_epoch(secs).unwrap_or_else(last)
+    }
+}
+
+/// Rounds down to the second. A time before the Unix epoch becomes 0.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH);
+        Self(since.map_or(0, |since| since.as_secs()))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        xml::number(deserializer).map(Self)
+    }
+}
+
+/// Reads a timestamp that may be absent or empty, as [`xml::optional_number`] does.
+pub(crate) fn optional<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    let secs: Option<u64> = xml::optional_number(deserializer)?;
+    Ok(secs.map(Timestamp))
+}
+
+fn after_epoch(secs: u64) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(secs))
+}
+
+/// The last second that `SystemTime` holds: std does not name it, so a binary search finds it.
+#[cold]
+fn last() -> SystemTime {
+    let mut secs = 0;
+    for bit in (0..u64::BITS).rev() {
+        let later = secs | (1 << bit);
+        if after_epoch(later).is_some() {
+            secs = later;
+        }
+    }
+    after_epoch(secs).unwrap_or(SystemTime::UNIX_EPOCH)
+}
