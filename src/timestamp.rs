@@ -11,9 +11,10 @@ use crate::xml;
 
 /// A point in time as WeChat writes it: whole seconds since the Unix epoch.
 ///
-/// serde reads it from a number or from a text that holds one, with white space around it, and writes
-/// it as a number. Every `u64` is a valid timestamp, because WeChat's signature does not cover a plain body:
-/// converting and formatting never panic.
+/// serde writes it as a number, and reads it from a number or from a text that is one. White space around
+/// the text does not matter.
+///
+/// Every number of seconds is a valid timestamp, however late. Conversions never panic.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -54,9 +55,8 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Saturates: a timestamp that is too late for `SystemTime` becomes the last second that it holds.
-///
-/// How late that is depends on the platform; on Unix it is 292 billion years from now.
+/// Saturates: a timestamp that is too late for `SystemTime` becomes the last second that it holds. That
+/// second depends on the platform, and is in the far future on all of them.
 impl From<Timestamp> for SystemTime {
     fn from(Timestamp(secs): Timestamp) -> Self {
         after_epoch(secs).unwrap_or_else(last)
@@ -95,7 +95,7 @@ fn after_epoch(secs: u64) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(secs))
 }
 
-/// The last second that `SystemTime` holds: std does not name it, so a binary search finds it.
+/// The last second that `SystemTime` holds. std has no constant for it, so a binary search finds it.
 #[cold]
 fn last() -> SystemTime {
     let mut secs = 0;

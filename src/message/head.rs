@@ -64,8 +64,9 @@ impl Head {
         body.read().map(|fields: Fields<'_>| fields.join())
     }
 
-    /// The MsgType as it came: `event` for events, in any case. The pushes of the open platform (开放平台) and of WeCom suites have
-    /// none.
+    /// The MsgType as it came: `event` for events, in any case.
+    ///
+    /// The pushes of the open platform (开放平台) and of WeCom suites have none.
     pub fn msg_type(&self) -> Option<&str> {
         self.text(MSG_TYPE)
     }

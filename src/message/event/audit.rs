@@ -1,4 +1,4 @@
-//! What WeChat decides about the account and its mini programs: accreditation, checks of content, audits,
+//! What WeChat decides about the account and its mini programs: accreditation, content checks, audits,
 //! violations and appeals.
 
 use serde::{Deserialize, Serialize};
@@ -9,224 +9,222 @@ use crate::{
     xml,
 };
 
-/// The account was accredited, or has to be again
-/// (资质认证成功、名称认证成功、年审通知、认证过期失效通知).
+/// The accreditation of the account succeeded, is due for renewal or expired (资质认证成功、名称认证成功、年审通知、认证过期失效通知).
 ///
-/// WeChat sends it when the account's qualification or its name was verified, when the yearly
-/// renewal is due or when it has expired.
+/// WeChat sends it in four cases: the qualification was verified, the name was verified, the yearly renewal
+/// is due, or the accreditation has expired.
 ///
 #[doc = sample!("event/qualification_verify_success")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct Accreditation {
-    /// When the accreditation ends or ended, in seconds since the Unix epoch.
+    /// When the accreditation ends or ended.
     pub expired_time: Timestamp,
 }
 
-/// The account was not accredited (资质认证失败、名称认证失败).
+/// The accreditation of the account failed (资质认证失败、名称认证失败).
 ///
-/// WeChat sends it when the account's qualification or its name was not verified.
+/// WeChat sends it when it rejects the account's qualification or name.
 ///
 #[doc = sample!("event/qualification_verify_fail")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct AccreditationFailure {
-    /// When that was, in seconds since the Unix epoch.
+    /// When it failed.
     pub fail_time: Timestamp,
-    /// Why.
+    /// Why it failed.
     #[serde(default)]
     pub fail_reason: String,
 }
 
-/// A picture or sound was checked (内容安全异步检测结果).
+/// The check of a picture or sound ended (内容安全异步检测结果).
 ///
-/// WeChat sends it when a check that the account asked for is done. The first version of the check
-/// fills `isrisky`, `status_code` and `extra_info_json`, the second one `version`, `detail` and
-/// `result`.
+/// WeChat sends it when a check that the account asked for is done. Version 1 of the check fills `isrisky`,
+/// `status_code` and `extra_info_json`. Version 2 fills `version`, `detail` and `result`.
 ///
 #[doc = sample!("event/wxa_media_check")]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WxaMediaCheck {
-    /// The app's id.
+    /// The app id.
     #[serde(default)]
     pub appid: String,
-    /// The id that asking for the check returned.
+    /// The id that the request for the check returned.
     pub trace_id: String,
-    /// The check's version: 2, or absent.
+    /// The check's version: 2, or `None` for version 1.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub version: Option<i64>,
-    /// What each strategy said.
+    /// The result of each strategy.
     #[serde(default)]
     pub detail: Vec<MediaCheckDetail>,
-    /// What they say together.
+    /// The combined result of all strategies.
     pub result: Option<MediaCheckResult>,
     /// Whether the content is risky.
     #[serde(default, deserialize_with = "optional_flag")]
     pub isrisky: Option<bool>,
-    /// 0, or why there is no result.
+    /// 0, or the code of the error.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub status_code: Option<i64>,
-    /// More, as JSON in a text.
+    /// Additional information as JSON text.
     pub extra_info_json: Option<String>,
-    /// 0, or why there is no result.
+    /// 0, or the code of the error.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub errcode: Option<i64>,
-    /// Why there is no result, in words.
+    /// The error in words.
     pub errmsg: Option<String>,
 }
 
-/// What a strategy says of a picture or sound.
+/// The result of one strategy for a picture or sound.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MediaCheckDetail {
-    /// The strategy: `content_model` and others.
+    /// The strategy, such as `content_model`.
     pub strategy: String,
-    /// 0 if the other fields hold.
+    /// 0 if the other fields are valid.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub errcode: Option<i64>,
-    /// `pass`, `risky` or `review`, as a rule.
+    /// Usually `pass`, `risky` or `review`.
     pub suggest: Option<String>,
-    /// What was found, as a code: 100 nothing, 20001 politics, 20002 pornography and others.
+    /// The label, a code: 100 harmless, 20001 politics, 20002 pornography and others.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub label: Option<i64>,
-    /// How sure that is, from 0 to 100.
+    /// The probability of the label, from 0 to 100.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub prob: Option<f64>,
 }
 
-/// What the strategies say together.
+/// The combined result of all strategies.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MediaCheckResult {
-    /// `pass`, `risky` or `review`, as a rule.
+    /// Usually `pass`, `risky` or `review`.
     pub suggest: String,
-    /// What was found, as a code, see [`MediaCheckDetail::label`].
+    /// The label, a code, see [`MediaCheckDetail::label`].
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub label: Option<i64>,
 }
 
 /// A mini program passed its audit (代码审核结果推送).
 ///
-/// WeChat sends it when a version may be released.
+/// WeChat sends it when a version is ready for release.
 ///
 #[doc = sample!("event/weapp_audit_success")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct WeappAuditSuccess {
-    /// When that was, in seconds since the Unix epoch.
+    /// When the version passed.
     pub succ_time: Timestamp,
 }
 
-/// A mini program did not pass its audit (代码审核结果推送).
+/// A mini program failed its audit (代码审核结果推送).
 ///
-/// WeChat sends it when a version was refused.
+/// WeChat sends it when it rejects a version.
 ///
 #[doc = sample!("event/weapp_audit_fail")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct WeappAuditFail {
-    /// Why, with `<br>` between the lines.
+    /// Why the version failed, with `<br>` between the lines.
     #[serde(default)]
     pub reason: String,
-    /// When that was, in seconds since the Unix epoch.
+    /// When the version failed.
     pub fail_time: Timestamp,
-    /// Media ids of screenshots, with `|` between them.
+    /// Media ids of screenshots, separated by `|`.
     pub screen_shot: Option<String>,
 }
 
-/// A mini program's audit takes longer (代码审核结果推送).
+/// A mini program's audit takes longer than usual (代码审核结果推送).
 ///
-/// WeChat sends it when a version has to wait.
+/// WeChat sends it when it postpones the audit of a version.
 ///
 #[doc = sample!("event/weapp_audit_delay")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct WeappAuditDelay {
-    /// Why.
+    /// Why the audit was postponed.
     #[serde(default)]
     pub reason: String,
-    /// When that was decided, in seconds since the Unix epoch.
+    /// When the audit was postponed.
     pub delay_time: Timestamp,
 }
 
-/// A mini program's name was reviewed (名称审核结果).
+/// A review of a mini program's name (名称审核结果).
 ///
-/// WeChat sends it when a new name was accepted or refused.
+/// WeChat sends it when it accepts or rejects a new name.
 ///
 #[doc = sample!("event/wxa_nickname_audit")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WxaNicknameAudit {
-    /// 2 refused, 3 accepted.
+    /// 2 rejected, 3 accepted.
     pub ret: i64,
     /// The name.
     #[serde(default)]
     pub nickname: String,
-    /// Why not.
+    /// Why it was rejected.
     pub reason: Option<String>,
 }
 
-/// A mini program's category was reviewed (类目审核结果).
+/// A review of a mini program's category (类目审核结果).
 ///
-/// WeChat sends it when a new category was accepted or refused.
+/// WeChat sends it when it accepts or rejects a new category.
 ///
 #[doc = sample!("event/wxa_category_audit")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WxaCategoryAudit {
-    /// 2 refused, 3 accepted.
+    /// 2 rejected, 3 accepted.
     pub ret: i64,
-    /// The id of the upper category.
+    /// The id of the first-level category.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub first: Option<i64>,
-    /// The id of the lower category.
+    /// The id of the second-level category.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub second: Option<i64>,
-    /// Why not.
+    /// Why it was rejected.
     pub reason: Option<String>,
 }
 
-/// A mini program's interface was reviewed (隐私接口审核结果).
+/// A review of a mini program's use of a privacy-related API (隐私接口审核结果).
 ///
-/// WeChat sends it when the use of an interface that concerns privacy was allowed or refused.
+/// WeChat sends it when it accepts or rejects the use.
 ///
 #[doc = sample!("event/wxa_privacy_apply")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WxaPrivacyApply {
-    /// What was decided.
+    /// The result.
     pub result_info: PrivacyApplyResult,
 }
 
-/// What was decided about an interface that concerns privacy.
+/// The result of a review of a privacy-related API.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PrivacyApplyResult {
-    /// The interface, such as `wx.choosePoi`.
+    /// The API, such as `wx.choosePoi`.
     pub api_name: String,
-    /// When it was asked for, in seconds since the Unix epoch.
+    /// When the use was applied for.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub apply_time: Option<Timestamp>,
     /// The review's id.
     pub audit_id: Option<String>,
-    /// When it was decided, in seconds since the Unix epoch.
+    /// When the review ended.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub audit_time: Option<Timestamp>,
-    /// Why not.
+    /// Why it was rejected.
     pub reason: Option<String>,
-    /// How it ended, as a code.
+    /// The result, a code.
     pub status: i64,
 }
 
-/// A mini program broke the rules (小程序违规记录).
+/// A mini program violated the rules (小程序违规记录).
 ///
-/// WeChat sends it when the platform has found it out.
+/// WeChat sends it when the platform records a violation.
 ///
 #[doc = sample!("event/wxa_illegal_record")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -234,25 +232,25 @@ pub struct PrivacyApplyResult {
 pub struct WxaIllegalRecord {
     /// The record's id.
     pub illegal_record_id: String,
-    /// The mini program's id.
+    /// The mini program's app id.
     #[serde(default)]
     pub appid: String,
-    /// When it was recorded, in seconds since the Unix epoch.
+    /// When the violation was recorded.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub create_time: Option<Timestamp>,
-    /// What was wrong.
+    /// The violation.
     pub illegal_reason: Option<String>,
-    /// What the content was.
+    /// The content that violates the rules.
     pub illegal_content: Option<String>,
-    /// Where the rule can be read.
+    /// The URL of the rule.
     pub rule_url: Option<String>,
     /// The rule's name.
     pub rule_name: Option<String>,
 }
 
-/// An appeal was decided (小程序申诉记录).
+/// An appeal against a violation record (小程序申诉记录).
 ///
-/// WeChat sends it when an appeal against a record was made or decided.
+/// WeChat sends it when an appeal is made and when it is decided.
 ///
 #[doc = sample!("event/wxa_appeal_record")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -260,63 +258,63 @@ pub struct WxaIllegalRecord {
 pub struct WxaAppealRecord {
     /// The appeal's id.
     pub appeal_record_id: String,
-    /// The mini program's id.
+    /// The mini program's app id.
     #[serde(default)]
     pub appid: String,
-    /// When it was made, in seconds since the Unix epoch.
+    /// When the appeal was made.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub appeal_time: Option<Timestamp>,
-    /// How many there have been.
+    /// The number of appeals so far.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub appeal_count: Option<u64>,
     /// Who appealed: 0 the user, 1 a service provider.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub appeal_from: Option<i64>,
-    /// 1 being decided, 2 refused, 3 granted, 4 timed out, 5 withdrawn.
+    /// 1 under review, 2 rejected, 3 granted, 4 timed out, 5 withdrawn.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub appeal_status: Option<i64>,
-    /// When it was decided, in seconds since the Unix epoch.
+    /// When the appeal was decided.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub audit_time: Option<Timestamp>,
-    /// Why so.
+    /// The reason for the decision.
     pub audit_reason: Option<String>,
-    /// What the mini program was punished for.
+    /// The violation that was punished.
     pub punish_description: Option<String>,
-    /// What it is about, and what speaks for it.
+    /// The violating contents, each with the reasons of the appeal.
     #[serde(default)]
     pub material: Vec<AppealMaterial>,
 }
 
-/// What an appeal is about, and what speaks for it.
+/// A violating content and the reasons of the appeal.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AppealMaterial {
-    /// What was found.
+    /// The content that violates the rules.
     pub illegal_material: IllegalMaterial,
-    /// What speaks for it.
+    /// The reasons of the appeal.
     pub appeal_material: AppealReason,
 }
 
-/// What breaks the rules.
+/// A content that violates the rules.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct IllegalMaterial {
     /// The content.
     #[serde(default)]
     pub content: String,
-    /// Where it stands.
+    /// The content's URL.
     #[serde(default)]
     pub content_url: String,
 }
 
-/// What speaks for a content.
+/// The reasons of an appeal.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AppealReason {
     /// The reason.
     #[serde(default)]
     pub reason: String,
-    /// Media ids of what proves it.
+    /// Media ids of the evidence.
     #[serde(default)]
     pub proof_material_id: Vec<String>,
 }

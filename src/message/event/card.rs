@@ -1,4 +1,4 @@
-//! Cards and coupons (微信卡券) and gift cards (礼品卡): their review, and what users do with them.
+//! Cards and coupons (微信卡券) and gift cards (礼品卡): reviews, and what users do with them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,36 +10,36 @@ use crate::{
 
 /// A card passed its review (审核事件推送).
 ///
-/// WeChat sends it when a new card may be given out.
+/// WeChat sends it when it accepts a new card.
 ///
 #[doc = sample!("event/card_pass_check")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct CardPassCheck {
-    /// The card's id: the template that cards are made from.
+    /// The id of the card's template.
     pub card_id: String,
 }
 
-/// A card did not pass its review (审核事件推送).
+/// A card failed its review (审核事件推送).
 ///
-/// WeChat sends it when a new card was refused.
+/// WeChat sends it when it rejects a new card.
 ///
 #[doc = sample!("event/card_not_pass_check")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct CardNotPassCheck {
-    /// The card's id: the template that cards are made from.
+    /// The id of the card's template.
     pub card_id: String,
-    /// Why.
+    /// Why it was rejected.
     #[serde(default)]
     pub refuse_reason: String,
 }
 
-/// A merchant was reviewed (子商户审核事件推送).
+/// A review of a merchant (子商户审核事件推送).
 ///
-/// WeChat sends it when a merchant whom the account acts for was accepted or refused.
+/// WeChat sends it when it accepts or rejects a sub-merchant of the account.
 ///
 #[doc = sample!("event/card_merchant_check_result")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,32 +48,32 @@ pub struct CardNotPassCheck {
 pub struct CardMerchantCheckResult {
     /// The merchant's id.
     pub merchant_id: String,
-    /// Whether the merchant was accepted.
+    /// Whether WeChat accepted the merchant.
     pub is_pass: bool,
-    /// Why not.
+    /// Why it was rejected.
     #[serde(default)]
     pub reason: String,
 }
 
-/// A card is running out (库存报警).
+/// A card is nearly out of stock (库存报警).
 ///
-/// WeChat sends it when few of a card are left, if there were many.
+/// WeChat sends it when few cards are left of a large initial stock.
 ///
 #[doc = sample!("event/card_sku_remind")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct CardSkuRemind {
-    /// The card's id: the template that cards are made from.
+    /// The id of the card's template.
     pub card_id: String,
-    /// How many are left, in words.
+    /// The remaining stock in words.
     #[serde(default)]
     pub detail: String,
 }
 
-/// An order of coupon credits has moved (券点流水详情事件).
+/// The account's coupon credits changed (券点流水详情事件).
 ///
-/// WeChat sends it when the account's credits change.
+/// WeChat sends it when an order of credits changes.
 ///
 #[doc = sample!("event/card_pay_order")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -84,37 +84,37 @@ pub struct CardPayOrder {
     pub order_id: String,
     /// `ORDER_STATUS_WAITING`, `ORDER_STATUS_SUCC`, `ORDER_STATUS_FINANCE_SUCC`,
     /// `ORDER_STATUS_QUANTITY_SUCC`, `ORDER_STATUS_HAS_REFUND`, `ORDER_STATUS_REFUND_WAITING`,
-    /// `ORDER_STATUS_ROLLBACK`, `ORDER_STATUS_HAS_RECEIPT` or one that came later.
+    /// `ORDER_STATUS_ROLLBACK`, `ORDER_STATUS_HAS_RECEIPT`, or a newer status.
     pub status: String,
-    /// When it was ordered, in seconds since the Unix epoch.
+    /// When the order was made.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub create_order_time: Option<Timestamp>,
-    /// When it was paid, in seconds since the Unix epoch; 0 if it was not.
+    /// When the order was paid; 0 if it was not paid.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub pay_finish_time: Option<Timestamp>,
-    /// How it was paid.
+    /// The method of payment.
     #[serde(default)]
     pub desc: String,
-    /// Free credits.
+    /// The number of free credits.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub free_coin_count: Option<u64>,
-    /// Credits paid for.
+    /// The number of paid credits.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub pay_coin_count: Option<u64>,
-    /// Free credits given back.
+    /// The number of refunded free credits.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub refund_free_coin_count: Option<u64>,
-    /// Credits paid for and given back.
+    /// The number of refunded paid credits.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub refund_pay_coin_count: Option<u64>,
     /// `ORDER_TYPE_SYS_ADD`, `ORDER_TYPE_WXPAY`, `ORDER_TYPE_REFUND`, `ORDER_TYPE_REDUCE`,
-    /// `ORDER_TYPE_SYS_REDUCE` or one that came later.
+    /// `ORDER_TYPE_SYS_REDUCE`, or a newer type.
     #[serde(default)]
     pub order_type: String,
-    /// A note of the system's.
+    /// A note from the system.
     #[serde(default)]
     pub memo: String,
-    /// About the receipt.
+    /// Information about the receipt.
     #[serde(default)]
     pub receipt_info: String,
 }
@@ -128,32 +128,32 @@ pub struct CardPayOrder {
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserGetCard {
-    /// The card's id: the template that cards are made from.
+    /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
     pub user_card_code: String,
-    /// Whether a friend gave it.
+    /// Whether the card is a gift from a friend.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_give_by_friend: Option<bool>,
-    /// The giver's OpenID, if a friend gave it.
+    /// The friend's OpenID, if the card is a gift.
     pub friend_user_name: Option<String>,
-    /// The number of the place it was given out at; see `outer_str`.
+    /// The id of the channel through which the card was given out. `outer_str` replaces it.
     pub outer_id: Option<String>,
-    /// The name of the place it was given out at, as the account chose it.
+    /// The name of the channel through which the card was given out, as the account chose it.
     pub outer_str: Option<String>,
-    /// The number that the card had with the giver.
+    /// The number of the friend's card, if the card is a gift.
     pub old_user_card_code: Option<String>,
     /// Whether the user had deleted this member card before.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_restore_member_card: Option<bool>,
-    /// Whether a friend recommended it.
+    /// Whether a friend recommended the card.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_recommend_by_friend: Option<bool>,
     /// The user's `UnionID`, if the account is part of an open-platform account.
     pub union_id: Option<String>,
 }
 
-/// A user gives a card away (转赠事件推送).
+/// A user gave a card away (转赠事件推送).
 ///
 /// WeChat sends it when a user sends one of the account's cards to a friend or into a group.
 ///
@@ -162,114 +162,114 @@ pub struct UserGetCard {
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserGiftingCard {
-    /// The card's id: the template that cards are made from.
+    /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
     pub user_card_code: String,
-    /// Whether the gift was not taken, and has come back.
+    /// Whether the gift was returned because nobody accepted it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_return_back: Option<bool>,
-    /// The OpenID of the friend it is for.
+    /// The OpenID of the friend who gets the card.
     pub friend_user_name: Option<String>,
-    /// Whether it was sent into a group.
+    /// Whether the card was sent into a group.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_chat_room: Option<bool>,
 }
 
 /// A user deleted a card (删除事件推送).
 ///
-/// WeChat sends it when a user takes one of the account's cards out of the wallet.
+/// WeChat sends it when a user removes one of the account's cards from the wallet.
 ///
 #[doc = sample!("event/user_del_card")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserDelCard {
-    /// The card's id: the template that cards are made from.
+    /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
     pub user_card_code: String,
 }
 
-/// A card was used up (核销事件推送).
+/// A card was redeemed (核销事件推送).
 ///
-/// WeChat sends it when one of the account's cards was redeemed.
+/// WeChat sends it when a user has used one of the account's cards.
 ///
 #[doc = sample!("event/user_consume_card")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserConsumeCard {
-    /// The card's id: the template that cards are made from.
+    /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
     pub user_card_code: String,
-    /// How: `FROM_API`, `FROM_MP`, `FROM_MOBILE_HELPER` or one that came later.
+    /// How it was redeemed: `FROM_API`, `FROM_MP`, `FROM_MOBILE_HELPER`, or a newer source.
     #[serde(default)]
     pub consume_source: String,
-    /// The shop, if an agent's phone redeemed it.
+    /// The store's name, if an employee redeemed the card by phone.
     pub location_name: Option<String>,
-    /// The OpenID of the agent who did.
+    /// The OpenID of the employee who redeemed the card.
     pub staff_open_id: Option<String>,
-    /// The code that the user showed.
+    /// The verification code that the user showed.
     pub verify_code: Option<String>,
     /// The amount that was noted.
     pub remark_amount: Option<String>,
-    /// The name of the place it was given out at, as the account chose it.
+    /// The name of the channel through which the card was given out, as the account chose it.
     pub outer_str: Option<String>,
 }
 
 /// A user paid with a card (买单事件推送).
 ///
-/// WeChat sends it when a user has paid through the card's own payment page.
+/// WeChat sends it when a user pays through the card's payment page.
 ///
 #[doc = sample!("event/user_pay_from_pay_cell")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserPayFromPayCell {
-    /// The card's id: the template that cards are made from.
+    /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
     pub user_card_code: String,
     /// WeChat Pay's transaction id.
     pub trans_id: String,
-    /// The shop's id.
+    /// The store's id.
     pub location_id: Option<String>,
-    /// What was paid, in cents (分).
+    /// The amount paid, in cents (分).
     pub fee: u64,
-    /// What it would have been without the card, in cents (分).
+    /// The amount before the card's discount, in cents (分).
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub original_fee: Option<u64>,
 }
 
-/// A user looked at a member card (进入会员卡事件推送).
+/// A user opened a member card (进入会员卡事件推送).
 ///
-/// WeChat sends it when a user opens one, if the card asks for it.
+/// WeChat sends it if the card's settings ask for it.
 ///
 #[doc = sample!("event/user_view_card")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserViewCard {
-    /// The card's id: the template that cards are made from.
+    /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
     pub user_card_code: String,
-    /// The name of the place it was given out at, as the account chose it.
+    /// The name of the channel through which the card was given out, as the account chose it.
     pub outer_str: Option<String>,
 }
 
-/// A user came from a card (从卡券进入公众号会话事件推送).
+/// A user went from a card to the chat (从卡券进入公众号会话事件推送).
 ///
-/// WeChat sends it when a user goes from one of the account's cards to the chat.
+/// WeChat sends it when a user opens the chat from one of the account's cards.
 ///
 #[doc = sample!("event/user_enter_session_from_card")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserEnterSessionFromCard {
-    /// The card's id: the template that cards are made from.
+    /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
     pub user_card_code: String,
@@ -277,43 +277,43 @@ pub struct UserEnterSessionFromCard {
 
 /// A member card's content changed (会员卡内容更新事件).
 ///
-/// WeChat sends it when its bonus or balance has changed.
+/// WeChat sends it when the card's bonus or balance changes.
 ///
 #[doc = sample!("event/update_member_card")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UpdateMemberCard {
-    /// The card's id: the template that cards are made from.
+    /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
     pub user_card_code: String,
-    /// How much bonus was added; negative if it was taken.
+    /// The change of the bonus. It may be negative.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub modify_bonus: Option<i64>,
-    /// How much was added to the balance; negative if it was taken.
+    /// The change of the balance. It may be negative.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub modify_balance: Option<i64>,
 }
 
-/// A member card was activated (会员卡激活事件推送).
+/// A user activated a member card (会员卡激活事件推送).
 ///
-/// WeChat sends it when a user has filled in the form that activates a member card.
+/// WeChat sends it when a user has filled in the activation form.
 ///
 #[doc = sample!("event/submit_membercard_user_info")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct SubmitMemberCardUserInfo {
-    /// The card's id: the template that cards are made from.
+    /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
     pub user_card_code: String,
 }
 
-/// A gift card was bought (用户购买礼品卡付款成功).
+/// A user paid for a gift card (用户购买礼品卡付款成功).
 ///
-/// WeChat sends it when a user has paid for one.
+/// WeChat sends it when the payment has succeeded.
 ///
 #[doc = sample!("event/giftcard_pay_done")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -327,9 +327,9 @@ pub struct GiftCardPayDone {
     pub order_id: String,
 }
 
-/// A gift card was given away (用户购买后赠送).
+/// A user gave a gift card away (用户购买后赠送).
 ///
-/// WeChat sends it when a user sends one to a friend or into a group.
+/// WeChat sends it when a user sends a gift card to a friend or into a group.
 ///
 #[doc = sample!("event/giftcard_send_to_friend")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -341,17 +341,17 @@ pub struct GiftCardSendToFriend {
     pub page_id: String,
     /// The order's id.
     pub order_id: String,
-    /// Whether it was sent into a group.
+    /// Whether the gift card was sent into a group.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_chat_room: Option<bool>,
-    /// Whether it was not taken, and has come back.
+    /// Whether the gift was returned because nobody accepted it.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_return_back: Option<bool>,
 }
 
-/// A gift card was taken (用户领取礼品卡成功).
+/// A user accepted a gift card (用户领取礼品卡成功).
 ///
-/// WeChat sends it when a friend of the buyer takes one.
+/// WeChat sends it when a friend of the buyer accepts the gift card.
 ///
 #[doc = sample!("event/giftcard_user_accept")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -363,7 +363,7 @@ pub struct GiftCardUserAccept {
     pub page_id: String,
     /// The order's id.
     pub order_id: String,
-    /// Whether it was sent into a group.
+    /// Whether the gift card was sent into a group.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_chat_room: Option<bool>,
 }

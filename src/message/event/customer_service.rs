@@ -1,36 +1,36 @@
-//! Sessions of users with the account's customer service, with a mini program's, and with guides.
+//! Customer service: sessions with agents, mini programs and shopping guides.
 
 use serde::{Deserialize, Serialize};
 
 use crate::xml;
 
-/// A session with an agent has begun or ended (接入会话、关闭会话).
+/// A customer-service agent took or closed a user's session (接入会话、关闭会话).
 ///
-/// WeChat sends it when an agent takes a user's session or closes it.
+/// WeChat sends it as `kf_create_session` and as `kf_close_session`.
 ///
 #[doc = sample!("event/kf_create_session")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct KfSession {
-    /// The agent's account, `name@account`.
+    /// The agent's account: `name@account`.
     pub kf_account: String,
-    /// Why it was closed, where WeChat says so.
+    /// Why the session was closed, if WeChat says so.
     pub close_type: Option<String>,
 }
 
-/// A session was handed to another agent (转接会话).
+/// A customer-service agent handed a user's session to another agent (转接会话).
 ///
-/// WeChat sends it when an agent hands a user's session on.
+/// WeChat sends it when the other agent gets the session.
 ///
 #[doc = sample!("event/kf_switch_session")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct KfSwitchSession {
-    /// The agent who had it.
+    /// The agent who had the session.
     pub from_kf_account: String,
-    /// The agent who has it now.
+    /// The agent who has the session now.
     pub to_kf_account: String,
 }
 
@@ -43,20 +43,20 @@ pub struct KfSwitchSession {
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserEnterTempsession {
-    /// What the button that opened it says it is from.
+    /// The `session-from` value of the button that opened the chat.
     pub session_from: Option<String>,
 }
 
 /// A user scanned a guide's QR code (扫顾问二维码后的触发事件推送).
 ///
-/// WeChat sends it when a user comes to a guide by the guide's code.
+/// WeChat sends it when a user reaches a guide through the guide's QR code.
 ///
 #[doc = sample!("event/guide_qrcode_scan_event")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct GuideQrcodeScan {
-    /// Whose code it was, and who scanned it.
+    /// The scan.
     pub guide_scan_event: GuideScanEvent,
 }
 
@@ -70,9 +70,9 @@ pub struct GuideScanEvent {
     pub qrcode_guide_openid: Option<String>,
     /// The user's OpenID.
     pub openid: String,
-    /// What the scan did, as a code.
+    /// The result of the scan, a code.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub action: Option<i64>,
-    /// What the account put into the code.
+    /// Data that the account put into the code.
     pub qrcode_info: Option<String>,
 }

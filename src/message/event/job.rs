@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::read::optional_flag;
 use crate::xml;
 
-/// A template message was delivered, or was not (模版消息发送任务完成).
+/// Delivery of a template message succeeded or failed (模版消息发送任务完成).
 ///
 /// WeChat sends it after each template message.
 ///
@@ -14,147 +14,147 @@ use crate::xml;
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct TemplateSendJobFinish {
-    /// The id that sending the template message returned. It is no message id: events have none.
+    /// The id that sending the template message returned. It is not a message id, which events do not have.
     #[serde(rename = "MsgID")]
     pub msg_id: String,
-    /// `success`, or `failed:` and a reason, with or without a blank between them: `user block`,
-    /// `system failed` and others.
+    /// `success`, or `failed:` and a reason such as `user block` or `system failed`. There may be a space
+    /// after the colon.
     pub status: String,
 }
 
-/// A mass-sent message was delivered (群发结果).
+/// A mass-send job ended (群发结果).
 ///
-/// WeChat sends it when a mass-send job ends.
+/// WeChat sends it when it has sent or rejected a mass-sent message.
 ///
 #[doc = sample!("event/masssendjobfinish")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct MassSendJobFinish {
-    /// The id that starting the job returned. It is no message id: events have none.
+    /// The id that starting the job returned. It is not a message id, which events do not have.
     #[serde(rename = "MsgID")]
     pub msg_id: String,
-    /// `send success` or `sendsuccess`, `send fail`, or `err(…)` with a number that says why it was
-    /// refused.
+    /// `send success` or `sendsuccess`, `send fail`, or `err(…)` with the code of the reason for rejecting
+    /// the message.
     pub status: String,
-    /// How many followers were chosen.
+    /// The number of chosen followers.
     pub total_count: u64,
-    /// How many were left after filtering: `sent_count` and `error_count` together.
+    /// The number of followers left after filtering: the sum of `sent_count` and `error_count`.
     pub filter_count: u64,
-    /// How many got it.
+    /// The number of followers who got the message.
     pub sent_count: u64,
-    /// How many did not.
+    /// The number of followers for whom sending failed.
     pub error_count: u64,
-    /// What the check for originality said.
+    /// The result of the originality check.
     pub copyright_check_result: Option<CopyrightCheckResult>,
-    /// Where the articles can be read.
+    /// The URLs of the articles.
     pub article_url_result: Option<ArticleUrlResult>,
 }
 
-/// What the check of a mass-sent message for originality said.
+/// The result of the originality check of a mass-sent message.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct CopyrightCheckResult {
-    /// How many articles were checked.
+    /// The number of checked articles.
     pub count: u64,
-    /// What it said of each.
+    /// The result for each article.
     #[serde(default, with = "xml::items")]
     pub result_list: Vec<CopyrightCheck>,
-    /// Of all together: 1 may be sent, 2 may not, 3 may be sent if they are marked as reprints.
+    /// The result for all articles: 1 may be sent, 2 may not be sent, 3 may be sent if marked as reprints.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub check_state: Option<u64>,
 }
 
-/// What the check for originality said of one article.
+/// The result of the originality check of one article.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct CopyrightCheck {
-    /// Which article, counted from 1.
+    /// The article's position, counted from 1.
     pub article_idx: u64,
-    /// What the account declared of it, as a code.
+    /// What the account declared about the article, a code.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub user_declare_state: Option<i64>,
-    /// What the check found, as a code.
+    /// The result of the check, a code.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub audit_state: Option<i64>,
-    /// Where the original can be read.
+    /// The URL of the original.
     #[serde(default)]
     pub original_article_url: String,
-    /// The kind of original, as a code.
+    /// The kind of original, a code.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub original_article_type: Option<i64>,
-    /// Whether it may be reprinted.
+    /// Whether the article may be reprinted.
     #[serde(default, deserialize_with = "optional_flag")]
     pub can_reprint: Option<bool>,
-    /// Whether the original's content has to stand in for it.
+    /// Whether the article's content must be replaced by the original's.
     #[serde(default, deserialize_with = "optional_flag")]
     pub need_replace_content: Option<bool>,
-    /// Whether the source has to be shown.
+    /// Whether the source must be shown.
     #[serde(default, deserialize_with = "optional_flag")]
     pub need_show_reprint_source: Option<bool>,
 }
 
-/// Where mass-sent articles can be read.
+/// The URLs of mass-sent articles.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct ArticleUrlResult {
-    /// How many there are.
+    /// The number of articles.
     pub count: u64,
     /// The articles.
     #[serde(default, with = "xml::items")]
     pub result_list: Vec<ArticleUrl>,
 }
 
-/// Where one mass-sent article can be read.
+/// The URL of a mass-sent article.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct ArticleUrl {
-    /// Which article, counted from 1.
+    /// The article's position, counted from 1.
     pub article_idx: u64,
-    /// Its address.
+    /// The article's URL.
     pub article_url: String,
 }
 
-/// Something was published, or was refused (发布任务完成).
+/// A publishing job ended (发布任务完成).
 ///
-/// WeChat sends it when a publishing job ends.
+/// WeChat sends it when it has published or rejected articles.
 ///
 #[doc = sample!("event/publishjobfinish")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct PublishJobFinish {
-    /// What became of it.
+    /// The result.
     pub publish_event_info: PublishEventInfo,
 }
 
-/// What became of a publishing job.
+/// The result of a publishing job.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PublishEventInfo {
     /// The job's id.
     pub publish_id: String,
-    /// 0 published, 1 being published, 2 not original, 3 failed, 4 refused by the platform's audit,
-    /// 5 all deleted by the account, 6 all banned by the platform.
+    /// 0 published, 1 in progress, 2 not original, 3 failed, 4 rejected by the platform's audit, 5 all
+    /// deleted by the account, 6 all banned by the platform.
     pub publish_status: i64,
-    /// The published article's id, if it was published.
+    /// The article's id, if the job succeeded.
     pub article_id: Option<String>,
-    /// The articles, if they were published.
+    /// The articles, if the job succeeded.
     pub article_detail: Option<ArticleDetail>,
-    /// Which articles were refused, counted from 1.
+    /// The positions of rejected articles, counted from 1.
     #[serde(default)]
     pub fail_idx: Vec<u64>,
 }
 
-/// The articles that a job has published.
+/// The articles that a job published.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ArticleDetail {
-    /// How many there are.
+    /// The number of articles.
     pub count: u64,
     /// The articles.
     #[serde(default)]
@@ -165,8 +165,8 @@ pub struct ArticleDetail {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PublishedArticle {
-    /// Which article, counted from 1.
+    /// The article's position, counted from 1.
     pub idx: u64,
-    /// Its address.
+    /// The article's URL.
     pub article_url: String,
 }

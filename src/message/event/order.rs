@@ -1,4 +1,4 @@
-//! Orders, what was paid for them, their parcels and their invoices (电子发票).
+//! Orders: payments, parcels and invoices (电子发票).
 
 use serde::{Deserialize, Serialize};
 
@@ -7,9 +7,9 @@ use crate::{
     xml,
 };
 
-/// An order of a WeChat store was paid (订单付款通知).
+/// A user paid for an order in a WeChat store (订单付款通知).
 ///
-/// WeChat sends it when a user has paid in the account's store.
+/// WeChat sends it when a user pays in the account's store (微信小店).
 ///
 #[doc = sample!("event/merchant_order")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -18,20 +18,20 @@ use crate::{
 pub struct MerchantOrder {
     /// The order's id.
     pub order_id: String,
-    /// How it stands, as a code.
+    /// The order's status, a code.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub order_status: Option<i64>,
     /// The product's id.
     #[serde(default)]
     pub product_id: String,
-    /// The variant: `property:value` pairs with semicolons between them.
+    /// The product's variant: `property:value` pairs separated by semicolons.
     #[serde(default)]
     pub sku_info: String,
 }
 
 /// A parcel moved (运单轨迹更新事件).
 ///
-/// WeChat sends it when a waybill that was made through the account has news.
+/// WeChat sends it when the track of a waybill that the account created is updated.
 ///
 #[doc = sample!("event/add_express_path")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -46,10 +46,10 @@ pub struct AddExpressPath {
     /// The order's id.
     #[serde(default)]
     pub order_id: String,
-    /// Which state of the path this is.
+    /// The version of the track.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub version: Option<u64>,
-    /// How many steps there are.
+    /// The number of steps.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub count: Option<u64>,
     /// The steps.
@@ -57,25 +57,24 @@ pub struct AddExpressPath {
     pub actions: Vec<ExpressAction>,
 }
 
-/// A step of a parcel.
+/// A step in the track of a parcel.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct ExpressAction {
-    /// When, in seconds since the Unix epoch.
+    /// When the step happened.
     pub action_time: Timestamp,
-    /// What, as a code: 100001 collected, 200001 on its way, 300002 being delivered, 300003
+    /// The kind of step, a code: 100001 collected, 200001 in transit, 300002 out for delivery, 300003
     /// delivered and others.
     pub action_type: i64,
-    /// What, in words.
+    /// The step in words.
     #[serde(default)]
     pub action_msg: String,
 }
 
-/// Virtual goods were paid for (道具发货推送).
+/// A user paid for virtual goods (道具发货推送).
 ///
-/// WeChat sends it when a user has bought a mini program's virtual goods, which have to be handed
-/// out then.
+/// WeChat sends it when a user buys virtual goods of a mini program. The account then delivers the goods.
 ///
 #[doc = sample!("event/xpay_goods_deliver_notify")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -84,12 +83,12 @@ pub struct ExpressAction {
 pub struct XpayGoodsDeliverNotify {
     /// The user's OpenID.
     pub open_id: String,
-    /// The order's id with the merchant.
+    /// The merchant's id of the order.
     pub out_trade_no: String,
-    /// 0 in earnest, 1 in the sandbox.
+    /// 0 production, 1 sandbox.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub env: Option<i64>,
-    /// The payment; absent for orders that WeChat Pay had no part in.
+    /// The payment; `None` if the order was not paid with WeChat Pay.
     pub we_chat_pay_info: Option<XpayPayment>,
     /// The goods.
     pub goods_info: XpayGoods,
@@ -100,12 +99,12 @@ pub struct XpayGoodsDeliverNotify {
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct XpayPayment {
-    /// The payment's number with the merchant.
+    /// The merchant's number of the payment.
     pub mch_order_no: String,
-    /// The payment's number with WeChat Pay.
+    /// WeChat Pay's number of the payment.
     #[serde(default)]
     pub transaction_id: String,
-    /// When it was paid, in seconds since the Unix epoch.
+    /// When the user paid.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub paid_time: Option<Timestamp>,
 }
@@ -117,7 +116,7 @@ pub struct XpayPayment {
 pub struct XpayGoods {
     /// The goods' id.
     pub product_id: String,
-    /// How many.
+    /// The quantity.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub quantity: Option<u64>,
     /// The price before discounts, in cents (分).
@@ -126,36 +125,36 @@ pub struct XpayGoods {
     /// The price paid, in cents (分).
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub actual_price: Option<u64>,
-    /// What the merchant put into the order.
+    /// Data that the merchant attached to the order.
     #[serde(default)]
     pub attach: String,
 }
 
-/// A user asks for an invoice (收取授权完成事件推送).
+/// A user asked for an invoice (收取授权完成事件推送).
 ///
-/// WeChat sends it when a user has filled in what an invoice of an order needs.
+/// WeChat sends it when a user has filled in the details for the invoice of an order.
 ///
 #[doc = sample!("event/user_authorize_invoice")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserAuthorizeInvoice {
-    /// The order's id, if the user agreed.
+    /// The order's id, if the authorization succeeded.
     pub succ_order_id: Option<String>,
-    /// The order's id, if that failed.
+    /// The order's id, if the authorization failed.
     pub fail_order_id: Option<String>,
-    /// The app id of the account that the page was opened for.
+    /// The app id of the account for which the page was opened.
     #[serde(alias = "AuthorizeAppId")]
     pub app_id: Option<String>,
-    /// Where the page was opened: `app`, `web` or `wxa`, as a rule.
+    /// Where the page was opened, usually `app`, `web` or `wxa`.
     #[serde(alias = "source")]
     pub source: Option<String>,
 }
 
-/// An invoice was used (发票状态更新事件推送).
+/// The status of an invoice changed (发票状态更新事件推送).
 ///
-/// WeChat sends it when an invoice in a user's wallet is locked for a refund of expenses, refunded
-/// or set free.
+/// WeChat sends it when an invoice in a user's wallet is locked for reimbursement, reimbursed or
+/// cancelled.
 ///
 #[doc = sample!("event/update_invoice_status")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -163,7 +162,7 @@ pub struct UserAuthorizeInvoice {
 #[non_exhaustive]
 pub struct UpdateInvoiceStatus {
     /// `INVOICE_REIMBURSE_INIT`, `INVOICE_REIMBURSE_LOCK`, `INVOICE_REIMBURSE_CLOSURE`,
-    /// `INVOICE_REIMBURSE_CANCEL` or one that came later.
+    /// `INVOICE_REIMBURSE_CANCEL`, or a newer status.
     pub status: String,
     /// The invoice card's id.
     pub card_id: String,
@@ -172,7 +171,7 @@ pub struct UpdateInvoiceStatus {
     pub code: String,
 }
 
-/// An invoice was made, or was not (开票结果推送).
+/// Issuing an invoice succeeded or failed (开票结果推送).
 ///
 /// WeChat sends it when the tax platform has answered.
 ///
@@ -180,9 +179,9 @@ pub struct UpdateInvoiceStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CloudInvoiceResult {
-    /// The serial number of the request for an invoice (发票请求流水号).
+    /// The serial number of the invoice request (发票请求流水号).
     pub fpqqlsh: Option<String>,
-    /// How it ended, as a code.
+    /// The result, a code.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub status: Option<i64>,
     /// The seller's tax number (纳税人识别号).

@@ -6,16 +6,16 @@ use crate::xml;
 
 /// A user scanned a product (打开商品主页事件推送).
 ///
-/// WeChat sends it when a user opens a product's page by its bar code.
+/// WeChat sends it when a user scans a product's bar code and opens the product's page.
 ///
 #[doc = sample!("event/user_scan_product")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserScanProduct {
-    /// The kind of bar code: `ean13`, `qrcode` and others.
+    /// The kind of code, such as `ean13` or `qrcode`.
     pub key_standard: String,
-    /// The bar code's number.
+    /// The code's content.
     pub key_str: String,
     /// The user's country.
     pub country: Option<String>,
@@ -26,64 +26,64 @@ pub struct UserScanProduct {
     /// 1 male, 2 female, 0 unknown.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub sex: Option<i64>,
-    /// How the page was opened, as a code: 1 scanned in WeChat, 2 from the chat and so on.
+    /// How the page was opened, a code: 1 scanned in WeChat, 2 from the chat and others.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub scene: Option<i64>,
-    /// What the account put into the code of the product's page.
+    /// Data that the account put into the code of the product's page.
     pub ext_info: Option<String>,
 }
 
-/// A user came from a product (进入公众号事件推送).
+/// A user went from a product to the chat (进入公众号事件推送).
 ///
-/// WeChat sends it when a user goes from a product's page to the chat.
+/// WeChat sends it when a user opens the chat from a product's page.
 ///
 #[doc = sample!("event/user_scan_product_enter_session")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserScanProductEnterSession {
-    /// The kind of bar code: `ean13`, `qrcode` and others.
+    /// The kind of code, such as `ean13` or `qrcode`.
     pub key_standard: String,
-    /// The bar code's number.
+    /// The code's content.
     pub key_str: String,
-    /// What the account put into the code of the product's page.
+    /// Data that the account put into the code of the product's page.
     pub ext_info: Option<String>,
 }
 
-/// A user looks at a product (地理位置信息异步推送).
+/// The region of a user who scanned a product (地理位置信息异步推送).
 ///
-/// WeChat sends it with the place, a while after the product's page was opened.
+/// WeChat sends it some time after the user opened the product's page.
 ///
 #[doc = sample!("event/user_scan_product_async")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserScanProductAsync {
-    /// The kind of bar code: `ean13`, `qrcode` and others.
+    /// The kind of code, such as `ean13` or `qrcode`.
     pub key_standard: String,
-    /// The bar code's number.
+    /// The code's content.
     pub key_str: String,
-    /// What the account put into the code of the product's page.
+    /// Data that the account put into the code of the product's page.
     pub ext_info: Option<String>,
     /// The code of the user's region.
     pub region_code: Option<String>,
 }
 
-/// A product was reviewed (商品审核结果推送).
+/// A review of a product (商品审核结果推送).
 ///
-/// WeChat sends it when a product's page was accepted or refused.
+/// WeChat sends it when it accepts or rejects a product's page.
 ///
 #[doc = sample!("event/user_scan_product_verify_action")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct UserScanProductVerifyAction {
-    /// The kind of bar code: `ean13`, `qrcode` and others.
+    /// The kind of code, such as `ean13` or `qrcode`.
     pub key_standard: String,
-    /// The bar code's number.
+    /// The code's content.
     pub key_str: String,
-    /// `verify_ok` or `verify_not_pass`, as a rule.
+    /// Usually `verify_ok` or `verify_not_pass`.
     pub result: String,
-    /// Why not.
+    /// Why it was rejected.
     pub reason_msg: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Stores and what happens in them: reviews, Wi-Fi, beacons (摇一摇周边).
+//! Stores and what happens in them: reviews, Wi-Fi and beacons (摇一摇周边).
 
 use serde::{Deserialize, Serialize};
 
@@ -7,31 +7,31 @@ use crate::{
     xml,
 };
 
-/// A store was reviewed (门店审核事件推送).
+/// A review of a store (门店审核事件推送).
 ///
-/// WeChat sends it when a new or changed store was accepted or refused.
+/// WeChat sends it when it accepts or rejects a new or changed store.
 ///
 #[doc = sample!("event/poi_check_notify")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct PoiCheckNotify {
-    /// The store's id with the merchant.
+    /// The merchant's id of the store.
     #[serde(default)]
     pub uniq_id: String,
-    /// The store's id with WeChat.
+    /// WeChat's id of the store.
     #[serde(default)]
     pub poi_id: String,
-    /// `succ` or `fail`, as a rule.
+    /// Usually `succ` or `fail`.
     pub result: String,
-    /// Why, or that it is well.
+    /// The reason, or a note that all is well.
     #[serde(alias = "msg")]
     pub msg: Option<String>,
 }
 
-/// A store of a mini program was reviewed (创建门店小程序审核).
+/// A review of a mini program's store (创建门店小程序审核).
 ///
-/// WeChat sends it when a store was added, or was not.
+/// WeChat sends it when it accepts or rejects a new store.
 ///
 #[doc = sample!("event/add_store_audit_info")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,21 +39,20 @@ pub struct PoiCheckNotify {
 pub struct AddStoreAuditInfo {
     /// The review's id.
     pub audit_id: String,
-    /// 1 accepted, 2 under review, 3 refused, 4 an administrator's consent is lacking; more may
-    /// come.
+    /// 1 accepted, 2 under review, 3 rejected, 4 waiting for an administrator's consent, or a newer code.
     pub status: i64,
-    /// Why not.
+    /// Why it was rejected.
     pub reason: Option<String>,
-    /// Whether it was upgraded from an older store, as a code.
+    /// Whether the store was upgraded from an older one, a code.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub is_upgrade: Option<i64>,
-    /// The store's id with WeChat.
+    /// WeChat's id of the store.
     pub poiid: Option<String>,
 }
 
-/// A store's change or a merchant was reviewed (修改门店图片审核、门店小程序类目审核).
+/// A review of a store's change or of a merchant (修改门店图片审核、门店小程序类目审核).
 ///
-/// WeChat sends it when that was accepted or refused.
+/// WeChat sends it when it accepts or rejects the change or the merchant.
 ///
 #[doc = sample!("event/modify_store_audit_info")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -61,15 +60,15 @@ pub struct AddStoreAuditInfo {
 pub struct StoreAudit {
     /// The review's id.
     pub audit_id: String,
-    /// 1 accepted, 3 refused; more may come.
+    /// 1 accepted, 3 rejected, or a newer code.
     pub status: i64,
-    /// Why not.
+    /// Why it was rejected.
     pub reason: Option<String>,
 }
 
-/// A place on the map was reviewed (从腾讯地图中创建门店审核).
+/// A review of a place on the map (从腾讯地图中创建门店审核).
 ///
-/// WeChat sends it when a place that the account added to Tencent's map was accepted or refused.
+/// WeChat sends it when it accepts or rejects a place that the account added to Tencent's map.
 ///
 #[doc = sample!("event/create_map_poi_audit_info")]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -77,13 +76,13 @@ pub struct StoreAudit {
 pub struct CreateMapPoiAuditInfo {
     /// The review's id.
     pub audit_id: String,
-    /// 1 accepted, 3 refused; more may come.
+    /// 1 accepted, 3 rejected, or a newer code.
     pub status: i64,
     /// The place's id on the map.
     pub map_poi_id: Option<String>,
-    /// Its name.
+    /// The place's name.
     pub name: Option<String>,
-    /// Its address.
+    /// The place's address.
     pub address: Option<String>,
     /// The latitude in degrees.
     #[serde(default, deserialize_with = "xml::optional_number")]
@@ -95,43 +94,43 @@ pub struct CreateMapPoiAuditInfo {
     pub sh_remark: Option<String>,
 }
 
-/// A user connected to the account's Wi-Fi (Wi-Fi连网成功事件).
+/// A user connected to a store's Wi-Fi (Wi-Fi连网成功事件).
 ///
-/// WeChat sends it when a user is online through a shop's network.
+/// WeChat sends it when a user is online through the store's network.
 ///
 #[doc = sample!("event/wificonnected")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct WifiConnected {
-    /// When that was, in seconds since the Unix epoch.
+    /// When the user connected.
     pub connect_time: Timestamp,
-    /// How long it lasts, in seconds since the Unix epoch; 0 if it does not end.
+    /// When the connection expires; 0 if it never does.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub expire_time: Option<Timestamp>,
     /// The vendor's id.
     #[serde(default)]
     pub vendor_id: String,
-    /// The shop's id; `PlaceId` in older pushes.
+    /// The store's id. Older events call it `PlaceId`.
     #[serde(alias = "PlaceId")]
     pub shop_id: Option<String>,
-    /// The network device's id.
+    /// The id of the network device.
     #[serde(default)]
     pub device_no: String,
 }
 
 /// A user shook the phone near a beacon (摇一摇事件通知).
 ///
-/// WeChat sends it when a user opens the account's page that shaking found.
+/// WeChat sends it when a user opens the page that belongs to a beacon.
 ///
 #[doc = sample!("event/shakearoundusershake")]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct ShakearoundUserShake {
-    /// The beacon whose page was opened.
+    /// The beacon that the page belongs to.
     pub chosen_beacon: Beacon,
-    /// The others nearby.
+    /// The other beacons nearby.
     #[serde(default)]
     pub around_beacons: AroundBeacons,
 }
@@ -151,13 +150,13 @@ pub struct AroundBeacons {
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct Beacon {
-    /// The UUID that the account's beacons share.
+    /// The UUID, the same for all beacons of the account.
     pub uuid: String,
-    /// The beacon's number, its upper half.
+    /// The upper half of the beacon's number.
     pub major: u64,
-    /// The beacon's number, its lower half.
+    /// The lower half of the beacon's number.
     pub minor: u64,
-    /// How far it is, in metres.
+    /// The distance to the beacon in metres.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub distance: Option<f64>,
 }

@@ -1,63 +1,62 @@
-//! Subscription messages (订阅消息): what users allow, and what was sent.
+//! Subscription messages (订阅消息): permissions from users, and results of sending.
 
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::xml;
 
-/// Which subscription messages a user allows (用户操作订阅通知弹窗).
+/// A user chose which subscription messages to allow (用户操作订阅通知弹窗).
 ///
-/// WeChat sends it when a user has answered the pop-up that asks for it.
+/// WeChat sends it when a user answers the pop-up that asks for permission.
 ///
 #[doc = sample!("event/subscribe_msg_popup_event")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Wrapped<SubscribeMsgChoice>")]
 #[non_exhaustive]
 pub struct SubscribeMsgPopup {
-    /// What the user answered, one template each.
+    /// The user's choice for each template.
     #[serde(rename = "SubscribeMsgPopupEvent", serialize_with = "list")]
     pub list: Vec<SubscribeMsgChoice>,
 }
 
-/// A user's answer for one template.
+/// A user's choice for one template.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct SubscribeMsgChoice {
     /// The template's id.
     pub template_id: String,
-    /// `accept` or `reject`, as a rule.
+    /// Usually `accept` or `reject`.
     pub subscribe_status_string: String,
-    /// Where the pop-up was: 0 in a mini program, 1 on a web page, 2 in an article. A code, kept as
-    /// text.
+    /// Where the pop-up was, a code: 0 in a mini program, 1 on a web page, 2 in an article.
     pub popup_scene: Option<String>,
 }
 
-/// Which subscription messages a user no longer allows (用户管理订阅通知).
+/// A user changed which subscription messages to allow (用户管理订阅通知).
 ///
-/// WeChat sends it when a user changes it in the settings.
+/// WeChat sends it when a user changes a permission in the settings.
 ///
 #[doc = sample!("event/subscribe_msg_change_event")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Wrapped<SubscribeMsgSetting>")]
 #[non_exhaustive]
 pub struct SubscribeMsgChange {
-    /// What was changed, one template each.
+    /// The changed setting of each template.
     #[serde(rename = "SubscribeMsgChangeEvent", serialize_with = "list")]
     pub list: Vec<SubscribeMsgSetting>,
 }
 
-/// A user's setting of one template.
+/// A user's setting for one template.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct SubscribeMsgSetting {
     /// The template's id.
     pub template_id: String,
-    /// `reject`, as a rule: the settings only take back.
+    /// Usually `reject`: users can only withdraw permissions in the settings.
     pub subscribe_status_string: String,
 }
 
-/// A subscription message was delivered, or was not (发送订阅通知).
+/// Delivery of a subscription message succeeded or failed (发送订阅通知).
 ///
 /// WeChat sends it after each subscription message.
 ///
@@ -66,30 +65,30 @@ pub struct SubscribeMsgSetting {
 #[serde(from = "Wrapped<SubscribeMsgResult>")]
 #[non_exhaustive]
 pub struct SubscribeMsgSent {
-    /// What became of each.
+    /// The result for each template.
     #[serde(rename = "SubscribeMsgSentEvent", serialize_with = "list")]
     pub list: Vec<SubscribeMsgResult>,
 }
 
-/// What became of a subscription message.
+/// The result of one subscription message.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct SubscribeMsgResult {
     /// The template's id.
     pub template_id: String,
-    /// The id that sending it returned. It is no message id: events have none.
+    /// The id that sending the message returned. It is not a message id, which events do not have.
     #[serde(default, rename = "MsgID")]
     pub msg_id: String,
-    /// 0, or what went wrong.
+    /// 0, or the code of the error.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub error_code: Option<i64>,
-    /// `success`, or what went wrong in words.
+    /// `success`, or the error in words.
     #[serde(default)]
     pub error_status: String,
 }
 
-/// How a list arrives: in an element of its own in XML, without one in JSON.
+/// A list on the wire: XML has an element around it, JSON does not.
 #[derive(Deserialize)]
 struct Wrapped<T> {
     #[serde(

@@ -1,71 +1,68 @@
-//! What users do to the account: follow it, scan its QR codes, open the chat, share where they are,
-//! and withdraw what they authorized.
+//! What users do with the account: follow it, scan its QR codes, open the chat, share their position, and
+//! change what they authorized.
 
 use serde::{Deserialize, Serialize};
 
 use crate::xml;
 
-/// A new follower (关注事件).
+/// A user followed the account (关注事件).
 ///
-/// WeChat sends it when a user follows the account; [`scene`](Self::scene) tells the QR code that
-/// led there. It may be answered like a message.
+/// WeChat shows the user a passive reply to it. [`scene`](Self::scene) tells which QR code the user
+/// scanned.
 ///
 #[doc = sample!("event/subscribe")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct Subscribe {
-    /// `qrscene_` and the scene of the QR code; absent or empty if there was none.
+    /// `qrscene_` and the scene of the QR code; `None` or empty if the user scanned none.
     pub event_key: Option<String>,
-    /// The QR code's ticket, from which its picture can be had.
+    /// The QR code's ticket, with which its picture can be fetched.
     pub ticket: Option<String>,
 }
 
-/// A follower less (取消关注事件).
+/// A user unfollowed the account (取消关注事件).
 ///
-/// WeChat sends it when a user stops following the account. WeChat wants the user's data deleted
-/// then.
+/// WeChat asks accounts to delete the user's data then.
 ///
 #[doc = sample!("event/unsubscribe")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct Unsubscribe {
-    /// Says nothing: absent or empty.
+    /// No information: `None` or empty.
     pub event_key: Option<String>,
 }
 
-/// A follower scanned a QR code (扫描带参数二维码事件).
+/// A follower scanned one of the account's QR codes (扫描带参数二维码事件).
 ///
-/// WeChat sends it when a user who follows the account already scans one of its QR codes with a
-/// scene. It may be answered like a message.
+/// WeChat sends it for a QR code with a scene, and shows the user a passive reply to it.
 ///
 #[doc = sample!("event/scan")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct Scan {
-    /// The scene of the QR code: a number below 2³², or the text it was made with.
+    /// The scene of the QR code: a number below 2³², or the text that the code was made with.
     pub event_key: String,
-    /// The QR code's ticket, from which its picture can be had.
+    /// The QR code's ticket, with which its picture can be fetched.
     pub ticket: Option<String>,
 }
 
-/// The chat was opened (进入会话).
+/// A user opened the chat (进入会话).
 ///
-/// An event of the early days, which WeChat no longer documents.
+/// WeChat no longer documents this event.
 ///
 #[doc = sample!("event/enter")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Enter {}
 
-/// Where the user is (上报地理位置事件).
+/// A user's position (上报地理位置事件).
 ///
-/// WeChat sends it when a user who lets the account know opens the chat, or every five seconds
-/// while it is open, as the account has chosen.
-/// [`LocationMessage`](crate::message::LocationMessage) is another thing: a place that the user
-/// sends.
+/// WeChat sends it for users who agreed to share their position. Depending on the account's settings, it
+/// sends one when the chat opens, or one every five seconds while it is open. A place that a user sends is
+/// a [`LocationMessage`](crate::message::LocationMessage).
 ///
 #[doc = sample!("event/location")]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -76,14 +73,14 @@ pub struct Location {
     pub latitude: f64,
     /// The longitude in degrees.
     pub longitude: f64,
-    /// How exact that is, in metres.
+    /// The accuracy of the position in metres.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub precision: Option<f64>,
 }
 
-/// A user changed what an app knows (授权用户资料变更).
+/// A user changed data that an app was authorized to read (授权用户资料变更).
 ///
-/// WeChat sends it when a user who has authorized an app changes it.
+/// WeChat sends it only for users who have authorized the app.
 ///
 #[doc = sample!("event/user_info_modified")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -91,14 +88,14 @@ pub struct Location {
 pub struct UserInfoModified {
     /// The user's OpenID.
     pub openid: String,
-    /// The app's id.
+    /// The app id.
     pub appid: String,
 }
 
-/// A user took back what an app may know (授权用户资料变更).
+/// A user withdrew an app's authorization (授权用户资料变更).
 ///
-/// WeChat sends it when a user withdraws it, or closes the WeChat account altogether. The user's
-/// data has to be deleted then.
+/// WeChat also sends it when a user closes the WeChat account. WeChat asks apps to delete the user's data
+/// then.
 ///
 #[doc = sample!("event/user_authorization_revoke")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -108,29 +105,29 @@ pub struct UserAuthorization {
     /// The user's OpenID.
     #[serde(rename = "OpenID")]
     pub open_id: String,
-    /// The app's id.
+    /// The app id.
     #[serde(rename = "AppID")]
     pub app_id: String,
-    /// The plugin's id, if one is concerned.
+    /// The plugin's id, if the authorization was for a plugin.
     #[serde(rename = "PluginID")]
     pub plugin_id: Option<String>,
-    /// What was withdrawn: codes such as 1 (the profile) or 201 (the address). Kept as text.
+    /// The withdrawn permissions, as codes such as 1 (profile) or 201 (address).
     pub revoke_info: Option<String>,
 }
 
 impl Subscribe {
-    /// The scene of the QR code that led to the account, as [`Scan::event_key`] has it.
+    /// The scene of the QR code that the user scanned, in the form of [`Scan::event_key`].
     pub fn scene(&self) -> Option<&str> {
         self.event_key.as_deref()?.strip_prefix(SCENE)
     }
 }
 
 impl Scan {
-    /// The scene of the QR code: [`event_key`](Self::event_key), unless that is empty.
+    /// The scene of the QR code: the [`event_key`](Self::event_key), or `None` if that is empty.
     pub fn scene(&self) -> Option<&str> {
         Some(self.event_key.as_str()).filter(|scene| !scene.is_empty())
     }
 }
 
-/// What WeChat puts before the scene of a QR code that makes a user follow the account.
+/// The prefix of the scene in a `subscribe` event.
 const SCENE: &str = "qrscene_";
