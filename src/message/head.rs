@@ -6,9 +6,9 @@ use serde::{
 };
 
 use super::{
-    event::{self, EventMessage},
+    event,
+    field::{self, Text},
     json::Body,
-    read::{Named as _, Text},
 };
 use crate::{
     timestamp::Timestamp,
@@ -112,7 +112,7 @@ impl Head {
 
     /// Whether it is an event.
     pub fn is_event(&self) -> bool {
-        self.msg_type().is_some_and(EventMessage::is_named)
+        self.msg_type().is_some_and(field::is_event)
     }
 
     /// Whether WeChat shows the user a passive reply to it, see

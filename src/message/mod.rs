@@ -64,6 +64,7 @@ macro_rules! sample {
 }
 
 pub mod event;
+mod field;
 mod head;
 mod json;
 mod other;
@@ -75,6 +76,7 @@ mod standard;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) use self::head::receiver;
+use self::json::Body;
 pub use self::{
     event::{Event, EventMessage},
     head::Head,
@@ -84,7 +86,6 @@ pub use self::{
         ShortVideoMessage, TextMessage, VideoMessage, VoiceMessage,
     },
 };
-use self::{json::Body, read::Named as _};
 use crate::{timestamp::Timestamp, xml};
 
 /// Matches a [`Message`]: one arm for all standard types, and an arm for each of the rest.
@@ -190,9 +191,7 @@ impl Message {
         match self {
             Self::Event(event) => event.event.accepts_reply(),
             // Pushes of the open platform and of WeCom suites have no MsgType and no user.
-            Self::Other(other) => other
-                .msg_type()
-                .is_some_and(|name| !EventMessage::is_named(name)),
+            Self::Other(other) => other.msg_type().is_some_and(|name| !field::is_event(name)),
             _ => true,
         }
     }

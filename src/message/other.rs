@@ -1,6 +1,9 @@
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{self, DeserializeOwned, MapAccess},
+};
 
-use super::{event::EventMessage, read::Named};
+use super::field::is_event;
 use crate::{
     timestamp::Timestamp,
     xml::{self, Value},
@@ -46,9 +49,20 @@ pub struct OtherMessage {
 }
 
 impl OtherMessage {
-    /// Takes the fields as elements. The caller has checked that no field of the identity is repeated.
-    pub(super) fn new(fields: Value) -> Self {
-        Self { fields }
+    /// Reads all fields as they are.
+    pub(super) fn read<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = map.next_entry()? {
+            elements.push(element);
+        }
+        for &name in IDENTITY {
+            if elements.iter().filter(|(found, _)| found == name).count() > 1 {
+                return Err(de::Error::duplicate_field(name));
+            }
+        }
+        Ok(Self {
+            fields: Value::Elements(elements),
+        })
     }
 
     /// All fields in the body's order, with repeated ones.
@@ -100,8 +114,7 @@ impl OtherMessage {
     ///
     /// Events have none: the MsgID of an event is the id of a job.
     pub fn msg_id(&self) -> Option<&str> {
-        self.msg_type()
-            .filter(|name| !EventMessage::is_named(name))?;
+        self.msg_type().filter(|name| !is_event(name))?;
         let id = self.text("MsgId").or_else(|| self.text("MsgID"))?;
         Some(id).filter(|id| !id.is_empty())
     }
@@ -110,3 +123,14 @@ impl OtherMessage {
         self.fields.element(name)?.as_str()
     }
 }
+
+/// Fields that say who sent what. They may not be repeated, even in a push of an unknown type.
+const IDENTITY: &[&str] = &[
+    "ToUserName",
+    "FromUserName",
+    "CreateTime",
+    "MsgType",
+    "Event",
+    "MsgId",
+    "InfoType",
+];

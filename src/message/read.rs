@@ -1,15 +1,16 @@
 //! Reading a [`Message`]: its type stands among its other fields, as MsgType.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::fmt;
 
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserialize, Deserializer,
     de::{self, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
 use super::{
     Message,
     event::{self, EventMessage, Unknown},
+    field::{MsgType, Named as _, Text},
     json::Tree,
     other::OtherMessage,
     standard::{
@@ -17,10 +18,7 @@ use super::{
         ShortVideoMessage, TextMessage, VideoMessage, VoiceMessage,
     },
 };
-use crate::xml::{
-    Value,
-    lookahead::{self, Lookahead},
-};
+use crate::xml::lookahead::{self, Lookahead};
 
 impl<'de> Deserialize<'de> for Message {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -129,123 +127,4 @@ known! {
     Text(TextMessage), Image(ImageMessage), Voice(VoiceMessage), Video(VideoMessage),
     ShortVideo(ShortVideoMessage), Location(LocationMessage), Link(LinkMessage),
     MiniProgramPage(MiniProgramPageMessage), File(FileMessage)
-}
-
-impl OtherMessage {
-    /// Reads all fields as they are.
-    pub(super) fn read<'de, A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(element) = map.next_entry()? {
-            elements.push(element);
-        }
-        for &name in IDENTITY {
-            if elements.iter().filter(|(found, _)| found == name).count() > 1 {
-                return Err(de::Error::duplicate_field(name));
-            }
-        }
-        Ok(Self::new(Value::Elements(elements)))
-    }
-}
-
-/// Fields that say who sent what. They may not be repeated, even in a push of an unknown type.
-const IDENTITY: &[&str] = &[
-    "ToUserName",
-    "FromUserName",
-    "CreateTime",
-    "MsgType",
-    "Event",
-    "MsgId",
-    "InfoType",
-];
-
-/// A type of message with a MsgType of its own.
-pub(super) trait Named {
-    /// The MsgType.
-    const NAME: &'static str;
-
-    /// Whether `msg_type` names this type. Case does not matter.
-    fn is_named(msg_type: &str) -> bool {
-        Self::NAME.eq_ignore_ascii_case(msg_type)
-    }
-}
-
-/// The MsgType of a `T`: written as its name, and an error if another name is read.
-///
-/// So a message of another type is never read as a `T`, even if it has all fields of one.
-pub(super) struct MsgType<T>(PhantomData<fn() -> T>);
-
-impl<T: Named> Serialize for MsgType<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        T::NAME.serialize(serializer)
-    }
-}
-
-impl<'de, T: Named> Deserialize<'de> for MsgType<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(MsgTypeVisitor(PhantomData))
-    }
-}
-
-struct MsgTypeVisitor<T>(PhantomData<T>);
-
-impl<T: Named> Visitor<'_> for MsgTypeVisitor<T> {
-    type Value = MsgType<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a message's type")
-    }
-
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<MsgType<T>, E> {
-        if T::is_named(name) {
-            return Ok(MsgType::default());
-        }
-        Err(E::unknown_variant(name, const { &[T::NAME] }))
-    }
-}
-
-// By hand: derived impls would ask for the same traits of `T`.
-
-impl<T> Default for MsgType<T> {
-    fn default() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<T> Clone for MsgType<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for MsgType<T> {}
-
-impl<T> PartialEq for MsgType<T> {
-    fn eq(&self, _other: &Self) -> bool {
-        true
-    }
-}
-
-impl<T> Eq for MsgType<T> {}
-
-impl<T: Named> fmt::Debug for MsgType<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(T::NAME)
-    }
-}
-
-/// A text, borrowed from the input if the format can lend it.
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
-/// Reads a FromUserName: an empty one is `None`.
-pub(super) fn sender<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<String>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(|name| name.and_then(non_empty))
-}
-
-/// WeChat leaves a name out or empty where it names nobody.
-pub(super) fn non_empty(name: String) -> Option<String> {
-    Some(name).filter(|name| !name.is_empty())
 }

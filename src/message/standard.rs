@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::read::{self, MsgType, Named};
+use super::field::{self, MsgType, Named};
 use crate::{timestamp::Timestamp, xml};
 
 /// Declares the types: each has a MsgType, fields of its own, and the fields of all messages.
@@ -28,7 +28,7 @@ macro_rules! messages {
             /// The sender's OpenID; `None` if WeChat names no sender.
             #[serde(
                 default,
-                deserialize_with = "read::sender",
+                deserialize_with = "field::sender",
                 skip_serializing_if = "Option::is_none"
             )]
             pub from_user_name: Option<String>,

@@ -88,7 +88,10 @@ pub use self::{
     },
     user::{Enter, Location, Scan, Subscribe, Unsubscribe, UserAuthorization, UserInfoModified},
 };
-use super::{other::OtherMessage, read::Named};
+use super::{
+    field::{self, Named},
+    other::OtherMessage,
+};
 use crate::timestamp::Timestamp;
 
 /// An event (事件推送).
@@ -110,7 +113,7 @@ pub struct EventMessage {
 }
 
 impl Named for EventMessage {
-    const NAME: &'static str = "event";
+    const NAME: &'static str = field::EVENT;
 }
 
 impl Serialize for EventMessage {
@@ -135,7 +138,7 @@ impl Serialize for EventMessage {
             to_user_name: &self.to_user_name,
             from_user_name: self.from_user_name.as_deref(),
             create_time: self.create_time,
-            msg_type: Self::NAME,
+            msg_type: field::EVENT,
             event: self.event.name(),
             fields: Fields(&self.event),
         };

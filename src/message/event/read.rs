@@ -13,8 +13,8 @@ use serde::{
 use super::{Event, EventMessage, Known};
 use crate::{
     message::{
+        field::{self, Text},
         other::OtherMessage,
-        read::{self, Text},
     },
     timestamp::Timestamp,
     xml::lookahead::{self, Lookahead},
@@ -41,7 +41,7 @@ pub(in crate::message) fn read<'de, A: MapAccess<'de>>(
     };
     Ok(Ok(EventMessage {
         to_user_name,
-        from_user_name: common.from_user_name.and_then(read::non_empty),
+        from_user_name: common.from_user_name.and_then(field::non_empty),
         create_time,
         event,
     }))
