@@ -1,55 +1,122 @@
-use std::fmt;
+use std::{convert::Infallible, fmt};
 
-/// A setting that cannot be right. The message says which and why, never its value.
-#[derive(Debug, Clone)]
-pub struct Error {
-    kind: ErrorKind,
-    /// The length that was found, or the position of what is wrong.
-    number: usize,
+use super::Mode;
+
+/// Why an account cannot be built. The message says what is wrong, where, and what to do; it never shows a secret.
+///
+/// `Debug` reads like `Display`, so that `fn main() -> Result<(), account::Error>` ends with a sentence:
+///
+/// ```
+/// use tower_wechat::Account;
+///
+/// let error = Account::plain("two words").unwrap_err();
+/// let sentence = "the token has a character that is no letter or digit, at byte 3: \
+///     copy it from the console again, without spaces or line breaks";
+/// assert_eq!(error.to_string(), sentence);
+/// assert_eq!(format!("{error:?}"), sentence);
+/// ```
+#[derive(Clone)]
+pub struct Error(pub(super) Cause);
+
+#[derive(Clone)]
+pub(super) enum Cause {
+    /// In characters.
+    TokenLength(usize),
+    /// At this byte, counted from 0; the same below.
+    TokenCharacter(usize),
+    AesKeyLength(usize),
+    AesKeyCharacter(usize),
+    AppIdEmpty,
+    AppIdCharacter(usize),
+    OriginalIdEmpty,
+    OriginalIdCharacter(usize),
+    Swapped,
+    NotEncrypted,
+    NotAComponent(Mode),
 }
 
 impl Error {
-    pub(super) fn new(kind: ErrorKind, number: usize) -> Self {
-        Self { kind, number }
-    }
-
     /// What is wrong.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        match self.0 {
+            Cause::TokenLength(_) => ErrorKind::TokenLength,
+            Cause::TokenCharacter(_) => ErrorKind::TokenCharacter,
+            Cause::AesKeyLength(_) => ErrorKind::AesKeyLength,
+            Cause::AesKeyCharacter(_) => ErrorKind::AesKeyCharacter,
+            Cause::AppIdEmpty => ErrorKind::AppIdEmpty,
+            Cause::AppIdCharacter(_) => ErrorKind::AppIdCharacter,
+            Cause::OriginalIdEmpty => ErrorKind::OriginalIdEmpty,
+            Cause::OriginalIdCharacter(_) => ErrorKind::OriginalIdCharacter,
+            Cause::Swapped => ErrorKind::Swapped,
+            Cause::NotEncrypted => ErrorKind::NotEncrypted,
+            Cause::NotAComponent(_) => ErrorKind::NotAComponent,
+        }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, number } = self;
-        match kind {
-            ErrorKind::TokenLength => {
-                write!(f, "expected a token of 3 to 32 characters, found {number}")
+        match &self.0 {
+            Cause::TokenLength(found) => write!(
+                f,
+                "the token has {found} characters instead of 3 to 32: {COPY}"
+            ),
+            Cause::TokenCharacter(position) => write!(
+                f,
+                "the token has a character that is no letter or digit, at byte {position}: {COPY}"
+            ),
+            Cause::AesKeyLength(found) => write!(
+                f,
+                "the EncodingAESKey has {found} characters instead of 43: {COPY}"
+            ),
+            Cause::AesKeyCharacter(position) => write!(
+                f,
+                "the EncodingAESKey has a character that is no letter or digit, at byte {position}: {COPY}"
+            ),
+            Cause::AppIdEmpty => write!(f, "the app id is empty: {COPY}"),
+            Cause::AppIdCharacter(position) => write!(
+                f,
+                "the app id has a character that is no letter, digit, `_` or `-`, at byte {position}: {COPY}"
+            ),
+            Cause::OriginalIdEmpty => {
+                f.write_str("the original id is empty: pass the account's `gh_…` id")
             }
-            ErrorKind::TokenCharacter => write!(
+            Cause::OriginalIdCharacter(position) => write!(
                 f,
-                "expected letters and digits in the token, found something else at byte {number}"
+                "the original id has a character that is no letter, digit, `_` or `-`, at byte {position}: \
+                 pass the account's `gh_…` id"
             ),
-            ErrorKind::AesKeyLength => write!(
+            Cause::Swapped => f.write_str(
+                "the token looks like an app id and the app id does not: \
+                 pass them in the order token, app id, EncodingAESKey",
+            ),
+            Cause::NotEncrypted => f.write_str(
+                "a plain account takes no EncodingAESKey: build it with `Account::encrypted`",
+            ),
+            Cause::NotAComponent(found) => write!(
                 f,
-                "expected an EncodingAESKey of 43 characters, found {number}"
+                "only a component has authorizers, and this account's mode is {found:?}: \
+                 build it with `Account::component`"
             ),
-            ErrorKind::AesKeyCharacter => write!(
-                f,
-                "expected letters and digits in the EncodingAESKey, found something else at byte {number}"
-            ),
-            ErrorKind::AppIdEmpty => f.write_str("expected an app id, found an empty one"),
-            ErrorKind::NotEncrypted => f.write_str(
-                "expected an encrypted account for an EncodingAESKey, found a plain one",
-            ),
-            ErrorKind::NoComponent => {
-                f.write_str("expected a component's account for an authorizer, found another")
-            }
         }
     }
 }
 
+/// Like `Display`: this is what `main` prints.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl std::error::Error for Error {}
+
+/// Lets a constructor take a value that has been parsed before: `Token` is `TryInto<Token>`, which cannot fail.
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
 
 /// The kinds of [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,16 +124,26 @@ impl std::error::Error for Error {}
 pub enum ErrorKind {
     /// The token is shorter than 3 or longer than 32 characters.
     TokenLength,
-    /// The token holds something else than ASCII letters and digits.
+    /// The token has a character other than ASCII letters and digits.
     TokenCharacter,
-    /// The EncodingAESKey has another length than 43 characters.
+    /// The EncodingAESKey is shorter or longer than 43 characters.
     AesKeyLength,
-    /// The EncodingAESKey holds something else than ASCII letters and digits.
+    /// The EncodingAESKey has a character other than ASCII letters and digits.
     AesKeyCharacter,
     /// The app id is empty.
     AppIdEmpty,
-    /// A plain account has no use for an EncodingAESKey.
+    /// The app id has a character other than ASCII letters, digits, `_` and `-`.
+    AppIdCharacter,
+    /// An authorizer's original id is empty.
+    OriginalIdEmpty,
+    /// An authorizer's original id has a character other than ASCII letters, digits, `_` and `-`.
+    OriginalIdCharacter,
+    /// The token begins with `wx`, as app ids do, and the app id does not.
+    Swapped,
+    /// A plain account takes no EncodingAESKey.
     NotEncrypted,
     /// Only a component has authorizers.
-    NoComponent,
+    NotAComponent,
 }
+
+const COPY: &str = "copy it from the console again, without spaces or line breaks";

@@ -1,7 +1,7 @@
-//! A callback URL's settings: parsed once, redacted in `Debug`, wiped when dropped.
+//! The settings of a callback URL: parsed once, redacted in `Debug`, wiped when dropped.
 //!
-//! What the console calls 服务器配置 (server configuration) becomes an [`Account`]. A wrong setting
-//! fails here, when the account is built, never per request.
+//! An [`Account`] holds what the console calls 服务器配置 (server configuration). A wrong setting is an error
+//! when the account is built, never per request.
 //!
 //! # Which mode do I have?
 //!
@@ -14,36 +14,53 @@
 //! | open platform (开放平台), third-party platform: 授权事件接收URL | [`Account::component`] |
 //! | open platform: 消息与事件接收URL, with `$APPID$` in it | [`Account::authorizer`] of the component |
 //!
-//! What goes wrong while setting up shows in the log (feature `tracing`) and in the refusal's
-//! [kind](crate::signature::RefusalKind):
+//! A wrong setting that only a delivery can reveal shows in the rejection's
+//! [kind](crate::signature::RefusalKind), and with the feature `tracing` in the log. Rejections before a signature
+//! has been found right are logged at `DEBUG`, since scanners cause them every day; the others at `WARN`.
 //!
-//! | kind | cause, as a rule |
-//! |---|---|
-//! | `Signature` | the Token differs from the console's |
-//! | `Stale` | this machine's clock is off |
-//! | `Parameters` | no callback at all, or an encrypted account whose console says plain mode |
-//! | `Envelope(Padding)`, `Envelope(Length)` | the EncodingAESKey differs from the console's |
-//! | `Envelope(ReceiveId)` | the app id is another account's |
-//! | `Envelope(Document)` | the console's mode is plain, and the body is not encrypted |
+//! | kind | likely cause | level |
+//! |---|---|---|
+//! | `Signature` | the Token differs from the console's | `DEBUG` |
+//! | `Parameters` | not a callback | `DEBUG` |
+//! | `Parameters` | the account is encrypted, and the console says plain mode | `WARN` |
+//! | `Stale` | this machine's clock is off | `WARN`; WeCom: `DEBUG` |
+//! | `Envelope(Padding)`, `Envelope(Length)` | the EncodingAESKey differs from the console's | `WARN` |
+//! | `Envelope(ReceiveId)` | the app id is another account's | `WARN` |
+//! | `Envelope(Document)` | the console's mode is plain, and the body is not encrypted | `WARN`; WeCom: `DEBUG` |
 
-mod aes_key;
 mod error;
-mod token;
+mod settings;
 
 use std::{fmt, sync::Arc};
 
+use self::{error::Cause, settings::strange_character};
 pub use self::{
-    aes_key::EncodingAesKey,
     error::{Error, ErrorKind},
-    token::Token,
+    settings::{AppId, EncodingAesKey, Token},
 };
 
-/// One callback URL's settings.
+/// The settings of one callback URL.
 ///
 /// Cloning is cheap: all clones share the settings.
 #[derive(Clone)]
 pub struct Account {
     settings: Arc<Settings>,
+}
+
+/// How an account's callbacks are signed and encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Plain mode (明文模式): the body is neither signed nor encrypted.
+    Plain,
+    /// Safe mode (安全模式) or compatible mode (兼容模式) of an Official Account or mini program.
+    Encrypted,
+    /// WeCom (企业微信): always encrypted.
+    WeCom,
+    /// A third-party platform's own pushes: tickets and authorizations. Encrypted.
+    Component,
+    /// Messages to an account that has authorized a component. Encrypted for the component.
+    Authorizer,
 }
 
 #[derive(Clone)]
@@ -55,23 +72,23 @@ struct Settings {
     encryption: Option<Encryption>,
 }
 
-/// What an account of encrypted callbacks has beside its tokens.
+/// What an encrypted account has beside its tokens.
 #[derive(Clone)]
 pub(crate) struct Encryption {
-    /// Whose ciphertexts they are: an app id, a corp or suite id; empty for some of WeCom's.
+    /// The id that its callbacks are encrypted for; empty for some of WeCom's.
     pub(crate) receive_id: Arc<str>,
     /// The current key first, then the previous ones; never empty.
     pub(crate) keys: Vec<EncodingAesKey>,
     pub(crate) platform: Platform,
 }
 
-/// Which rules of its own a platform has.
+/// Platforms with rules of their own.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Platform {
     OfficialAccount,
     /// The echostr is encrypted, too, and nothing is signed without a ciphertext.
     WeCom,
-    /// Pushes about authorizations, which are to nobody.
+    /// Pushes about authorizations, which have no receiver.
     Component,
     /// Messages to the account with this original id.
     Authorizer(Arc<str>),
@@ -80,11 +97,13 @@ pub(crate) enum Platform {
 impl Account {
     /// An Official Account or mini program in safe mode (安全模式) or compatible mode (兼容模式).
     ///
-    /// Nothing but what the holder of `aes_key` has encrypted for `app_id` is accepted: no plaintext, whatever
-    /// stands beside the ciphertext or in the query. Replies are encrypted.
+    /// The account accepts only what the holder of `aes_key` has encrypted for `app_id`. Plaintext in the body or
+    /// the query is never read. Replies are encrypted.
+    ///
+    /// Each argument is text, or a value that has been parsed before.
     ///
     /// ```
-    /// use tower_wechat::Account;
+    /// use tower_wechat::{Account, account::{AppId, EncodingAesKey, Token}};
     ///
     /// let account = Account::encrypted(
     ///     "rosebud7",
@@ -92,64 +111,77 @@ impl Account {
     ///     "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb",
     /// )?;
     /// assert_eq!(account.name(), "wx0a1b2c3d4e5f6071");
+    ///
+    /// let token = Token::new("rosebud7")?;
+    /// let app_id = AppId::new("wx0a1b2c3d4e5f6071")?;
+    /// let aes_key = EncodingAesKey::new("q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb")?;
+    /// let account = Account::encrypted(token, app_id, aes_key)?;
     /// # Ok::<(), tower_wechat::account::Error>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// If `token` is not 3 to 32 ASCII letters or digits, `aes_key` not 43 of them, or `app_id` empty.
+    /// If one of the values cannot be right: see [`Token::new`], [`AppId::new`] and [`EncodingAesKey::new`]. Also
+    /// if token and app id seem to be swapped: the token begins with `wx`, as all app ids do, and the app id does not.
     pub fn encrypted(
-        token: impl AsRef<str>,
-        app_id: impl Into<Arc<str>>,
-        aes_key: impl AsRef<str>,
+        token: impl TryInto<Token, Error: Into<Error>>,
+        app_id: impl TryInto<AppId, Error: Into<Error>>,
+        aes_key: impl TryInto<EncodingAesKey, Error: Into<Error>>,
     ) -> Result<Self, Error> {
-        let app_id = not_empty(app_id.into())?;
-        Self::new(token, app_id, aes_key, Platform::OfficialAccount)
+        Self::of_app(token, app_id, aes_key, Platform::OfficialAccount)
     }
 
     /// A WeCom (企业微信) app or suite, whose callbacks are always encrypted.
     ///
-    /// `receive_id` is the corp id for an app of the corporation's own, the suite id for a suite's pushes,
-    /// and the empty string where WeCom has none (suites of personal entities, smart bots).
+    /// `receive_id` is the corp id for a corporation's own app, and the suite id for the pushes of a suite. It is the
+    /// empty string where WeCom has none: suites of personal entities, and smart bots.
     ///
     /// # Errors
     ///
-    /// If `token` is not 3 to 32 ASCII letters or digits, or `aes_key` not 43 of them.
+    /// If one of the values cannot be right: see [`Token::new`], [`AppId::new`] and [`EncodingAesKey::new`].
     pub fn wecom(
-        token: impl AsRef<str>,
-        receive_id: impl Into<Arc<str>>,
-        aes_key: impl AsRef<str>,
+        token: impl TryInto<Token, Error: Into<Error>>,
+        receive_id: impl TryInto<AppId, Error: Into<Error>>,
+        aes_key: impl TryInto<EncodingAesKey, Error: Into<Error>>,
     ) -> Result<Self, Error> {
-        Self::new(token, receive_id.into(), aes_key, Platform::WeCom)
+        let receive_id = match parse::<AppId>(receive_id) {
+            Ok(id) => id.into_shared(),
+            Err(Error(Cause::AppIdEmpty)) => Arc::from(""),
+            Err(error) => return Err(error),
+        };
+        let (token, aes_key) = (parse(token)?, parse(aes_key)?);
+        Ok(Self::new(token, receive_id, aes_key, Platform::WeCom))
     }
 
     /// A third-party platform (第三方平台) of the open platform: the URL that receives tickets and
     /// authorizations (授权事件接收URL).
     ///
-    /// It accepts pushes that are to nobody; messages to the accounts that have authorized it are for
-    /// [`authorizer`](Self::authorizer). The pushes have to be answered with the literal `success`, which
-    /// [`Reply::success`](crate::Reply::success) is.
+    /// It accepts pushes without a receiver. Messages to the accounts that have authorized it are for
+    /// [`authorizer`](Self::authorizer). WeChat expects the literal `success` as the answer, which
+    /// [`Reply::success`](crate::reply::Reply::success) is.
     ///
     /// # Errors
     ///
-    /// If `token` is not 3 to 32 ASCII letters or digits, `aes_key` not 43 of them, or `app_id` empty.
+    /// The same as of [`encrypted`](Self::encrypted).
     pub fn component(
-        token: impl AsRef<str>,
-        app_id: impl Into<Arc<str>>,
-        aes_key: impl AsRef<str>,
+        token: impl TryInto<Token, Error: Into<Error>>,
+        app_id: impl TryInto<AppId, Error: Into<Error>>,
+        aes_key: impl TryInto<EncodingAesKey, Error: Into<Error>>,
     ) -> Result<Self, Error> {
-        let app_id = not_empty(app_id.into())?;
-        Self::new(token, app_id, aes_key, Platform::Component)
+        Self::of_app(token, app_id, aes_key, Platform::Component)
     }
 
     /// The account with the original id `original_id` (`gh_…`), which has authorized this
     /// [component](Self::component).
     ///
-    /// All authorizers' messages come with the component's token and key, to URLs that differ in the
-    /// path alone, and the path is not signed: what was captured on its way to one authorizer would verify
-    /// on another's path. So the receiver of each message is compared with `original_id`, which the server
-    /// looks up by the path. It is also the account's name, if the component has not been given another, so
-    /// that dedup keeps the authorizers apart: a shared name shares what one of them may leave unanswered.
+    /// The messages of all authorizers are signed and encrypted with the component's token and key. Their URLs
+    /// differ in the path alone, and the path is not signed: a message captured on the way to one authorizer would
+    /// verify on another's path. So the receiver of each message is compared with `original_id`, which the server
+    /// looks up by the path.
+    ///
+    /// The original id becomes the account's name, unless the component has been [named](Self::with_name). Dedup
+    /// then keeps the authorizers apart, and one of them cannot use up the hang-ups of another. The name labels
+    /// metrics only once a message to this account has been opened; before, the component's name does.
     ///
     /// ```
     /// use std::collections::HashMap;
@@ -172,10 +204,18 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// If this is not a component's account.
-    pub fn authorizer(&self, original_id: impl Into<Arc<str>>) -> Result<Self, Error> {
+    /// If this is not a component's account, or if `original_id` is empty or has a character other than ASCII
+    /// letters, digits, `_` and `-`.
+    pub fn authorizer(&self, original_id: impl AsRef<str>) -> Result<Self, Error> {
+        let original_id = original_id.as_ref();
+        if original_id.is_empty() {
+            return Err(Error(Cause::OriginalIdEmpty));
+        }
+        if let Some(position) = strange_character(original_id) {
+            return Err(Error(Cause::OriginalIdCharacter(position)));
+        }
+        let original_id: Arc<str> = Arc::from(original_id);
         let mut settings = (*self.settings).clone();
-        let original_id = original_id.into();
         match &mut settings.encryption {
             Some(Encryption {
                 platform: platform @ Platform::Component,
@@ -183,12 +223,12 @@ impl Account {
                 ..
             }) => {
                 *platform = Platform::Authorizer(Arc::clone(&original_id));
-                // Nobody has named it: WeChat counts each authorizer's failures, and so does dedup.
+                // Not named by the user: WeChat counts failures by authorizer, and so does dedup.
                 if settings.name == *receive_id {
                     settings.name = original_id;
                 }
             }
-            _ => return Err(Error::new(ErrorKind::NoComponent, 0)),
+            _ => return Err(Error(Cause::NotAComponent(self.mode()))),
         }
         Ok(Self {
             settings: Arc::new(settings),
@@ -197,82 +237,124 @@ impl Account {
 
     /// An account in plain mode (明文模式).
     ///
-    /// Plain mode protects little: its signature covers the query's timestamp and nonce, **not the
-    /// body**. Whoever has seen one signed query string can send any message under it until the
-    /// timestamp is too old. Put TLS in front and prefer the console's safe mode.
+    /// Plain mode protects little: its signature covers the query's timestamp and nonce, **not the body**. Anyone
+    /// who has seen one signed query string can send any message with it until the timestamp is too old. Put TLS
+    /// in front, and prefer the console's safe mode.
     ///
     /// # Errors
     ///
     /// If `token` is not 3 to 32 ASCII letters or digits.
-    pub fn plain(token: impl AsRef<str>) -> Result<Self, Error> {
+    pub fn plain(token: impl TryInto<Token, Error: Into<Error>>) -> Result<Self, Error> {
         Ok(Self {
             settings: Arc::new(Settings {
                 name: Arc::from(""),
-                tokens: vec![Token::new(token)?],
+                tokens: vec![parse(token)?],
                 encryption: None,
             }),
         })
     }
 
-    fn new(
-        token: impl AsRef<str>,
-        receive_id: Arc<str>,
-        aes_key: impl AsRef<str>,
+    fn of_app(
+        token: impl TryInto<Token, Error: Into<Error>>,
+        app_id: impl TryInto<AppId, Error: Into<Error>>,
+        aes_key: impl TryInto<EncodingAesKey, Error: Into<Error>>,
         platform: Platform,
     ) -> Result<Self, Error> {
-        Ok(Self {
+        let (token, app_id): (Token, AppId) = (parse(token)?, parse(app_id)?);
+        if looks_like_app_id(token.as_str()) && !looks_like_app_id(app_id.as_str()) {
+            return Err(Error(Cause::Swapped));
+        }
+        let aes_key = parse(aes_key)?;
+        Ok(Self::new(token, app_id.into_shared(), aes_key, platform))
+    }
+
+    fn new(
+        token: Token,
+        receive_id: Arc<str>,
+        aes_key: EncodingAesKey,
+        platform: Platform,
+    ) -> Self {
+        Self {
             settings: Arc::new(Settings {
                 name: Arc::clone(&receive_id),
-                tokens: vec![Token::new(token)?],
+                tokens: vec![token],
                 encryption: Some(Encryption {
                     receive_id,
-                    keys: vec![EncodingAesKey::new(aes_key)?],
+                    keys: vec![aes_key],
                     platform,
                 }),
             }),
-        })
+        }
     }
 
-    /// Also accepts what is signed with `token`, as during a change of the console's token.
+    /// Also accepts signatures made with `token`, for the time in which the console's token changes.
     ///
     /// # Errors
     ///
     /// If `token` is not 3 to 32 ASCII letters or digits.
-    pub fn with_previous_token(mut self, token: impl AsRef<str>) -> Result<Self, Error> {
-        let token = Token::new(token)?;
+    pub fn with_previous_token(
+        mut self,
+        token: impl TryInto<Token, Error: Into<Error>>,
+    ) -> Result<Self, Error> {
+        let token = parse(token)?;
         Arc::make_mut(&mut self.settings).tokens.push(token);
         Ok(self)
     }
 
-    /// Also opens what is encrypted with `aes_key`, as during a change of the console's EncodingAESKey. A
-    /// reply is encrypted with the key that its message was.
+    /// Also opens bodies encrypted with `aes_key`, for the time in which the console's EncodingAESKey changes.
+    /// A reply is encrypted with the key that opened its message.
     ///
     /// # Errors
     ///
     /// If `aes_key` is not 43 ASCII letters or digits, or the account is a plain one.
-    pub fn with_previous_aes_key(mut self, aes_key: impl AsRef<str>) -> Result<Self, Error> {
-        let aes_key = EncodingAesKey::new(aes_key)?;
+    pub fn with_previous_aes_key(
+        mut self,
+        aes_key: impl TryInto<EncodingAesKey, Error: Into<Error>>,
+    ) -> Result<Self, Error> {
+        let aes_key = parse(aes_key)?;
         match &mut Arc::make_mut(&mut self.settings).encryption {
             Some(encryption) => encryption.keys.push(aes_key),
-            None => return Err(Error::new(ErrorKind::NotEncrypted, 0)),
+            None => return Err(Error(Cause::NotEncrypted)),
         }
         Ok(self)
     }
 
     /// Names the account: dedup keeps the messages of differently named accounts apart.
     ///
-    /// Name every plain account that shares a process or a store with another; an encrypted one is called
-    /// by its app id if it has no other name. The name is not a secret and stands in logs.
+    /// Name every plain account that shares a process or a store with another. An encrypted account without a
+    /// name is called by its app id.
+    ///
+    /// The name is not a secret: it labels metrics, and log lines and spans show it. Choose it from your own list
+    /// of accounts. A name made from the request, such as its path, lets anyone who has one signed query create
+    /// as many time series and dedup entries as they like, since WeChat signs neither path nor host.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         Arc::make_mut(&mut self.settings).name = name.into();
         self
     }
 
-    /// The name given with [`with_name`](Self::with_name), else an authorizer's original id, the app id or
-    /// receive id; empty for a plain account without a name.
+    /// The name given with [`with_name`](Self::with_name); otherwise an authorizer's original id, the app id or
+    /// the receive id. Empty for a plain account without a name.
     pub fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// How this account's callbacks are signed and encrypted.
+    ///
+    /// ```
+    /// use tower_wechat::{Account, account::Mode};
+    ///
+    /// assert_eq!(Account::plain("rosebud7")?.mode(), Mode::Plain);
+    /// # Ok::<(), tower_wechat::account::Error>(())
+    /// ```
+    pub fn mode(&self) -> Mode {
+        match self.encryption().map(|encryption| &encryption.platform) {
+            None => Mode::Plain,
+            Some(Platform::OfficialAccount) => Mode::Encrypted,
+            Some(Platform::WeCom) => Mode::WeCom,
+            Some(Platform::Component) => Mode::Component,
+            Some(Platform::Authorizer(_)) => Mode::Authorizer,
+        }
     }
 
     pub(crate) fn shared_name(&self) -> Arc<str> {
@@ -285,8 +367,7 @@ impl Account {
     }
 
     pub(crate) fn is_wecom(&self) -> bool {
-        self.encryption()
-            .is_some_and(|encryption| encryption.platform == Platform::WeCom)
+        self.mode() == Mode::WeCom
     }
 
     /// `None` in plain mode.
@@ -299,13 +380,15 @@ impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Account")
             .field("name", &self.settings.name)
+            .field("mode", &self.mode())
             .finish_non_exhaustive()
     }
 }
 
-fn not_empty(app_id: Arc<str>) -> Result<Arc<str>, Error> {
-    if app_id.is_empty() {
-        return Err(Error::new(ErrorKind::AppIdEmpty, 0));
-    }
-    Ok(app_id)
+fn parse<T>(setting: impl TryInto<T, Error: Into<Error>>) -> Result<T, Error> {
+    setting.try_into().map_err(Into::into)
+}
+
+fn looks_like_app_id(text: &str) -> bool {
+    text.starts_with("wx")
 }

@@ -31,27 +31,27 @@ fn a_wrong_key_is_an_error_that_says_which_character() {
         (
             "",
             account::ErrorKind::AesKeyLength,
-            "expected an EncodingAESKey of 43 characters, found 0",
+            "the EncodingAESKey has 0 characters instead of 43: copy it from the console again, without spaces or line breaks",
         ),
         (
             &KEY[..42],
             account::ErrorKind::AesKeyLength,
-            "expected an EncodingAESKey of 43 characters, found 42",
+            "the EncodingAESKey has 42 characters instead of 43: copy it from the console again, without spaces or line breaks",
         ),
         (
             &format!("{KEY}A"),
             account::ErrorKind::AesKeyLength,
-            "expected an EncodingAESKey of 43 characters, found 44",
+            "the EncodingAESKey has 44 characters instead of 43: copy it from the console again, without spaces or line breaks",
         ),
         (
             &format!("{}=", &KEY[..42]),
             account::ErrorKind::AesKeyCharacter,
-            "expected letters and digits in the EncodingAESKey, found something else at byte 42",
+            "the EncodingAESKey has a character that is no letter or digit, at byte 42: copy it from the console again, without spaces or line breaks",
         ),
         (
             &KEY.replacen('8', "+", 1),
             account::ErrorKind::AesKeyCharacter,
-            "expected letters and digits in the EncodingAESKey, found something else at byte 4",
+            "the EncodingAESKey has a character that is no letter or digit, at byte 4: copy it from the console again, without spaces or line breaks",
         ),
     ] {
         let error = EncodingAesKey::new(key).expect_err(key);
@@ -77,14 +77,40 @@ fn settings_that_cannot_be_right_are_errors() {
         kind(plain.clone().with_previous_aes_key(KEY)),
         account::ErrorKind::NotEncrypted
     );
+    let message = "a plain account takes no EncodingAESKey: build it with `Account::encrypted`";
+    let error = plain.clone().with_previous_aes_key(KEY).unwrap_err();
+    assert_eq!(error.to_string(), message);
     assert_eq!(
         kind(plain.authorizer("gh_1")),
-        account::ErrorKind::NoComponent
+        account::ErrorKind::NotAComponent
     );
+    let error = account().authorizer("gh_1").unwrap_err();
+    assert_eq!(error.kind(), account::ErrorKind::NotAComponent);
     assert_eq!(
-        kind(account().authorizer("gh_1")),
-        account::ErrorKind::NoComponent
+        error.to_string(),
+        "only a component has authorizers, and this account's mode is Encrypted: \
+         build it with `Account::component`"
     );
+    let component = Account::component(TOKEN, APP_ID, KEY).unwrap();
+    for (original_id, expected, message) in [
+        (
+            "",
+            account::ErrorKind::OriginalIdEmpty,
+            "the original id is empty: ",
+        ),
+        (
+            "gh_1 ",
+            account::ErrorKind::OriginalIdCharacter,
+            "the original id has a character that is no letter, digit, `_` or `-`, at byte 4: ",
+        ),
+    ] {
+        let error = component.authorizer(original_id).unwrap_err();
+        assert_eq!(error.kind(), expected);
+        assert_eq!(
+            error.to_string(),
+            format!("{message}pass the account's `gh_…` id")
+        );
+    }
 }
 
 #[test]

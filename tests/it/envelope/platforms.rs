@@ -97,7 +97,6 @@ async fn an_authorizers_message_is_for_its_own_path_alone() {
             component.authorizer("gh_2").unwrap(),
             false,
         ),
-        (ticket, component.authorizer("").unwrap(), false),
         ("no document", component.clone(), false),
     ] {
         let encrypt = encrypt(KEY, &padded(content(message.as_bytes(), COMPONENT)));
