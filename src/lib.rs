@@ -52,7 +52,7 @@
 //!   which only [`VerifySignatureLayer`] makes, so the compiler checks the layers' order.
 //! - The layers are always ready. An unverified client or a duplicate never holds a permit of a limit
 //!   further inside.
-//! - A refusal is a response, never an error. Its reason is in the response's extensions and in the
+//! - A rejection is a response, never an error. Its reason is in the response's extensions and in the
 //!   log, never in the body.
 //! - All deadlines count from the arrival of the request's head.
 //! - State lives in the layer: all services that one layer makes share it.
@@ -78,28 +78,34 @@
 //!
 //! # Spans and events
 //!
-//! With the feature `tracing`, each request to the signature layer has a span `delivery`, within the server's own, and
-//! each run has a span `run`, in which the handler's own spans and events are. A run is no child of a delivery, since
-//! it goes on when that is over and others wait for it too: its span is a root that
-//! follows from the delivery that started it. All deliveries and runs of one message, on whichever node, have the same
-//! `message_key`, the [`Key`](dedup::Key) in hexadecimal.
+//! With the feature `tracing`, each request to the signature layer has a span `delivery` inside the server's own, and
+//! each run has a span `run`, which contains the handler's spans and events. A run goes on after the delivery that
+//! started it, and others wait for it, too. So its span is a root that follows from that delivery. All deliveries and
+//! runs of one message share its `message_key` on all nodes: the [`Key`](dedup::Key) in hexadecimal.
 //!
 //! | field | of | value |
 //! |---|---|---|
-//! | `account` | both | the account's [name](Account::with_name) |
-//! | `msg_type`, `event`, `msg_id` | both | what the message says, where that looks like a name or an id |
-//! | `message_key` | both | the message's key; not of a delivery that never came to dedup |
-//! | `outcome` | `delivery` | `refused`, `url_verified`, `run`, `joined`, `kept_reply`, `done`, `acknowledged`, `turned_away`, `passed`, `failed` or `hung_up` |
-//! | `refusal` | `delivery` | the [`RefusalKind`](signature::RefusalKind) |
+//! | `account` | both | the account's [name](Account::with_name), once no stranger can have chosen it (`tower_wechat::metrics` has the rule) |
+//! | `msg_type`, `event`, `msg_id` | both | the message's own, where they look like names and ids |
+//! | `message_key` | both | the message's key; absent from deliveries that do not reach dedup |
+//! | `outcome` | `delivery` | `rejected`, `url_verified`, `run`, `joined`, `kept_reply`, `done`, `acknowledged`, `turned_away`, `passed`, `failed` or `hung_up` |
+//! | `rejection` | `delivery` | the [`RefusalKind`](signature::RefusalKind) |
 //! | `status` | `delivery` | the response's |
 //! | `number` | `run` | the [`Run`](dedup::Run)'s |
 //! | `result` | `run` | `answered`, `failed`, `timed_out`, `panicked`, `lost_lease` or `cut` |
 //! | `duration_seconds` | both | from its beginning to its end |
 //!
-//! Spans are at the level `INFO`. What somebody has to look after, such as a lost reply or an unreadable body, is at
-//! `ERROR`; what may heal by itself, such as a failed run or a store that is away, and refusals are at `WARN`; what belongs
-//! to a slow handler's everyday life is at `DEBUG`. No field is a content, a secret or an OpenID. Text of errors is in
-//! events alone, and is the handler's or the store's own.
+//! Spans are at the level `INFO`. Events:
+//!
+//! - `ERROR`: needs attention, such as a lost reply or an unreadable body.
+//! - `WARN`: may recover by itself, such as a failed run or an unavailable store. Also a rejection after a signature
+//!   has been found right: WeChat sent the request or someone copied it, and a setting may be wrong.
+//! - `DEBUG`: normal with slow handlers. Also all other rejections: scanners cause them, and the counter
+//!   `tower_wechat_rejections_total` (feature `metrics`) tells how many. While setting up, show the crate's `DEBUG`
+//!   events: a wrong token rejects every request, and is told nowhere else.
+//!
+//! No field is a content, a secret or an OpenID. Only events contain texts of errors, which are the handler's or the
+//! store's own.
 //!
 //! # Before it goes live
 //!
@@ -138,7 +144,7 @@
 //!    # }
 //!    ```
 //! 9. **What to watch.** Errors in the log: replies that WeChat would refuse, bodies that cannot be read, messages whose
-//!    runs have all failed, a store that is away. Refused callbacks are warnings; a few come from scanners.
+//!    runs have all failed, a store that is away. A rejection at `WARN` had a signature that holds.
 //! 10. **A test.** [`simulator`](crate#features) delivers to the finished stack as WeChat does, and says what the user
 //!     would see.
 //!

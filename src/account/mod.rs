@@ -361,6 +361,19 @@ impl Account {
         Arc::clone(&self.settings.name)
     }
 
+    /// The name as far as a signature tells accounts apart: all authorizers that are called by their original id
+    /// have the component's, because they share its token.
+    pub(crate) fn signed_name(&self) -> Arc<str> {
+        match self.encryption() {
+            Some(Encryption {
+                platform: Platform::Authorizer(original_id),
+                receive_id,
+                ..
+            }) if *original_id == self.settings.name => Arc::clone(receive_id),
+            _ => self.shared_name(),
+        }
+    }
+
     /// The tokens to try, the current one first; never empty.
     pub(crate) fn tokens(&self) -> &[Token] {
         &self.settings.tokens

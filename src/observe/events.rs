@@ -1,37 +1,50 @@
-//! Log events through the `tracing` crate.
+//! Log events. Some of them are counted, too.
 
 use std::time::Duration;
 
 use tower::BoxError;
-use tracing::{debug, error, info, warn};
 
+use super::meters;
 use crate::{
     dedup::{Failure, Key, LateCause},
     envelope, reply,
-    signature::Refusal,
+    signature::RefusalKind,
     xml,
 };
 
-/// A request was answered with a refusal; `account` is empty where none is known or named.
-pub(crate) fn callback_refused(account: &str, refusal: &Refusal) {
-    warn!(account, kind = ?refusal.kind(), "refused a callback");
+/// A request was rejected. `account` is empty if none is known or its name may be a stranger's choice.
+///
+/// Before a signature `is_signed`, anyone may have sent the request: scanners must not fill the log.
+pub(super) fn callback_rejected(account: &str, kind: RefusalKind, is_signed: bool) {
+    if is_signed {
+        event!(WARN, account, ?kind, "rejected a signed callback");
+    } else {
+        event!(DEBUG, account, ?kind, "rejected an unsigned callback");
+    }
+    meters::callback_rejected(account, kind);
 }
 
 /// The body of the inner service's response ended in an error, whose text is the service's own.
 pub(crate) fn response_broken_off(account: &str, error: &BoxError) {
-    error!(account, %error, "cannot read the body of the response");
+    event!(ERROR, account, %error, "cannot read the body of the response");
 }
 
 /// A verified body of another type than the handler's has been acknowledged.
 pub(crate) fn another_type(account: &str, path: &str) {
-    debug!(account, path, "acknowledged a message of another type");
+    event!(
+        DEBUG,
+        account,
+        path,
+        "acknowledged a message of another type"
+    );
 }
 
-/// A verified body that the handler's type does not fit has been acknowledged.
+/// A verified body has been acknowledged that the handler's type does not fit.
 ///
 /// The error's message may quote the contents, so it stays out.
 pub(crate) fn unreadable(account: &str, error: &xml::Error) {
-    error!(
+    event!(
+        ERROR,
         account,
         kind = ?error.kind(),
         offset = error.offset(),
@@ -40,53 +53,63 @@ pub(crate) fn unreadable(account: &str, error: &xml::Error) {
     );
 }
 
-/// A handler returned an error; its text is the handler's own.
+/// A handler returned an error, whose text is the handler's own.
 pub(crate) fn handler_failed(account: &str, error: &BoxError) {
-    error!(account, %error, "the handler failed");
+    event!(ERROR, account, %error, "the handler failed");
 }
 
 /// A handler returned a reply that cannot be sent.
 pub(crate) fn reply_dropped(account: &str, error: &reply::Error) {
-    error!(account, kind = ?error.kind(), %error, "acknowledged instead of sending the reply");
+    event!(
+        ERROR,
+        account,
+        kind = ?error.kind(),
+        %error,
+        "acknowledged instead of sending the reply"
+    );
 }
 
-/// A run of a message failed; `number` is the run's. An error's text is the inner service's own.
-pub(crate) fn run_failed(account: &str, number: u32, failure: &Failure) {
-    warn!(account, number, %failure, "a run failed");
+/// A run of a message failed. An error's text is the inner service's own.
+pub(super) fn run_failed(account: &str, number: u32, failure: &Failure) {
+    event!(WARN, account, number, %failure, "a run failed");
 }
 
 /// A message has been acknowledged although each of its `runs` failed.
 pub(crate) fn message_given_up(account: &str, key: Key, runs: u32) {
-    error!(
+    event!(
+        ERROR,
         account,
         message_key = %key,
-        runs, "acknowledged a message without a run that succeeded"
+        runs,
+        "acknowledged a message without a run that succeeded"
     );
 }
 
 /// A delivery was answered 503, so that WeChat sends it again.
-pub(crate) fn delivery_turned_away(account: &str, reason: &'static str) {
-    warn!(account, reason, "turned a delivery away");
+pub(super) fn delivery_turned_away(account: &str, reason: &'static str) {
+    event!(WARN, account, reason, "turned a delivery away");
 }
 
-/// Another node has taken a message whose run took too long to renew its lease, or the store has.
+/// Another node or the store has taken a message, whose lease was not renewed in time.
 pub(crate) fn lease_lost(account: &str, key: Key) {
-    warn!(account, message_key = %key, "lost the lease of a message");
+    event!(WARN, account, message_key = %key, "lost the lease of a message");
 }
 
-/// WeChat was left to hang up on a delivery, as it is when the reply is for a later one.
-pub(crate) fn hung_up(account: &str) {
-    debug!(account, "a delivery ended without an answer in time");
+/// A delivery was left unanswered until WeChat hung up, so that WeChat sends it again.
+pub(super) fn hung_up(account: &str) {
+    event!(DEBUG, account, "a delivery ended without an answer in time");
 }
 
-/// A reply, or the news that there is none, goes another way than to a delivery.
+/// A reply is not sent as the answer to a delivery, or a message that was acknowledged has no reply.
 pub(crate) fn reply_is_late(account: &str, key: Key, cause: LateCause) {
-    debug!(account, message_key = %key, ?cause, "a reply is late");
+    event!(DEBUG, account, message_key = %key, ?cause, "a reply is late");
+    meters::reply_is_late(account, cause);
 }
 
-/// A reply came too late, and there is no hook to take it.
+/// A reply came too late, and there is no hook for late replies.
 pub(crate) fn reply_is_lost(account: &str, key: Key, cause: LateCause) {
-    error!(
+    event!(
+        ERROR,
         account,
         message_key = %key,
         ?cause,
@@ -94,36 +117,55 @@ pub(crate) fn reply_is_lost(account: &str, key: Key, cause: LateCause) {
     );
 }
 
-/// The hook for late replies did not do its work.
+/// The hook for late replies failed.
 pub(crate) fn late_reply_failed(account: &str, key: Key, reason: &'static str) {
-    error!(account, message_key = %key, reason, "the hook for late replies failed");
+    event!(
+        ERROR,
+        account,
+        message_key = %key,
+        reason,
+        "the hook for late replies failed"
+    );
 }
 
-/// An operation of the store failed; the error's text is the store's own. While it is known to be away, its
-/// failures come by the message, and are no news.
+/// An operation of the store failed; the error's text is the store's own.
+///
+/// While the store `is_known` to be unavailable, every message fails like this, and none of them is news.
 pub(crate) fn store_failed(operation: &'static str, is_known: bool, error: &BoxError) {
     if is_known {
-        debug!(operation, %error, "the store failed");
+        event!(DEBUG, operation, %error, "the store failed");
     } else {
-        warn!(operation, %error, "the store failed");
+        event!(WARN, operation, %error, "the store failed");
     }
+    meters::store_failed(operation, "error");
 }
 
-/// An operation of the store took too long.
+/// An operation of the store took too long; for `is_known` see [`store_failed`].
 pub(crate) fn store_silent(operation: &'static str, is_known: bool, timeout: Duration) {
     if is_known {
-        debug!(operation, ?timeout, "the store did not answer in time");
+        event!(
+            DEBUG,
+            operation,
+            ?timeout,
+            "the store did not answer in time"
+        );
     } else {
-        warn!(operation, ?timeout, "the store did not answer in time");
+        event!(
+            WARN,
+            operation,
+            ?timeout,
+            "the store did not answer in time"
+        );
     }
+    meters::store_failed(operation, "timeout");
 }
 
 /// The store works again.
 pub(crate) fn store_back() {
-    info!("the store is back");
+    event!(INFO, "the store is back");
 }
 
 /// A reply could not be encrypted.
 pub(crate) fn reply_not_sealed(account: &str, error: envelope::Error) {
-    error!(account, kind = ?error.kind(), "cannot seal the reply");
+    event!(ERROR, account, kind = ?error.kind(), "cannot seal the reply");
 }

@@ -1,21 +1,14 @@
-//! Counters, gauges and histograms through the `metrics` crate; [`metrics`](crate::metrics) documents them.
+//! Counters, gauges and histograms. The module `metrics` documents their names and labels.
 
 use std::{sync::Arc, time::Duration};
 
-use metrics::{counter, gauge, histogram};
+use crate::{dedup::LateCause, envelope, signature::RefusalKind};
 
-use crate::{
-    dedup::LateCause,
-    envelope,
-    metrics::{
-        DELIVERIES, DELIVERIES_OPEN, DELIVERY_DURATION, HANDLER_DURATION, HANG_UPS, JOINS,
-        KEPT_REPLIES, LATE_REPLIES, REFUSALS, RUNS, RUNS_OPEN, STORE_ERRORS,
-    },
-    signature::RefusalKind,
-};
-
-pub(super) fn callback_refused(account: &str, kind: RefusalKind) {
-    counter!(REFUSALS, "account" => account.to_owned(), "kind" => refusal(kind)).increment(1);
+pub(super) fn callback_rejected(account: &str, kind: RefusalKind) {
+    meter!(
+        counter!(REJECTIONS, "account" => account.to_owned(), "kind" => rejection(kind))
+            .increment(1)
+    );
 }
 
 pub(super) fn reply_is_late(account: &str, cause: LateCause) {
@@ -24,46 +17,48 @@ pub(super) fn reply_is_late(account: &str, cause: LateCause) {
         LateCause::Unfetched => "unfetched",
         LateCause::Failed => "failed",
     };
-    counter!(LATE_REPLIES, "account" => account.to_owned(), "cause" => cause).increment(1);
+    meter!(counter!(LATE_REPLIES, "account" => account.to_owned(), "cause" => cause).increment(1));
 }
 
 pub(super) fn store_failed(operation: &'static str, cause: &'static str) {
-    counter!(STORE_ERRORS, "operation" => operation, "cause" => cause).increment(1);
+    meter!(counter!(STORE_ERRORS, "operation" => operation, "cause" => cause).increment(1));
 }
 
 pub(super) fn delivery_began() {
-    gauge!(DELIVERIES_OPEN).increment(1);
+    meter!(gauge!(DELIVERIES_OPEN).increment(1));
 }
 
-pub(super) fn delivery_ended(account: Arc<str>, outcome: &'static str, duration: Duration) {
-    gauge!(DELIVERIES_OPEN).decrement(1);
-    histogram!(DELIVERY_DURATION, "account" => Arc::clone(&account)).record(duration);
-    counter!(DELIVERIES, "account" => account, "outcome" => outcome).increment(1);
+pub(super) fn delivery_ended(account: &Arc<str>, outcome: &'static str, duration: Duration) {
+    meter!(gauge!(DELIVERIES_OPEN).decrement(1));
+    meter!(histogram!(DELIVERY_DURATION, "account" => Arc::clone(account)).record(duration));
+    meter!(
+        counter!(DELIVERIES, "account" => Arc::clone(account), "outcome" => outcome).increment(1)
+    );
 }
 
-pub(super) fn joined(account: Arc<str>) {
-    counter!(JOINS, "account" => account).increment(1);
+pub(super) fn joined(account: &Arc<str>) {
+    meter!(counter!(JOINS, "account" => Arc::clone(account)).increment(1));
 }
 
-pub(super) fn kept_reply(account: Arc<str>) {
-    counter!(KEPT_REPLIES, "account" => account).increment(1);
+pub(super) fn kept_reply(account: &Arc<str>) {
+    meter!(counter!(KEPT_REPLIES, "account" => Arc::clone(account)).increment(1));
 }
 
-pub(super) fn hung_up(account: Arc<str>) {
-    counter!(HANG_UPS, "account" => account).increment(1);
+pub(super) fn hung_up(account: &Arc<str>) {
+    meter!(counter!(HANG_UPS, "account" => Arc::clone(account)).increment(1));
 }
 
 pub(super) fn run_began() {
-    gauge!(RUNS_OPEN).increment(1);
+    meter!(gauge!(RUNS_OPEN).increment(1));
 }
 
-pub(super) fn run_ended(account: Arc<str>, result: &'static str, duration: Duration) {
-    gauge!(RUNS_OPEN).decrement(1);
-    histogram!(HANDLER_DURATION, "account" => Arc::clone(&account)).record(duration);
-    counter!(RUNS, "account" => account, "result" => result).increment(1);
+pub(super) fn run_ended(account: &Arc<str>, result: &'static str, duration: Duration) {
+    meter!(gauge!(RUNS_OPEN).decrement(1));
+    meter!(histogram!(HANDLER_DURATION, "account" => Arc::clone(account)).record(duration));
+    meter!(counter!(RUNS, "account" => Arc::clone(account), "result" => result).increment(1));
 }
 
-fn refusal(kind: RefusalKind) -> &'static str {
+fn rejection(kind: RefusalKind) -> &'static str {
     match kind {
         RefusalKind::UnknownAccount => "unknown_account",
         RefusalKind::Method => "method",

@@ -1,40 +1,58 @@
-//! What the crate tells the outside about itself: spans and log events, and metrics.
+//! What the crate tells about itself: events and spans through `tracing`, metrics through `metrics`.
 //!
-//! Ids, kinds, counts and times only: no contents, no secrets, no signatures, nobody's OpenID.
+//! Fields and labels are ids, kinds, counts and times: no contents, no secrets, no signatures, no user ids.
 //!
-//! The code says what happens once, here. Each of the two halves, what goes to `tracing` (`events`, `spans`) and
-//! what goes to `metrics` (`meters`), has a silent twin for builds without its feature, and so has what needs
-//! either (`watch`). The features are chosen here and nowhere else.
+//! All of this compiles in every build. Without a feature, the macros below and the `Span` of `spans` do nothing.
 
-#[cfg(feature = "tracing")]
-mod events;
-#[cfg(not(feature = "tracing"))]
-#[path = "silent.rs"]
-mod events;
-#[cfg(feature = "metrics")]
-mod meters;
-#[cfg(all(feature = "tracing", not(feature = "metrics")))]
-#[path = "meters_silent.rs"]
-mod meters;
-#[cfg(feature = "tracing")]
-mod spans;
-#[cfg(all(feature = "metrics", not(feature = "tracing")))]
-#[path = "spans_silent.rs"]
-mod spans;
-#[cfg(any(feature = "metrics", feature = "tracing"))]
-mod told;
-#[cfg(any(feature = "metrics", feature = "tracing"))]
-mod watch;
-#[cfg(not(any(feature = "metrics", feature = "tracing")))]
-#[path = "watch_silent.rs"]
-mod watch;
+/// Logs an event, in the words of `tracing::event!`.
+macro_rules! event {
+    ($level:ident, $($field:tt)*) => {
+        #[cfg(feature = "tracing")]
+        tracing::event!(tracing::Level::$level, $($field)*);
+    };
+}
 
-pub(crate) use events::{
-    another_type, handler_failed, late_reply_failed, lease_lost, message_given_up, reply_dropped,
-    reply_is_lost, reply_not_sealed, response_broken_off, store_back, unreadable,
+/// Opens a span, in the words of `tracing::span!`.
+macro_rules! span {
+    ($($field:tt)*) => {{
+        #[cfg(feature = "tracing")]
+        let span = tracing::span!($($field)*);
+        #[cfg(not(feature = "tracing"))]
+        let span = Span;
+        span
+    }};
+}
+
+/// Changes a metric, in the words of the crate `metrics`.
+macro_rules! meter {
+    ($kind:ident!($name:ident $(, $label:literal => $value:expr)*).$change:ident($by:expr)) => {
+        #[cfg(feature = "metrics")]
+        ::metrics::$kind!(crate::metrics::$name $(, $label => $value)*).$change($by);
+        // Uses the values, and computes none.
+        #[cfg(not(feature = "metrics"))]
+        let _ = || ($($value,)* $by);
+    };
+}
+
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(unused_variables, reason = "`event!` drops its fields")
+)]
+mod events;
+mod guards;
+mod meters;
+mod sender;
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(unused_variables, reason = "`span!` drops its fields")
+)]
+mod spans;
+
+pub(crate) use self::{
+    events::{
+        another_type, handler_failed, late_reply_failed, lease_lost, message_given_up,
+        reply_dropped, reply_is_late, reply_is_lost, reply_not_sealed, response_broken_off,
+        store_back, store_failed, store_silent, unreadable,
+    },
+    guards::{Deduped, Delivery, Runs},
 };
-#[cfg(not(any(feature = "metrics", feature = "tracing")))]
-pub(crate) use events::{callback_refused, reply_is_late, store_failed, store_silent};
-#[cfg(any(feature = "metrics", feature = "tracing"))]
-pub(crate) use told::{callback_refused, reply_is_late, store_failed, store_silent};
-pub(crate) use watch::{Deduped, Delivery, Runs};

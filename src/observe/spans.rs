@@ -1,15 +1,17 @@
-//! Spans through the `tracing` crate. No fields but these: ids, kinds, counts and times.
+//! Spans of deliveries and runs. No fields but ids, kinds, counts and times.
 
 use std::time::Duration;
 
 use http::StatusCode;
+#[cfg(feature = "tracing")]
 use tracing::{
-    Instrument as _, Level, Span,
+    Instrument, Span,
     field::{Empty, debug, display},
-    instrument::Instrumented,
-    span,
+    span::Id,
 };
 
+#[cfg(not(feature = "tracing"))]
+use self::silent::{Id, Instrument, Span, debug, display};
 use super::events;
 use crate::{
     dedup::{Failure, Key},
@@ -17,15 +19,15 @@ use crate::{
     signature::RefusalKind,
 };
 
-/// One request to the signature layer. As long as one of its clones lives, it is open.
+/// One request to the signature layer. The span is open until the last of its clones is dropped.
 #[derive(Clone)]
 pub(super) struct Delivery(Span);
 
 impl Delivery {
-    /// Inside the span that the server is in, if any.
+    /// Opens it inside the server's span, if there is one.
     pub(super) fn open() -> Self {
         Self(span!(
-            Level::INFO,
+            tracing::Level::INFO,
             "delivery",
             account = Empty,
             msg_type = Empty,
@@ -33,13 +35,13 @@ impl Delivery {
             msg_id = Empty,
             message_key = Empty,
             outcome = Empty,
-            refusal = Empty,
+            rejection = Empty,
             status = Empty,
             duration_seconds = Empty,
         ))
     }
 
-    /// Of a delivery that the signature layer has not seen.
+    /// For a delivery that the signature layer has not seen.
     pub(super) fn none() -> Self {
         Self(Span::none())
     }
@@ -48,22 +50,26 @@ impl Delivery {
         self.0.in_scope(work)
     }
 
+    pub(super) fn is_enabled(&self) -> bool {
+        !self.0.is_disabled()
+    }
+
     pub(super) fn is_for(&self, account: &str) {
         self.0.record("account", account);
     }
 
-    pub(super) fn delivers(&self, plaintext: &[u8]) {
-        record_head(&self.0, plaintext);
+    pub(super) fn delivers(&self, head: &Head) {
+        record_head(&self.0, head);
     }
 
     pub(super) fn is_of(&self, key: Key) {
         self.0.record("message_key", display(key));
     }
 
-    pub(super) fn is_answered(&self, status: StatusCode, refusal: Option<RefusalKind>) {
+    pub(super) fn is_answered(&self, status: StatusCode, rejection: Option<RefusalKind>) {
         self.0.record("status", status.as_u16());
-        if let Some(kind) = refusal {
-            self.0.record("refusal", debug(kind));
+        if let Some(kind) = rejection {
+            self.0.record("rejection", debug(kind));
         }
     }
 
@@ -72,40 +78,26 @@ impl Delivery {
         self.0.record("duration_seconds", duration.as_secs_f64());
     }
 
-    pub(super) fn is_turned_away(&self, account: &str, reason: &'static str) {
-        self.in_scope(|| events::delivery_turned_away(account, reason));
-    }
-
-    pub(super) fn hangs_up(&self, account: &str) {
-        self.in_scope(|| events::hung_up(account));
-    }
-
-    /// What a run's span follows from.
+    /// The cause that the span of a run follows from.
     pub(super) fn cause(&self) -> Cause {
         Cause(self.0.id())
     }
 }
 
-/// The id of a delivery's span, which does not keep that open.
-pub(super) struct Cause(Option<span::Id>);
+/// The id of a delivery's span. It does not keep the span open.
+pub(super) struct Cause(Option<Id>);
 
 /// One run of a message.
 pub(super) struct Run(Span);
 
 impl Run {
-    /// A root: the delivery that started it is over before it, or never heard of it, and others wait for it
-    /// too. The link is `follows_from`, and `message_key`, which all deliveries and runs of a message have in
-    /// common on all nodes, and which plain logs show.
-    pub(super) fn open(
-        account: &str,
-        key: Key,
-        number: u32,
-        plaintext: &[u8],
-        cause: &Cause,
-    ) -> Self {
+    /// Opens it as a root. The delivery that started the run may end before it, and others wait for it, too. They
+    /// are linked by `follows_from`, and by `message_key`: all deliveries and runs of a message share it on all
+    /// nodes, and plain logs show it.
+    pub(super) fn open(account: &str, key: Key, number: u32, cause: &Cause) -> Self {
         let span = span!(
             parent: None,
-            Level::INFO,
+            tracing::Level::INFO,
             "run",
             account,
             msg_type = Empty,
@@ -117,11 +109,18 @@ impl Run {
             duration_seconds = Empty,
         );
         span.follows_from(cause.0.clone());
-        record_head(&span, plaintext);
         Self(span)
     }
 
-    pub(super) fn instrument<F: Future>(&self, run: F) -> Instrumented<F> {
+    pub(super) fn is_enabled(&self) -> bool {
+        !self.0.is_disabled()
+    }
+
+    pub(super) fn is_of(&self, head: &Head) {
+        record_head(&self.0, head);
+    }
+
+    pub(super) fn instrument<F: Future>(&self, run: F) -> impl Future<Output = F::Output> {
         run.instrument(self.0.clone())
     }
 
@@ -136,14 +135,7 @@ impl Run {
     }
 }
 
-fn record_head(span: &Span, plaintext: &[u8]) {
-    if span.is_disabled() {
-        return;
-    }
-    // What cannot be read is told of where the message is.
-    let Ok(head) = Head::read(plaintext) else {
-        return;
-    };
+fn record_head(span: &Span, head: &Head) {
     for (field, name) in [("msg_type", head.msg_type()), ("event", head.event())] {
         if let Some(name) = name
             && is_name(name)
@@ -158,7 +150,7 @@ fn record_head(span: &Span, plaintext: &[u8]) {
     }
 }
 
-/// Whether it may be one of WeChat's names or ids, rather than a text. In plain mode the signature does not
+/// Whether it can be one of WeChat's names or ids, rather than a text. In plain mode the signature does not
 /// cover the body.
 fn is_name(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -167,3 +159,52 @@ fn is_name(text: &str) -> bool {
 
 /// The longest names of events have 40 characters.
 const MAX_NAME: usize = 64;
+
+/// The parts of `tracing` that are used here, without size and effect.
+#[cfg(not(feature = "tracing"))]
+mod silent {
+    #[derive(Clone)]
+    pub(super) struct Span;
+
+    #[derive(Clone)]
+    pub(super) struct Id;
+
+    #[expect(clippy::unused_self, reason = "the signatures are those of `tracing`")]
+    impl Span {
+        pub(super) fn none() -> Self {
+            Self
+        }
+
+        pub(super) fn is_disabled(&self) -> bool {
+            true
+        }
+
+        pub(super) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+            work()
+        }
+
+        pub(super) fn record<T>(&self, _field: &str, _value: T) {}
+
+        pub(super) fn id(&self) -> Option<Id> {
+            None
+        }
+
+        pub(super) fn follows_from(&self, _cause: Option<Id>) {}
+    }
+
+    pub(super) trait Instrument: Sized {
+        fn instrument(self, _span: Span) -> Self {
+            self
+        }
+    }
+
+    impl<F: Future> Instrument for F {}
+
+    pub(super) fn debug<T>(value: T) -> T {
+        value
+    }
+
+    pub(super) fn display<T>(value: T) -> T {
+        value
+    }
+}

@@ -199,7 +199,7 @@ where
                             answer: Some(Answer { account, sealer }),
                         },
                         Err(refusal) => State::Answer {
-                            response: Some(refusal.answer(&account)),
+                            response: Some(refusal.answer()),
                         },
                     }
                 }

@@ -23,7 +23,9 @@ pub struct VerifySignatureLayer {
 impl VerifySignatureLayer {
     /// All requests are for `account`.
     pub fn new(account: Account) -> Self {
-        Self::with_accounts(move |_| Some(account.clone()))
+        let mut layer = Self::with_accounts(move |_| Some(account.clone()));
+        Arc::make_mut(&mut layer.rules).picks_account = false;
+        layer
     }
 
     /// Picks the account for each request, by path, query or host; `None` is answered 404.
@@ -74,6 +76,7 @@ impl VerifySignatureLayer {
         Self {
             rules: Arc::new(Rules {
                 accounts: Arc::new(accounts),
+                picks_account: true,
                 clock: Arc::new(SystemTime::now),
                 freshness: FRESHNESS,
                 body_limit: BODY_LIMIT,

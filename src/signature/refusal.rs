@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
-use crate::{envelope, observe};
+use crate::envelope;
 
 /// Why a request was refused.
 ///
@@ -41,9 +41,8 @@ impl Refusal {
         }
     }
 
-    /// Logs the refusal and answers it; `account` is the name of the account it came to, if known.
-    pub(super) fn answer(self, account: &str) -> Response<Full<Bytes>> {
-        observe::callback_refused(account, &self);
+    /// The response that answers it. `observe` finds it there, tells and counts it.
+    pub(super) fn answer(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::default());
         *response.status_mut() = self.status();
         if self.kind == RefusalKind::Method {

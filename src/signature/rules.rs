@@ -19,6 +19,8 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Rules {
     pub(super) accounts: Arc<Accounts>,
+    /// Whether the account depends on the request.
+    pub(super) picks_account: bool,
     pub(super) clock: Arc<Clock>,
     pub(super) freshness: Duration,
     pub(super) body_limit: usize,
@@ -58,11 +60,11 @@ impl Rules {
         observed: &observe::Delivery,
     ) -> Decision {
         let Some(account) = (self.accounts)(head) else {
-            return Decision::Answer(Refusal::new(RefusalKind::UnknownAccount).answer(""));
+            return Decision::Answer(Refusal::new(RefusalKind::UnknownAccount).answer());
         };
-        observed.is_for(&account);
+        observed.is_for(&account, self.picks_account);
         self.decide_for(&account, head, body_size, arrival, observed)
-            .unwrap_or_else(|refusal| Decision::Answer(refusal.answer(account.name())))
+            .unwrap_or_else(|refusal| Decision::Answer(refusal.answer()))
     }
 
     fn decide_for(
@@ -81,6 +83,7 @@ impl Rules {
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let now = (self.clock)();
         query.verify(account, now, self.freshness)?;
+        observed.query_is_verified();
         if is_verification {
             let echostr = if account.is_wecom() {
                 envelope::open_echostr(account, &query)?

@@ -127,7 +127,7 @@ async fn deliver(service: impl Serves, todo: &str) -> Transcript {
     push.from_user(OPENID).msg_id(MSG_ID).deliver(service).await
 }
 
-async fn refused() {
+async fn rejected() {
     let service = stack(&DedupLayer::in_memory());
     let transcript = wechat()
         .text(CONTENT)
@@ -135,6 +135,22 @@ async fn refused() {
         .deliver(service)
         .await;
     assert_eq!(transcript.deliveries()[0].status().unwrap(), 403);
+}
+
+/// The layer picks the account by the path, and names it so; three paths get a signature that is wrong, and one
+/// a signature that holds.
+async fn named_by_the_path() {
+    let layer =
+        VerifySignatureLayer::with_accounts(|head| Some(account().with_name(head.uri.path())));
+    let service = layer.layer(MessageService::new(service_fn(handle)));
+    for path in ["/one", "/two", "/three"] {
+        let wechat = wechat().with_uri(path).unwrap();
+        let forged = wechat.text(CONTENT).forge_signature().request().unwrap();
+        assert_eq!(service.answer(&forged).await, Some(403));
+    }
+    let wechat = wechat().with_uri("/one").unwrap();
+    let request = wechat.text(format!("{CONTENT} 0")).request().unwrap();
+    assert_eq!(service.answer(&request).await, Some(200));
 }
 
 async fn nobodys() {

@@ -15,21 +15,81 @@ async fn check<F: Future<Output = ()>>(case: impl FnOnce() -> F, expected: &str)
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_and_verifications() {
+async fn rejections_and_verifications() {
     let expected = "deliveries_open [0.0]
-        deliveries_total outcome=refused [1.0]
+        deliveries_total outcome=rejected [1.0]
         delivery_duration_seconds [0.0]
-        refusals_total kind=signature [1.0]";
-    check(refused, expected).await;
+        rejections_total kind=signature [1.0]";
+    check(rejected, expected).await;
     let expected = "deliveries_open [0.0]
-        deliveries_total account= outcome=refused [1.0]
+        deliveries_total account= outcome=rejected [1.0]
         delivery_duration_seconds account= [0.0]
-        refusals_total account= kind=unknown_account [1.0]";
+        rejections_total account= kind=unknown_account [1.0]";
     check(nobodys, expected).await;
     let expected = "deliveries_open [0.0]
         deliveries_total outcome=url_verified [1.0]
         delivery_duration_seconds [0.0]";
     check(url_verified, expected).await;
+    // WeCom signs the echostr alone.
+    let wecom = || Account::wecom(TOKEN, "ww1", KEY).unwrap();
+    let case = || async {
+        let layer = VerifySignatureLayer::with_accounts(move |_| Some(wecom()));
+        let service = layer.layer(MessageService::new(service_fn(handle)));
+        let verified = Simulator::new(wecom()).verify_url(service).await;
+        assert_eq!(verified.fault(), None);
+    };
+    let expected = [
+        "deliveries_open [0.0]",
+        "deliveries_total account=ww1 outcome=url_verified [1.0]",
+        "delivery_duration_seconds account=ww1 [0.0]",
+    ];
+    assert_eq!(recorded(case).await.lines(), expected);
+}
+
+/// One message to one of a component's authorizers, and copies of it to the paths of others.
+async fn copied_to_other_authorizers() {
+    let component = Account::component(TOKEN, APP_ID, KEY).unwrap();
+    let wechat = Simulator::new(component.authorizer("one").unwrap());
+    let layer = VerifySignatureLayer::with_accounts(move |head| {
+        component.authorizer(head.uri.path().trim_matches('/')).ok()
+    });
+    let service = layer.layer(MessageService::new(service_fn(handle)));
+    let push = wechat
+        .with_uri("/one")
+        .unwrap()
+        .text(format!("{CONTENT} 0"));
+    let request = push.request().unwrap();
+    assert_eq!(service.answer(&request).await, Some(200));
+    for path in ["/two", "/three"] {
+        let mut copy = request.clone();
+        let query = copy.uri().query().unwrap();
+        *copy.uri_mut() = format!("{path}?{query}").parse().unwrap();
+        assert_eq!(service.answer(&copy).await, Some(400));
+    }
+}
+
+/// What is in the head without a signature makes no label, and neither does the path of a copied delivery.
+#[tokio::test(start_paused = true)]
+async fn strangers_make_no_labels() {
+    let expected = [
+        "deliveries_open [0.0]",
+        "deliveries_total account= outcome=rejected [3.0]",
+        "deliveries_total account=/one outcome=passed [1.0]",
+        "delivery_duration_seconds account= [0.0, 0.0, 0.0]",
+        "delivery_duration_seconds account=/one [0.0]",
+        "rejections_total account= kind=signature [3.0]",
+    ];
+    assert_eq!(recorded(named_by_the_path).await.lines(), expected);
+    let expected = [
+        "deliveries_open [0.0]".to_owned(),
+        "deliveries_total account=one outcome=passed [1.0]".to_owned(),
+        format!("deliveries_total account={APP_ID} outcome=rejected [2.0]"),
+        "delivery_duration_seconds account=one [0.0]".to_owned(),
+        format!("delivery_duration_seconds account={APP_ID} [0.0, 0.0]"),
+        format!("rejections_total account={APP_ID} kind=envelope_receiver [2.0]"),
+    ];
+    let found = recorded(copied_to_other_authorizers).await.lines();
+    assert_eq!(found, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,7 +222,7 @@ async fn gauges_say_what_is_open_now() {
 async fn the_names_told_are_those_described_and_documented() {
     let recorded = recorded(|| async {
         tower_wechat::metrics::describe();
-        refused().await;
+        rejected().await;
         answered().await;
         acknowledged().await;
         without_the_store().await;

@@ -35,15 +35,134 @@ fn run(cause: usize, number: u32, end: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_delivery_says_why() {
-    let end = "status=403 refusal=Signature outcome=refused duration_seconds=0.0";
-    let refusal = format!("INFO delivery account=post-office {end}");
-    let told = check(refused, &[refusal]).await;
-    let event = "WARN in 0 message=refused a callback account=post-office kind=Signature";
+async fn a_rejected_delivery_says_why() {
+    let end = "status=403 rejection=Signature outcome=rejected duration_seconds=0.0";
+    let rejection = format!("INFO delivery account=post-office {end}");
+    let told = check(rejected, &[rejection]).await;
+    let event =
+        "DEBUG in 0 message=rejected an unsigned callback account=post-office kind=Signature";
     assert_eq!(told.events(), [event]);
 
-    let end = "status=404 refusal=UnknownAccount outcome=refused duration_seconds=0.0";
+    let end = "status=404 rejection=UnknownAccount outcome=rejected duration_seconds=0.0";
     check(nobodys, &[format!("INFO delivery {end}")]).await;
+}
+
+/// A scanner must not fill the log. What is wrong behind a signature that holds is worth a warning.
+#[tokio::test(start_paused = true)]
+async fn rejections_are_warnings_once_a_signature_holds() {
+    let wecom = |id| {
+        Account::wecom(TOKEN, id, KEY)
+            .unwrap()
+            .with_name("post-office")
+    };
+    let elsewhere = Simulator::new(wecom("ww2"));
+    let of_the_past = |account| {
+        let epoch = || std::time::SystemTime::UNIX_EPOCH;
+        Simulator::new(account).with_clock(epoch).text(CONTENT)
+    };
+    let text = |account| Simulator::new(account).text(CONTENT);
+    let with_body = |push: tower_wechat::simulator::Push| {
+        let mut request = push.request().unwrap();
+        *request.body_mut() = CONTENT.into();
+        request
+    };
+    for (account, request, level, kind) in [
+        (
+            account(),
+            Request::get("/").body(Bytes::new()).unwrap(),
+            "DEBUG",
+            "Parameters",
+        ),
+        (
+            account(),
+            text(account()).forge_signature().request().unwrap(),
+            "DEBUG",
+            "Signature",
+        ),
+        (
+            account(),
+            text(account()).downgrade().request().unwrap(),
+            "WARN",
+            "Parameters",
+        ),
+        (
+            account(),
+            of_the_past(account()).request().unwrap(),
+            "WARN",
+            "Stale",
+        ),
+        (
+            account(),
+            with_body(text(account())),
+            "WARN",
+            "Envelope(Document)",
+        ),
+        // WeCom signs the ciphertext alone.
+        (
+            wecom("ww1"),
+            text(wecom("ww1")).forge_signature().request().unwrap(),
+            "DEBUG",
+            "Signature",
+        ),
+        (
+            wecom("ww1"),
+            text(wecom("ww1")).downgrade().request().unwrap(),
+            "DEBUG",
+            "Parameters",
+        ),
+        (
+            wecom("ww1"),
+            of_the_past(wecom("ww1")).request().unwrap(),
+            "DEBUG",
+            "Stale",
+        ),
+        (
+            wecom("ww1"),
+            with_body(text(wecom("ww1"))),
+            "DEBUG",
+            "Envelope(Document)",
+        ),
+        (
+            wecom("ww1"),
+            elsewhere.text(CONTENT).request().unwrap(),
+            "WARN",
+            "Envelope(ReceiveId)",
+        ),
+    ] {
+        let layer = VerifySignatureLayer::new(account);
+        let service = layer.layer(MessageService::new(service_fn(handle)));
+        let told = told(|| async {
+            assert!(matches!(service.answer(&request).await, Some(400 | 403)));
+        })
+        .await;
+        let signed = if level == "WARN" {
+            "a signed"
+        } else {
+            "an unsigned"
+        };
+        let event = format!(
+            "{level} in 0 message=rejected {signed} callback account=post-office kind={kind}"
+        );
+        assert_eq!(told.events(), [event]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_was_picked_is_told_once_the_signature_holds() {
+    let told = told(named_by_the_path).await;
+    let rejected =
+        "INFO delivery status=403 rejection=Signature outcome=rejected duration_seconds=0.0";
+    let spans = told.spans();
+    assert_eq!(spans[..3], [rejected; 3]);
+    assert!(
+        spans[3].starts_with("INFO delivery account=/one msg_type=text"),
+        "{spans:#?}"
+    );
+    let events = told.events();
+    assert_eq!(
+        events[2],
+        "DEBUG in 2 message=rejected an unsigned callback account= kind=Signature"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use super::{NONCE, TOKEN, get, layer, post, query, send, signature, signed};
 use crate::log;
 
 #[tokio::test(start_paused = true)]
-async fn the_log_says_what_was_refused_and_nothing_of_the_query() {
+async fn the_log_says_what_was_rejected_and_nothing_of_the_query() {
     let log = log::of(async || {
         let forged = query(&"0".repeat(40), "1735689600", NONCE);
         send(&layer(), post(&forged)).await;
@@ -36,7 +36,7 @@ async fn the_log_says_what_was_refused_and_nothing_of_the_query() {
     log::check(
         &log,
         [
-            &["WARN", "account=\"post-office\"", "kind=Signature"],
+            &["DEBUG", "account=\"post-office\"", "kind=Signature"],
             &["WARN", "account=\"post-office\"", "kind=Echostr"],
             &["ERROR", "account=\"post-office\"", "out of ink"],
         ],
