@@ -18,7 +18,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tokio::runtime::Builder;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_wechat::{DedupLayer, Verified};
+use tower_wechat::{DedupLayer, Delivery, Verified};
 
 fn main() -> ExitCode {
     // `cargo bench` asks for it; `cargo test --benches` does not.
@@ -84,7 +84,10 @@ where
         "<xml><ToUserName>gh_5d1c0e94a7b3</ToUserName><FromUserName>oW3xTt0mZr6uQkYb1LsNdEvCjPhA</FromUserName>\
          <CreateTime>1718000000</CreateTime><MsgType>text</MsgType><Content>hi</Content><MsgId>{number}</MsgId></xml>"
     );
-    let request = Request::new(Verified::assume(body));
+    let request = Request::new(Verified::insecure_assume(
+        body,
+        Delivery::new("gh_5d1c0e94a7b3"),
+    ));
     // The error is `Infallible`.
     let _ = service.clone().oneshot(request).await;
 }
@@ -101,7 +104,7 @@ fn resident() -> u64 {
 
 const MESSAGES: u64 = 1_000_000;
 
-/// The default of `with_max_messages`.
+/// The default of `with_capacity`.
 const BOUND: u64 = 100_000;
 
 const KIB: u64 = 1024;

@@ -18,9 +18,7 @@ use std::{
 };
 
 use axum::Router;
-use bytes::Bytes;
 use http::{Request, Response, Uri};
-use http_body_util::Full;
 use hyper_util::{
     client::legacy::{Client, ResponseFuture, connect::HttpConnector},
     rt::TokioExecutor,
@@ -30,10 +28,10 @@ use redis::aio::ConnectionManager;
 use tokio::{net::TcpListener, runtime::Runtime};
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_wechat::{
-    Account, DedupLayer, MessageService, Reply, VerifySignatureLayer,
-    dedup::{RedisStore, Run},
+    Account, DedupLayer, MessageService, VerifySignatureLayer,
+    dedup::{RedisStore, RunNumber},
     message::TextMessage,
-    simulator::{Shown, Simulator},
+    simulator::{RequestBody, Shown, Simulator},
 };
 
 /// One of the servers. Its runtime is its own, so that it can die like a process.
@@ -56,7 +54,7 @@ impl Node {
             let connection = ConnectionManager::new(redis).await?;
             let wechat = ServiceBuilder::new()
                 .layer(VerifySignatureLayer::new(account))
-                .layer(DedupLayer::with_store(RedisStore::new(connection)))
+                .layer(DedupLayer::shared(RedisStore::new(connection)))
                 .service(MessageService::for_type::<TextMessage>(tower::service_fn(
                     move |request: Request<TextMessage>| think(name, Arc::clone(&diary), request),
                 )));
@@ -86,16 +84,16 @@ async fn think(
     node: &'static str,
     diary: Arc<Diary>,
     request: Request<TextMessage>,
-) -> Result<Reply, BoxError> {
+) -> Result<String, BoxError> {
     let run = request
         .extensions()
-        .get::<Run>()
-        .map_or(0, |run| run.number());
+        .get()
+        .map_or(0, |run: &RunNumber| run.get());
     let seconds = request.body().content.parse()?;
     diary.note(format!("node {node} begins run {run}"));
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     diary.note(format!("node {node} has an answer"));
-    Ok(Reply::text(format!("from node {node}")))
+    Ok(format!("from node {node}"))
 }
 
 /// What happened when.
@@ -128,14 +126,14 @@ impl Diary {
 /// A balancer of the worst kind: each delivery goes to another node than the one before, as long as it is alive.
 #[derive(Clone)]
 struct Alternating {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<HttpConnector, RequestBody>,
     nodes: [String; 2],
     first_is_alive: Arc<AtomicBool>,
     next: Arc<AtomicUsize>,
     diary: Arc<Diary>,
 }
 
-impl Service<Request<Full<Bytes>>> for Alternating {
+impl Service<Request<RequestBody>> for Alternating {
     type Response = Response<hyper::body::Incoming>;
     type Error = hyper_util::client::legacy::Error;
     type Future = ResponseFuture;
@@ -144,7 +142,7 @@ impl Service<Request<Full<Bytes>>> for Alternating {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Full<Bytes>>) -> ResponseFuture {
+    fn call(&mut self, mut request: Request<RequestBody>) -> ResponseFuture {
         let delivery = self.next.fetch_add(1, Ordering::Relaxed);
         let [a, b] = &self.nodes;
         let is_first = delivery.is_multiple_of(2) && self.first_is_alive.load(Ordering::Relaxed);

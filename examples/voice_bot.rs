@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tower::{BoxError, ServiceBuilder};
 use tower_wechat::{
     Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn,
-    simulator::{Delivery, FaultKind, Push, Shown, Simulator},
+    simulator::{DeliveryRecord, FaultKind, Push, Shown, Simulator},
 };
 
 /// The bot; `runs` counts how often it is asked for an answer.
@@ -34,13 +34,13 @@ fn bot(account: Account, runs: Arc<AtomicUsize>) -> Router {
         .service(message_fn(move |message: Message| {
             runs.fetch_add(1, Ordering::Relaxed);
             async move {
-                Ok::<_, BoxError>(match message {
+                match message {
                     Message::Voice(voice) => match voice.recognition {
                         Some(words) if !words.is_empty() => Reply::text(words),
                         _ => Reply::text(UNRECOGNISED),
                     },
                     _ => Reply::success(),
-                })
+                }
             }
         }));
     Router::new().route_service("/wechat", wechat)
@@ -154,7 +154,7 @@ impl Row {
     }
 }
 
-fn statuses(deliveries: &[Delivery]) -> String {
+fn statuses(deliveries: &[DeliveryRecord]) -> String {
     let each: Vec<_> = deliveries
         .iter()
         .map(|delivery| match (delivery.status(), delivery.fault()) {

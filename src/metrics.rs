@@ -4,7 +4,7 @@
 //!
 //! | name | type | labels | meaning |
 //! |---|---|---|---|
-//! | `tower_wechat_deliveries_total` | counter | `account`, `outcome` | finished requests to [`VerifySignature`](crate::signature::VerifySignature) |
+//! | `tower_wechat_deliveries_total` | counter | `account`, `outcome` | finished requests to [`VerifySignature`](crate::verify::VerifySignature) |
 //! | `tower_wechat_delivery_duration_seconds` | histogram | `account` | how long they took |
 //! | `tower_wechat_deliveries_open` | gauge | | unfinished requests |
 //! | `tower_wechat_rejections_total` | counter | `account`, `kind` | rejected requests |
@@ -24,8 +24,8 @@
 //!   `done`: the message was over and no reply was left; `acknowledged`: the message ran on; `turned_away` with 503;
 //!   `passed`: there is no dedup behind the check; `failed`: an inner service failed, or its answer could not be read
 //!   or sealed; `hung_up`: the client went away before it was answered.
-//! - `kind`: the [`RefusalKind`](crate::signature::RefusalKind) in snake case, such as `body_too_large`. The kinds of an
-//!   envelope begin with `envelope_`.
+//! - `kind`: the [`RejectionKind`](crate::verify::RejectionKind) or [`ErrorKind`](crate::callback::ErrorKind) in snake case,
+//!   such as `body_too_large` or `signature`.
 //! - `result`: `answered`, `failed`, `timed_out`, `panicked`, `lost_lease`, or `cut` when the node shut down.
 //! - `cause` of a late reply: `acknowledged`, `unfetched` or `failed`, see [`LateCause`](crate::dedup::LateCause).
 //! - `operation`: `claim`, `renew`, `complete`, `publish`, `acknowledge` or `release`. Its `cause` is `error` or

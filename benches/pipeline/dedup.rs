@@ -15,20 +15,20 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tokio::{sync::Semaphore, task::yield_now};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_wechat::{DedupLayer, Verified, message_fn};
+use tower_wechat::{DedupLayer, ResponseBody, Verified, message_fn};
 
-use crate::{ID, echo, runtime, voice, whole};
+use crate::{ID, echo, request, runtime, voice, whole};
 
 /// The same message and handler with fewer layers each time.
 pub(crate) fn layers(c: &mut Criterion) {
     let runtime = runtime();
     let body = Bytes::from(voice(ID));
     let mut ids = ID..;
-    let new = || Request::new(Verified::assume(voice(ids.next().unwrap_or(ID))));
-    let same = || Request::new(Verified::assume(body.clone()));
+    let new = || request(voice(ids.next().unwrap_or(ID)));
+    let same = || request(body.clone());
 
     let handler = message_fn(echo);
-    let dedup = DedupLayer::in_memory().with_max_messages(10_000);
+    let dedup = DedupLayer::builder().with_capacity(10_000).build();
     let deduped = ServiceBuilder::new().layer(dedup).service(handler.clone());
 
     let mut group = c.benchmark_group("behind the signature");
@@ -45,11 +45,11 @@ pub(crate) fn layers(c: &mut Criterion) {
     // What it costs does not depend on how many messages are known.
     let full = among_many();
     let mut ids = ID..;
-    let new = || Request::new(Verified::assume(voice(ids.next().unwrap_or(ID))));
+    let new = || request(voice(ids.next().unwrap_or(ID)));
     let name = "dedup and handler, new message among 100 000";
     whole(&mut group, name, &runtime, &full, new);
     let last = Bytes::from(voice(LAST_OF_MANY));
-    let known = || Request::new(Verified::assume(last.clone()));
+    let known = || request(last.clone());
     let name = "dedup, duplicate among 100 000";
     whole(&mut group, name, &runtime, &full, known);
     group.finish();
@@ -69,9 +69,10 @@ pub(crate) fn joining(c: &mut Criterion) {
             }
         }
     });
-    let service = DedupLayer::in_memory()
-        .with_max_messages(10_000)
-        .with_max_waiting(JOINING)
+    let service = DedupLayer::builder()
+        .with_capacity(10_000)
+        .with_max_waiters_per_message(JOINING)
+        .build()
         .layer(inner);
     let mut ids = ID..;
     let mut group = c.benchmark_group("joining a run");
@@ -82,10 +83,8 @@ pub(crate) fn joining(c: &mut Criterion) {
                 for _ in 0..count {
                     let body = Bytes::from(voice(ids.next().unwrap_or(ID)));
                     let start = Instant::now();
-                    let deliveries = (0..JOINING).map(|_| {
-                        let request = Request::new(Verified::assume(body.clone()));
-                        service.clone().oneshot(request)
-                    });
+                    let deliveries =
+                        (0..JOINING).map(|_| service.clone().oneshot(request(body.clone())));
                     let opening = async {
                         yield_now().await;
                         gate.add_permits(1);
@@ -139,9 +138,7 @@ where
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|thread| {
-                let requests: Vec<_> = bodies(thread)
-                    .map(|body| Request::new(Verified::assume(body)))
-                    .collect();
+                let requests: Vec<_> = bodies(thread).map(request).collect();
                 let barrier = &barrier;
                 let service = service.clone();
                 scope.spawn(move || {
@@ -166,16 +163,18 @@ where
 
 /// A table with as many messages as it takes, whose last one's reply is still kept.
 fn among_many()
--> impl Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = Infallible> + Clone + Send
+-> impl Service<Request<Verified>, Response = Response<ResponseBody>, Error = Infallible> + Clone + Send
 {
     let full = ServiceBuilder::new()
         .layer(DedupLayer::in_memory())
         .service(message_fn(echo));
     runtime().block_on(async {
         for id in 0..MANY {
-            let request = Request::new(Verified::assume(voice(LAST_OF_MANY - id)));
             // The error is `Infallible`.
-            let _ = full.clone().oneshot(request).await;
+            let _ = full
+                .clone()
+                .oneshot(request(voice(LAST_OF_MANY - id)))
+                .await;
         }
     });
     full

@@ -11,10 +11,12 @@ use http_body_util::Full;
 use sha1::{Digest, Sha1};
 use tower::ServiceBuilder;
 use tower_wechat::{
-    Account, DedupLayer, Reply, VerifySignatureLayer,
+    Account, DedupLayer, Reply, Timestamp, VerifySignatureLayer,
     account::Token,
-    envelope, message_fn, reply,
-    signature::{Query, Signature},
+    callback::{self, Query, Signature},
+    message::Head,
+    message_fn,
+    reply::Addressing,
 };
 
 use crate::{ID, SPOKEN, TOKEN, check, echo, runtime, voice, whole};
@@ -25,7 +27,7 @@ pub(crate) fn requests(c: &mut Criterion) {
     let account = encrypted_account();
     let stack = ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account.clone()))
-        .layer(DedupLayer::in_memory().with_max_messages(10_000))
+        .layer(DedupLayer::builder().with_capacity(10_000).build())
         .service(message_fn(echo));
     let mut ids = ID..;
     let mut new = || {
@@ -46,23 +48,26 @@ pub(crate) fn envelope(c: &mut Criterion) {
     let message = voice(ID);
     let (query, body) = sealed(&account, &message);
     let query = Query::parse(&query).expect("a query");
-    let opened = envelope::open(&account, &query, body.as_bytes()).expect("opens");
-    let reply = Reply::text(SPOKEN);
-    let addressing = reply::Addressing::answering(message.as_bytes()).expect("reads");
-    let reply = reply
-        .to_xml(&addressing, 1_718_000_001)
-        .expect("renders")
-        .expect("a document");
+    let body = Bytes::from(body);
+    let opened = callback::open(&account, &query, body.clone()).expect("opens");
+    let head = Head::read(message.as_bytes()).expect("reads");
+    let reply = Reply::text(SPOKEN)
+        .render(
+            &Addressing::answering(&head),
+            Timestamp::from_secs(1_718_000_001),
+        )
+        .expect("renders");
+    let reply = Bytes::from(reply.into_body().into_owned());
 
     let mut group = c.benchmark_group("envelope");
-    let start = body.find("CDATA[").expect("a section") + "CDATA[".len();
-    let end = body.find("]]>").expect("its end");
-    let encrypt = &body[start..end];
+    let encrypt = str::from_utf8(&body).expect("a text");
+    let (_, encrypt) = encrypt.split_once("CDATA[").expect("a section");
+    let (encrypt, _) = encrypt.split_once("]]>").expect("its end");
     group.bench_function("a voice message's SHA-1, base64 and AES, bare", |b| {
         b.iter(|| bare_open(black_box(encrypt)));
     });
     group.bench_function("a voice message opened", |b| {
-        b.iter(|| envelope::open(&account, &query, black_box(body.as_bytes())));
+        b.iter(|| callback::open(&account, &query, black_box(body.clone())));
     });
     group.bench_function(
         "a text reply's random bytes, SHA-1, base64 and AES, bare",
@@ -71,7 +76,7 @@ pub(crate) fn envelope(c: &mut Criterion) {
         },
     );
     group.bench_function("a text reply sealed", |b| {
-        b.iter(|| opened.seal(black_box(reply.as_bytes())));
+        b.iter(|| opened.seal(black_box(reply.clone())));
     });
     group.finish();
 }
@@ -91,11 +96,11 @@ fn bare_open(encrypt: &str) -> (usize, [u8; 20]) {
 }
 
 /// And of sealing: the random bytes come from the operating system each time.
-fn bare_seal(reply: &str) -> (String, [u8; 20]) {
+fn bare_seal(reply: &[u8]) -> (String, [u8; 20]) {
     let mut buffer = Vec::with_capacity(reply.len() + 70);
     buffer.extend_from_slice(&[7; 20]);
     getrandom::fill(&mut buffer).expect("random bytes");
-    buffer.extend_from_slice(reply.as_bytes());
+    buffer.extend_from_slice(reply);
     buffer.extend_from_slice(APP_ID.as_bytes());
     let length = buffer.len().next_multiple_of(32);
     buffer.resize(length, 7);
@@ -115,10 +120,10 @@ fn encrypted_account() -> Account {
 
 /// The query and the body with which WeChat delivers `message` now.
 fn sealed(account: &Account, message: &str) -> (String, String) {
-    let sealed = envelope::seal(account, message.as_bytes()).expect("seals");
+    let sealed = callback::seal(account, message.as_bytes()).expect("seals");
     let timestamp = sealed.timestamp().to_string();
     let token = Token::new(TOKEN).expect("a token");
-    let signature = Signature::new(&token, &[&timestamp, sealed.nonce()]);
+    let signature = Signature::sign(&token, [&*timestamp, sealed.nonce()]);
     let query = format!(
         "signature={signature}&timestamp={timestamp}&nonce={}&openid=oW3xTt0mZr6uQkYb1LsNdEvCjPhA\
          &encrypt_type=aes&msg_signature={}",

@@ -27,11 +27,12 @@ use sha1::{Digest, Sha1};
 use tokio::runtime::{self, Runtime};
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_wechat::{
-    Account, DedupLayer, Reply, VerifySignatureLayer,
+    Account, DedupLayer, Delivery, Reply, ResponseBody, Timestamp, Verified, VerifySignatureLayer,
     account::Token,
-    message::VoiceMessage,
+    callback::{Query, Signature},
+    message::{Head, VoiceMessage},
     message_fn,
-    signature::{Query, Signature},
+    reply::Addressing,
     xml,
 };
 
@@ -45,7 +46,7 @@ fn requests(c: &mut Criterion) {
     let stack = ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account()))
         // Full soon, so that what is measured is a table that forgets as much as it learns.
-        .layer(DedupLayer::in_memory().with_max_messages(10_000))
+        .layer(DedupLayer::builder().with_capacity(10_000).build())
         .service(message_fn(echo));
     let uri = format!("/wechat?{}", signed_query());
     let forged_uri = uri.replace("nonce=1", "nonce=2");
@@ -91,7 +92,7 @@ fn signature(c: &mut Criterion) {
     };
     let parts = [parameter("timestamp"), parameter("nonce")];
     let given: Signature = parameter("signature").parse().expect("40 digits");
-    assert_eq!(given, Signature::new(&token, &parts));
+    assert_eq!(given, Signature::sign(&token, parts));
     let [timestamp, nonce] = parts;
     // Digits before letters: the order in which they are signed.
     let covered = [nonce, timestamp, TOKEN].concat();
@@ -103,11 +104,11 @@ fn signature(c: &mut Criterion) {
         b.iter(|| Sha1::digest(black_box(&covered)));
     });
     group.bench_function("signed and compared", |b| {
-        b.iter(|| Signature::new(black_box(&token), black_box(&parts)) == black_box(given));
+        b.iter(|| Signature::sign(black_box(&token), black_box(parts)) == black_box(given));
     });
     group.bench_function("query read and verified", |b| {
-        let (now, freshness) = (SystemTime::now(), Duration::from_secs(300));
-        b.iter(|| Query::parse(black_box(&query))?.verify(&account, now, freshness));
+        let (now, tolerance) = (SystemTime::now(), Duration::from_secs(300));
+        b.iter(|| Query::parse(black_box(&query))?.verify(&account, now, tolerance));
     });
     group.finish();
 }
@@ -115,20 +116,30 @@ fn signature(c: &mut Criterion) {
 fn message(c: &mut Criterion) {
     let body = voice(ID);
     let reply = Reply::text(SPOKEN);
-    let addressing = tower_wechat::reply::Addressing::answering(body.as_bytes()).expect("reads");
+    let head = Head::read(body.as_bytes()).expect("reads");
+    let addressing = Addressing::answering(&head);
+    let now = Timestamp::from_secs(1_718_000_001);
 
     let mut group = c.benchmark_group("message");
     group.bench_function("read the VoiceMessage", |b| {
         b.iter(|| xml::from_slice::<VoiceMessage>(black_box(body.as_bytes())));
     });
     group.bench_function("write the reply", |b| {
-        b.iter(|| black_box(&reply).to_xml(black_box(&addressing), 1_718_000_001));
+        b.iter(|| black_box(&reply).render(black_box(&addressing), now));
     });
     group.finish();
 }
 
-async fn echo(voice: VoiceMessage) -> Result<Reply, Infallible> {
-    Ok(Reply::text(voice.recognition.unwrap_or_default()))
+async fn echo(voice: VoiceMessage) -> Reply {
+    Reply::text(voice.recognition.unwrap_or_default())
+}
+
+/// A delivery behind the signature layer.
+fn request(plaintext: impl Into<Bytes>) -> Request<Verified> {
+    Request::new(Verified::insecure_assume(
+        plaintext,
+        Delivery::new("gh_5d1c0e94a7b3"),
+    ))
 }
 
 /// Measures one request at a time through a clone of `service`, as a server sends them.
@@ -139,7 +150,7 @@ fn whole<S, T>(
     service: &S,
     mut request: impl FnMut() -> T,
 ) where
-    S: Service<T, Response = Response<Full<Bytes>>, Error = Infallible> + Clone,
+    S: Service<T, Response = Response<ResponseBody>, Error = Infallible> + Clone,
 {
     group.bench_function(name, |b| {
         b.iter_custom(|count| {
@@ -165,7 +176,7 @@ fn whole<S, T>(
 #[track_caller]
 fn check<S, T>(runtime: &Runtime, service: &S, request: T, status: StatusCode, start: &str)
 where
-    S: Service<T, Response = Response<Full<Bytes>>, Error = Infallible> + Clone,
+    S: Service<T, Response = Response<ResponseBody>, Error = Infallible> + Clone,
 {
     let (found, body) = runtime.block_on(async {
         let response = service.clone().oneshot(request).await.expect("infallible");
@@ -191,7 +202,7 @@ fn signed_query() -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let timestamp = now.expect("after 1970").as_secs().to_string();
     let token = Token::new(TOKEN).expect("a token");
-    let signature = Signature::new(&token, &[&timestamp, NONCE]);
+    let signature = Signature::sign(&token, [&*timestamp, NONCE]);
     format!(
         "signature={signature}&timestamp={timestamp}&nonce={NONCE}&openid=oW3xTt0mZr6uQkYb1LsNdEvCjPhA"
     )

@@ -7,20 +7,20 @@ use std::{
 
 use bytes::Bytes;
 use criterion::Criterion;
-use http::{Request, StatusCode};
+use http::StatusCode;
 use redis::{AsyncCommands, ExistenceCheck, SetExpiry, SetOptions};
 use tokio::runtime;
 use tower::ServiceBuilder;
 use tower_wechat::{
-    DedupLayer, Verified,
+    DedupLayer,
     dedup::{
-        Key, Outcome, RedisStore,
-        store::{Owner, Store, Times},
+        Key, RedisStore, StoredResponse,
+        store::{ClaimId, ClaimRequest, CompleteRequest, Store, Ttls},
     },
     message_fn,
 };
 
-use crate::{ID, echo, voice, whole};
+use crate::{ID, echo, request, voice, whole};
 
 #[allow(
     dead_code,
@@ -39,10 +39,9 @@ pub(crate) fn store(c: &mut Criterion) {
     let store = RedisStore::new(connection.clone());
     let mut numbers = 0_u64..;
     let mut key = || Key::new([numbers.next().unwrap_or_default().to_be_bytes()]);
-    let owner = Owner::random();
-    let minute = Duration::from_secs(60);
-    let times = Times::new(Duration::from_secs(5), minute, 10 * minute);
-    let outcome = Outcome::new(StatusCode::OK, None, Bytes::from(voice(ID)));
+    let id = ClaimId::random();
+    let ttls = Ttls::with_lease(Duration::from_secs(5));
+    let response = StoredResponse::new(StatusCode::OK, None, Bytes::from(voice(ID)));
 
     let mut group = c.benchmark_group("redis on loopback");
     group.bench_function("a bare SET NX", |b| {
@@ -72,8 +71,8 @@ pub(crate) fn store(c: &mut Criterion) {
             runtime.block_on(async {
                 let start = Instant::now();
                 for _ in 0..count {
-                    let claim = store.claim(key(), owner, times).await;
-                    black_box(claim.expect("an answer"));
+                    let claimed = store.claim(ClaimRequest::new(key(), id, ttls)).await;
+                    black_box(claimed.expect("an answer"));
                 }
                 start.elapsed()
             })
@@ -85,9 +84,11 @@ pub(crate) fn store(c: &mut Criterion) {
                 let mut elapsed = Duration::ZERO;
                 for _ in 0..count {
                     let key = key();
-                    store.claim(key, owner, times).await.expect("an answer");
+                    let claimed = store.claim(ClaimRequest::new(key, id, ttls)).await;
+                    claimed.expect("an answer");
                     let start = Instant::now();
-                    let completed = store.complete(key, owner, &outcome, false, times).await;
+                    let request = CompleteRequest::new(key, id, &response, ttls);
+                    let completed = store.complete(request).await;
                     black_box(completed.expect("an answer"));
                     elapsed += start.elapsed();
                 }
@@ -95,11 +96,13 @@ pub(crate) fn store(c: &mut Criterion) {
             })
         });
     });
-    let nodes = ServiceBuilder::new()
-        .layer(DedupLayer::with_store(store.clone()).with_max_messages(10_000))
-        .service(message_fn(echo));
+    let dedup = DedupLayer::builder()
+        .with_store(store.clone())
+        .with_capacity(10_000)
+        .build();
+    let nodes = ServiceBuilder::new().layer(dedup).service(message_fn(echo));
     let mut ids = ID..;
-    let new = || Request::new(Verified::assume(voice(ids.next().unwrap_or(ID))));
+    let new = || request(voice(ids.next().unwrap_or(ID)));
     let name = "dedup and handler, new message";
     whole(&mut group, name, &runtime, &nodes, new);
     group.finish();

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use tokio::time;
 use tower::{Service, ServiceBuilder, service_fn};
 use tower_wechat::{
-    Account, DedupLayer, Message, MessageService, Reply, VerifySignatureLayer,
+    Account, DedupLayer, Message, MessageService, Reply, ResponseBody, VerifySignatureLayer,
     dedup::LateReply,
     message::{Event, EventMessage},
     reply::Article,
@@ -22,16 +22,17 @@ pub(crate) fn bot(
     clock: impl Fn() -> SystemTime + Send + Sync + 'static,
 ) -> impl Service<
     Request<Full<Bytes>>,
-    Response = Response<Full<Bytes>>,
+    Response = Response<ResponseBody>,
     Error = Infallible,
     Future: Send,
 > + Clone
 + Send
 + Sync
 + 'static {
+    let dedup = DedupLayer::builder().with_late_reply(hand_over).build();
     ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account).with_clock(clock))
-        .layer(DedupLayer::in_memory().with_late_reply(hand_over))
+        .layer(dedup)
         .service(MessageService::new(service_fn(handle)))
 }
 

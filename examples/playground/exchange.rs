@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tower_wechat::{
     dedup::LateReply,
-    simulator::{Delivery, Transcript},
+    simulator::{DeliveryRecord, Transcript},
 };
 
 use crate::{
@@ -82,7 +82,7 @@ impl Exchange {
         let at = self.now();
         let reply = late
             .response()
-            .map(|outcome| Payload::answered(None, outcome.body(), false));
+            .map(|response| Payload::answered(None, response.body(), false));
         self.change(|record| record.add_late(at, reply));
     }
 
@@ -92,7 +92,7 @@ impl Exchange {
     }
 
     /// The console's judgement.
-    pub(crate) fn judge_verification(&self, judged: &Delivery) {
+    pub(crate) fn judge_verification(&self, judged: &DeliveryRecord) {
         self.change(|record| record.judge_verification(judged));
     }
 

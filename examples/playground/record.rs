@@ -58,8 +58,8 @@ struct Delivery {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Answer {
     pub(crate) status: Option<u16>,
-    /// Why the layers have refused the delivery.
-    pub(crate) refusal: Option<String>,
+    /// Why the layers have rejected the delivery.
+    pub(crate) rejection: Option<String>,
     #[serde(rename = "answer")]
     pub(crate) body: Option<Payload>,
 }
@@ -219,7 +219,7 @@ impl Record {
     }
 
     /// The console's judgement.
-    pub(crate) fn judge_verification(&mut self, judged: &simulator::Delivery) {
+    pub(crate) fn judge_verification(&mut self, judged: &simulator::DeliveryRecord) {
         for delivery in &mut self.deliveries {
             delivery.judge(judged);
         }
@@ -231,7 +231,7 @@ impl Record {
 }
 
 impl Delivery {
-    fn judge(&mut self, judged: &simulator::Delivery) {
+    fn judge(&mut self, judged: &simulator::DeliveryRecord) {
         self.at = judged.at().as_secs_f64();
         self.took = Some(judged.took().as_secs_f64());
         self.fault = judged.fault().map(|fault| Fault {

@@ -12,7 +12,7 @@ use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tower::{BoxError, Service, ServiceExt};
-use tower_wechat::{Account, signature::Refusal};
+use tower_wechat::{Account, simulator::RequestBody, verify::Rejection};
 
 use crate::{
     exchange::Exchange,
@@ -39,7 +39,7 @@ impl Recorder {
     }
 }
 
-impl Service<Request<Full<Bytes>>> for Recorder {
+impl Service<Request<RequestBody>> for Recorder {
     type Response = Response<RecordedBody>;
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
@@ -48,10 +48,11 @@ impl Service<Request<Full<Bytes>>> for Recorder {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Full<Bytes>>) -> Self::Future {
-        let query = request.uri().query().unwrap_or_default().to_owned();
-        // A `Full` neither waits nor fails.
-        let body = request.body().clone().collect().now_or_never();
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        let query = head.uri.query().unwrap_or_default().to_owned();
+        // A body that is there at once neither waits nor fails.
+        let body = body.collect().now_or_never();
         let body = body.and_then(Result::ok).unwrap_or_default().to_bytes();
         let payload = Payload::delivered(self.account.as_ref(), &query, &body);
         let mut recording = Recording {
@@ -59,17 +60,18 @@ impl Service<Request<Full<Bytes>>> for Recorder {
             exchange: self.exchange.clone(),
             account: self.account.clone(),
             status: None,
-            refusal: None,
+            rejection: None,
             body: Vec::new(),
             is_cut: false,
         };
+        let mut request = Request::from_parts(head, Full::new(body));
         // For the built-in bot, which says here when it runs.
         request.extensions_mut().insert(self.exchange.clone());
         let target = self.target.clone();
         Box::pin(async move {
             let response = target.oneshot(request).await?;
             recording.status = Some(response.status());
-            recording.refusal = response.extensions().get().map(Refusal::to_string);
+            recording.rejection = response.extensions().get().map(Rejection::to_string);
             Ok(response.map(|inner| RecordedBody { inner, recording }))
         })
     }
@@ -81,7 +83,7 @@ struct Recording {
     number: usize,
     account: Option<Account>,
     status: Option<StatusCode>,
-    refusal: Option<String>,
+    rejection: Option<String>,
     /// The answer, up to a bound.
     body: Vec<u8>,
     is_cut: bool,
@@ -104,7 +106,7 @@ impl Drop for Recording {
             .map(|_| Payload::answered(self.account.as_ref(), &body, self.is_cut));
         let answer = Answer {
             status: self.status.map(|status| status.as_u16()),
-            refusal: self.refusal.take(),
+            rejection: self.rejection.take(),
             body,
         };
         self.exchange.end_delivery(self.number, answer);

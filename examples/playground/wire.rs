@@ -3,8 +3,8 @@
 use serde::{Serialize, Serializer};
 use tower::BoxError;
 use tower_wechat::{
-    Account, envelope,
-    signature::Query,
+    Account,
+    callback::{self, Query},
     xml::{self, Value},
 };
 
@@ -74,7 +74,7 @@ impl Payload {
             };
             let query = query(&outer)?;
             let query = Query::parse(&query)?;
-            let opened = envelope::open(account, &query, body)?;
+            let opened = callback::open(account, &query, body.to_vec())?;
             Ok((xml::from_slice(opened.plaintext())?, true))
         };
         match read() {

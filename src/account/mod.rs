@@ -15,7 +15,7 @@
 //! | open platform: 消息与事件接收URL, with `$APPID$` in it | [`Account::authorizer`] of the component |
 //!
 //! A wrong setting that only a delivery can reveal shows in the rejection's
-//! [kind](crate::signature::RefusalKind), and with the feature `tracing` in the log. Rejections before a signature
+//! [kind](crate::callback::ErrorKind), and with the feature `tracing` in the log. Rejections before a signature
 //! has been found right are logged at `DEBUG`, since scanners cause them every day; the others at `WARN`.
 //!
 //! | kind | likely cause | level |
@@ -23,10 +23,10 @@
 //! | `Signature` | the Token differs from the console's | `DEBUG` |
 //! | `Parameters` | not a callback | `DEBUG` |
 //! | `Parameters` | the account is encrypted, and the console says plain mode | `WARN` |
-//! | `Stale` | this machine's clock is off | `WARN`; WeCom: `DEBUG` |
-//! | `Envelope(Padding)`, `Envelope(Length)` | the EncodingAESKey differs from the console's | `WARN` |
-//! | `Envelope(ReceiveId)` | the app id is another account's | `WARN` |
-//! | `Envelope(Document)` | the console's mode is plain, and the body is not encrypted | `WARN`; WeCom: `DEBUG` |
+//! | `Timestamp` | this machine's clock is off | `WARN`; WeCom: `DEBUG` |
+//! | `Padding`, `Length` | the EncodingAESKey differs from the console's | `WARN` |
+//! | `ReceiveId` | the app id is another account's | `WARN` |
+//! | `Document` | the console's mode is plain, and the body is not encrypted | `WARN`; WeCom: `DEBUG` |
 
 mod error;
 mod settings;
@@ -186,7 +186,7 @@ impl Account {
     /// ```
     /// use std::collections::HashMap;
     ///
-    /// use tower_wechat::{Account, signature::VerifySignatureLayer};
+    /// use tower_wechat::{Account, VerifySignatureLayer};
     ///
     /// let component = Account::component(
     ///     "rosebud7",
@@ -198,7 +198,7 @@ impl Account {
     ///     ("/wechat/events", component),
     ///     ("/wechat/wx0a1b2c3d4e5f6071/callback", news),
     /// ]);
-    /// let layer = VerifySignatureLayer::with_accounts(move |head| accounts.get(head.uri.path()).cloned());
+    /// let layer = VerifySignatureLayer::from_fn(move |head| accounts.get(head.uri.path()).cloned());
     /// # Ok::<(), tower_wechat::account::Error>(())
     /// ```
     ///

@@ -3,19 +3,16 @@ use std::fmt;
 use http::Request;
 use sha1::{Digest, Sha1};
 
-use crate::{
-    message::Head,
-    signature::{Delivery, Verified},
-};
+use crate::{delivery::Verified, observe::MessageKey};
 
-/// Which message a delivery is of: two deliveries with the same key are one message.
+/// The identity of a message: two deliveries with the same key are one message.
 ///
-/// It is a hash of a fixed size, so that no message makes the table grow more than another.
+/// It is a hash of a fixed size, so no message makes the table grow more than another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key([u8; 20]);
 
 impl Key {
-    /// The key of `parts`, in their order.
+    /// Makes the key of `parts`, in their order.
     ///
     /// Each part is hashed with its length, so `["a", "bc"]` and `["ab", "c"]` are different keys.
     pub fn new<I>(parts: I) -> Self
@@ -32,17 +29,16 @@ impl Key {
         Self(hash.finalize().into())
     }
 
-    /// The key of a delivery, as the [module docs](super#which-deliveries-are-one-message) say.
+    /// Makes the key of a delivery, as the [module docs](super#which-deliveries-are-one-message) say.
     pub fn of(request: &Request<Verified>) -> Self {
-        let delivery = request.extensions().get::<Delivery>();
-        let account = delivery.map_or("", Delivery::account);
-        let body = request.body().as_bytes();
-        let head = Head::read(body).ok();
-        let message = head
-            .as_ref()
+        let body = request.body();
+        let account = body.delivery().account();
+        let message = body
+            .head()
+            .ok()
             .and_then(|head| Some((head, head.message_id()?)));
         let Some((head, id)) = message else {
-            return Self::new([account.as_bytes(), b"push", body]);
+            return Self::new([account.as_bytes(), b"push", body.as_bytes()]);
         };
         Self::new([
             account,
@@ -53,12 +49,21 @@ impl Key {
             head.create_time_text().unwrap_or_default(),
         ])
     }
+
+    pub(super) fn observed(self) -> MessageKey {
+        MessageKey(self.0)
+    }
+
+    /// Returns the hash.
+    pub fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
 }
 
 /// In hexadecimal.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.observed().fmt(f)
     }
 }
 

@@ -1,134 +1,136 @@
 //! Replies that no delivery takes along.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
 use http::Request;
 
-use super::{Key, Outcome};
-use crate::{
-    Reply,
-    message::Head,
-    signature::{Delivery, Verified},
-};
+use super::{key::Key, response::StoredResponse};
+use crate::{delivery::Verified, message::Head, reply::Reply, timestamp::Timestamp};
 
-/// A reply that comes too late for the passive reply, or the news that there is none.
+/// A reply that comes too late to be the passive reply, or the news that there is none.
 ///
-/// It is for [`DedupLayer::with_late_reply`](crate::DedupLayer::with_late_reply)'s hook, which may send it
-/// through the customer-service API.
+/// [`DedupBuilder::with_late_reply`](super::DedupBuilder::with_late_reply)'s hook gets it, and may send it
+/// through the customer-service API. A test of a hook makes one with [`LateReply::new`].
 #[derive(Clone)]
 pub struct LateReply {
     key: Key,
     request: Request<Verified>,
     cause: LateCause,
-    outcome: Option<Outcome>,
+    response: Option<StoredResponse>,
 }
 
-/// Why a reply is not the passive one.
+/// Why a reply is late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LateCause {
-    /// WeChat had been told not to wait.
+    /// The message had been acknowledged: WeChat does not wait any more.
     Acknowledged,
-    /// No delivery came for it.
+    /// No delivery came for it in time.
     Unfetched,
-    /// There is no reply: all runs of an acknowledged message failed.
+    /// There is no reply: all runs of an acknowledged message have failed.
     Failed,
 }
 
-/// What the user of the layer does with it.
+impl LateCause {
+    /// The cause as events and metrics name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Unfetched => "unfetched",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The hook that the user of the layer has set.
 pub(super) type Hook = dyn Fn(LateReply) -> BoxFuture<'static, ()> + Send + Sync;
 
 impl LateReply {
-    /// `outcome` is `None` if all runs failed.
-    pub(super) fn new(
+    /// Makes the late reply to `request`. `response` is `None` if all runs failed.
+    pub fn new(
         key: Key,
         request: Request<Verified>,
         cause: LateCause,
-        outcome: Option<Outcome>,
+        response: Option<StoredResponse>,
     ) -> Self {
         Self {
             key,
             request,
             cause,
-            outcome,
+            response,
         }
     }
 
-    /// Why it is late.
+    /// Returns why it is late.
     pub fn cause(&self) -> LateCause {
         self.cause
     }
 
-    /// The handler's reply, where it was a [`MessageService`](crate::MessageService) on this node that made
-    /// it.
+    /// Returns the handler's reply, if a [`MessageService`](crate::MessageService) on this node made it.
     pub fn reply(&self) -> Option<&Reply> {
-        self.outcome.as_ref()?.reply()
+        self.response.as_ref()?.reply()
     }
 
-    /// The response that a delivery would have got; `None` if all runs failed.
-    pub fn response(&self) -> Option<&Outcome> {
-        self.outcome.as_ref()
+    /// Returns the response that a delivery would have got; `None` if all runs failed.
+    pub fn response(&self) -> Option<&StoredResponse> {
+        self.response.as_ref()
     }
 
-    /// The message that it answers, with the URI, headers and extensions of its first delivery.
+    /// Returns the message that it answers, with the URI, headers and extensions of its first delivery.
     pub fn request(&self) -> &Request<Verified> {
         &self.request
     }
 
-    /// The [name](crate::Account::with_name) of the account that it comes from.
+    /// Returns the [name](crate::Account::with_name) of the account that sends it.
     pub fn account(&self) -> &str {
-        let delivery = self.request.extensions().get::<Delivery>();
-        delivery.map_or("", Delivery::account)
+        self.request.body().delivery().account()
     }
 
-    /// Whom it is for: the OpenID of the message's sender. `None` if the message has none.
-    pub fn openid(&self) -> Option<String> {
-        self.head()?.from_user_name().map(ToOwned::to_owned)
+    /// Returns the OpenID of the user that it is for. `None` if the message names no sender.
+    pub fn openid(&self) -> Option<&str> {
+        self.head()?.from_user_name()
     }
 
-    /// Which account it comes from: the original id, `gh_…`. `None` if the message has none.
-    pub fn original_id(&self) -> Option<String> {
-        self.head()?.to_user_name().map(ToOwned::to_owned)
+    /// Returns the original id (`gh_…`) of the account that sends it. `None` if the message has none.
+    pub fn original_id(&self) -> Option<&str> {
+        self.head()?.to_user_name()
     }
 
-    /// Until when the customer-service API takes it: 48 hours after a user's message, 1 minute after a
+    /// Returns when the customer-service API stops taking it: 48 hours after a user's message, 1 minute after a
     /// menu click, a scan or a subscription.
-    pub fn send_until(&self) -> SystemTime {
-        let arrival = self.request.extensions().get::<Delivery>();
-        let sent = arrival.map_or_else(SystemTime::now, Delivery::timestamp);
-        let is_message = self.head().is_some_and(|head| head.is_message());
-        sent + if is_message {
+    pub fn send_until(&self) -> Timestamp {
+        let sent = self.request.body().delivery().timestamp();
+        let is_message = self.head().is_some_and(Head::is_message);
+        let window = if is_message {
             MESSAGE_WINDOW
         } else {
             EVENT_WINDOW
-        }
+        };
+        Timestamp::from_secs(sent.as_secs().saturating_add(window.as_secs()))
     }
 
-    /// The message's key, to know a reply again that was handed over twice.
+    /// Returns the message's key, which tells two late replies to one message.
     pub fn key(&self) -> Key {
         self.key
     }
 
-    fn head(&self) -> Option<Head> {
-        Head::read(self.request.body().as_bytes()).ok()
+    fn head(&self) -> Option<&Head> {
+        self.request.body().head().ok()
     }
 }
 
-/// Without the reply and the message.
+/// Shows neither the reply nor the message.
 impl fmt::Debug for LateReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LateReply")
             .field("key", &self.key)
             .field("cause", &self.cause)
-            .field("outcome", &self.outcome)
+            .field("response", &self.response)
             .finish_non_exhaustive()
     }
 }
 
-/// After WeChat's page "Send customer-service messages".
-const MESSAGE_WINDOW: Duration = Duration::from_secs(48 * 60 * 60);
-const EVENT_WINDOW: Duration = Duration::from_secs(60);
+/// WeChat's page "Send customer-service messages".
+const MESSAGE_WINDOW: Duration = Duration::from_hours(48);
+const EVENT_WINDOW: Duration = Duration::from_mins(1);

@@ -2,47 +2,46 @@ use std::{
     convert::Infallible,
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::Full;
-use tower::{BoxError, Service};
+use tower::Service;
 
-use super::{
-    deliver::Delivery,
-    state::Shared,
-    store::{Alone, Store},
+use super::{delivery::Waiter, shared::Shared};
+use crate::{
+    delivery::{Verified, VerifiedBody},
+    response::ResponseBody,
 };
-use crate::signature::Verified;
 
 /// Runs the inner service once for each message, and gives every delivery of it the same response.
 ///
-/// Made by [`DedupLayer`](super::DedupLayer). It is always ready: the inner service is asked for
-/// readiness by the message's run, so that a duplicate never takes a permit of an inner limit.
-pub struct Dedup<S, St = Alone> {
+/// [`DedupLayer`](super::DedupLayer) makes it. It is always ready: the message's run waits for the inner service's
+/// readiness, so that a duplicate never takes a permit of an inner limit.
+#[derive(Clone)]
+pub struct Dedup<S> {
     inner: S,
-    shared: Shared<St>,
+    shared: Arc<Shared>,
 }
 
-impl<S, St> Dedup<S, St> {
-    pub(super) fn new(inner: S, shared: Shared<St>) -> Self {
+impl<S> Dedup<S> {
+    pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
         Self { inner, shared }
     }
 }
 
-impl<S, St, B> Service<Request<Verified>> for Dedup<S, St>
+impl<S, B, V> Service<Request<V>> for Dedup<S>
 where
-    S: Service<Request<Verified>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
+    V: VerifiedBody,
+    S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display, Future: Send>
         + Clone
         + Send
         + 'static,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-    St: Store,
+    B: Body<Data: Send, Error: fmt::Display> + Send + 'static,
 {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<ResponseBody>;
     type Error = Infallible;
     type Future = ResponseFuture;
 
@@ -50,35 +49,27 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Verified>) -> ResponseFuture {
+    fn call(&mut self, request: Request<V>) -> ResponseFuture {
+        let request = request.map(V::into_verified);
         let Self { inner, shared } = self.clone();
         ResponseFuture(Box::pin(async {
-            Delivery::new(shared, request).answer(inner).await
+            Waiter::new(shared, request).answer(inner).await
         }))
     }
 }
 
-impl<S: Clone, St> Clone for Dedup<S, St> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            shared: self.shared.clone(),
-        }
-    }
-}
-
-/// The response of [`Dedup`].
-pub struct ResponseFuture(Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>);
+/// The response future of [`Dedup`].
+pub struct ResponseFuture(Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>);
 
 impl Future for ResponseFuture {
-    type Output = Result<Response<Full<Bytes>>, Infallible>;
+    type Output = Result<Response<ResponseBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx).map(Ok)
     }
 }
 
-impl<S: fmt::Debug, St> fmt::Debug for Dedup<S, St> {
+impl<S: fmt::Debug> fmt::Debug for Dedup<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dedup")
             .field("inner", &self.inner)

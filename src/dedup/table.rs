@@ -1,4 +1,4 @@
-//! What this node knows of each message: a state machine without I/O and without a clock.
+//! The state of each message on this node: a state machine without I/O and without a clock.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,28 +10,26 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Key, Outcome, store::Owner};
+use super::{key::Key, machine::after, response::StoredResponse, store::ClaimId};
 
-mod kept;
-
-/// The states of all messages. Its caller holds the lock and says what time it is.
+/// The states of all messages. The caller holds the lock and says what time it is.
 ///
 /// ```text
 ///          ┌──────────────── release ────────────────┐
 /// vacant ──┴─claim→ running ─complete→ unfetched ─┬─ fetch → replied ─┬→ done ─→ vacant
 ///                      └ acknowledged, complete ──┼─────────────────────┤
-///                                                 └─ take back ──────────┘
+///                                                 └─ reclaim ────────────┘
 /// ```
 ///
-/// A message that is over is put at the end of two queues, which expire and make room from the front: what a
-/// call costs does not depend on how many messages there are. A key is in a queue as long as its message is
+/// A message that is over is put at the end of two queues, which expire and make room from the front: the cost of a
+/// call does not depend on the number of messages. A key is in a queue as long as its message is
 /// in that state, so the queues are bounded as the entries are.
 #[derive(Debug)]
 pub(super) struct Table {
     entries: HashMap<Key, Entry>,
     reply_bytes: usize,
-    /// The owner of the next message that is claimed.
-    next: Owner,
+    /// The id of the next claim.
+    next: ClaimId,
     /// Messages whose reply is kept, the oldest first.
     replies: VecDeque<Key>,
     /// Messages that are over, the oldest first.
@@ -41,38 +39,38 @@ pub(super) struct Table {
 /// The bounds of a table, and how long it remembers.
 #[derive(Debug, Clone)]
 pub(super) struct Limits {
-    pub(super) messages: usize,
-    pub(super) waiting: usize,
+    pub(super) capacity: usize,
+    pub(super) waiters_per_message: usize,
     pub(super) reply_bytes: usize,
     pub(super) reply_ttl: Duration,
 }
 
 #[derive(Debug)]
 struct Entry {
-    owner: Owner,
+    id: ClaimId,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
     Running {
-        /// Its receivers are the deliveries that wait; dropping it calls them.
+        /// Its receivers are the deliveries that wait. Dropping it wakes them.
         waiting: watch::Sender<()>,
         first_seen: Instant,
         acknowledged: bool,
         hang_ups: u8,
-        /// The store has given the reply to a delivery before the owner heard of it.
+        /// Whether the store has given the reply to a delivery before the message's task heard of it.
         fetched: bool,
     },
-    /// It is nobody's yet: a delivery fetches it, or the owner takes it back.
+    /// Not delivered yet: a delivery fetches the reply, or the message's task reclaims it.
     Unfetched {
-        outcome: Outcome,
+        response: StoredResponse,
         mark_ttl: Duration,
-        /// Dropping it tells the owner that it has been fetched.
+        /// Dropping it tells the message's task that a delivery has fetched the reply.
         _fetched: oneshot::Sender<()>,
     },
     Replied {
-        outcome: Outcome,
+        response: StoredResponse,
         until: Instant,
         forgotten: Instant,
     },
@@ -81,50 +79,50 @@ enum State {
     },
 }
 
-/// What a delivery is to do.
+/// What a delivery does next.
 #[derive(Debug)]
-pub(super) enum Claim {
-    /// See to it that the message is run, and wait.
-    Run(Owner, watch::Receiver<()>),
-    /// Another delivery has seen to it: wait.
-    Join(Owner, watch::Receiver<()>),
-    /// It has been answered: this is its reply, and the delivery has fetched it.
-    Replied(Outcome),
+pub(super) enum Admission<P> {
+    /// Run the message with this permit, and wait.
+    Run(ClaimId, P, watch::Receiver<()>),
+    /// Another delivery has made it run: wait.
+    Join(ClaimId, watch::Receiver<()>),
+    /// It has been answered: send this reply, which counts as fetched.
+    Replied(StoredResponse),
     /// It is over, and no reply is left.
     Done,
     /// The message is new, and there is no permit to run it.
     NoPermit,
-    /// There is no room, in the table or among those who wait.
+    /// There is no room, in the table or among the waiting deliveries.
     Full,
 }
 
-/// What acknowledging a message comes to.
+/// The answer to an acknowledgement.
 #[derive(Debug)]
-pub(super) enum Acknowledged {
+pub(super) enum Acknowledgement {
     /// No delivery will get the reply.
-    Marked,
-    /// There is a reply, which the delivery has fetched.
-    Replied(Outcome),
+    Recorded,
+    /// There is a reply, which counts as fetched.
+    Replied(StoredResponse),
     /// The run was lost.
     Vacant,
 }
 
-/// How a message ends.
+/// The end of a message.
 #[derive(Debug)]
 pub(super) struct Completion {
-    pub(super) outcome: Outcome,
+    pub(super) response: StoredResponse,
     /// Whether another node has acknowledged it.
-    pub(super) acknowledged: bool,
+    pub(super) is_acknowledged: bool,
     /// How long it is remembered.
     pub(super) mark_ttl: Duration,
 }
 
-/// What completing a message comes to.
+/// The way of a completed message's reply.
 #[derive(Debug)]
-pub(super) enum Completed {
+pub(super) enum Ended {
     /// The reply waits for a delivery. The receiver is closed when one has fetched it.
-    Kept(oneshot::Receiver<()>),
-    /// The message had been acknowledged: the reply is to go another way.
+    Unfetched(oneshot::Receiver<()>),
+    /// The message had been acknowledged: the reply is late.
     Acknowledged,
 }
 
@@ -133,45 +131,47 @@ impl Table {
         Self {
             entries: HashMap::new(),
             reply_bytes: 0,
-            next: Owner::random(),
+            next: ClaimId::random(),
             replies: VecDeque::new(),
             over: VecDeque::new(),
         }
     }
 
-    /// Decides on a delivery that arrived at `arrival`; a new message takes a permit to run.
-    pub(super) fn claim(
+    /// Decides on a delivery that arrived at `arrival`. A new message takes the permit to run.
+    pub(super) fn claim<P>(
         &mut self,
         key: Key,
         arrival: Instant,
         now: Instant,
-        has_permit: bool,
+        permit: Option<P>,
         limits: &Limits,
-    ) -> Claim {
+    ) -> Admission<P> {
         self.expire(now);
         if let Some(entry) = self.entries.get_mut(&key) {
             return match &entry.state {
                 State::Done { .. }
                 | State::Running {
                     acknowledged: true, ..
-                } => Claim::Done,
-                State::Running { waiting, .. } if waiting.receiver_count() >= limits.waiting => {
-                    Claim::Full
+                } => Admission::Done,
+                State::Running { waiting, .. }
+                    if waiting.receiver_count() >= limits.waiters_per_message =>
+                {
+                    Admission::Full
                 }
-                State::Running { waiting, .. } => Claim::Join(entry.owner, waiting.subscribe()),
+                State::Running { waiting, .. } => Admission::Join(entry.id, waiting.subscribe()),
                 State::Unfetched { .. } | State::Replied { .. } => self
                     .fetch(key, now, limits)
-                    .map_or(Claim::Done, Claim::Replied),
+                    .map_or(Admission::Done, Admission::Replied),
             };
         }
-        if !has_permit {
-            return Claim::NoPermit;
+        let Some(permit) = permit else {
+            return Admission::NoPermit;
+        };
+        if self.entries.len() >= limits.capacity && !self.forget_oldest() {
+            return Admission::Full;
         }
-        if self.entries.len() >= limits.messages && !self.forget_oldest() {
-            return Claim::Full;
-        }
-        let owner = self.next;
-        self.next = owner.next();
+        let id = self.next;
+        self.next = id.next();
         let (sender, receiver) = watch::channel(());
         let state = State::Running {
             waiting: sender,
@@ -180,18 +180,18 @@ impl Table {
             hang_ups: 0,
             fetched: false,
         };
-        self.entries.insert(key, Entry { owner, state });
-        Claim::Run(owner, receiver)
+        self.entries.insert(key, Entry { id, state });
+        Admission::Run(id, permit, receiver)
     }
 
-    /// Learns from another node that the message is older than it seems here.
-    pub(super) fn seen(&mut self, key: Key, owner: Owner, since: Instant) {
-        if let Some(State::Running { first_seen, .. }) = self.state_mut(key, owner) {
+    /// Notes that another node has seen the message earlier.
+    pub(super) fn seen(&mut self, key: Key, id: ClaimId, since: Instant) {
+        if let Some(State::Running { first_seen, .. }) = self.state_mut(key, id) {
             *first_seen = since.min(*first_seen);
         }
     }
 
-    /// When a running message was first seen.
+    /// Returns when a running message was first seen.
     pub(super) fn first_seen(&self, key: Key) -> Option<Instant> {
         match self.entries.get(&key)?.state {
             State::Running { first_seen, .. } => Some(first_seen),
@@ -199,31 +199,31 @@ impl Table {
         }
     }
 
-    /// Notes that WeChat has been left to hang up on a delivery of a running message; `false` if that has
-    /// happened as often as WeChat delivers it.
+    /// Counts a hang-up on a delivery of a running message. Returns `false` if there have been as many as WeChat makes
+    /// deliveries.
     pub(super) fn hang_up(&mut self, key: Key) -> bool {
         let Some(State::Running { hang_ups, .. }) =
             self.entries.get_mut(&key).map(|entry| &mut entry.state)
         else {
             return true;
         };
-        let is_wechats = *hang_ups < DELIVERIES;
+        let is_counted = *hang_ups < DELIVERIES;
         *hang_ups = hang_ups.saturating_add(1);
-        is_wechats
+        is_counted
     }
 
-    /// Whether any delivery waits for a running message.
-    pub(super) fn is_awaited(&self, key: Key, owner: Owner) -> bool {
-        let entry = self.entries.get(&key).filter(|entry| entry.owner == owner);
+    /// Whether a delivery waits for a running message.
+    pub(super) fn is_awaited(&self, key: Key, id: ClaimId) -> bool {
+        let entry = self.entries.get(&key).filter(|entry| entry.id == id);
         matches!(
             entry.map(|entry| &entry.state),
             Some(State::Running { waiting, .. }) if waiting.receiver_count() > 0
         )
     }
 
-    /// Whether `owner`'s message has been acknowledged here.
-    pub(super) fn is_acknowledged(&self, key: Key, owner: Owner) -> bool {
-        let entry = self.entries.get(&key).filter(|entry| entry.owner == owner);
+    /// Whether the claim's message has been acknowledged here.
+    pub(super) fn is_acknowledged(&self, key: Key, id: ClaimId) -> bool {
+        let entry = self.entries.get(&key).filter(|entry| entry.id == id);
         matches!(
             entry.map(|entry| &entry.state),
             Some(State::Running {
@@ -233,22 +233,27 @@ impl Table {
         )
     }
 
-    /// Decides that a delivery does not wait for the reply; it gets it if it is there.
-    pub(super) fn acknowledge(&mut self, key: Key, now: Instant, limits: &Limits) -> Acknowledged {
+    /// Acknowledges a message. The delivery gets the reply if it is there by now.
+    pub(super) fn acknowledge(
+        &mut self,
+        key: Key,
+        now: Instant,
+        limits: &Limits,
+    ) -> Acknowledgement {
         match self.entries.get_mut(&key).map(|entry| &mut entry.state) {
             Some(State::Running { acknowledged, .. }) => *acknowledged = true,
             Some(State::Unfetched { .. } | State::Replied { .. }) => {
-                if let Some(outcome) = self.fetch(key, now, limits) {
-                    return Acknowledged::Replied(outcome);
+                if let Some(response) = self.fetch(key, now, limits) {
+                    return Acknowledgement::Replied(response);
                 }
             }
             Some(State::Done { .. }) => {}
-            None => return Acknowledged::Vacant,
+            None => return Acknowledgement::Vacant,
         }
-        Acknowledged::Marked
+        Acknowledgement::Recorded
     }
 
-    /// Notes that the store has given the reply to a delivery of a message that runs here.
+    /// Notes that the store has given a delivery the reply of a message that runs here.
     pub(super) fn fetched_from_store(&mut self, key: Key, now: Instant, limits: &Limits) {
         match self.entries.get_mut(&key).map(|entry| &mut entry.state) {
             Some(State::Running { fetched, .. }) => *fetched = true,
@@ -259,21 +264,21 @@ impl Table {
         }
     }
 
-    /// Ends `owner`'s message; `None` if it is not `owner`'s.
+    /// Ends the claim's message. Returns `None` if the message is not the claim's.
     pub(super) fn complete(
         &mut self,
         key: Key,
-        owner: Owner,
+        id: ClaimId,
         completion: Completion,
         now: Instant,
         limits: &Limits,
-    ) -> Option<Completed> {
+    ) -> Option<Ended> {
         let Completion {
-            outcome,
-            acknowledged,
+            response,
+            is_acknowledged,
             mark_ttl,
         } = completion;
-        let state = self.state_mut(key, owner)?;
+        let state = self.state_mut(key, id)?;
         let State::Running {
             acknowledged: already,
             fetched,
@@ -282,30 +287,30 @@ impl Table {
         else {
             return None;
         };
-        if (already || acknowledged) && !fetched {
+        if (already || is_acknowledged) && !fetched {
             *state = State::Done {
                 forgotten: after(now, mark_ttl),
             };
             self.over.push_back(key);
-            return Some(Completed::Acknowledged);
+            return Some(Ended::Acknowledged);
         }
-        // One that shows nothing is nothing that a delivery has to come for.
-        let is_fetched = fetched || outcome.is_silent();
+        // A reply that shows nothing need not be fetched.
+        let is_fetched = fetched || response.is_silent();
         let (sender, receiver) = oneshot::channel();
         *state = State::Unfetched {
-            outcome,
+            response,
             mark_ttl,
             _fetched: sender,
         };
         if is_fetched {
             self.fetch(key, now, limits);
         }
-        Some(Completed::Kept(receiver))
+        Some(Ended::Unfetched(receiver))
     }
 
-    /// Ends `owner`'s message, of which another node says that it is over.
-    pub(super) fn end(&mut self, key: Key, owner: Owner, now: Instant, mark_ttl: Duration) {
-        if let Some(state @ State::Running { .. }) = self.state_mut(key, owner) {
+    /// Ends the claim's message, because another node says that it is over.
+    pub(super) fn end(&mut self, key: Key, id: ClaimId, now: Instant, mark_ttl: Duration) {
+        if let Some(state @ State::Running { .. }) = self.state_mut(key, id) {
             *state = State::Done {
                 forgotten: after(now, mark_ttl),
             };
@@ -313,26 +318,31 @@ impl Table {
         }
     }
 
-    /// Takes back the reply of `owner`'s message, if no delivery has fetched it; none will.
-    pub(super) fn take_back(&mut self, key: Key, owner: Owner, now: Instant) -> Option<Outcome> {
-        let state = self.state_mut(key, owner)?;
+    /// Reclaims the reply of the claim's message if no delivery has fetched it; none will.
+    pub(super) fn reclaim(
+        &mut self,
+        key: Key,
+        id: ClaimId,
+        now: Instant,
+    ) -> Option<StoredResponse> {
+        let state = self.state_mut(key, id)?;
         let State::Unfetched {
-            outcome, mark_ttl, ..
+            response, mark_ttl, ..
         } = &*state
         else {
             return None;
         };
-        let outcome = outcome.clone();
+        let response = response.clone();
         *state = State::Done {
             forgotten: after(now, *mark_ttl),
         };
         self.over.push_back(key);
-        Some(outcome)
+        Some(response)
     }
 
-    /// Ends a run that was lost: the message is vacant, and those who wait may claim it.
-    pub(super) fn release(&mut self, key: Key, owner: Owner) {
-        if let Some(State::Running { .. }) = self.state_mut(key, owner) {
+    /// Makes the message of a lost run vacant. The waiting deliveries may claim it.
+    pub(super) fn release(&mut self, key: Key, id: ClaimId) {
+        if let Some(State::Running { .. }) = self.state_mut(key, id) {
             self.entries.remove(&key);
         }
     }
@@ -341,21 +351,98 @@ impl Table {
         Some(&self.entries.get(key?)?.state)
     }
 
-    fn state_mut(&mut self, key: Key, owner: Owner) -> Option<&mut State> {
+    fn state_mut(&mut self, key: Key, id: ClaimId) -> Option<&mut State> {
         let entry = self.entries.get_mut(&key)?;
-        (entry.owner == owner).then_some(&mut entry.state)
+        (entry.id == id).then_some(&mut entry.state)
     }
 }
 
-/// The far end of `ttl`, which may be longer than any process runs and still has to be a time.
-fn after(now: Instant, ttl: Duration) -> Instant {
-    now + ttl.min(FOREVER)
+/// Replies that are kept, and for how long.
+impl Table {
+    /// Returns the reply for a delivery. From now on it is kept for further ones.
+    fn fetch(&mut self, key: Key, now: Instant, limits: &Limits) -> Option<StoredResponse> {
+        let state = &mut self.entries.get_mut(&key)?.state;
+        let (response, mark_ttl) = match state {
+            State::Unfetched {
+                response, mark_ttl, ..
+            } => (response.clone(), *mark_ttl),
+            State::Replied { response, .. } => return Some(response.clone()),
+            State::Running { .. } | State::Done { .. } => return None,
+        };
+        let forgotten = after(now, mark_ttl);
+        self.over.push_back(key);
+        // A reply that would push out all others is not kept.
+        if response.size() > limits.reply_bytes {
+            *state = State::Done { forgotten };
+            return Some(response);
+        }
+        *state = State::Replied {
+            // Only a late reply needs the typed one, and this reply is not late.
+            response: response.clone().without_reply(),
+            until: after(now, limits.reply_ttl),
+            forgotten,
+        };
+        self.replies.push_back(key);
+        self.reply_bytes += response.size();
+        while self.reply_bytes > limits.reply_bytes && self.drop_oldest_reply() {}
+        Some(response)
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while let Some(State::Replied { until, .. }) = self.state_of(self.replies.front())
+            && *until <= now
+        {
+            self.drop_oldest_reply();
+        }
+        while let Some(State::Replied { forgotten, .. } | State::Done { forgotten }) =
+            self.state_of(self.over.front())
+            && *forgotten <= now
+        {
+            self.forget_oldest();
+        }
+    }
+
+    /// Drops the reply that has been kept longest, and leaves a mark. Returns `false` if no reply is kept.
+    fn drop_oldest_reply(&mut self) -> bool {
+        let Some(key) = self.replies.pop_front() else {
+            return false;
+        };
+        if let Some(entry) = self.entries.get_mut(&key)
+            && let State::Replied {
+                response,
+                forgotten,
+                ..
+            } = &entry.state
+        {
+            self.reply_bytes -= response.size();
+            entry.state = State::Done {
+                forgotten: *forgotten,
+            };
+        }
+        true
+    }
+
+    /// Forgets the message that was over first. Returns `false` if none is over.
+    fn forget_oldest(&mut self) -> bool {
+        let Some(key) = self.over.pop_front() else {
+            return false;
+        };
+        let entry = self.entries.remove(&key);
+        if let Some(Entry {
+            state: State::Replied { response, .. },
+            ..
+        }) = entry
+        {
+            // Both queues have the same order, so it is in front there too.
+            self.replies.pop_front();
+            self.reply_bytes -= response.size();
+        }
+        true
+    }
 }
 
-/// How often WeChat delivers a message: by its own words three times, by some logs four.
+/// The number of deliveries of a message: three by WeChat's documentation, four by some logs.
 const DELIVERIES: u8 = 4;
-
-pub(super) const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 #[cfg(test)]
 mod tests;

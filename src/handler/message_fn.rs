@@ -1,37 +1,54 @@
 use std::{
-    any, fmt,
+    any,
+    convert::Infallible,
+    fmt,
+    pin::Pin,
     task::{Context, Poll},
 };
 
 use http::Request;
+use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::MessageService;
+use crate::reply::IntoReply;
 
-/// A [`MessageService`] for an async function of the message alone.
+/// Makes a [`MessageService`] of an async function of the message alone.
 ///
-/// The type of its argument says which messages it is for, and any function that returns
-/// `Result<impl Into<Reply>, impl Into<BoxError>>` will do. Each message is handled by a clone of
-/// `function`; what the clones share stands in an `Arc`. A function that needs the delivery's
-/// extensions is a [`tower::service_fn`] of `Request<M>` in [`MessageService::for_type`].
+/// The type of the argument says which messages the function is for. It returns anything that is [`IntoReply`]. A clone
+/// of `function` handles each message; put what the clones share into an `Arc`. For a function that needs the request's
+/// extensions, use [`tower::service_fn`] with `Request<M>` in [`MessageService::for_type`].
 ///
 /// ```
-/// use std::convert::Infallible;
-///
 /// use tower_wechat::{Message, Reply, message_fn};
 ///
 /// let service = message_fn(|message: Message| async move {
-///     Ok::<_, Infallible>(match message {
+///     match message {
 ///         Message::Voice(_) => Reply::text("heard you"),
 ///         _ => Reply::success(),
-///     })
+///     }
 /// });
 /// # let _ = service;
 /// ```
-pub fn message_fn<F, M, Fut, R, E>(function: F) -> MessageService<MessageFn<F>, M>
+///
+/// A function that uses `?` is a named one, so that its error has a type:
+///
+/// ```
+/// use tower::BoxError;
+/// use tower_wechat::{message::VoiceMessage, message_fn};
+///
+/// async fn answer(voice: VoiceMessage) -> Result<String, BoxError> {
+///     let words = voice.recognition.ok_or("no words")?;
+///     Ok(format!("you said {words}"))
+/// }
+///
+/// let service = message_fn(answer);
+/// # let _ = service;
+/// ```
+pub fn message_fn<F, M, Fut>(function: F) -> MessageService<MessageFn<F>, M>
 where
     F: Fn(M) -> Fut,
-    Fut: Future<Output = Result<R, E>>,
+    Fut: Future<Output: IntoReply>,
 {
     MessageService::for_type(MessageFn(function))
 }
@@ -40,21 +57,23 @@ where
 #[derive(Clone, Copy)]
 pub struct MessageFn<F>(F);
 
-impl<F, M, Fut, R, E> Service<Request<M>> for MessageFn<F>
+impl<F, M, Fut> Service<Request<M>> for MessageFn<F>
 where
     F: Fn(M) -> Fut,
-    Fut: Future<Output = Result<R, E>>,
+    Fut: Future<Output: IntoReply>,
 {
-    type Response = R;
-    type Error = E;
-    type Future = Fut;
+    type Response = Fut::Output;
+    type Error = Infallible;
+    type Future = MessageFnFuture<Fut>;
 
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<M>) -> Fut {
-        (self.0)(request.into_body())
+    fn call(&mut self, request: Request<M>) -> MessageFnFuture<Fut> {
+        MessageFnFuture {
+            function: (self.0)(request.into_body()),
+        }
     }
 }
 
@@ -63,5 +82,22 @@ impl<F> fmt::Debug for MessageFn<F> {
         f.debug_tuple("MessageFn")
             .field(&format_args!("{}", any::type_name::<F>()))
             .finish()
+    }
+}
+
+pin_project! {
+    /// The response future of [`MessageFn`].
+    #[derive(Debug)]
+    pub struct MessageFnFuture<Fut> {
+        #[pin]
+        function: Fut,
+    }
+}
+
+impl<Fut: Future> Future for MessageFnFuture<Fut> {
+    type Output = Result<Fut::Output, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().function.poll(cx).map(Ok)
     }
 }

@@ -15,7 +15,7 @@ use crate::xml::{self, Value};
 pub(super) struct Body<'a> {
     bytes: &'a [u8],
     /// The elements of a body in JSON.
-    tree: Option<Value>,
+    pub(super) tree: Option<Value>,
 }
 
 impl<'a> Body<'a> {
@@ -40,11 +40,6 @@ impl<'a> Body<'a> {
             Some(tree) => T::deserialize(tree).map_err(|error| error.inside("json")),
             None => xml::from_slice(self.bytes),
         }
-    }
-
-    /// The elements of a body in JSON; `None` for a body in XML.
-    pub(super) fn tree(&self) -> Option<&Value> {
-        self.tree.as_ref()
     }
 }
 

@@ -71,12 +71,15 @@ mod other;
 #[cfg(test)]
 pub(crate) mod parses;
 mod read;
+#[cfg(feature = "layers")]
+mod receiver;
 mod standard;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use self::head::receiver;
 use self::json::Body;
+#[cfg(feature = "layers")]
+pub(crate) use self::receiver::receiver;
 pub use self::{
     event::{Event, EventMessage},
     head::Head,

@@ -68,7 +68,8 @@ impl<'de> Visitor<'de> for EventVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EventMessage, A::Error> {
         if let Some(IgnoredAny) = map.next_key()? {
             // Another MsgType is an error here, where its offset is known.
-            let _ = map.next_value_seed(Lookahead::<MsgType<EventMessage>>::new(lookahead::MSG_TYPE))?;
+            let _ =
+                map.next_value_seed(Lookahead::<MsgType<EventMessage>>::new(lookahead::MSG_TYPE))?;
         }
         match event::read(map)? {
             Ok(event) => Ok(event),

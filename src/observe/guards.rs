@@ -1,35 +1,34 @@
 //! Deliveries and runs, each observed from its beginning to its end.
 
 use std::{
+    fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
     time::Duration,
 };
 
-use http::{Extensions, Response};
+use http::Response;
 use tokio::time::Instant;
 
 use super::{
-    events, meters,
-    sender::{Proven, Sender},
+    events::{self, MessageKey},
+    meters,
+    sender::Sender,
     spans,
 };
-use crate::{
-    account::Account,
-    dedup::{Failure, Key},
-    message::Head,
-    signature::{Refusal, RefusalKind},
-};
+use crate::{account::Account, message::Head, xml};
 
-/// One request to the signature layer, until it is answered or dropped.
+/// One request to the verifying layer, until it is answered or dropped.
 pub(crate) struct Delivery {
     span: spans::Delivery,
     begun: Begun,
     sender: Mutex<Sender>,
     known: Known,
+    /// The kind of the rejection.
+    rejection: OnceLock<&'static str>,
     /// The outcome if it is dropped now; `None` if it is over.
     dropped: Option<Outcome>,
 }
@@ -42,7 +41,8 @@ impl Delivery {
             begun: Begun::now(),
             sender: Mutex::default(),
             known: Known::new(),
-            dropped: IS_ON.then_some(Outcome::HungUp),
+            rejection: OnceLock::new(),
+            dropped: Some(Outcome::HungUp),
         }
     }
 
@@ -64,7 +64,7 @@ impl Delivery {
         }
     }
 
-    /// Its query has passed the check. WeCom's queries carry no signature of their own.
+    /// Its query has passed the checks.
     pub(crate) fn query_is_verified(&self) {
         if IS_ON {
             lock(&self.sender).query_is_verified();
@@ -79,31 +79,46 @@ impl Delivery {
         self.known.set(Outcome::UrlVerified);
     }
 
-    /// Its `plaintext` is verified. Dedup finds in `extensions` where to tell more.
-    pub(crate) fn is_verified(&self, plaintext: &[u8], extensions: &mut Extensions) {
+    /// It has been verified. `head` is asked for if it is wanted.
+    pub(crate) fn is_verified<'a>(&self, head: impl FnOnce() -> Result<&'a Head, &'a xml::Error>) {
         if !IS_ON {
             return;
         }
         let mut sender = lock(&self.sender);
         sender.message_is_verified();
         sender.record_account(&self.span);
-        if let Some(head) = read_head(plaintext, self.span.is_enabled()) {
-            self.span.delivers(&head);
+        if self.span.is_enabled()
+            && let Ok(head) = head()
+        {
+            self.span.delivers(head);
         }
-        extensions.insert(Handle {
-            span: self.span.clone(),
-            known: self.known.clone(),
-        });
     }
 
-    /// Polls for the answer inside the delivery's span. A [`Refusal`] in its extensions is told and counted.
+    /// It is rejected, after a signature held or before.
+    pub(crate) fn is_rejected(&self, kind: &'static str, is_signed: bool) {
+        // A delivery is rejected once.
+        let _ = self.rejection.set(kind);
+        let mut sender = lock(&self.sender);
+        if is_signed {
+            sender.signature_holds();
+        }
+        let account = sender.label().unwrap_or_default();
+        self.in_scope(|| events::callback_rejected(&account, kind, is_signed));
+    }
+
+    /// What travels to dedup with the verified body.
+    pub(crate) fn trace(&self) -> Trace {
+        Trace {
+            span: self.span.clone(),
+            known: self.known.clone(),
+        }
+    }
+
+    /// Polls for the answer inside the delivery's span.
     pub(crate) fn poll<B, E>(
         &mut self,
         poll: impl FnOnce(&Self) -> Poll<Result<Response<B>, E>>,
     ) -> Poll<Result<Response<B>, E>> {
-        if !IS_ON {
-            return poll(self);
-        }
         // Only a panic of the inner service ends it in between.
         self.dropped = Some(Outcome::Failed);
         let polled = self.span.in_scope(|| poll(self));
@@ -115,9 +130,7 @@ impl Delivery {
     }
 
     fn is_answered<B>(&mut self, answer: Option<&Response<B>>) {
-        let refusal = answer.and_then(|answer| answer.extensions().get::<Refusal>());
-        let rejection = refusal.map(Refusal::kind);
-        let rejection = rejection.filter(|kind| self.is_rejected(*kind));
+        let rejection = self.rejection.get().copied();
         let outcome = match (answer, self.known.outcome()) {
             (None, _) => Outcome::Failed,
             (Some(_), _) if rejection.is_some() => Outcome::Rejected,
@@ -129,19 +142,6 @@ impl Delivery {
             self.span.is_answered(answer.status(), rejection);
         }
         self.end(outcome);
-    }
-
-    /// Tells of a rejection, and says whether it is this delivery's: behind a verified one stands another layer.
-    fn is_rejected(&self, kind: RefusalKind) -> bool {
-        let mut sender = lock(&self.sender);
-        let is_signed = match sender.is_rejected(kind) {
-            Proven::Message => return false,
-            Proven::Signature => true,
-            Proven::Nothing => false,
-        };
-        let account = sender.label().unwrap_or_default();
-        self.in_scope(|| events::callback_rejected(&account, kind, is_signed));
-        true
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -164,27 +164,32 @@ impl Drop for Delivery {
 
 /// A delivery on its way to dedup, through layers that may have spans of their own.
 #[derive(Clone)]
-struct Handle {
+pub(crate) struct Trace {
     span: spans::Delivery,
     known: Known,
+}
+
+impl Trace {
+    /// The trace of a delivery that another check than ours has verified.
+    pub(crate) fn none() -> Self {
+        Self {
+            span: spans::Delivery::none(),
+            known: Known::new(),
+        }
+    }
 }
 
 /// A delivery as dedup sees it. It keeps the span open.
 pub(crate) struct Deduped {
     account: Arc<str>,
-    key: Key,
+    key: MessageKey,
     span: spans::Delivery,
     known: Known,
 }
 
 impl Deduped {
-    /// Takes it out of `extensions`, which may outlive the delivery.
-    pub(crate) fn take(account: &Arc<str>, key: Key, extensions: &mut Extensions) -> Self {
-        let (span, known) = match extensions.remove::<Handle>() {
-            Some(Handle { span, known }) => (span, known),
-            // Another check than ours stands in front.
-            None => (spans::Delivery::none(), Known::new()),
-        };
+    pub(crate) fn new(account: &Arc<str>, key: MessageKey, trace: &Trace) -> Self {
+        let Trace { span, known } = trace.clone();
         span.is_of(key);
         Self {
             account: Arc::clone(account),
@@ -246,7 +251,7 @@ impl Deduped {
 /// The runs of a message on this node. The delivery that started them may be over.
 pub(crate) struct Runs {
     account: Arc<str>,
-    key: Key,
+    key: MessageKey,
     cause: spans::Cause,
     /// Of the delivery that started them.
     known: Known,
@@ -279,54 +284,58 @@ impl Runs {
     }
 
     /// Does one run of the message inside a span of its own.
-    pub(crate) async fn run<T>(
+    pub(crate) async fn run<'a, T, E: RunFailure>(
         &self,
         number: u32,
-        plaintext: &[u8],
-        run: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        let mut observed = Run::begin(self, number, plaintext);
+        head: impl FnOnce() -> Result<&'a Head, &'a xml::Error>,
+        run: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let mut observed = Run::begin(self, number, head);
         let result = observed.span.instrument(run).await;
-        observed.came_to(&result);
+        observed.end(match &result {
+            Ok(_) => "answered",
+            Err(failure) => {
+                observed.span.has_failed(&self.account, number, failure);
+                failure.result()
+            }
+        });
         result
     }
 }
 
+/// A failure of a run, for the log and the metrics.
+pub(crate) trait RunFailure: fmt::Display {
+    /// The `result` of the run: `failed`, `timed_out` or `panicked`.
+    fn result(&self) -> &'static str;
+}
+
 struct Run<'a> {
     of: &'a Runs,
-    number: u32,
     span: spans::Run,
     begun: Begun,
     is_over: bool,
 }
 
 impl<'a> Run<'a> {
-    fn begin(of: &'a Runs, number: u32, plaintext: &[u8]) -> Self {
+    fn begin<'h>(
+        of: &'a Runs,
+        number: u32,
+        head: impl FnOnce() -> Result<&'h Head, &'h xml::Error>,
+    ) -> Self {
         meters::run_began();
         of.are_lost.store(false, Ordering::Relaxed);
         let span = spans::Run::open(&of.account, of.key, number, &of.cause);
-        if let Some(head) = read_head(plaintext, span.is_enabled()) {
-            span.is_of(&head);
+        if span.is_enabled()
+            && let Ok(head) = head()
+        {
+            span.is_of(head);
         }
         Self {
             of,
-            number,
             span,
             begun: Begun::now(),
             is_over: false,
         }
-    }
-
-    fn came_to<T>(&mut self, result: &Result<T, Failure>) {
-        if let Err(failure) = result {
-            self.span.has_failed(&self.of.account, self.number, failure);
-        }
-        self.end(match result {
-            Ok(_) => "answered",
-            Err(Failure::Error(_) | Failure::Status(_)) => "failed",
-            Err(Failure::Timeout) => "timed_out",
-            Err(Failure::Panic) => "panicked",
-        });
     }
 
     fn end(&mut self, result: &'static str) {
@@ -440,11 +449,6 @@ impl Begun {
     fn elapsed(&self) -> Duration {
         self.0.map_or(Duration::ZERO, |begun| begun.elapsed())
     }
-}
-
-/// Reads the head for a span, if one `is_wanted`. The log tells of a body that cannot be read where it is handled.
-fn read_head(plaintext: &[u8], is_wanted: bool) -> Option<Head> {
-    is_wanted.then(|| Head::read(plaintext).ok()).flatten()
 }
 
 /// Each change is made at once, so a panic leaves none half made.

@@ -50,9 +50,9 @@ mod spans;
 
 pub(crate) use self::{
     events::{
-        another_type, handler_failed, late_reply_failed, lease_lost, message_given_up,
-        reply_dropped, reply_is_late, reply_is_lost, reply_not_sealed, response_broken_off,
-        store_back, store_failed, store_silent, unreadable,
+        MessageKey, another_type, decode_failed, handler_failed, late_reply_failed, lease_lost,
+        message_given_up, reply_dropped, reply_is_late, reply_is_lost, reply_not_sealed,
+        response_unreadable, store_back, store_failed, store_silent,
     },
-    guards::{Deduped, Delivery, Runs},
+    guards::{Deduped, Delivery, RunFailure, Runs, Trace},
 };

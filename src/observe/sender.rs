@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use super::spans;
-use crate::{account::Account, envelope, signature::RefusalKind};
+use crate::account::Account;
 
 #[derive(Default)]
 pub(super) struct Sender {
@@ -26,7 +26,7 @@ pub(super) struct Sender {
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proven {
+enum Proven {
     #[default]
     Nothing,
     /// A signature holds: the request comes from WeChat, or is a copy of one that does.
@@ -57,32 +57,6 @@ impl Sender {
 
     pub(super) fn message_is_verified(&mut self) {
         self.proven = Proven::Message;
-    }
-
-    /// Returns what was proven before the request was found to be wrong in this way.
-    pub(super) fn is_rejected(&mut self, kind: RefusalKind) -> Proven {
-        if self.proven == Proven::Nothing && self.is_signed_before(kind) {
-            self.signature_holds();
-        }
-        self.proven
-    }
-
-    fn is_signed_before(&self, kind: RefusalKind) -> bool {
-        match kind {
-            // The signature is checked first, unless it is the ciphertext's.
-            RefusalKind::Stale => !self.is_wecom(),
-            RefusalKind::Envelope(kind) => matches!(
-                kind,
-                envelope::ErrorKind::Ciphertext
-                    | envelope::ErrorKind::Padding
-                    | envelope::ErrorKind::Length
-                    | envelope::ErrorKind::ReceiveId
-                    | envelope::ErrorKind::Utf8
-                    | envelope::ErrorKind::Receiver
-                    | envelope::ErrorKind::Echostr
-            ),
-            _ => false,
-        }
     }
 
     /// The account's name, if it may be a label.

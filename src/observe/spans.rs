@@ -1,25 +1,21 @@
 //! Spans of deliveries and runs. No fields but ids, kinds, counts and times.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use http::StatusCode;
 #[cfg(feature = "tracing")]
 use tracing::{
     Instrument, Span,
-    field::{Empty, debug, display},
+    field::{Empty, display},
     span::Id,
 };
 
 #[cfg(not(feature = "tracing"))]
-use self::silent::{Id, Instrument, Span, debug, display};
-use super::events;
-use crate::{
-    dedup::{Failure, Key},
-    message::Head,
-    signature::RefusalKind,
-};
+use self::silent::{Id, Instrument, Span, display};
+use super::events::{self, MessageKey};
+use crate::message::Head;
 
-/// One request to the signature layer. The span is open until the last of its clones is dropped.
+/// One request to the verifying layer. The span is open until the last of its clones is dropped.
 #[derive(Clone)]
 pub(super) struct Delivery(Span);
 
@@ -62,14 +58,14 @@ impl Delivery {
         record_head(&self.0, head);
     }
 
-    pub(super) fn is_of(&self, key: Key) {
+    pub(super) fn is_of(&self, key: MessageKey) {
         self.0.record("message_key", display(key));
     }
 
-    pub(super) fn is_answered(&self, status: StatusCode, rejection: Option<RefusalKind>) {
+    pub(super) fn is_answered(&self, status: StatusCode, rejection: Option<&'static str>) {
         self.0.record("status", status.as_u16());
         if let Some(kind) = rejection {
-            self.0.record("rejection", debug(kind));
+            self.0.record("rejection", kind);
         }
     }
 
@@ -94,7 +90,7 @@ impl Run {
     /// Opens it as a root. The delivery that started the run may end before it, and others wait for it, too. They
     /// are linked by `follows_from`, and by `message_key`: all deliveries and runs of a message share it on all
     /// nodes, and plain logs show it.
-    pub(super) fn open(account: &str, key: Key, number: u32, cause: &Cause) -> Self {
+    pub(super) fn open(account: &str, key: MessageKey, number: u32, cause: &Cause) -> Self {
         let span = span!(
             parent: None,
             tracing::Level::INFO,
@@ -124,7 +120,7 @@ impl Run {
         run.instrument(self.0.clone())
     }
 
-    pub(super) fn has_failed(&self, account: &str, number: u32, failure: &Failure) {
+    pub(super) fn has_failed(&self, account: &str, number: u32, failure: &dyn fmt::Display) {
         self.0
             .in_scope(|| events::run_failed(account, number, failure));
     }
@@ -199,10 +195,6 @@ mod silent {
     }
 
     impl<F: Future> Instrument for F {}
-
-    pub(super) fn debug<T>(value: T) -> T {
-        value
-    }
 
     pub(super) fn display<T>(value: T) -> T {
         value

@@ -1,12 +1,9 @@
-use serde::Serialize;
-
 use super::{
-    characters::written,
     error::{Cause, Error},
-    parts::{Article, Music, Video},
+    parts::{Article, Media, Music, TransInfo, Video},
 };
 
-/// What a reply says, by its MsgType.
+/// The content of a reply, by its MsgType.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
     Text(String),
@@ -20,13 +17,25 @@ pub(super) enum Content {
 }
 
 impl Content {
+    pub(super) fn msg_type(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Image(_) => "image",
+            Self::Voice(_) => "voice",
+            Self::Video(_) => "video",
+            Self::Music(_) => "music",
+            Self::News(_) => "news",
+            Self::TransferCustomerService(_) => "transfer_customer_service",
+        }
+    }
+
     pub(super) fn check(&self, article_limit: usize) -> Result<(), Error> {
         let id = match self {
             Self::Text(text) => return check_text(text),
             Self::News(articles) => return check_articles(articles.len(), article_limit),
             Self::TransferCustomerService(None) => return Ok(()),
             Self::TransferCustomerService(Some(agent)) => {
-                (&*agent.kf_account, Cause::KfAccountEmpty)
+                (agent.kf_account(), Cause::KfAccountEmpty)
             }
             Self::Image(media) | Self::Voice(media) => {
                 (&*media.media_id, Cause::MediaIdEmpty("MediaId"))
@@ -45,7 +54,10 @@ fn check_text(text: &str) -> Result<(), Error> {
     match text.len() {
         0 => Err(Error(Cause::TextEmpty)),
         1..=TEXT_LIMIT => Ok(()),
-        found => Err(Error(Cause::TextLength(found))),
+        found => Err(Error(Cause::TextLength {
+            found,
+            limit: TEXT_LIMIT,
+        })),
     }
 }
 
@@ -59,35 +71,11 @@ fn check_articles(found: usize, limit: usize) -> Result<(), Error> {
     }
 }
 
-/// The element of an image and of a voice message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Media {
-    pub(super) media_id: String,
-}
-
-impl Media {
-    pub(super) fn new(media_id: impl Into<String>) -> Self {
-        Self {
-            media_id: written(media_id),
-        }
-    }
-}
-
-/// The element that names a customer-service agent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct TransInfo {
-    kf_account: String,
-}
-
-impl TransInfo {
-    pub(super) fn new(kf_account: impl Into<String>) -> Self {
-        Self {
-            kf_account: written(kf_account),
-        }
-    }
-}
-
 /// In bytes of UTF-8. Undocumented; integrations report 2047 (dodgepudding/wechat-php-sdk #363) or 2048.
-pub(super) const TEXT_LIMIT: usize = 2048;
+pub(crate) const TEXT_LIMIT: usize = 2048;
+
+/// WeChat's page on passive replies: news in answer to anything but a user's message.
+pub(super) const ARTICLE_LIMIT: usize = 8;
+
+/// The same page: news in answer to a user's message, since October 2018.
+pub(super) const MESSAGE_ARTICLE_LIMIT: usize = 1;

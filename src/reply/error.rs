@@ -1,6 +1,5 @@
 use std::fmt;
 
-use super::{addressing::MESSAGE_ARTICLE_LIMIT, content::TEXT_LIMIT};
 use crate::xml;
 
 /// Why a reply cannot be sent. The message names the limit, never the contents.
@@ -11,7 +10,10 @@ pub struct Error(pub(super) Cause);
 pub(super) enum Cause {
     TextEmpty,
     /// In bytes.
-    TextLength(usize),
+    TextLength {
+        found: usize,
+        limit: usize,
+    },
     /// With the name of the element.
     MediaIdEmpty(&'static str),
     ArticlesEmpty,
@@ -20,22 +22,27 @@ pub(super) enum Cause {
         limit: usize,
     },
     KfAccountEmpty,
-    /// With the reason if the message could not be read for its names.
-    Unaddressed(Option<xml::Error>),
+    Unaddressed,
     Unwritable(xml::Error),
 }
 
 impl Error {
-    /// What is wrong.
+    /// The message to answer has no readable sender and receiver.
+    #[cfg(feature = "layers")]
+    pub(crate) fn unaddressed() -> Self {
+        Self(Cause::Unaddressed)
+    }
+
+    /// Returns the kind of error.
     pub fn kind(&self) -> ErrorKind {
         match self.0 {
             Cause::TextEmpty => ErrorKind::TextEmpty,
-            Cause::TextLength(_) => ErrorKind::TextLength,
+            Cause::TextLength { .. } => ErrorKind::TextLength,
             Cause::MediaIdEmpty(_) => ErrorKind::MediaIdEmpty,
             Cause::ArticlesEmpty => ErrorKind::ArticlesEmpty,
             Cause::ArticleCount { .. } => ErrorKind::ArticleCount,
             Cause::KfAccountEmpty => ErrorKind::KfAccountEmpty,
-            Cause::Unaddressed(_) => ErrorKind::Unaddressed,
+            Cause::Unaddressed => ErrorKind::Unaddressed,
             Cause::Unwritable(_) => ErrorKind::Unwritable,
         }
     }
@@ -45,20 +52,17 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Cause::TextEmpty => f.write_str("expected a text to reply, found an empty one"),
-            Cause::TextLength(found) => write!(
+            Cause::TextLength { found, limit } => write!(
                 f,
-                "expected at most {TEXT_LIMIT} bytes of text to reply, found {found}"
+                "expected at most {limit} bytes of text to reply, found {found}"
             ),
             Cause::MediaIdEmpty(element) => {
                 write!(f, "expected a {element} to reply, found an empty one")
             }
             Cause::ArticlesEmpty => f.write_str("expected an article to reply, found none"),
-            Cause::ArticleCount {
-                found,
-                limit: MESSAGE_ARTICLE_LIMIT,
-            } => write!(
+            Cause::ArticleCount { found, limit: 1 } => write!(
                 f,
-                "expected at most {MESSAGE_ARTICLE_LIMIT} article in answer to a message, found {found}"
+                "expected at most 1 article in answer to a message, found {found}"
             ),
             Cause::ArticleCount { found, limit } => {
                 write!(
@@ -69,7 +73,7 @@ impl fmt::Display for Error {
             Cause::KfAccountEmpty => {
                 f.write_str("expected a KfAccount to transfer to, found an empty one")
             }
-            Cause::Unaddressed(_) => {
+            Cause::Unaddressed => {
                 f.write_str("expected a message with a sender and a receiver to reply to")
             }
             Cause::Unwritable(_) => f.write_str("the reply cannot be written as XML"),
@@ -81,12 +85,12 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
             Cause::TextEmpty
-            | Cause::TextLength(_)
+            | Cause::TextLength { .. }
             | Cause::MediaIdEmpty(_)
             | Cause::ArticlesEmpty
             | Cause::ArticleCount { .. }
-            | Cause::KfAccountEmpty => None,
-            Cause::Unaddressed(source) => source.as_ref().map(|source| source as _),
+            | Cause::KfAccountEmpty
+            | Cause::Unaddressed => None,
             Cause::Unwritable(source) => Some(source),
         }
     }
@@ -96,7 +100,7 @@ impl std::error::Error for Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A text without a character that can be written: the user would see the fault text.
+    /// A text without a writable character: the user would see the fault text.
     TextEmpty,
     /// A text of more than 2048 bytes of UTF-8.
     TextLength,
@@ -108,7 +112,7 @@ pub enum ErrorKind {
     ArticleCount,
     /// A transfer to an agent without a name.
     KfAccountEmpty,
-    /// Nobody to send the reply to, or nobody to send it from.
+    /// The message has no sender to reply to, or no receiver to reply from.
     Unaddressed,
     /// The XML format failed; [`source`](std::error::Error::source) says how.
     Unwritable,

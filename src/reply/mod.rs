@@ -1,17 +1,19 @@
 //! What a handler may answer: [`Reply`] and its XML.
 //!
 //! WeChat calls it the passive reply (被动回复): the answer to a delivery, in the body of the HTTP
-//! response, rather than a call of the customer-service API. [`MessageService`](crate::MessageService)
-//! addresses, renders and sends what a handler returns; without it, [`Reply::to_xml`] does the same:
+//! response, rather than a call of the customer-service API. `MessageService` addresses, renders and sends
+//! what a handler returns. Without it, [`Reply::render`] does the same:
 //!
 //! ```
-//! use tower_wechat::reply::{Addressing, Reply};
+//! use tower_wechat::{Timestamp, reply::{Addressing, Reply}};
 //!
 //! let reply = Reply::text("a ]]> b");
 //! let addressing = Addressing::new("the-openid", "gh_the_account");
+//! let rendered = reply.render(&addressing, Timestamp::from_secs(1_700_000_000))?;
+//! assert_eq!(rendered.content_type(), "application/xml");
 //! assert_eq!(
-//!     reply.to_xml(&addressing, 1_700_000_000)?.as_deref(),
-//!     Some(concat!(
+//!     rendered.body(),
+//!     concat!(
 //!         "<xml>",
 //!         "<ToUserName><![CDATA[the-openid]]></ToUserName>",
 //!         "<FromUserName><![CDATA[gh_the_account]]></FromUserName>",
@@ -19,7 +21,7 @@
 //!         "<MsgType><![CDATA[text]]></MsgType>",
 //!         "<Content><![CDATA[a ]]]]><![CDATA[> b]]></Content>",
 //!         "</xml>",
-//!     )),
+//!     ),
 //! );
 //! # Ok::<(), tower_wechat::reply::Error>(())
 //! ```
@@ -58,31 +60,32 @@
 //! The 2048 bytes are not in WeChat's documentation; they are what accounts report. Of articles over
 //! the limit, its page on passive replies says that they are dropped, which nobody would notice. How
 //! many there may be depends on what is answered, so [`Reply::check`] lets eight pass, and
-//! [`Reply::to_xml`] decides by [`Addressing::answering`].
+//! [`Reply::render`] decides by [`Addressing::answering`].
 //!
 //! Control characters that XML 1.0 has no way to write (all below U+0020 but tab, line feed and
 //! carriage return, and U+FFFE and U+FFFF) are left out of every part of a reply, and do not count.
 
-mod addressing;
-mod characters;
 mod content;
 #[cfg(feature = "json")]
 mod customer_service;
-mod document;
 mod error;
+mod into_reply;
 mod parts;
+mod render;
 
-pub use addressing::Addressing;
-pub use error::{Error, ErrorKind};
-pub use parts::{Article, Music, Video};
-
-use self::{
-    characters::written,
-    content::{Content, Media, TransInfo},
-    document::Document,
-    error::Cause,
+pub use self::{
+    error::{Error, ErrorKind},
+    into_reply::{HandlerError, IntoReply},
+    parts::{Article, Music, Video},
+    render::{Addressing, Rendered},
 };
-use crate::xml;
+
+#[cfg(feature = "simulator")]
+pub(crate) use self::{content::TEXT_LIMIT, parts::is_forbidden};
+use self::{
+    content::{ARTICLE_LIMIT, Content},
+    parts::{Media, TransInfo, written},
+};
 
 /// What a handler answers to a message.
 ///
@@ -177,7 +180,8 @@ impl Reply {
     ///
     /// ```
     /// use tower_wechat::{
-    ///     Reply,
+    ///     Reply, Timestamp,
+    ///     message::Head,
     ///     reply::{Addressing, Article, ErrorKind},
     /// };
     ///
@@ -191,15 +195,18 @@ impl Reply {
     /// };
     /// let week_end = Reply::news(["Saturday", "Sunday"].map(article));
     ///
+    /// let now = Timestamp::from_secs(1_700_000_000);
     /// let names = "<ToUserName>gh_tides</ToUserName><FromUserName>oReader</FromUserName>";
     /// let click = format!("<xml>{names}<MsgType>event</MsgType><Event>CLICK</Event></xml>");
-    /// let answer = week_end.to_xml(&Addressing::answering(click.as_bytes())?, 1_700_000_000)?;
-    /// assert!(answer.is_some_and(|xml| xml.contains("<ArticleCount>2</ArticleCount>")));
+    /// let click = Head::read(click.as_bytes())?;
+    /// let answer = week_end.render(&Addressing::answering(&click), now)?;
+    /// assert!(answer.body().contains("<ArticleCount>2</ArticleCount>"));
     ///
     /// let text = format!("<xml>{names}<MsgType>text</MsgType><Content>tides?</Content></xml>");
-    /// let refused = week_end.to_xml(&Addressing::answering(text.as_bytes())?, 1_700_000_000);
-    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::ArticleCount);
-    /// # Ok::<(), tower_wechat::reply::Error>(())
+    /// let text = Head::read(text.as_bytes())?;
+    /// let error = week_end.render(&Addressing::answering(&text), now).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::ArticleCount);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn news(articles: impl IntoIterator<Item = Article>) -> Self {
         Self(Some(Content::News(articles.into_iter().collect())))
@@ -248,35 +255,21 @@ impl Reply {
     pub fn check(&self) -> Result<(), Error> {
         match &self.0 {
             None => Ok(()),
-            Some(content) => content.check(addressing::ARTICLE_LIMIT),
+            Some(content) => content.check(ARTICLE_LIMIT),
         }
-    }
-
-    /// The document that stands for this reply on the wire, `create_time` in seconds since the Unix
-    /// epoch; `None` for [`Reply::success`], which is no document.
-    ///
-    /// # Errors
-    ///
-    /// If the reply is over a [limit](self#limits) or `addressing` lacks a name.
-    pub fn to_xml(
-        &self,
-        addressing: &Addressing<'_>,
-        create_time: u64,
-    ) -> Result<Option<String>, Error> {
-        let Some(content) = &self.0 else {
-            return Ok(None);
-        };
-        content.check(addressing.article_limit())?;
-        let document = Document::new(addressing, create_time, content)?;
-        xml::to_string(&document)
-            .map(Some)
-            .map_err(|error| Error(Cause::Unwritable(error)))
     }
 }
 
-/// A handler that returns nothing acknowledges: [`Reply::success`].
-impl From<()> for Reply {
-    fn from((): ()) -> Self {
-        Self::success()
+/// Makes a [text](Reply::text).
+impl From<String> for Reply {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+/// Makes a [text](Reply::text).
+impl From<&str> for Reply {
+    fn from(text: &str) -> Self {
+        Self::text(text)
     }
 }

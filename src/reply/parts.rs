@@ -1,6 +1,8 @@
-use serde::Serialize;
+//! The parts that replies are made of. No text in them has a character that XML cannot write.
 
-use super::characters::written;
+use std::borrow::Cow;
+
+use serde::Serialize;
 
 /// A video to reply, for [`Reply::video`](super::Reply::video).
 ///
@@ -137,4 +139,59 @@ impl Article {
             url: written(url),
         }
     }
+}
+
+/// The element of an image and of a voice message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Media {
+    pub(super) media_id: String,
+}
+
+impl Media {
+    pub(super) fn new(media_id: impl Into<String>) -> Self {
+        Self {
+            media_id: written(media_id),
+        }
+    }
+}
+
+/// The element that names a customer-service agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct TransInfo {
+    kf_account: String,
+}
+
+impl TransInfo {
+    pub(super) fn new(kf_account: impl Into<String>) -> Self {
+        Self {
+            kf_account: written(kf_account),
+        }
+    }
+
+    pub(super) fn kf_account(&self) -> &str {
+        &self.kf_account
+    }
+}
+
+/// A part of a reply as it will be written.
+pub(super) fn written(text: impl Into<String>) -> String {
+    writable(Cow::Owned(text.into())).into_owned()
+}
+
+/// Removes the characters that XML cannot write, not even as an entity.
+pub(super) fn writable(mut text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains(is_forbidden) {
+        text.to_mut().retain(|character| !is_forbidden(character));
+    }
+    text
+}
+
+/// The complement of XML 1.0's `Char`; a `char` is never a surrogate.
+pub(crate) fn is_forbidden(character: char) -> bool {
+    matches!(
+        character,
+        '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}'
+    )
 }

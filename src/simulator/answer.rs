@@ -6,8 +6,10 @@ use quick_xml::{Reader, events::Event};
 
 use super::{Fault, Shown, ShownReply};
 use crate::{
-    Account, envelope,
+    account::Account,
+    callback,
     message::Head,
+    reply::{TEXT_LIMIT, is_forbidden},
     xml::{self, Value},
 };
 
@@ -51,7 +53,7 @@ pub(super) fn check_reply(
         return Ok(Shown::Nothing);
     }
     let reply = if account.encryption().is_some() {
-        read(&envelope::open_reply(account, body).map_err(Fault::envelope)?)?
+        read(&callback::open_reply(account, body).map_err(Fault::envelope)?)?
     } else {
         read(body)?
     };
@@ -106,14 +108,6 @@ fn check_well_formed(document: &str) -> Result<(), Fault> {
         Some(true) => Ok(()),
         _ => Err(Fault::malformed("expected an <xml> element")),
     }
-}
-
-/// The complement of XML 1.0's `Char`; a `char` is never a surrogate.
-fn is_forbidden(character: char) -> bool {
-    matches!(
-        character,
-        '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}'
-    )
 }
 
 /// The names change places, and a time stands beside them.
@@ -188,6 +182,3 @@ fn required<'a>(element: &'a Value, name: &str) -> Result<&'a str, Fault> {
         Some(text) => Ok(text),
     }
 }
-
-/// In bytes of UTF-8. Undocumented; integrations report 2047 (dodgepudding/wechat-php-sdk #363) or 2048.
-const TEXT_LIMIT: usize = 2048;

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use futures_util::future::{Either, FutureExt, join, select};
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::{
     sync::Mutex,
     time::{self, Instant},
@@ -12,11 +11,13 @@ use tokio::{
 use tower::{BoxError, Service, ServiceExt};
 
 use super::{
-    Delivery, Fault, FaultKind, Shown, Transcript,
+    DeliveryRecord, Fault, FaultKind, Shown, Transcript,
     answer::{Parties, check_reply},
-    mishap::Mishaps,
 };
-use crate::Account;
+use crate::{
+    account::Account,
+    body::{ReadBody, ReadError},
+};
 
 /// What is to be delivered, and what is to go wrong with it.
 pub(super) struct Plan {
@@ -27,6 +28,38 @@ pub(super) struct Plan {
     pub(super) account: Account,
     pub(super) parties: Parties,
     pub(super) mishaps: Mishaps,
+}
+
+/// The failures that a test asks for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Mishaps {
+    pub(super) lost_answers: usize,
+    /// On the way there, and again on the way back.
+    pub(super) latency: Duration,
+    pub(super) is_duplicated: bool,
+    /// Whether the second delivery overtakes the first.
+    pub(super) is_overtaken: bool,
+    pub(super) attack: Option<Attack>,
+}
+
+/// The attacker that sends instead of WeChat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attack {
+    Forge,
+    Tamper(Part),
+    Downgrade,
+}
+
+/// The part that [`tamper`](super::Push::tamper) changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Part {
+    /// The `timestamp` of the query.
+    Timestamp,
+    /// The `nonce` of the query.
+    Nonce,
+    /// The ciphertext; in plain mode, whose signature does not cover the body, a line end is added to it.
+    Body,
 }
 
 /// Sends until there is an answer that counts, or none has come too often.
@@ -59,7 +92,7 @@ where
         let status = response.as_ref().ok().map(Response::status);
         let verdict = response.and_then(|answer| check_reply(&answer, &account, &parties));
         let fault = verdict.as_ref().err().cloned();
-        let delivery = Delivery::new(at, took, query.clone(), status, fault);
+        let delivery = DeliveryRecord::new(at, took, query.clone(), status, fault);
         (delivery, verdict)
     };
 
@@ -142,14 +175,14 @@ where
             service.call(request)
         };
         let (head, body) = response.await.map_err(Fault::connection)?.into_parts();
-        let body = match Limited::new(body, ANSWER_LIMIT).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
+        let body = match ReadBody::new(body, ANSWER_LIMIT, None).await {
+            Ok(body) => body,
+            Err(ReadError::Body(error)) => return Err(Fault::connection(error)),
+            Err(ReadError::TooLarge | ReadError::Timeout) => {
                 return Err(Fault::limit(format!(
                     "expected at most {ANSWER_LIMIT} bytes of answer, found more"
                 )));
             }
-            Err(error) => return Err(Fault::connection(error)),
         };
         pass(latency).await;
         Ok(Response::from_parts(head, body))

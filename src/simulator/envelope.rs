@@ -6,11 +6,10 @@ use bytes::Bytes;
 
 use super::{
     Simulator,
-    mishap::{Attack, Part},
+    deliver::{Attack, Part},
 };
 use crate::{
-    envelope,
-    signature::Signature,
+    callback::{self, Signature},
     xml::{self, Value},
 };
 
@@ -59,13 +58,13 @@ impl Simulator {
     /// The query that signs a request sent now, without a ciphertext.
     pub(super) fn sign(&self) -> SignedQuery {
         // Ten digits, as WeChat's and as receivers check them, even if the clock is at the epoch.
-        let timestamp = format!("{:010}", self.now());
+        let timestamp = format!("{:010}", self.now().as_secs());
         let nonce = self.nonce();
         let current = self.account().tokens().first();
         SignedQuery {
             signature: current
                 .filter(|_| !self.account().is_wecom())
-                .map(|token| Signature::new(token, &[&timestamp, &nonce])),
+                .map(|token| Signature::sign(token, [&*timestamp, &nonce])),
             timestamp,
             nonce,
             msg_signature: None,
@@ -117,7 +116,7 @@ impl Simulator {
         let signed = [&*query.timestamp, &*query.nonce];
         let random = self.random();
         let (encrypt, msg_signature) =
-            envelope::seal_as(self.account(), random, signed, plaintext)?;
+            callback::seal_as(self.account(), random, signed, plaintext)?;
         query.msg_signature = Some(msg_signature);
         Some(encrypt)
     }

@@ -3,7 +3,7 @@ use std::{error, fmt, time::Duration};
 use http::StatusCode;
 use tower::BoxError;
 
-use crate::envelope;
+use crate::callback;
 
 /// Why WeChat does not accept what came back for a delivery, or what kept it from coming.
 ///
@@ -72,7 +72,7 @@ impl Fault {
         Self::new(FaultKind::Limit, message)
     }
 
-    pub(super) fn envelope(error: envelope::Error) -> Self {
+    pub(super) fn envelope(error: callback::Error) -> Self {
         let message = format!("expected a reply that WeChat can open: {error}");
         Self::new(FaultKind::Envelope, message)
     }

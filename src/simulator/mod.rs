@@ -7,15 +7,13 @@
 //! ```
 //! use std::{convert::Infallible, time::Duration};
 //!
-//! use bytes::Bytes;
 //! use http::{Request, Response};
-//! use http_body_util::Full;
-//! use tower_wechat::{Account, simulator::{Shown, Simulator}};
+//! use tower_wechat::{Account, simulator::{RequestBody, Shown, Simulator}};
 //!
 //! // In a test: #[tokio::test(start_paused = true)]
 //! #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let slow = tower::service_fn(|_: Request<Full<Bytes>>| async {
+//!     let slow = tower::service_fn(|_: Request<RequestBody>| async {
 //!         tokio::time::sleep(Duration::from_secs(60)).await;
 //!         Ok::<_, Infallible>(Response::new("success".to_owned()))
 //!     });
@@ -69,20 +67,17 @@
 //! ```
 
 mod answer;
+mod body;
 mod deliver;
 mod envelope;
 mod fault;
-mod mishap;
 mod push;
 mod server;
-mod shown;
-mod slow_body;
 mod transcript;
 
+pub use body::RequestBody;
+pub use deliver::Part;
 pub use fault::{Fault, FaultKind};
-pub use mishap::Part;
 pub use push::Push;
 pub use server::Simulator;
-pub use shown::{Shown, ShownReply};
-pub use slow_body::SlowBody;
-pub use transcript::{Delivery, Transcript};
+pub use transcript::{DeliveryRecord, Shown, ShownReply, Transcript};

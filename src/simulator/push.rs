@@ -3,16 +3,16 @@ use std::{borrow::Cow, fmt, time::Duration};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
-use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::{BoxError, Service};
 
 use super::{
-    Simulator, SlowBody, Transcript,
+    Simulator, Transcript,
     answer::Parties,
-    deliver::{Plan, deliver},
-    mishap::{Attack, Mishaps, Part},
+    body::RequestBody,
+    deliver::{Attack, Mishaps, Part, Plan, deliver},
 };
+use crate::timestamp::Timestamp;
 
 /// Something for WeChat to push, made by a [`Simulator`]'s methods.
 ///
@@ -37,7 +37,7 @@ struct Fields {
     to_user: String,
     msg_type: &'static str,
     from_user: String,
-    create_time: u64,
+    create_time: Timestamp,
     /// Events have none.
     msg_id: Option<String>,
     /// What only this type has, in WeChat's order.
@@ -184,12 +184,12 @@ impl Push {
     /// To keep the service, pass a clone or `&mut service`.
     pub async fn deliver<S, B>(self, service: S) -> Transcript
     where
-        S: Service<Request<Full<Bytes>>, Response = Response<B>>,
+        S: Service<Request<RequestBody>, Response = Response<B>>,
         S::Error: Into<BoxError>,
         B: Body,
         B::Error: Into<BoxError>,
     {
-        deliver(self.plan(), Full::new, service).await
+        deliver(self.plan(), RequestBody::new, service).await
     }
 
     /// As [`deliver`](Self::deliver), but each body trickles in over this time.
@@ -197,12 +197,12 @@ impl Push {
     /// A server that waits for it in vain answers 408, here after 2 s.
     pub async fn deliver_slowly<S, B>(self, over: Duration, service: S) -> Transcript
     where
-        S: Service<Request<SlowBody>, Response = Response<B>>,
+        S: Service<Request<RequestBody>, Response = Response<B>>,
         S::Error: Into<BoxError>,
         B: Body,
         B::Error: Into<BoxError>,
     {
-        deliver(self.plan(), |body| SlowBody::new(body, over), service).await
+        deliver(self.plan(), |body| RequestBody::slow(body, over), service).await
     }
 
     fn plan(&self) -> Plan {

@@ -10,13 +10,17 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body::Body;
-use http_body_util::Full;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::Mutex;
 use tower::{BoxError, Service};
 
-use super::{Delivery, Fault, Push, answer::check_echo, deliver::send, push::ACCOUNT};
-use crate::account::{Account, Platform};
+use super::{
+    DeliveryRecord, Fault, Push, answer::check_echo, body::RequestBody, deliver::send, push::ACCOUNT,
+};
+use crate::{
+    account::{Account, Platform},
+    timestamp::Timestamp,
+};
 
 /// WeChat's server, as one account's callback URL meets it.
 ///
@@ -138,10 +142,10 @@ impl Simulator {
     /// Verifies the URL, as the console does when its settings are saved: a GET with an echostr, which
     /// must come back with status 200 within 5 s and nothing around it.
     ///
-    /// There is one request; its [`fault`](Delivery::fault) says why the console would refuse the URL.
-    pub async fn verify_url<S, B>(&self, service: S) -> Delivery
+    /// There is one request; its [`fault`](DeliveryRecord::fault) says why the console would refuse the URL.
+    pub async fn verify_url<S, B>(&self, service: S) -> DeliveryRecord
     where
-        S: Service<Request<Full<Bytes>>, Response = Response<B>>,
+        S: Service<Request<RequestBody>, Response = Response<B>>,
         S::Error: Into<BoxError>,
         B: Body,
         B::Error: Into<BoxError>,
@@ -158,14 +162,14 @@ impl Simulator {
         let query = format!("{query}&echostr={sent}");
         let request = self.request(Method::GET, &query, Bytes::new());
         let request = request.map_err(|error| Fault::unsent(&error));
-        let request = request.map(|request| request.map(Full::new));
+        let request = request.map(|request| request.map(RequestBody::new));
         let answer = send(&Mutex::new(service), request, Duration::ZERO).await;
         let status = answer.response.as_ref().ok().map(Response::status);
         let fault = answer
             .response
             .and_then(|answer| check_echo(&answer, &echostr))
             .err();
-        Delivery::new(Duration::ZERO, answer.took, query, status, fault)
+        DeliveryRecord::new(Duration::ZERO, answer.took, query, status, fault)
     }
 
     /// A request with WeChat's headers.
@@ -202,12 +206,8 @@ impl Simulator {
         (FIRST_MSG_ID + self.number()).to_string()
     }
 
-    /// In seconds since the Unix epoch.
-    pub(super) fn now(&self) -> u64 {
-        (self.clock)()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs()
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)().into()
     }
 
     pub(super) fn account(&self) -> &Account {

@@ -2,29 +2,36 @@ use std::{fmt, time::Duration};
 
 use http::StatusCode;
 
-use super::{Fault, Shown};
+use super::fault::Fault;
+use crate::xml::Value;
 
 /// What happened to one message: its deliveries, and what the user sees.
 ///
-/// [`Display`](fmt::Display) shows it a line a delivery, for a failed test's message.
-#[derive(Debug, Clone, PartialEq)]
+/// [`Display`](fmt::Display) and [`Debug`] show it a line a delivery, so that a failed assertion tells what happened:
+///
+/// ```text
+/// at 0.0 s: no answer: expected an answer within 5 s
+/// at 5.0 s: 200 after 2.0 s
+/// the user sees: 你好
+/// ```
+#[derive(Clone, PartialEq)]
 #[must_use]
 pub struct Transcript {
-    deliveries: Vec<Delivery>,
+    deliveries: Vec<DeliveryRecord>,
     shown: Shown,
 }
 
 impl Transcript {
-    pub(super) fn new(deliveries: Vec<Delivery>, shown: Shown) -> Self {
+    pub(super) fn new(deliveries: Vec<DeliveryRecord>, shown: Shown) -> Self {
         Self { deliveries, shown }
     }
 
-    /// The deliveries in their order; at least one.
-    pub fn deliveries(&self) -> &[Delivery] {
+    /// Returns the deliveries in their order; at least one.
+    pub fn deliveries(&self) -> &[DeliveryRecord] {
         &self.deliveries
     }
 
-    /// What the user sees in the chat.
+    /// Returns what the user sees in the chat.
     pub fn shown(&self) -> &Shown {
         &self.shown
     }
@@ -35,14 +42,23 @@ impl fmt::Display for Transcript {
         for delivery in &self.deliveries {
             writeln!(f, "{delivery}")?;
         }
-        write!(f, "shown: {:?}", self.shown)
+        match &self.shown {
+            Shown::Nothing => f.write_str("the user sees nothing"),
+            shown => write!(f, "the user sees: {shown}"),
+        }
     }
 }
 
-/// One request, and what came of it.
+impl fmt::Debug for Transcript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One request and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub struct Delivery {
+pub struct DeliveryRecord {
     at: Duration,
     took: Duration,
     query: String,
@@ -50,7 +66,7 @@ pub struct Delivery {
     fault: Option<Fault>,
 }
 
-impl Delivery {
+impl DeliveryRecord {
     pub(super) fn new(
         at: Duration,
         took: Duration,
@@ -67,42 +83,123 @@ impl Delivery {
         }
     }
 
-    /// When it was sent, counted from the message's first delivery.
+    /// Returns when it was sent, counted from the message's first delivery.
     pub fn at(&self) -> Duration {
         self.at
     }
 
-    /// How long WeChat waited, until it had the answer or did without.
+    /// Returns how long WeChat waited, until it had the answer or gave up.
     pub fn took(&self) -> Duration {
         self.took
     }
 
-    /// The query string that WeChat added to the URL.
+    /// Returns the query string that WeChat added to the URL.
     pub fn query(&self) -> &str {
         &self.query
     }
 
-    /// The status of the answer; `None` if no answer reached WeChat, as [`fault`](Self::fault) says.
+    /// Returns the status of the answer; `None` if no answer reached WeChat, as [`fault`](Self::fault) says.
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// Why WeChat did not accept the answer; `None` if it did.
+    /// Returns why WeChat did not accept the answer; `None` if it did.
     pub fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }
 }
 
-impl fmt::Display for Delivery {
+impl fmt::Display for DeliveryRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "after {:?}: ", self.at)?;
-        if let Some(status) = self.status {
-            write!(f, "{}", status.as_u16())?;
+        write!(f, "at {:.1} s: ", self.at.as_secs_f64())?;
+        match self.status {
+            Some(status) => {
+                let took = self.took.as_secs_f64();
+                write!(f, "{} after {took:.1} s", status.as_u16())?;
+            }
+            None => f.write_str("no answer")?,
         }
-        match (&self.fault, self.status) {
-            (Some(fault), Some(_)) => write!(f, ", {fault}"),
-            (Some(fault), None) => write!(f, "{fault}"),
-            (None, _) => Ok(()),
+        match &self.fault {
+            Some(fault) => write!(f, ": {fault}"),
+            None => Ok(()),
         }
     }
 }
+
+/// What the user sees in the chat in answer to a message.
+///
+/// [`Display`](fmt::Display) shows the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shown {
+    /// The reply.
+    Reply(ShownReply),
+    /// Nothing: the message was acknowledged, or not sent by a user.
+    Nothing,
+    /// The fault text 该公众号提供的服务出现故障，请稍后再试.
+    Fault,
+}
+
+impl Shown {
+    /// Returns the words of a text reply.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Reply(reply) => reply.text(),
+            Self::Nothing | Self::Fault => None,
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reply(reply) => reply.fmt(f),
+            Self::Nothing => Ok(()),
+            Self::Fault => f.write_str(FAULT),
+        }
+    }
+}
+
+/// A reply that WeChat has accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownReply {
+    /// The elements of the reply. Its MsgType has been checked.
+    fields: Value,
+}
+
+impl ShownReply {
+    pub(super) fn new(fields: Value) -> Self {
+        Self { fields }
+    }
+
+    /// Returns the reply's MsgType, such as `text` or `news`.
+    pub fn msg_type(&self) -> &str {
+        self.fields["MsgType"].as_str().unwrap_or_default()
+    }
+
+    /// Returns the words of a text reply.
+    pub fn text(&self) -> Option<&str> {
+        match self.msg_type() {
+            "text" => self.fields["Content"].as_str(),
+            _ => None,
+        }
+    }
+
+    /// Returns all fields.
+    pub fn fields(&self) -> &Value {
+        &self.fields
+    }
+}
+
+/// Shows the words, or the type in brackets.
+impl fmt::Display for ShownReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.text() {
+            Some(text) => f.write_str(text),
+            None => write!(f, "[{}]", self.msg_type()),
+        }
+    }
+}
+
+/// The words of today's client. WeChat's page still quotes the older 该公众号暂时无法提供服务，请稍后再试.
+const FAULT: &str = "该公众号提供的服务出现故障，请稍后再试";

@@ -1,9 +1,10 @@
 //! The dedup layer at its boundary: deliveries in, runs and responses counted.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, future::ready, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -12,15 +13,17 @@ use tokio::{
 };
 use tower::{BoxError, Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
 use tower_wechat::{
-    DedupLayer, Verified,
-    dedup::{
-        Key, Outcome, Run,
-        store::{self, Owner, Store, Times},
-    },
+    DedupLayer, Delivery, Verified,
+    dedup::{Key, RunNumber, store::MemoryStore},
 };
+
+use self::faulty::Faulty;
+use crate::assume;
 
 mod bounds;
 mod connections;
+mod cuts;
+pub(crate) mod faulty;
 mod late;
 mod load;
 mod mistakes;
@@ -30,20 +33,20 @@ mod races;
 mod timeline;
 mod timing;
 
-/// What a test lets a run come to.
+/// The result of a run, which the test decides.
 type Verdict = Result<Response<Full<Bytes>>, BoxError>;
 
-/// The inner service's side: each run tells of itself here, and waits for its verdict.
-struct Runs(mpsc::UnboundedReceiver<(Option<Run>, oneshot::Sender<Verdict>)>);
+/// The runs of the inner service. Each one reports here, and waits for its verdict.
+struct Runs(mpsc::UnboundedReceiver<(Option<RunNumber>, oneshot::Sender<Verdict>)>);
 
 impl Runs {
-    /// The next run, which has begun or will without further ado.
-    async fn next(&mut self) -> (Run, oneshot::Sender<Verdict>) {
-        let (run, verdict) = self.0.recv().await.expect("a run");
-        (run.expect("a run's number"), verdict)
+    /// Waits for the next run.
+    async fn next(&mut self) -> (RunNumber, oneshot::Sender<Verdict>) {
+        let (number, verdict) = self.0.recv().await.expect("a run");
+        (number.expect("the run's number"), verdict)
     }
 
-    /// The next run that has begun by now, which need not say its number.
+    /// Returns the next run that has begun by now. It may have no number.
     fn verdict(&mut self) -> Option<oneshot::Sender<Verdict>> {
         let (_, verdict) = self.0.try_recv().ok()?;
         Some(verdict)
@@ -51,16 +54,16 @@ impl Runs {
 
     #[track_caller]
     fn check_none(&mut self) {
-        assert!(self.0.try_recv().is_err(), "a run that nothing calls for");
+        assert!(self.0.try_recv().is_err(), "an unexpected run");
     }
 }
 
-fn stack<St: Store>(layer: &DedupLayer<St>) -> (impl Delivers + use<St>, Runs) {
+fn stack(layer: &DedupLayer) -> (impl Delivers + use<>, Runs) {
     let (inner, runs) = inner();
     (layer.layer(inner), runs)
 }
 
-/// A service whose runs end when and how the test wants.
+/// A service whose runs end when and how the test decides.
 fn inner() -> (
     impl Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = BoxError, Future: Send>
     + Clone
@@ -72,9 +75,9 @@ fn inner() -> (
     let inner = service_fn(move |request: Request<Verified>| {
         let sender = sender.clone();
         async move {
-            let run = request.extensions().get::<Run>().copied();
+            let number = request.extensions().get::<RunNumber>().copied();
             let (verdict, decided) = oneshot::channel();
-            sender.send((run, verdict)).expect("the test still runs");
+            sender.send((number, verdict)).expect("the test still runs");
             decided
                 .await
                 .expect("a test drops the verdict to make the run panic")
@@ -83,43 +86,53 @@ fn inner() -> (
     (inner, Runs(receiver))
 }
 
-/// A finished stack, and what the tests do with it.
-trait Delivers:
-    Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + 'static
-{
-    /// Delivers `body` from a task of its own, as a server does, and lets it get as far as it can.
+/// A service that replies at once.
+fn replying()
+-> impl Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ 'static {
+    service_fn(|_: Request<Verified>| ready(Ok(ok("reply"))))
+}
+
+/// A whole stack, and what the tests do with it.
+trait Delivers: Clone + Send + 'static {
+    /// Sends one delivery, and returns the answer.
+    fn send(
+        self,
+        request: Request<Verified>,
+    ) -> impl Future<Output = Response<Bytes>> + Send + 'static;
+
+    /// Delivers `body` in a task of its own, as a server does, and lets it run until it waits.
     async fn deliver(&self, body: &str) -> JoinHandle<(StatusCode, Bytes)> {
         let delivery = self.start(body);
         settle().await;
         delivery
     }
 
-    /// Delivers `body` from a task that has not begun.
+    /// Delivers `body` in a task that has not begun.
     fn start(&self, body: &str) -> JoinHandle<(StatusCode, Bytes)> {
-        let request = Request::new(Verified::assume(body.to_owned()));
-        let delivery = self.clone().oneshot(request);
+        let delivery = self.clone().send(Request::new(assume(body.to_owned())));
         tokio::spawn(async {
-            let response = delivery.await.unwrap();
-            let status = response.status();
-            let body = response.into_body().collect().await.unwrap().to_bytes();
-            (status, body)
+            let response = delivery.await;
+            (response.status(), response.into_body())
         })
     }
 }
 
-impl<S> Delivers for S where
-    S: Service<
-            Request<Verified>,
-            Response = Response<Full<Bytes>>,
-            Error = Infallible,
-            Future: Send,
-        > + Clone
+impl<S, B> Delivers for S
+where
+    S: Service<Request<Verified>, Response = Response<B>, Error = Infallible, Future: Send>
+        + Clone
         + Send
-        + 'static
+        + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
+    async fn send(self, request: Request<Verified>) -> Response<Bytes> {
+        let (head, body) = self.oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Response::from_parts(head, body)
+    }
 }
 
 /// Lets every task run until it waits for something.
@@ -162,17 +175,17 @@ async fn a_retry_joins_the_run_and_gets_its_reply() {
     let (stack, mut runs) = stack(&DedupLayer::in_memory());
     let first = stack.deliver(&text("user", "1", "hi")).await;
     let second = stack.deliver(&text("user", "1", "hi")).await;
-    let (run, verdict) = runs.next().await;
-    assert_eq!(run.number(), 1);
+    let (number, verdict) = runs.next().await;
+    assert_eq!(number.get(), 1);
     runs.check_none();
     verdict.send(Ok(ok("reply"))).unwrap();
     check(&first.await.unwrap(), 200, "reply");
     check(&second.await.unwrap(), 200, "reply");
 }
 
-/// As WeChat does: it hangs up after 5 s and sends the message again.
+/// WeChat hangs up after 5 s and delivers the message again.
 #[tokio::test(start_paused = true)]
-async fn a_client_that_goes_away_stops_nothing() {
+async fn a_client_that_goes_away_does_not_stop_the_run() {
     let (stack, mut runs) = stack(&DedupLayer::in_memory());
     let first = stack.deliver(&text("user", "1", "hi")).await;
     let (_, verdict) = runs.next().await;
@@ -186,7 +199,7 @@ async fn a_client_that_goes_away_stops_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_runs_though_its_only_delivery_never_waits() {
+async fn a_message_runs_even_if_its_only_delivery_goes_away_at_once() {
     let (stack, mut runs) = stack(&DedupLayer::in_memory());
     stack.deliver(&text("user", "1", "hi")).await.abort();
     let (_, verdict) = runs.next().await;
@@ -198,7 +211,7 @@ async fn a_message_runs_though_its_only_delivery_never_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_is_kept_then_a_mark_then_nothing() {
+async fn a_reply_is_kept_for_a_minute_and_a_mark_for_ten() {
     let (stack, mut runs) = stack(&DedupLayer::in_memory());
     let first = stack.deliver(&text("user", "1", "hi")).await;
     runs.next().await.1.send(Ok(ok("reply"))).unwrap();
@@ -220,15 +233,23 @@ async fn a_failed_run_is_repeated_by_its_task() {
         Status,
         Panic,
         Timeout,
+        /// A body of more than 1 MiB.
+        TooLarge,
     }
-    for fail in [Fail::Error, Fail::Status, Fail::Panic, Fail::Timeout] {
+    for fail in [
+        Fail::Error,
+        Fail::Status,
+        Fail::Panic,
+        Fail::Timeout,
+        Fail::TooLarge,
+    ] {
         let (stack, mut runs) = stack(&DedupLayer::in_memory());
-        // Nobody waits: the task repeats the run by itself.
+        // No delivery waits: the task repeats the run by itself.
         stack.deliver(&text("user", "1", "hi")).await.abort();
         let mut held = Vec::new();
-        for (number, delay) in [(1, 500), (2, 2000)] {
-            let (run, verdict) = runs.next().await;
-            assert_eq!(run.number(), number);
+        for (expected, delay) in [(1, 500), (2, 2000)] {
+            let (number, verdict) = runs.next().await;
+            assert_eq!(number.get(), expected);
             match fail {
                 Fail::Error => verdict.send(Err("broken".into())).unwrap(),
                 Fail::Status => {
@@ -237,6 +258,10 @@ async fn a_failed_run_is_repeated_by_its_task() {
                     verdict.send(Ok(response)).unwrap();
                 }
                 Fail::Panic => drop(verdict),
+                Fail::TooLarge => {
+                    let body = Bytes::from(vec![b'x'; MEBIBYTE + 1]);
+                    verdict.send(Ok(Response::new(Full::from(body)))).unwrap();
+                }
                 Fail::Timeout => {
                     held.push(verdict);
                     advance(Duration::from_secs(60)).await;
@@ -251,17 +276,33 @@ async fn a_failed_run_is_repeated_by_its_task() {
             settle().await;
             assert_eq!(failed.elapsed(), Duration::from_millis(delay));
         }
-        let (run, verdict) = runs.next().await;
-        assert_eq!(run.number(), 3);
+        let (number, verdict) = runs.next().await;
+        assert_eq!(number.get(), 3);
         verdict.send(Ok(ok("at last"))).unwrap();
         let retry = stack.deliver(&text("user", "1", "hi")).await;
         check(&retry.await.unwrap(), 200, "at last");
     }
 }
 
+/// As the documentation says. One byte more makes the run a failed one.
+#[tokio::test(start_paused = true)]
+async fn a_response_of_one_mebibyte_is_delivered_and_kept() {
+    let (stack, mut runs) = stack(&DedupLayer::in_memory());
+    let first = stack.deliver(&text("user", "1", "hi")).await;
+    let body = Bytes::from(vec![b'x'; MEBIBYTE]);
+    let response = Response::new(Full::from(body.clone()));
+    runs.next().await.1.send(Ok(response)).unwrap();
+    assert_eq!(first.await.unwrap(), (StatusCode::OK, body.clone()));
+    let retry = stack.deliver(&text("user", "1", "hi")).await;
+    assert_eq!(retry.await.unwrap(), (StatusCode::OK, body));
+    runs.check_none();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_message_whose_runs_all_fail_is_acknowledged_and_not_run_again() {
-    let layer = DedupLayer::in_memory().with_retry_delays([Duration::from_secs(1)]);
+    let layer = DedupLayer::builder()
+        .with_retry_delays([Duration::from_secs(1)])
+        .build();
     let (stack, mut runs) = stack(&layer);
     let first = stack.deliver(&text("user", "1", "hi")).await;
     drop(runs.next().await);
@@ -285,22 +326,22 @@ async fn no_delivery_waits_longer_than_six_seconds() {
     check(&retry.await.unwrap(), 200, "reply");
 }
 
-/// Each pair has made somebody's dedup drop a message, or run one twice.
+/// Each pair has made some dedup drop a message or run one twice.
 #[tokio::test(start_paused = true)]
-async fn what_is_one_message_and_what_is_two() {
+async fn which_deliveries_are_one_message() {
     for (one, other, runs_wanted) in [
         (text("user", "1", "hi"), text("user", "1", "hi"), 1),
-        // WxJava #333: fifteen people talking at once shared an id.
+        // WxJava #333: one id for the messages of fifteen users.
         (text("user", "1", "hi"), text("neighbour", "1", "hi"), 2),
         (text("user", "1", "hi"), text("user", "2", "hi"), 2),
-        // No id, or one that stands for none: the whole text counts.
+        // No id, or a placeholder: the whole text counts.
         (text("user", "0", "hi"), text("user", "0", "ho"), 2),
         (text("user", "", "hi"), text("user", "", "ho"), 2),
         (text("user", "0", "hi"), text("user", "0", "hi"), 1),
-        // WxJava #2705: two checks of one second, with different traces.
+        // WxJava #2705: two events within one second that differ in one field.
         (event("a"), event("b"), 2),
         (event("a"), event("a"), 1),
-        // A text that leaves its section to name another message repeats a field: not that message.
+        // A text that breaks out of its CDATA section to name another id repeats a field: not that message.
         (
             text("user", "1", "hi"),
             text(
@@ -310,13 +351,13 @@ async fn what_is_one_message_and_what_is_two() {
             ),
             2,
         ),
-        // The id's other name, which the message types read too.
+        // The other spelling of the id's name, which the message types read as well.
         (
             text("user", "1", "hi").replace("MsgId>", "MsgID>"),
             text("user", "1", "ho").replace("MsgId>", "MsgID>"),
             1,
         ),
-        // Both names at once: neither the one message nor the other.
+        // Both spellings at once: neither of the two messages.
         (
             text("user", "1", "hi"),
             text("user", "1", "hi").replace("</xml>", "<MsgID>2</MsgID></xml>"),
@@ -340,9 +381,10 @@ async fn what_is_one_message_and_what_is_two() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_of_the_user_replaces_the_key() {
-    let layer =
-        DedupLayer::in_memory().with_key(|request| Key::new([&request.body().as_bytes()[..1]]));
+async fn with_key_replaces_the_key() {
+    let layer = DedupLayer::builder()
+        .with_key(|request| Key::new([&request.body().as_bytes()[..1]]))
+        .build();
     let (stack, mut runs) = stack(&layer);
     let _first = stack.deliver("a1").await;
     let _same = stack.deliver("a2").await;
@@ -352,7 +394,7 @@ async fn a_function_of_the_user_replaces_the_key() {
 }
 
 #[test]
-fn a_keys_parts_do_not_run_into_each_other() {
+fn the_parts_of_a_key_are_kept_apart() {
     assert_ne!(Key::new(["a", "bc"]), Key::new(["ab", "c"]));
     assert_ne!(Key::new(["a", ""]), Key::new(["a"]));
 }
@@ -372,7 +414,7 @@ async fn all_services_of_a_layer_share_its_messages() {
 
 #[tokio::test(start_paused = true)]
 async fn at_the_bound_on_running_messages_a_delivery_waits_for_room() {
-    let (stack, mut runs) = stack(&DedupLayer::in_memory().with_max_running(1));
+    let (stack, mut runs) = stack(&one_run_at_a_time());
     let _first = stack.deliver(&text("user", "1", "hi")).await;
     let (_, verdict) = runs.next().await;
     let second = stack.deliver(&text("user", "2", "hi")).await;
@@ -386,7 +428,7 @@ async fn at_the_bound_on_running_messages_a_delivery_waits_for_room() {
 
 #[tokio::test(start_paused = true)]
 async fn without_room_a_delivery_is_turned_away_after_four_and_a_half_seconds() {
-    let (stack, mut runs) = stack(&DedupLayer::in_memory().with_max_running(1));
+    let (stack, mut runs) = stack(&one_run_at_a_time());
     let _first = stack.deliver(&text("user", "1", "hi")).await;
     let _held = runs.next().await;
     let begun = Instant::now();
@@ -398,13 +440,16 @@ async fn without_room_a_delivery_is_turned_away_after_four_and_a_half_seconds() 
 
 #[tokio::test(start_paused = true)]
 async fn deliveries_waiting_for_one_message_are_bounded() {
-    let (stack, mut runs) = stack(&DedupLayer::in_memory().with_max_waiting(2));
+    let layer = DedupLayer::builder()
+        .with_max_waiters_per_message(2)
+        .build();
+    let (stack, mut runs) = stack(&layer);
     let first = stack.deliver(&text("user", "1", "hi")).await;
     let second = stack.deliver(&text("user", "1", "hi")).await;
     let third = stack.deliver(&text("user", "1", "hi")).await;
     let (_, verdict) = runs.next().await;
     verdict.send(Ok(ok("reply"))).unwrap();
-    // The third has waited outside, and finds the kept reply.
+    // The third one has waited for room, and gets the kept reply.
     for delivery in [first, second, third] {
         check(&delivery.await.unwrap(), 200, "reply");
     }
@@ -413,7 +458,7 @@ async fn deliveries_waiting_for_one_message_are_bounded() {
 
 #[tokio::test(start_paused = true)]
 async fn replies_over_the_bound_leave_their_marks() {
-    let (stack, mut runs) = stack(&DedupLayer::in_memory().with_max_reply_bytes(10));
+    let (stack, mut runs) = stack(&DedupLayer::builder().with_max_reply_bytes(10).build());
     for (id, reply) in [("1", "six by"), ("2", "five!")] {
         let delivery = stack.deliver(&text("user", id, "hi")).await;
         runs.next().await.1.send(Ok(ok(reply))).unwrap();
@@ -428,7 +473,7 @@ async fn replies_over_the_bound_leave_their_marks() {
 
 #[tokio::test(start_paused = true)]
 async fn at_the_bound_on_messages_the_one_that_ended_first_is_forgotten() {
-    let (stack, mut runs) = stack(&DedupLayer::in_memory().with_max_messages(2));
+    let (stack, mut runs) = stack(&DedupLayer::builder().with_capacity(2).build());
     for id in ["1", "2", "3"] {
         let delivery = stack.deliver(&text("user", id, "hi")).await;
         runs.next().await.1.send(Ok(ok("reply"))).unwrap();
@@ -442,7 +487,7 @@ async fn at_the_bound_on_messages_the_one_that_ended_first_is_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duplicate_takes_no_permit_of_a_limit_inside() {
+async fn a_duplicate_takes_no_permit_of_an_inner_limit() {
     let (sender, mut begun) = mpsc::unbounded_channel();
     let inner = ConcurrencyLimitLayer::new(2).layer(service_fn(move |_: Request<Verified>| {
         sender.send(()).unwrap();
@@ -461,28 +506,34 @@ async fn a_duplicate_takes_no_permit_of_a_limit_inside() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_response_says_to_wechat_is_kept_as_it_was() {
-    let layer = DedupLayer::in_memory();
-    let (stack, mut runs) = stack(&layer);
-    let first = stack.deliver(&text("user", "1", "hi")).await;
+async fn every_delivery_gets_the_status_the_content_type_and_the_body() {
+    let (stack, mut runs) = stack(&DedupLayer::in_memory());
+    let request = || Request::new(assume(text("user", "1", "hi")));
+    let first = tokio::spawn(stack.clone().send(request()));
     let response = Response::builder()
         .status(201)
         .header("content-type", "application/xml")
+        .header("x-other", "dropped")
+        .extension("dropped")
         .body(Full::from("<xml/>"))
         .unwrap();
     runs.next().await.1.send(Ok(response)).unwrap();
-    check(&first.await.unwrap(), 201, "<xml/>");
-    let request = Request::new(Verified::assume(text("user", "1", "hi")));
-    let again = stack.clone().oneshot(request).await.unwrap();
-    assert_eq!(again.status(), 201);
-    assert_eq!(again.headers()["content-type"], "application/xml");
+    for answer in [first.await.unwrap(), stack.send(request()).await] {
+        assert_eq!(answer.status(), 201);
+        assert_eq!(answer.headers()["content-type"], "application/xml");
+        assert_eq!(answer.headers().len(), 1);
+        assert!(answer.extensions().get::<&str>().is_none());
+        assert_eq!(answer.body(), "<xml/>");
+    }
 }
 
 #[cfg(feature = "tracing")]
 #[tokio::test(start_paused = true)]
-async fn the_log_tells_of_failed_runs_and_quotes_nothing() {
+async fn the_log_has_each_failed_run_and_no_content() {
     let log = crate::log::of(async || {
-        let layer = DedupLayer::in_memory().with_retry_delays([Duration::ZERO]);
+        let layer = DedupLayer::builder()
+            .with_retry_delays([Duration::ZERO])
+            .build();
         let (stack, mut runs) = stack(&layer);
         let waiting = stack.deliver(&text("user", "1", "hush")).await;
         let (_, verdict) = runs.next().await;
@@ -505,10 +556,13 @@ async fn the_log_tells_of_failed_runs_and_quotes_nothing() {
     );
 }
 
-/// The run's task waits for a delivery to fetch its reply; here the delivery waits for the task.
+/// The message's task waits for a delivery to fetch the reply, and here the delivery waits for the task.
 #[tokio::test(start_paused = true)]
 async fn an_inline_run_answers_its_own_delivery() {
-    let layer = DedupLayer::in_memory().with_inline_runs();
+    let layer = DedupLayer::builder()
+        .with_store(MemoryStore::new())
+        .with_inline_runs()
+        .build();
     let (stack, mut runs) = stack(&layer);
     let began = Instant::now();
     let delivery = stack.deliver(&text("oUser", "1", "hi")).await;
@@ -519,10 +573,9 @@ async fn an_inline_run_answers_its_own_delivery() {
     assert!(began.elapsed() < Duration::from_millis(100));
 }
 
-/// A delivery that waits for room when the node begins to go away.
 #[tokio::test(start_paused = true)]
-async fn a_drained_layer_runs_nothing_that_waited_for_room() {
-    let layer = DedupLayer::in_memory().with_max_running(1);
+async fn a_drained_layer_runs_no_message_that_waited_for_room() {
+    let layer = one_run_at_a_time();
     let (stack, mut runs) = stack(&layer);
     let first = stack.deliver(&text("oUser", "1", "hi")).await;
     let second = stack.deliver(&text("oUser", "2", "hi")).await;
@@ -540,71 +593,62 @@ async fn a_drained_layer_runs_nothing_that_waited_for_room() {
     assert_eq!(second.await.unwrap().0, 503);
 }
 
-/// A store that is away, and counts how often it is told of an outcome all the same.
-struct Gone(std::sync::Arc<std::sync::atomic::AtomicUsize>);
-
-impl store::Store for Gone {
-    type Error = BoxError;
-
-    async fn claim(&self, _: Key, _: Owner, _: Times) -> Result<store::Claim, BoxError> {
-        Err("away".into())
-    }
-
-    async fn renew(&self, _: Key, _: Owner, _: u32, _: Times) -> Result<bool, BoxError> {
-        Err("away".into())
-    }
-
-    async fn complete(
-        &self,
-        _: Key,
-        _: Owner,
-        _: &Outcome,
-        _: bool,
-        _: Times,
-    ) -> Result<store::Completed, BoxError> {
-        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Err("away".into())
-    }
-
-    async fn acknowledge(&self, _: Key, _: Owner) -> Result<store::Acknowledged, BoxError> {
-        Err("away".into())
-    }
-
-    async fn release(&self, _: Key, _: Owner) -> Result<bool, BoxError> {
-        Err("away".into())
-    }
-}
-
-/// While the store is away, each message that ends would leave a task and its reply behind for a minute.
+/// While the store is away, each message that ends keeps a task and its reply for a minute.
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_the_store_to_come_back_is_bounded() {
-    let told = std::sync::Arc::default();
-    let layer = DedupLayer::with_store(Gone(std::sync::Arc::clone(&told)));
-    let inner = service_fn(|_: Request<Verified>| async { Ok::<_, Infallible>(ok("reply")) });
-    let service = layer.layer(inner);
-    for number in 0..3000 {
-        let body = Verified::assume(text("oUser", &number.to_string(), "hi"));
-        let response = service.clone().oneshot(Request::new(body)).await.unwrap();
+async fn responses_that_wait_for_the_store_are_bounded() {
+    let store = Faulty::new();
+    store.go_away();
+    let service = DedupLayer::shared(store.clone()).layer(replying());
+    for id in 0..3000 {
+        let request = Request::new(assume(text("oUser", &id.to_string(), "hi")));
+        let response = service.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), 200);
     }
-    let before = told.load(std::sync::atomic::Ordering::Relaxed);
+    let before = store.calls(faulty::Operation::Complete);
     tokio::time::sleep(Duration::from_millis(1001)).await;
-    let told = told.load(std::sync::atomic::Ordering::Relaxed) - before;
-    assert!(told <= 1024, "{told} outcomes wait for the store");
+    let waiting = store.calls(faulty::Operation::Complete) - before;
+    assert_eq!(waiting, 1024, "responses wait for the store");
 }
 
-/// Whoever does without freshness says so with the longest time there is.
 #[tokio::test(start_paused = true)]
-async fn no_time_is_too_long() {
-    let layer = DedupLayer::with_store(store::MemoryStore::new())
-        .with_mark_ttl(Duration::MAX)
-        .with_reply_ttl(Duration::MAX);
-    let inner = service_fn(|_: Request<Verified>| async { Ok::<_, Infallible>(ok("reply")) });
-    let body = Verified::assume(text("oUser", "1", "hi"));
-    let response = layer
-        .layer(inner)
-        .oneshot(Request::new(body))
-        .await
-        .unwrap();
+async fn no_ttl_is_too_long() {
+    let layer = DedupLayer::builder()
+        .with_store(MemoryStore::new())
+        .with_dedup_ttl(Duration::MAX)
+        .with_reply_ttl(Duration::MAX)
+        .build();
+    let request = Request::new(assume(text("oUser", "1", "hi")));
+    let response = layer.layer(replying()).oneshot(request).await.unwrap();
     assert_eq!(response.status(), 200);
 }
+
+/// A delivery without a tolerance of its own can be replayed for twice 300 s.
+#[tokio::test(start_paused = true)]
+async fn a_message_is_remembered_while_its_timestamp_is_accepted() {
+    for (tolerance, remembered) in [(300, 600), (1000, 2000)] {
+        let layer = DedupLayer::builder().with_dedup_ttl(Duration::ZERO).build();
+        let (stack, mut runs) = stack(&layer);
+        let deliver = || {
+            let tolerance = Duration::from_secs(tolerance);
+            let delivery = Delivery::new("account").with_timestamp_tolerance(tolerance);
+            let body = Verified::insecure_assume(text("user", "1", "hi"), delivery);
+            tokio::spawn(stack.clone().send(Request::new(body)))
+        };
+        let first = deliver();
+        runs.next().await.1.send(Ok(ok("reply"))).unwrap();
+        assert_eq!(first.await.unwrap().body(), "reply");
+        advance(Duration::from_secs(remembered - 1)).await;
+        assert_eq!(deliver().await.unwrap().body(), "success");
+        runs.check_none();
+        advance(Duration::from_secs(1)).await;
+        let _again = deliver();
+        runs.next().await;
+    }
+}
+
+/// Without a store, and with room for one running message.
+fn one_run_at_a_time() -> DedupLayer {
+    DedupLayer::builder().with_max_concurrent_runs(1).build()
+}
+
+const MEBIBYTE: usize = 1024 * 1024;

@@ -14,15 +14,17 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body::Body;
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use tower::{BoxError, Service, ServiceExt, service_fn};
 use tower_wechat::{
-    Message, MessageService, Reply, Verified,
+    Delivery, Message, MessageService, Reply, ResponseBody, Verified,
     message::{TextMessage, VoiceMessage},
     message_fn, xml,
 };
 
+use crate::assume;
 #[cfg(feature = "tracing")]
 use crate::log;
 
@@ -44,17 +46,17 @@ type Answer = (StatusCode, Option<String>, String);
 
 async fn send<S>(service: S, plaintext: &'static str) -> Answer
 where
-    S: Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = Infallible>,
+    S: Service<Request<Verified>, Response = Response<ResponseBody>, Error = Infallible>,
 {
-    let request = Request::new(Verified::assume(plaintext));
+    let delivery = Delivery::new("news");
+    let request = Request::new(Verified::insecure_assume(plaintext, delivery));
     let response = service.oneshot(request).await.unwrap();
     let (head, body) = response.into_parts();
     let content_type = head.headers.get("content-type");
-    let body = body.collect().await.unwrap().to_bytes();
     (
         head.status,
         content_type.map(|value| value.to_str().unwrap().to_owned()),
-        String::from_utf8(body.to_vec()).unwrap(),
+        String::from_utf8(body.as_bytes().to_vec()).unwrap(),
     )
 }
 
@@ -90,18 +92,19 @@ fn check_reply(answer: &Answer, content: &str) {
     );
 }
 
-/// Counts what `on_unreadable` is given.
+/// Counts what `on_decode_error` is given.
 #[derive(Clone, Default)]
 struct Hook(Arc<Mutex<Vec<(Bytes, xml::ErrorKind, String)>>>);
 
 impl Hook {
     fn on<H, M>(&self, service: MessageService<H, M>) -> MessageService<H, M> {
         let Self(calls) = self.clone();
-        service.on_unreadable(move |unreadable| {
+        service.on_decode_error(move |failure| {
+            assert_eq!(failure.delivery().account(), "news");
             calls.lock().unwrap().push((
-                unreadable.body().clone(),
-                unreadable.error().kind(),
-                format!("{unreadable:?}"),
+                failure.body().to_bytes(),
+                failure.error().kind(),
+                format!("{failure:?}"),
             ));
         })
     }
@@ -114,10 +117,10 @@ impl Hook {
 #[tokio::test]
 async fn a_voice_message_is_answered() {
     let service = message_fn(|message: Message| async move {
-        Ok::<_, BoxError>(match message {
+        match message {
             Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_default()),
             _ => Reply::success(),
-        })
+        }
     });
     check_reply(&send(service.clone(), VOICE).await, "今天的天气");
     assert_eq!(send(service, TEXT).await, success());
@@ -126,9 +129,9 @@ async fn a_voice_message_is_answered() {
 #[tokio::test]
 async fn another_type_is_acknowledged_and_never_handled() {
     let hook = Hook::default();
-    let service = hook.on(message_fn(|voice: VoiceMessage| async move {
-        Ok::<_, Infallible>(Reply::text(voice.media_id))
-    }));
+    let service = hook.on(message_fn(
+        |voice: VoiceMessage| async move { voice.media_id },
+    ));
     check_reply(&send(service.clone(), VOICE).await, "media-1");
     assert_eq!(send(service, TEXT).await, success());
     assert_eq!(hook.calls(), []);
@@ -138,25 +141,25 @@ async fn another_type_is_acknowledged_and_never_handled() {
 #[tokio::test]
 async fn a_push_that_is_named_otherwise_is_of_another_type() {
     let hook = Hook::default();
-    let service = hook.on(message_fn(|voice: VoiceMessage| async move {
-        Ok::<_, Infallible>(Reply::text(voice.media_id))
-    }));
+    let service = hook.on(message_fn(
+        |voice: VoiceMessage| async move { voice.media_id },
+    ));
     let ticket = "<xml><SuiteId>s</SuiteId><InfoType>suite_ticket</InfoType></xml>";
     assert_eq!(send(service, ticket).await, success());
     assert_eq!(hook.calls(), []);
 
     // One that does not say what it is, and one of the right type that lacks a field.
-    for unreadable in [
+    for failing in [
         "<xml><SuiteId>s</SuiteId></xml>",
         "<xml><MsgType>voice</MsgType></xml>",
     ] {
         let hook = Hook::default();
-        let service = hook.on(message_fn(|voice: VoiceMessage| async move {
-            Ok::<_, Infallible>(Reply::text(voice.media_id))
-        }));
-        assert_eq!(send(service, unreadable).await, success());
+        let service = hook.on(message_fn(
+            |voice: VoiceMessage| async move { voice.media_id },
+        ));
+        assert_eq!(send(service, failing).await, success());
         let kinds: Vec<_> = hook.calls().into_iter().map(|(_, kind, _)| kind).collect();
-        assert_eq!(kinds, [xml::ErrorKind::MissingField], "{unreadable}");
+        assert_eq!(kinds, [xml::ErrorKind::MissingField], "{failing}");
     }
 }
 
@@ -192,7 +195,7 @@ async fn a_users_type_tells_types_apart() {
     let hook = Hook::default();
     let scan = hook.on(message_fn(|scan: Scan| async move {
         let ScanOnly::Scan = scan.event;
-        Ok::<_, Infallible>(Reply::text(scan.event_key))
+        scan.event_key
     }));
     let clicked = "<xml><MsgType>event</MsgType><Event>CLICK</Event><EventKey>k</EventKey></xml>";
     assert_eq!(send(scan.clone(), clicked).await, success());
@@ -201,7 +204,7 @@ async fn a_users_type_tells_types_apart() {
         <Event>SCAN</Event><EventKey>12</EventKey></xml>";
     check_reply(&send(scan, scanned).await, "12");
 
-    let ticket = hook.on(message_fn(|_: Ticket| async { Ok::<_, Infallible>(()) }));
+    let ticket = hook.on(message_fn(|_: Ticket| async {}));
     let authorized = "<xml><InfoType>authorized</InfoType></xml>";
     assert_eq!(send(ticket, authorized).await, success());
 
@@ -211,7 +214,7 @@ async fn a_users_type_tells_types_apart() {
 /// Only the elements that name the type, and only directly under the root: an unknown word anywhere
 /// else says that the handler's type does not fit.
 #[tokio::test]
-async fn an_unknown_word_elsewhere_is_unreadable() {
+async fn an_unknown_word_elsewhere_is_a_decode_error() {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Push {
@@ -241,7 +244,7 @@ async fn an_unknown_word_elsewhere_is_unreadable() {
         "<xml><Inner><MsgType>unknown</MsgType></Inner></xml>",
     ] {
         let hook = Hook::default();
-        let service = hook.on(message_fn(|_: Push| async { Ok::<_, Infallible>(()) }));
+        let service = hook.on(message_fn(|_: Push| async {}));
         assert_eq!(send(service, plaintext).await, success());
         let kinds: Vec<_> = hook.calls().into_iter().map(|(_, kind, _)| kind).collect();
         assert_eq!(kinds, [xml::ErrorKind::UnknownVariant], "{plaintext}");
@@ -249,13 +252,13 @@ async fn an_unknown_word_elsewhere_is_unreadable() {
 }
 
 #[tokio::test]
-async fn an_unreadable_body_is_acknowledged_and_reported() {
+async fn a_decode_error_is_acknowledged_and_reported() {
     let runs = Arc::new(AtomicUsize::new(0));
     let hook = Hook::default();
     let counted = Arc::clone(&runs);
     let service = hook.on(message_fn(move |_: Message| {
         counted.fetch_add(1, Ordering::Relaxed);
-        async { Ok::<_, Infallible>(Reply::text("handled")) }
+        async { "handled" }
     }));
     assert_eq!(send(service.clone(), BROKEN).await, success());
     assert_eq!(send(service, "").await, success());
@@ -266,6 +269,7 @@ async fn an_unreadable_body_is_acknowledged_and_reported() {
     assert_eq!(bodies, [BROKEN.as_bytes(), b""]);
     for (_, _, debug) in &calls {
         assert!(!debug.contains("hush"), "{debug}");
+        assert!(debug.contains("account: \"news\""), "{debug}");
     }
 }
 
@@ -279,12 +283,48 @@ async fn a_failed_handler_is_a_500() {
     );
 }
 
+/// Layers around the service see the reply as the handler made it, before anybody parses XML.
+#[tokio::test]
+async fn the_response_carries_the_typed_reply() {
+    async fn reply_to(plaintext: &'static str) -> ResponseBody {
+        let service = message_fn(|voice: VoiceMessage| async move { voice.recognition });
+        let request = Request::new(assume(plaintext));
+        let response = service.oneshot(request).await.unwrap();
+        response.into_body()
+    }
+
+    let body = reply_to(VOICE).await;
+    assert_eq!(**body.reply().unwrap(), Reply::text("今天的天气"));
+    assert_eq!(body.to_bytes(), body.as_bytes());
+    // A clone shares it, and it outlives the bytes.
+    let clone = body.clone();
+    assert!(Arc::ptr_eq(clone.reply().unwrap(), body.reply().unwrap()));
+    assert_eq!(
+        body.size_hint().exact(),
+        Some(clone.as_bytes().len() as u64)
+    );
+    let mut body = body;
+    let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(frame, clone.as_bytes());
+    assert!(body.is_end_stream() && body.as_bytes().is_empty());
+    assert!(body.frame().await.is_none());
+    assert!(body.reply().is_some());
+    // And none is shown.
+    assert!(!format!("{clone:?}").contains("今天"));
+
+    // An answer that no handler has made carries none.
+    for plaintext in [TEXT, BROKEN] {
+        let body = reply_to(plaintext).await;
+        assert_eq!((body.as_bytes(), body.reply()), (&b"success"[..], None));
+    }
+}
+
 #[tokio::test]
 async fn a_reply_that_cannot_be_sent_is_acknowledged() {
     for text in [String::new(), "x".repeat(2049)] {
         let service = message_fn(move |_: Message| {
             let reply = Reply::text(&text);
-            async move { Ok::<_, Infallible>(reply) }
+            async move { reply }
         });
         assert_eq!(send(service, TEXT).await, success());
     }
@@ -295,7 +335,7 @@ async fn a_message_without_a_sender_is_acknowledged() {
     #[derive(Deserialize)]
     struct Anything {}
 
-    let service = message_fn(|_: Anything| async { Ok::<_, Infallible>(Reply::text("hi")) });
+    let service = message_fn(|_: Anything| async { "hi" });
     for plaintext in [
         "<xml><SuiteId>s</SuiteId></xml>",
         "<xml><ToUserName>gh_account</ToUserName><FromUserName/></xml>",
@@ -317,28 +357,29 @@ async fn the_handler_sees_the_delivery() {
 
     let handler = service_fn(|request: Request<VoiceMessage>| async move {
         let tenant: &Tenant = request.extensions().get().unwrap();
-        Ok::<_, Infallible>(Reply::text(format!(
-            "{} {} {} {} {}",
+        let delivery: &Delivery = request.extensions().get().unwrap();
+        Ok::<_, Infallible>(format!(
+            "{} {} {} {} {} {}",
             request.method(),
             request.uri(),
             request.headers()["user-agent"].to_str().unwrap(),
             tenant.0,
+            delivery.account(),
             request.body().media_id,
-        )))
+        ))
     });
     let request = Request::post("/wechat?nonce=1")
         .header("user-agent", "Mozilla/4.0")
         .extension(Tenant("north"))
-        .body(Verified::assume(VOICE))
+        .body(Verified::insecure_assume(VOICE, Delivery::new("news")))
         .unwrap();
     let response = MessageService::for_type::<VoiceMessage>(handler)
         .oneshot(request)
         .await
         .unwrap();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    let body = std::str::from_utf8(&body).unwrap();
+    let body = str::from_utf8(response.body().as_bytes()).unwrap();
     assert!(
-        body.contains("POST /wechat?nonce=1 Mozilla/4.0 north media-1"),
+        body.contains("POST /wechat?nonce=1 Mozilla/4.0 north news media-1"),
         "{body}"
     );
 }
@@ -366,11 +407,12 @@ async fn readiness_of_the_handler_is_awaited_after_reading() {
 
     let mut service = MessageService::for_type::<VoiceMessage>(NeverReady);
     let mut cx = Context::from_waker(Waker::noop());
-    assert!(service.poll_ready(&mut cx).is_ready());
+    let ready = Service::<Request<Verified>>::poll_ready(&mut service, &mut cx);
+    assert!(ready.is_ready());
 
     assert_eq!(send(service.clone(), TEXT).await, success());
 
-    let voice = pin!(service.call(Request::new(Verified::assume(VOICE))));
+    let voice = pin!(service.call(Request::new(assume(VOICE))));
     assert!(voice.poll(&mut cx).is_pending());
 }
 
@@ -385,7 +427,7 @@ fn the_service_and_its_future_move_between_threads() {
 
     let mut service = message_fn(|_: Local| pending::<Result<Reply, BoxError>>());
     check(&service);
-    check_future(&service.call(Request::new(Verified::assume(VOICE))));
+    check_future(&service.call(Request::new(assume(VOICE))));
 }
 
 /// What a user wrote stays out of the log, whatever goes wrong with it; what the handler says about
@@ -400,16 +442,14 @@ async fn the_log_names_faults_and_quotes_nothing() {
     }
 
     let log = log::of(async || {
-        let strict = message_fn(|_: Strict| async { Ok::<_, Infallible>(()) });
+        let strict = message_fn(|_: Strict| async {});
         send(strict, TEXT).await;
-        let voice = message_fn(|_: VoiceMessage| async { Ok::<_, Infallible>(()) });
+        let voice = message_fn(|_: VoiceMessage| async {});
         send(voice, TEXT).await;
         let failing =
             message_fn(|_: Message| async { Err::<Reply, BoxError>("out of paper".into()) });
         send(failing, TEXT).await;
-        let echo = message_fn(|text: TextMessage| async move {
-            Ok::<_, Infallible>(Reply::text(text.content.repeat(1000)))
-        });
+        let echo = message_fn(|text: TextMessage| async move { text.content.repeat(1000) });
         send(echo, TEXT).await;
     })
     .await;

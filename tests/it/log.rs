@@ -1,4 +1,4 @@
-//! Catching what the crate logs.
+//! Catches the log of the crate.
 
 use std::{
     io,
@@ -7,7 +7,7 @@ use std::{
 
 use tracing_subscriber::filter::LevelFilter;
 
-/// What is logged while `cause` runs, from the level of `debug` on.
+/// Returns what is logged while `cause` runs, at the level DEBUG and above.
 pub(crate) async fn of(cause: impl AsyncFn()) -> String {
     let log = Log::default();
     let writer = log.clone();
@@ -25,7 +25,7 @@ pub(crate) async fn of(cause: impl AsyncFn()) -> String {
     String::from_utf8(log.clone()).unwrap()
 }
 
-/// Makes `subscriber` this thread's until the guard is dropped.
+/// Makes `subscriber` the one of this thread, until the guard is dropped.
 pub(crate) fn listen(
     subscriber: impl tracing::Subscriber + Send + Sync + 'static,
 ) -> tracing::subscriber::DefaultGuard {
@@ -33,7 +33,7 @@ pub(crate) fn listen(
     tracing::subscriber::set_default(subscriber)
 }
 
-/// Wants one line for each of `expected`, with all its parts in it.
+/// Checks that the log has one line for each of `expected`, with all its parts.
 #[track_caller]
 pub(crate) fn check<const LINES: usize>(log: &str, expected: [&[&str]; LINES]) {
     let lines: Vec<_> = log.lines().map(str::trim_start).collect();
@@ -43,8 +43,8 @@ pub(crate) fn check<const LINES: usize>(log: &str, expected: [&[&str]; LINES]) {
     }
 }
 
-/// While one subscriber is all there is, tracing asks only the thread that first reaches an event whether
-/// anybody listens, and another test's thread says no for all. With these there are always more.
+/// With a single subscriber, tracing asks only the thread that first reaches an event whether it is enabled, and the
+/// thread of another test says no for all threads. With these there is always more than one.
 static DEAF: LazyLock<[tracing::Dispatch; 2]> = LazyLock::new(|| {
     [(); 2].map(|()| tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new()))
 });

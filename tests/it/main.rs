@@ -7,11 +7,15 @@
     reason = "a test that panics is a test that fails"
 )]
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use proptest::test_runner::Config;
+use tower_wechat::{Delivery, Verified};
 
 mod account;
+mod callback;
 mod dedup;
-mod envelope;
 mod handler;
 mod hostile;
 #[cfg(feature = "tracing")]
@@ -23,7 +27,6 @@ mod observe;
 mod processes;
 mod reply;
 mod samples;
-mod signature;
 #[cfg(feature = "simulator")]
 mod simulator;
 #[cfg(feature = "simulator")]
@@ -33,13 +36,21 @@ mod simulator_modes;
 #[cfg(feature = "simulator")]
 mod stack;
 mod store;
+mod verify;
 mod xml;
 
-/// This many cases of a property, or more of them where `PROPTEST_CASES` asks for more.
+/// Runs `least` cases of a property, or more if `PROPTEST_CASES` asks for more.
 fn cases(least: u32) -> Config {
     let config = Config::default();
     Config {
         cases: config.cases.max(least),
         ..config
     }
+}
+
+/// Makes a verified body of an account without a name. Its tolerance is zero, so dedup's own settings say how long the
+/// message is remembered.
+pub(crate) fn assume(body: impl Into<Bytes>) -> Verified {
+    let delivery = Delivery::new("").with_timestamp_tolerance(Duration::ZERO);
+    Verified::insecure_assume(body, delivery)
 }

@@ -1,4 +1,4 @@
-//! What spans and metrics tell of the finished stack, from WeChat's side to the handler's.
+//! The spans and metrics of a whole stack, from WeChat's side to the handler's.
 
 #[cfg(feature = "metrics")]
 mod meters;
@@ -14,27 +14,31 @@ use std::{
     convert::Infallible,
     future::pending,
     panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{Request, Response};
+use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use tokio::time::{sleep, timeout};
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_wechat::{
-    Account, DedupLayer, Message, MessageService, Reply, Verified, VerifySignatureLayer,
+    Account, DedupLayer, Message, MessageService, Reply, ResponseBody, Verified,
+    VerifySignatureLayer,
     dedup::{
-        Key, Outcome, Run,
-        store::{Acknowledged, Claim, Completed, MemoryStore, Owner, Store, Times},
+        RunNumber,
+        store::{
+            AcknowledgeRequest, Acknowledged, ClaimRequest, Claimed, CompleteRequest, Completed,
+            MemoryStore, ReleaseRequest, Released, RenewRequest, Renewed, Store,
+        },
     },
-    simulator::{Simulator, Transcript},
+    simulator::{RequestBody, Simulator, Transcript},
 };
+
+use crate::dedup::faulty::Faulty;
 
 fn account() -> Account {
     let account = Account::encrypted(TOKEN, APP_ID, KEY).unwrap();
@@ -45,18 +49,18 @@ fn wechat() -> Simulator {
     Simulator::new(account())
 }
 
-/// What every service here is.
+/// A stack under test.
 trait Serves:
     Service<
         Request<Full<Bytes>>,
-        Response = Response<Full<Bytes>>,
+        Response = Response<ResponseBody>,
         Error = Infallible,
         Future: Send,
     > + Clone
     + Send
     + 'static
 {
-    /// The status with which `request` is answered, if WeChat does not hang up before.
+    /// Returns the status of the answer; `None` if WeChat hangs up before there is one.
     async fn answer(&self, request: &Request<Bytes>) -> Option<u16> {
         let call = self.clone().oneshot(request.clone().map(Full::new));
         let response = timeout(Duration::from_secs(5), call).await.ok()?;
@@ -67,7 +71,7 @@ trait Serves:
 impl<S> Serves for S where
     S: Service<
             Request<Full<Bytes>>,
-            Response = Response<Full<Bytes>>,
+            Response = Response<ResponseBody>,
             Error = Infallible,
             Future: Send,
         > + Clone
@@ -76,37 +80,51 @@ impl<S> Serves for S where
 {
 }
 
-fn stack<St: Store>(dedup: &DedupLayer<St>) -> impl Serves + use<St> {
+fn stack(dedup: &DedupLayer) -> impl Serves + use<> {
     let handler = MessageService::new(service_fn(handle));
     overheard(VerifySignatureLayer::new(account()).layer(dedup.layer(handler)))
 }
 
-/// Notes what is sent to `service`, in [`SENT`].
+/// Notes each request to `service` in [`SENT`].
 fn overheard(service: impl Serves) -> impl Serves {
     service.map_request(|request: Request<Full<Bytes>>| {
-        let body = request.body().clone().collect().now_or_never();
-        let body = body.unwrap().unwrap().to_bytes().to_vec();
+        let body = read(request.body().clone()).to_vec();
         let query = request.uri().query().unwrap().to_owned();
         SENT.with_borrow_mut(|sent| sent.push((query, String::from_utf8(body).unwrap())));
         request
     })
 }
 
+/// Makes a service that takes the simulator's requests.
+fn simulated(
+    service: impl Serves,
+) -> impl Service<Request<RequestBody>, Response = Response<ResponseBody>, Error = Infallible> {
+    service.map_request(|request: Request<RequestBody>| {
+        request.map(|body| Full::new(read(body)))
+    })
+}
+
+/// Reads a body that is all there.
+fn read(body: impl Body<Data = Bytes, Error = Infallible>) -> Bytes {
+    let body = body.collect().now_or_never().expect("all there");
+    body.unwrap().to_bytes()
+}
+
 thread_local! {
-    /// The queries and bodies that this thread's services have got; each test has a thread of its own.
+    /// The queries and bodies that the services of this thread have got. Each test has its own thread.
     static SENT: RefCell<Vec<(String, String)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Does what the text says.
+/// Does as the text says.
 async fn handle(request: Request<Message>) -> Result<Reply, BoxError> {
-    let run = request.extensions().get::<Run>().copied();
+    let run = request.extensions().get::<RunNumber>().copied();
     let Message::Text(text) = request.into_body() else {
         return Ok(Reply::success());
     };
     #[cfg(feature = "tracing")]
     tracing::info!("thinking");
     let (_, todo) = text.content.split_once(' ').unwrap();
-    match (todo, run.map_or(0, Run::number)) {
+    match (todo, run.map_or(0, RunNumber::get)) {
         ("trouble", 1) => return Err("out of ink".into()),
         ("trouble", 2) => panic!("out of paper"),
         ("trouble", 3) => pending().await,
@@ -124,7 +142,8 @@ fn text(todo: &str) -> Request<Bytes> {
 
 async fn deliver(service: impl Serves, todo: &str) -> Transcript {
     let push = wechat().text(format!("{CONTENT} {todo}"));
-    push.from_user(OPENID).msg_id(MSG_ID).deliver(service).await
+    let push = push.from_user(OPENID).msg_id(MSG_ID);
+    push.deliver(simulated(service)).await
 }
 
 async fn rejected() {
@@ -132,16 +151,15 @@ async fn rejected() {
     let transcript = wechat()
         .text(CONTENT)
         .forge_signature()
-        .deliver(service)
+        .deliver(simulated(service))
         .await;
     assert_eq!(transcript.deliveries()[0].status().unwrap(), 403);
 }
 
-/// The layer picks the account by the path, and names it so; three paths get a signature that is wrong, and one
-/// a signature that holds.
+/// The layer picks the account by the path, and names it after the path. Three paths get a wrong signature, and one
+/// of them a right one.
 async fn named_by_the_path() {
-    let layer =
-        VerifySignatureLayer::with_accounts(|head| Some(account().with_name(head.uri.path())));
+    let layer = VerifySignatureLayer::from_fn(|head| Some(account().with_name(head.uri.path())));
     let service = layer.layer(MessageService::new(service_fn(handle)));
     for path in ["/one", "/two", "/three"] {
         let wechat = wechat().with_uri(path).unwrap();
@@ -153,18 +171,19 @@ async fn named_by_the_path() {
     assert_eq!(service.answer(&request).await, Some(200));
 }
 
-async fn nobodys() {
-    let layer = VerifySignatureLayer::with_accounts(|_| None);
+async fn for_no_account() {
+    let layer = VerifySignatureLayer::from_fn(|_| None);
     let service = overheard(layer.layer(MessageService::new(service_fn(handle))));
     assert_eq!(service.answer(&text("0")).await, Some(404));
 }
 
 async fn url_verified() {
     let service = stack(&DedupLayer::in_memory());
-    assert_eq!(wechat().verify_url(service).await.fault(), None);
+    let delivery = wechat().verify_url(simulated(service)).await;
+    assert_eq!(delivery.fault(), None);
 }
 
-/// The handler answers; a copy of the delivery gets the kept reply, and later no more than a mark.
+/// The handler answers. A copy of the delivery gets the kept reply, and a later one `success`.
 async fn answered() {
     let service = stack(&DedupLayer::in_memory());
     let request = text("2");
@@ -182,20 +201,22 @@ async fn joined() {
 
 /// The last delivery is acknowledged, and the reply comes late.
 async fn acknowledged() {
-    let layer = DedupLayer::in_memory().with_late_reply(async |_| {});
+    let layer = DedupLayer::builder().with_late_reply(async |_| {}).build();
     let transcript = deliver(stack(&layer), "17").await;
     assert_eq!(transcript.deliveries().len(), 3);
 }
 
 /// All runs fail, each in another way.
 async fn failed() {
-    let layer = DedupLayer::in_memory().with_run_timeout(Duration::from_secs(3));
+    let layer = DedupLayer::builder()
+        .with_run_timeout(Duration::from_secs(3))
+        .build();
     let transcript = deliver(stack(&layer), "trouble").await;
     assert_eq!(transcript.shown().text(), None);
 }
 
 async fn turned_away() {
-    let service = stack(&DedupLayer::in_memory().with_max_running(0));
+    let service = stack(&DedupLayer::builder().with_max_concurrent_runs(0).build());
     assert_eq!(service.answer(&text("0")).await, Some(503));
 }
 
@@ -230,10 +251,10 @@ async fn passed() {
     assert_eq!(service.answer(&text("1")).await, Some(502));
 }
 
-/// The second node joins the first one's run, and then has a copy of its reply.
+/// The second node joins the first one's run, and the third gets the kept reply.
 async fn on_two_nodes() {
     let store = MemoryStore::new();
-    let nodes = [(); 3].map(|()| stack(&DedupLayer::with_store(store.clone())));
+    let nodes = [(); 3].map(|()| stack(&DedupLayer::shared(store.clone())));
     let request = text("7");
     assert_eq!(nodes[0].answer(&request).await, None);
     assert_eq!(nodes[1].answer(&request).await, Some(200));
@@ -241,82 +262,60 @@ async fn on_two_nodes() {
 }
 
 async fn without_the_store() {
-    let service = stack(&DedupLayer::with_store(Flaky::Down));
+    let store = Faulty::new();
+    store.go_away();
+    let service = stack(&DedupLayer::shared(store));
     assert_eq!(service.answer(&text("0")).await, Some(200));
 }
 
 /// Another node has taken the message, and ended it.
 async fn with_a_lost_lease() {
-    let service = stack(&DedupLayer::with_store(Flaky::new_losing()));
+    let service = stack(&DedupLayer::shared(Losing::default()));
     assert_eq!(service.answer(&text("4")).await, Some(200));
 }
 
-/// A store in trouble.
-#[derive(Clone)]
-enum Flaky {
-    Down,
-    /// It gives the message to nobody twice, and takes it away at the first renewal.
-    Losing(Arc<AtomicBool>),
+/// A store that gives the message to the first claim, takes it away at the first renewal, and says then that it is
+/// over.
+#[derive(Default)]
+struct Losing {
+    is_claimed: AtomicBool,
 }
 
-impl Flaky {
-    fn new_losing() -> Self {
-        Self::Losing(Arc::default())
-    }
+impl Store for Losing {
+    type Error = Infallible;
 
-    fn is_down(&self) -> Result<(), BoxError> {
-        match self {
-            Self::Down => Err("nobody there".into()),
-            Self::Losing(_) => Ok(()),
+    async fn claim(&self, _: ClaimRequest) -> Result<Claimed, Infallible> {
+        if self.is_claimed.swap(true, Ordering::SeqCst) {
+            return Ok(Claimed::Done);
         }
+        Ok(Claimed::Run {
+            age: Duration::ZERO,
+            number: 1,
+        })
+    }
+
+    async fn renew(&self, _: RenewRequest) -> Result<Renewed, Infallible> {
+        Ok(Renewed::Lost)
+    }
+
+    async fn complete(&self, _: CompleteRequest<'_>) -> Result<Completed, Infallible> {
+        Ok(Completed::Lost)
+    }
+
+    async fn acknowledge(&self, _: AcknowledgeRequest) -> Result<Acknowledged, Infallible> {
+        Ok(Acknowledged::Recorded)
+    }
+
+    async fn release(&self, _: ReleaseRequest) -> Result<Released, Infallible> {
+        Ok(Released::HeldElsewhere)
     }
 }
 
-impl Store for Flaky {
-    type Error = BoxError;
-
-    async fn claim(&self, _: Key, _: Owner, _: Times) -> Result<Claim, BoxError> {
-        match self {
-            Self::Losing(is_claimed) if !is_claimed.swap(true, Ordering::SeqCst) => {
-                Ok(Claim::Run {
-                    age: Duration::ZERO,
-                    number: 1,
-                })
-            }
-            Self::Losing(_) => Ok(Claim::Done),
-            Self::Down => Err("nobody there".into()),
-        }
-    }
-
-    async fn renew(&self, _: Key, _: Owner, _: u32, _: Times) -> Result<bool, BoxError> {
-        self.is_down().map(|()| false)
-    }
-
-    async fn complete(
-        &self,
-        _: Key,
-        _: Owner,
-        _: &Outcome,
-        _: bool,
-        _: Times,
-    ) -> Result<Completed, BoxError> {
-        self.is_down().map(|()| Completed::Lost)
-    }
-
-    async fn acknowledge(&self, _: Key, _: Owner) -> Result<Acknowledged, BoxError> {
-        self.is_down().map(|()| Acknowledged::Acknowledged)
-    }
-
-    async fn release(&self, _: Key, _: Owner) -> Result<bool, BoxError> {
-        self.is_down().map(|()| false)
-    }
-}
-
-/// Nothing that is told quotes a secret, a content or anything of what was sent.
+/// Checks that `told` quotes no secret, no content and no part of the requests.
 #[track_caller]
 fn check_tells_no_secret(told: &str) {
     let check = |secret: &str| {
-        assert!(secret.len() > 2, "{secret} is anywhere");
+        assert!(secret.len() > 2, "{secret} is too short to look for");
         assert!(!told.contains(secret), "{secret} in {told}");
     };
     for secret in [TOKEN, KEY, APP_ID, OPENID, CONTENT, ANSWER, "gh_"] {
@@ -330,7 +329,7 @@ fn check_tells_no_secret(told: &str) {
                 check(value);
             }
         }
-        // A verification has none.
+        // The verification of a URL has no body.
         if let Some((_, section)) = body.split_once("<Encrypt><![CDATA[") {
             check(section.split_once(']').unwrap().0);
         }
@@ -345,5 +344,5 @@ const CONTENT: &str = "悄悄话";
 const ANSWER: &str = "保密的回答";
 const MSG_ID: u64 = 2_459_170_863;
 
-/// Until a message is over, whatever became of it.
+/// Longer than a message takes to end in any case here.
 const ALL_OVER: Duration = Duration::from_secs(70);

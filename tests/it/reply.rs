@@ -1,20 +1,25 @@
-//! Replies: the document element by element, the limits, and what is left out.
+//! Replies: what makes one, the document element by element, the limits, and what is left out.
 
+mod into_reply;
 mod types;
 
 use proptest::prelude::*;
 use quick_xml::{Reader, events::Event};
 use tower_wechat::{
-    Reply,
+    Reply, Timestamp,
+    message::Head,
     reply::{Addressing, ErrorKind},
 };
 
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
 #[track_caller]
 fn render(reply: &Reply) -> String {
-    reply
-        .to_xml(&Addressing::new("openid", "gh_account"), 1_700_000_000)
-        .unwrap()
-        .expect("a document")
+    let addressing = Addressing::new("openid", "gh_account");
+    let rendered = reply.render(&addressing, NOW).unwrap();
+    assert_eq!(rendered.content_type(), "application/xml");
+    assert_eq!(rendered.clone().into_body(), rendered.body());
+    rendered.into_body().into_owned()
 }
 
 /// The oracle: name and text of each element under the root, as quick-xml reads them.
@@ -68,12 +73,12 @@ fn check(reply: &Reply, expected: &[(&str, &str)]) {
 }
 
 #[track_caller]
-fn check_refused(reply: &Reply, kind: ErrorKind, message: &str) {
-    let error = reply.check().expect_err("refused");
+fn check_rejected(reply: &Reply, kind: ErrorKind, message: &str) {
+    let error = reply.check().expect_err("rejected");
     assert_eq!((error.kind(), &*error.to_string()), (kind, message));
 
-    let rendered = reply.to_xml(&Addressing::new("openid", "gh_account"), 0);
-    assert_eq!(rendered.expect_err("refused").kind(), kind);
+    let rendered = reply.render(&Addressing::new("openid", "gh_account"), NOW);
+    assert_eq!(rendered.expect_err("rejected").kind(), kind);
 }
 
 #[test]
@@ -111,10 +116,17 @@ fn texts_arrive_as_written() {
 #[test]
 fn success_is_no_document() {
     let addressing = Addressing::new("openid", "gh_account");
-    for reply in [Reply::success(), Reply::default(), Reply::from(())] {
+    for reply in [Reply::success(), Reply::default()] {
         assert!(reply.is_success());
         reply.check().unwrap();
-        assert_eq!(reply.to_xml(&addressing, 0).unwrap(), None);
+        // Nobody need be there to send it to.
+        for addressing in [&addressing, &Addressing::new("", "")] {
+            let rendered = reply.render(addressing, NOW).unwrap();
+            assert_eq!(
+                (rendered.body(), rendered.content_type()),
+                ("success", "text/plain")
+            );
+        }
     }
     assert!(!Reply::text("success").is_success());
 }
@@ -129,13 +141,13 @@ fn a_text_has_at_most_2048_bytes() {
         &[("MsgType", "text"), ("Content", &longest)],
     );
 
-    check_refused(
+    check_rejected(
         &Reply::text(longest + "c"),
         ErrorKind::TextLength,
         "expected at most 2048 bytes of text to reply, found 2049",
     );
     // Fewer characters than 2048, more bytes.
-    check_refused(
+    check_rejected(
         &Reply::text("语".repeat(683)),
         ErrorKind::TextLength,
         "expected at most 2048 bytes of text to reply, found 2049",
@@ -143,9 +155,9 @@ fn a_text_has_at_most_2048_bytes() {
 }
 
 #[test]
-fn an_empty_text_is_refused() {
+fn an_empty_text_is_rejected() {
     for text in ["", "\u{0}", "\u{2}\u{1f}\u{ffff}"] {
-        check_refused(
+        check_rejected(
             &Reply::text(text),
             ErrorKind::TextEmpty,
             "expected a text to reply, found an empty one",
@@ -179,8 +191,8 @@ fn characters_that_xml_cannot_write_are_left_out() {
 fn a_reply_needs_both_names() {
     for (to, from) in [("", "gh_account"), ("openid", ""), ("\u{0}", "gh_account")] {
         let error = Reply::text("hi")
-            .to_xml(&Addressing::new(to, from), 0)
-            .expect_err("refused");
+            .render(&Addressing::new(to, from), NOW)
+            .expect_err("rejected");
         assert_eq!(error.kind(), ErrorKind::Unaddressed, "{to:?} {from:?}");
     }
 }
@@ -189,14 +201,28 @@ fn a_reply_needs_both_names() {
 fn an_answer_goes_back_to_the_sender() {
     let message = "<xml><ToUserName><![CDATA[gh_account]]></ToUserName>\
                    <FromUserName>open&amp;id</FromUserName></xml>";
+    let addressing = Addressing::new("open&id", "gh_account");
+    // Elements without a type are no message, and may get eight articles.
+    let head = Head::read(message.as_bytes()).unwrap();
+    assert_eq!(Addressing::answering(&head), addressing);
+    let reply = Reply::text("hi");
     assert_eq!(
-        Addressing::answering(message.as_bytes()).unwrap(),
-        Addressing::new("open&id", "gh_account")
+        reply.render(&Addressing::answering(&head), NOW).unwrap(),
+        reply.render(&addressing, NOW).unwrap()
     );
 
-    let error = Addressing::answering(b"<xml").expect_err("unreadable");
-    assert_eq!(error.kind(), ErrorKind::Unaddressed);
-    assert!(std::error::Error::source(&error).is_some());
+    // A message without a name can be read, and not answered.
+    for nameless in [
+        "<xml></xml>",
+        "<xml><ToUserName>gh_account</ToUserName></xml>",
+        "<xml><FromUserName>openid</FromUserName></xml>",
+    ] {
+        let head = Head::read(nameless.as_bytes()).unwrap();
+        let rendered = reply.render(&Addressing::answering(&head), NOW);
+        let error = rendered.expect_err(nameless);
+        assert_eq!(error.kind(), ErrorKind::Unaddressed);
+    }
+    Head::read(b"<xml").expect_err("unreadable");
 }
 
 /// XML 1.0's `Char`, as the recommendation writes it.

@@ -12,15 +12,17 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody};
 use tower::{BoxError, Service, service_fn};
 use tower_wechat::{
-    Account, Message, Reply,
-    message::VoiceMessage,
+    Account, Message, Reply, Timestamp,
+    callback::{self, ErrorKind, Query},
+    message::{Head, VoiceMessage},
     reply::Addressing,
-    signature::{Query, RefusalKind},
-    simulator::{Delivery, Fault, FaultKind, Push, Shown, Simulator, Transcript},
+    simulator::{
+        DeliveryRecord, Fault, FaultKind, Push, RequestBody, Shown, Simulator, Transcript,
+    },
     xml,
 };
 
-const FRESHNESS: Duration = Duration::from_secs(300);
+const TOLERANCE: Duration = Duration::from_mins(5);
 
 fn account() -> Account {
     Account::plain("walnut42").unwrap()
@@ -37,11 +39,11 @@ fn wechat() -> Simulator {
 /// A server that answers each request with what `respond` makes of its body.
 fn server<R>(
     respond: R,
-) -> impl Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible>
+) -> impl Service<Request<RequestBody>, Response = Response<Full<Bytes>>, Error = Infallible>
 where
     R: Fn(&str) -> Response<Full<Bytes>> + Clone,
 {
-    service_fn(move |request: Request<Full<Bytes>>| {
+    service_fn(move |request: Request<RequestBody>| {
         let respond = respond.clone();
         async move {
             let body = request.into_body().collect().await?.to_bytes();
@@ -57,8 +59,10 @@ fn respond(status: u16, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
 
 /// The reply's document, addressed as it should be.
 fn addressed(message: &str, reply: &Reply) -> String {
-    let addressing = Addressing::answering(message.as_bytes()).unwrap();
-    reply.to_xml(&addressing, 1_760_000_001).unwrap().unwrap()
+    let head = Head::read(message.as_bytes()).unwrap();
+    let now = Timestamp::from_secs(1_760_000_001);
+    let rendered = reply.render(&Addressing::answering(&head), now).unwrap();
+    rendered.into_body().into_owned()
 }
 
 fn seconds(transcript: &Transcript) -> Vec<f64> {
@@ -135,7 +139,7 @@ async fn only_status_200_counts() {
             Some(FaultKind::Status),
             &Shown::Fault,
         );
-        let statuses = transcript.deliveries().iter().map(Delivery::status);
+        let statuses = transcript.deliveries().iter().map(DeliveryRecord::status);
         let expected = StatusCode::from_u16(status).unwrap();
         assert!(statuses.eq([Some(expected); 3]));
     }
@@ -143,7 +147,7 @@ async fn only_status_200_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_late_answer_does_not_count() {
-    let late = service_fn(|_: Request<Full<Bytes>>| async {
+    let late = service_fn(|_: Request<RequestBody>| async {
         tokio::time::sleep(Duration::from_millis(5001)).await;
         Ok::<_, Infallible>(respond(200, "success"))
     });
@@ -156,7 +160,7 @@ async fn a_late_answer_does_not_count() {
     );
     assert_eq!(transcript.deliveries()[0].status(), None);
 
-    let just_in_time = service_fn(|_: Request<Full<Bytes>>| async {
+    let just_in_time = service_fn(|_: Request<RequestBody>| async {
         tokio::time::sleep(Duration::from_millis(4999)).await;
         Ok::<_, Infallible>(respond(200, "success"))
     });
@@ -167,7 +171,7 @@ async fn a_late_answer_does_not_count() {
 /// The head alone is no answer.
 #[tokio::test(start_paused = true)]
 async fn an_answer_whose_body_does_not_end_does_not_count() {
-    let endless = service_fn(|_: Request<Full<Bytes>>| async {
+    let endless = service_fn(|_: Request<RequestBody>| async {
         let frames = futures_util::stream::pending::<Result<http_body::Frame<Bytes>, Infallible>>();
         Ok::<_, Infallible>(Response::new(StreamBody::new(frames)))
     });
@@ -184,7 +188,7 @@ async fn an_answer_whose_body_does_not_end_does_not_count() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_to_the_third_delivery_is_shown() {
     let mut number = 0;
-    let third = service_fn(move |request: Request<Full<Bytes>>| {
+    let third = service_fn(move |request: Request<RequestBody>| {
         number += 1;
         async move {
             if number < 3 {
@@ -202,7 +206,7 @@ async fn an_answer_to_the_third_delivery_is_shown() {
 
 #[tokio::test(start_paused = true)]
 async fn a_broken_connection_is_tried_again() {
-    let broken = service_fn(|_: Request<Full<Bytes>>| async {
+    let broken = service_fn(|_: Request<RequestBody>| async {
         Err::<Response<Full<Bytes>>, BoxError>("connection reset".into())
     });
     let transcript = wechat().text("hi").deliver(broken).await;
@@ -219,7 +223,7 @@ async fn a_broken_connection_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_makes_it_send_again() {
     let mut calls = 0;
-    let mut count = service_fn(|_: Request<Full<Bytes>>| {
+    let mut count = service_fn(|_: Request<RequestBody>| {
         calls += 1;
         async { Ok::<_, Infallible>(respond(200, "success")) }
     });
@@ -432,7 +436,7 @@ async fn a_text_has_at_most_2048_bytes() {
 async fn seen(push: Push) -> (Request<Bytes>, Transcript) {
     let seen = Arc::new(Mutex::new(None));
     let keep = seen.clone();
-    let service = service_fn(move |request: Request<Full<Bytes>>| {
+    let service = service_fn(move |request: Request<RequestBody>| {
         let keep = keep.clone();
         async move {
             let (head, body) = request.into_parts();
@@ -497,13 +501,13 @@ async fn what_it_signs_verifies() {
     let query = request.uri().query().unwrap();
     let verdict = Query::parse(query)
         .unwrap()
-        .verify(&account(), noon(), FRESHNESS);
+        .verify(&account(), noon(), TOLERANCE);
     verdict.unwrap();
 
     let (request, transcript) = seen(wechat().text("hi").forge_signature()).await;
     let query = Query::parse(request.uri().query().unwrap()).unwrap();
-    let refusal = query.verify(&account(), noon(), FRESHNESS).unwrap_err();
-    assert_eq!(refusal.kind(), RefusalKind::Signature);
+    let error = query.verify(&account(), noon(), TOLERANCE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Signature);
     check(&transcript, ONCE, None, &Shown::Nothing);
 }
 
@@ -565,17 +569,18 @@ async fn the_echo_is_exact() {
         (|echostr| echostr.to_owned(), 202, Some(FaultKind::Status)),
     ];
     for (echo, status, fault) in echoes {
-        let service = service_fn(move |request: Request<Full<Bytes>>| async move {
+        let service = service_fn(move |request: Request<RequestBody>| async move {
             assert_eq!(request.method(), Method::GET);
             let query = Query::parse(request.uri().query().unwrap()).unwrap();
-            query.verify(&account(), noon(), FRESHNESS).unwrap();
-            Ok::<_, Infallible>(respond(status, echo(query.echostr().unwrap())))
+            query.verify(&account(), noon(), TOLERANCE).unwrap();
+            let echostr = callback::echostr(&account(), &query).unwrap();
+            Ok::<_, Infallible>(respond(status, echo(str::from_utf8(&echostr).unwrap())))
         });
         let delivery = wechat().verify_url(service).await;
         assert_eq!(delivery.fault().map(Fault::kind), fault, "{delivery}");
     }
 
-    let silent = service_fn(|_: Request<Full<Bytes>>| {
+    let silent = service_fn(|_: Request<RequestBody>| {
         pending::<Result<Response<Full<Bytes>>, Infallible>>()
     });
     let delivery = wechat().verify_url(silent).await;
@@ -584,7 +589,7 @@ async fn the_echo_is_exact() {
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_moves_between_threads() {
-    let service = service_fn(|_: Request<Full<Bytes>>| async {
+    let service = service_fn(|_: Request<RequestBody>| async {
         Ok::<_, Infallible>(respond(200, "success"))
     });
     let delivery = tokio::spawn(wechat().text("hi").deliver(service));

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use tower::{Layer, Service, ServiceBuilder};
 use tower_wechat::{
-    Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn,
-    simulator::{FaultKind, Shown, Simulator},
+    Account, DedupLayer, Message, ResponseBody, VerifySignatureLayer, message_fn,
+    simulator::{FaultKind, RequestBody, Shown, Simulator},
 };
 
 const KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
@@ -14,18 +14,16 @@ const KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
 fn echo(
     account: Account,
 ) -> impl Service<
-    http::Request<http_body_util::Full<bytes::Bytes>>,
-    Response = http::Response<http_body_util::Full<bytes::Bytes>>,
+    http::Request<RequestBody>,
+    Response = http::Response<ResponseBody>,
     Error = Infallible,
 > + Clone {
     ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account))
         .layer(DedupLayer::in_memory())
-        .service(message_fn(async |message: Message| {
-            Ok::<_, Infallible>(match message {
-                Message::Text(text) => Reply::text(text.content),
-                _ => Reply::success(),
-            })
+        .service(message_fn(async |message: Message| match message {
+            Message::Text(text) => Some(text.content),
+            _ => None,
         }))
 }
 
@@ -108,13 +106,11 @@ async fn what_is_not_sealed_is_a_fault() {
     let sealed_nonsense = wechat.text("hi").deliver(unsealed).await;
     assert_eq!(sealed_nonsense.shown(), &Shown::Fault);
 
-    let plain = tower::service_fn(
-        async |_: http::Request<http_body_util::Full<bytes::Bytes>>| {
-            Ok::<_, Infallible>(http::Response::new(
-                http_body_util::Full::<bytes::Bytes>::from("<xml><MsgType>text</MsgType></xml>"),
-            ))
-        },
-    );
+    let plain = tower::service_fn(async |_: http::Request<RequestBody>| {
+        Ok::<_, Infallible>(http::Response::new(
+            http_body_util::Full::<bytes::Bytes>::from("<xml><MsgType>text</MsgType></xml>"),
+        ))
+    });
     let plaintext = wechat.text("hi").deliver(plain).await;
     assert_eq!(plaintext.shown(), &Shown::Fault);
     let fault = plaintext.deliveries()[0]

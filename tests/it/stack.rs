@@ -1,5 +1,7 @@
 //! The finished stack, from WeChat's request to what the user sees, on the servers it is mounted on.
 
+mod usage;
+
 use std::{
     convert::Infallible,
     sync::{
@@ -25,8 +27,8 @@ use sha1::{Digest, Sha1};
 use tokio::{net::TcpListener, runtime};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 use tower_wechat::{
-    Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn,
-    simulator::{Shown, Simulator},
+    Account, DedupLayer, Message, ResponseBody, VerifySignatureLayer, message_fn,
+    simulator::{RequestBody, Shown, Simulator},
 };
 
 const TOKEN: &str = "walnut42";
@@ -41,7 +43,7 @@ fn stack<B>(
     delay: Duration,
 ) -> impl Service<
     Request<B>,
-    Response = Response<Full<Bytes>>,
+    Response = Response<ResponseBody>,
     Error = Infallible,
     Future: Send + 'static,
 > + Clone
@@ -59,14 +61,11 @@ where
             runs.fetch_add(1, Ordering::Relaxed);
             async move {
                 tokio::time::sleep(delay).await;
-                Ok::<_, BoxError>(match message {
-                    Message::Voice(voice) => match voice.recognition {
-                        Some(words) => Reply::text(words),
-                        None => Reply::success(),
-                    },
-                    Message::Text(text) => Reply::text(text.content),
-                    _ => Reply::success(),
-                })
+                match message {
+                    Message::Voice(voice) => voice.recognition,
+                    Message::Text(text) => Some(text.content),
+                    _ => None,
+                }
             }
         }))
 }
@@ -74,7 +73,7 @@ where
 /// Plays a user's afternoon to a mounted stack.
 async fn check<S, B>(wechat: &Simulator, mut service: S, runs: &AtomicUsize)
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>>,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>>,
     B: Body<Error: Into<BoxError>>,
 {
     let verification = wechat.verify_url(&mut service).await;
@@ -115,7 +114,7 @@ where
     }
 }
 
-fn client() -> Client<HttpConnector, Full<Bytes>> {
+fn client() -> Client<HttpConnector, RequestBody> {
     Client::builder(TokioExecutor::new()).build_http()
 }
 

@@ -1,4 +1,4 @@
-//! The stores against the program that their contract is.
+//! The stores against their contract.
 
 mod double;
 #[cfg(feature = "redis")]

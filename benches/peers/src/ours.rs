@@ -5,17 +5,21 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use serde::Deserialize;
-use tower::{BoxError, ServiceBuilder, ServiceExt};
+use tower::{ServiceBuilder, ServiceExt};
 use tower_wechat::{
-    Account as Configured, DedupLayer, Message, Reply, VerifySignatureLayer, envelope,
-    message::Event, message_fn, reply::Addressing, signature::Query, xml,
+    Account as Configured, DedupLayer, Message, Reply, Timestamp, VerifySignatureLayer,
+    callback::{self, Query},
+    message::Event,
+    message_fn,
+    reply::Addressing,
+    xml,
 };
 
 use crate::{
@@ -26,7 +30,7 @@ use crate::{
 
 pub struct Ours;
 
-const FRESHNESS: Duration = Duration::from_secs(300);
+const TOLERANCE: Duration = Duration::from_secs(300);
 
 fn configured(account: &Account<'_>) -> Answer<Configured> {
     Configured::encrypted(TOKEN, account.app_id, account.aes_key).map_err(said)
@@ -43,7 +47,7 @@ impl Peer for Ours {
         let account = Configured::plain(TOKEN).map_err(said)?;
         let query = format!("signature={signature}&timestamp={timestamp}&nonce={nonce}");
         let verified = Query::parse(&query)
-            .and_then(|query| query.verify(&account, SystemTime::now(), FRESHNESS));
+            .and_then(|query| query.verify(&account, SystemTime::now(), TOLERANCE));
         Ok(verified.is_ok())
     }
 
@@ -53,7 +57,7 @@ impl Peer for Ours {
             delivery.msg_signature, delivery.timestamp, delivery.nonce
         );
         let query = Query::parse(&query).map_err(said)?;
-        let opened = envelope::open(&configured(account)?, &query, delivery.body.as_bytes());
+        let opened = callback::open(&configured(account)?, &query, delivery.body.clone());
         match xml::from_slice(opened.map_err(said)?.plaintext()).map_err(said)? {
             Message::Text(text) => Ok(text.content),
             other => Err(format!("{other:?}")),
@@ -76,14 +80,13 @@ impl Peer for Ours {
     }
 
     fn reply(&self, text: &str) -> Answer<String> {
-        Reply::text(text)
-            .to_xml(&Addressing::new(USER, OURSELVES), 1_735_689_600)
-            .map_err(said)?
-            .ok_or_else(|| "no document".to_owned())
+        let to = Addressing::new(USER, OURSELVES);
+        let rendered = Reply::text(text).render(&to, Timestamp::from_secs(1_735_689_600));
+        Ok(rendered.map_err(said)?.into_body().into_owned())
     }
 
     fn sealed_reply(&self, account: &Account<'_>, text: &str) -> Answer<String> {
-        let sealed = envelope::seal(&configured(account)?, self.reply(text)?.as_bytes());
+        let sealed = callback::seal(&configured(account)?, self.reply(text)?.as_bytes());
         Ok(sealed.map_err(said)?.to_xml())
     }
 
@@ -97,14 +100,13 @@ impl Peer for Ours {
             .layer(DedupLayer::in_memory())
             .service(message_fn(move |_: Message| {
                 let run = counted.fetch_add(1, Ordering::Relaxed);
-                async move { Ok::<_, BoxError>(Reply::text(format!("answered in run {run}"))) }
+                async move { format!("answered in run {run}") }
             }));
         let uri = signed_uri()?;
         let deliver = || async {
             let request = Request::post(&uri).body(Full::<Bytes>::from(document.to_owned()));
             let response = service.clone().oneshot(request.map_err(said)?).await;
-            let body = response.map_err(said)?.into_body().collect().await;
-            Ok::<_, String>(body.map_err(said)?.to_bytes())
+            Ok::<_, String>(response.map_err(said)?.into_body().to_bytes())
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -121,8 +123,7 @@ impl Peer for Ours {
 }
 
 fn signed_uri() -> Answer<String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(said)?;
-    let timestamp = now.as_secs().to_string();
+    let timestamp = Timestamp::now().to_string();
     let signature = sealing::signature(&[TOKEN, &timestamp, "90817"]);
     Ok(format!(
         "/?signature={signature}&timestamp={timestamp}&nonce=90817"

@@ -76,7 +76,7 @@ function track(record, { at, took }, span) {
 function outcome(record, delivery) {
   const status = delivery.status === null ? "" : `${delivery.status} `;
   if (delivery.took === null) return ["open", `${t.waiting} …`, null];
-  if (delivery.refusal) return ["refused", `${status}${t.refused}`, delivery.refusal];
+  if (delivery.rejection) return ["refused", `${status}${t.refused}`, delivery.rejection];
   if (delivery.fault) {
     const { kind: fault, message } = delivery.fault;
     const look = fault === "HungUp" || fault === "Lost" ? "missed" : "refused";

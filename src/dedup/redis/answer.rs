@@ -1,4 +1,4 @@
-//! What the scripts answer.
+//! Reading the scripts' answers.
 
 use std::time::Duration;
 
@@ -8,30 +8,30 @@ use http::{HeaderValue, StatusCode};
 
 use super::Error;
 use crate::dedup::{
-    Outcome,
-    store::{Acknowledged, Claim, Completed},
+    response::StoredResponse,
+    store::{Acknowledged, Claimed, Completed, Released, Renewed},
 };
 
-pub(super) fn claim(answer: Value) -> Result<Claim, Error> {
+pub(super) fn claim(answer: Value) -> Result<Claimed, Error> {
     let mut parts = parts(answer)?;
     match &*word(&mut parts)? {
-        b"run" => Ok(Claim::Run {
+        b"run" => Ok(Claimed::Run {
             age: time(&mut parts)?,
             number: count(&mut parts)?,
         }),
-        b"running" => Ok(Claim::Running {
+        b"running" => Ok(Claimed::Running {
             age: time(&mut parts)?,
             lease: time(&mut parts)?,
         }),
-        b"replied" => Ok(Claim::Replied(outcome(&mut parts)?)),
-        b"done" => Ok(Claim::Done),
+        b"replied" => Ok(Claimed::Replied(response(&mut parts)?)),
+        b"done" => Ok(Claimed::Done),
         _ => Err(Error::foreign()),
     }
 }
 
 pub(super) fn completed(answer: Value) -> Result<Completed, Error> {
     match &*word(&mut parts(answer)?)? {
-        b"kept" => Ok(Completed::Kept),
+        b"stored" => Ok(Completed::Stored),
         b"acknowledged" => Ok(Completed::Acknowledged),
         b"lost" => Ok(Completed::Lost),
         _ => Err(Error::foreign()),
@@ -41,16 +41,26 @@ pub(super) fn completed(answer: Value) -> Result<Completed, Error> {
 pub(super) fn acknowledged(answer: Value) -> Result<Acknowledged, Error> {
     let mut parts = parts(answer)?;
     match &*word(&mut parts)? {
-        b"acknowledged" => Ok(Acknowledged::Acknowledged),
-        b"replied" => Ok(Acknowledged::Replied(outcome(&mut parts)?)),
+        b"recorded" => Ok(Acknowledged::Recorded),
+        b"replied" => Ok(Acknowledged::Replied(response(&mut parts)?)),
         _ => Err(Error::foreign()),
     }
 }
 
-pub(super) fn yes(answer: &Value) -> Result<bool, Error> {
-    match answer {
-        Value::Int(0) => Ok(false),
-        Value::Int(1) => Ok(true),
+pub(super) fn renewed(answer: Value) -> Result<Renewed, Error> {
+    match &*word(&mut parts(answer)?)? {
+        b"yours" => Ok(Renewed::Yours),
+        b"lost" => Ok(Renewed::Lost),
+        _ => Err(Error::foreign()),
+    }
+}
+
+pub(super) fn released(answer: Value) -> Result<Released, Error> {
+    match &*word(&mut parts(answer)?)? {
+        b"last" => Ok(Released::LastHold),
+        b"held" => Ok(Released::HeldElsewhere),
+        b"running" => Ok(Released::NotCompleted),
+        b"unknown" => Ok(Released::Unknown),
         _ => Err(Error::foreign()),
     }
 }
@@ -87,7 +97,7 @@ fn time(parts: &mut Parts) -> Result<Duration, Error> {
     Ok(Duration::from_millis(milliseconds))
 }
 
-fn outcome(parts: &mut Parts) -> Result<Outcome, Error> {
+fn response(parts: &mut Parts) -> Result<StoredResponse, Error> {
     let status = StatusCode::from_bytes(&word(parts)?).map_err(|_invalid| Error::foreign())?;
     let body = Bytes::from(word(parts)?);
     let content_type = match parts.next() {
@@ -98,5 +108,5 @@ fn outcome(parts: &mut Parts) -> Result<Outcome, Error> {
         }
         Some(_) => return Err(Error::foreign()),
     };
-    Ok(Outcome::new(status, content_type, body))
+    Ok(StoredResponse::new(status, content_type, body))
 }

@@ -1,4 +1,4 @@
--- ARGV: owner, lease, mark
+-- ARGV: claim, lease, mark
 
 if not known then
   begin(nobody, 0)

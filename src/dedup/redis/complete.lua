@@ -1,4 +1,4 @@
--- ARGV: owner, reply, mark, acknowledged, status, body, content type if there is one
+-- ARGV: claim, reply, mark, acknowledged, status, body, content type if there is one
 
 if not known then
   begin(owner, 1)
@@ -6,7 +6,7 @@ end
 if entry.owner ~= owner then
   return {'lost'}
 elseif entry.state == 'replied' then
-  return {'kept'}
+  return {'stored'}
 elseif entry.state == 'done' then
   return {'acknowledged'}
 end
@@ -24,7 +24,7 @@ else
     redis.call('HSET', key, 'content_type', ARGV[7])
   end
   redis.call('HDEL', key, 'lease', 'acknowledged')
-  answer = 'kept'
+  answer = 'stored'
 end
 redis.call('PEXPIRE', key, ARGV[3])
 return {answer}

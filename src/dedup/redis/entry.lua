@@ -1,16 +1,16 @@
--- What stands in front of every script: the message as it is now.
+-- The head of every script: reads the message as it is now.
 --
 -- One hash, with the fields
 --   format        the version of this list
 --   first_seen    when the message was first claimed; every time is in milliseconds of Redis' own clock
 --   number        of its run
 --   state         running, replied or done
---   owner         who runs it, has completed it, or has ended it
---   lease         running: until when it is the owner's
+--   owner         the claim that runs it, has completed it, or has ended it
+--   lease         running: until when it belongs to the claim
 --   acknowledged  running: 1 if WeChat has been told not to wait
 --   ends          replied: until when the reply is kept
---   holders       replied: the owners that may give it to a delivery, each followed by a comma
---   status, body, content_type   replied: what the reply is; the last may be missing
+--   holders       replied: the claims that may give the reply to a delivery, each followed by a comma
+--   status, body, content_type   replied: the reply; the last may be missing
 -- The key expires with the message's mark.
 
 local key, owner = KEYS[1], ARGV[1]
@@ -24,7 +24,7 @@ local function integer(number)
   return string.format('%.0f', number)
 end
 
--- Until when something lasts that is to last so many milliseconds from now on.
+-- The time that is this many milliseconds from now.
 local function after(milliseconds)
   return integer(now + tonumber(milliseconds))
 end
@@ -48,7 +48,7 @@ local entry = {
 }
 
 if known then
-  -- What another version or another program has written is left as it is.
+  -- An entry of another version or another program stays as it is.
   if stored[1] ~= '1' then
     return {'foreign', 'format'}
   elseif not (entry.first_seen and entry.number and entry.owner) then
@@ -62,7 +62,7 @@ elseif redis.call('EXISTS', key) == 1 then
   return {'foreign', 'format'}
 end
 
--- Nothing but the mark is left.
+-- Leaves nothing but the mark.
 local function done(by)
   entry.state, entry.owner = 'done', by
   redis.call('HSET', key, 'state', 'done', 'owner', by)
@@ -74,21 +74,21 @@ if entry.state == 'replied' and entry.ends <= now then
   done(nobody)
 end
 
--- A message that Redis does not know becomes `by`'s, for no time at all.
+-- Gives a message that Redis does not know to the claim `by`, with a lease that is over.
 local function begin(by, number)
   entry = {
     first_seen = now, number = number, state = 'running', owner = by, lease = now, acknowledged = false,
   }
 end
 
--- It is the owner's from now on.
+-- Gives the message to the claim from now on.
 local function run(lease, mark)
   redis.call('HSET', key, 'format', '1', 'first_seen', integer(entry.first_seen),
     'number', integer(entry.number), 'state', 'running', 'owner', owner, 'lease', after(lease))
   redis.call('PEXPIRE', key, mark)
 end
 
--- The reply, which the owner holds now.
+-- Returns the reply, which the claim holds now.
 local function hold()
   local reply = redis.call('HMGET', key, 'status', 'body', 'content_type')
   if not (reply[1] and reply[2]) then

@@ -1,4 +1,4 @@
-//! What several nodes know together, in a Redis: [`RedisStore`].
+//! Deduplication state shared between nodes, in a Redis: [`RedisStore`].
 //!
 //! ```no_run
 //! use redis::aio::ConnectionManager;
@@ -10,47 +10,50 @@
 //! // One connection for everything, which comes back by itself.
 //! let client = redis::Client::open("redis://127.0.0.1/")?;
 //! let connection = ConnectionManager::new(client).await?;
-//! let layer = DedupLayer::with_store(RedisStore::new(connection));
+//! let layer = DedupLayer::shared(RedisStore::new(connection));
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # The connection
 //!
-//! Any asynchronous connection of the `redis` crate that is `Clone`: its multiplexed connection, its connection
-//! manager, its cluster connection. Each operation is one round trip on a clone of it, and a second one where Redis
-//! does not remember the script, as after a restart. The connection's own time-outs should be longer than the
-//! 250 ms that a node gives an operation, so that a slow answer does not cost the connection.
+//! `RedisStore` takes any asynchronous connection of the `redis` crate that is `Clone`: its multiplexed connection, its
+//! connection manager, its cluster connection. Each operation is one round trip on a clone of it, and a second one where
+//! Redis does not remember the script, as after a restart. Give the connection time-outs of more than the
+//! 250 ms that a node waits for an operation, so that a slow answer does not cost the connection.
 //!
-//! # What is kept there
+//! The bound on the connection is `redis::aio::ConnectionLike` of the `redis` crate, version 1. A new major version of
+//! that crate is a breaking change of this module.
 //!
-//! One hash for each message, under the [prefix](RedisStore::with_prefix) and the message's
-//! [`Key`] in hexadecimal, changed by scripts of one key alone, so in a cluster messages are spread
+//! # What is stored
+//!
+//! Each message is one hash, under the [prefix](RedisStore::with_prefix) and the message's
+//! [`Key`] in hexadecimal. The scripts change one key each, so a cluster spreads the messages
 //! over its nodes. The hash lives as long as the message's mark (10 minutes at least), never as long as its lease. A
-//! reply goes no further than its own time, but its bytes stay until the message is next asked for or its mark
-//! ends; count on the size of a reply and about 300 bytes for each message of the last ten minutes.
+//! reply is given out for its own time only, but its bytes stay until the message is next asked for or its mark
+//! ends. Expect the size of a reply and about 300 bytes for each message of the last ten minutes.
 //!
-//! Times are by Redis' own clock, so the clocks of the nodes don't matter. What a handler's reply *meant* stays on
-//! the node that ran it: Redis has the response that WeChat gets.
+//! Times are measured by Redis' own clock, so the clocks of the nodes do not matter. The typed
+//! [`Reply`](crate::Reply) stays on the node that ran the handler: Redis has the response that WeChat gets.
 //!
-//! # What Redis must be set to
+//! # Configuration of Redis
 //!
-//! - Redis 5 or later, or Valkey: earlier ones replicate a script's words instead of what it has done, and refuse
-//!   one that asks for the time. The tests run on Redis 7.
-//! - `maxmemory-policy noeviction`. Any other policy may forget running messages, which are then run twice. When
-//!   memory is out, Redis refuses and the nodes go on as if it were away.
-//! - A prefix of its own for each deployment: who shares one takes the other's messages for its own.
+//! - Redis 5 or later, or Valkey. Earlier versions replicate a script's commands instead of its effects, and reject
+//!   a script that asks for the time. The tests run on Redis 7.
+//! - `maxmemory-policy noeviction`. Any other policy may forget running messages, which then run twice. When
+//!   memory is out, Redis reports errors and the nodes go on as if it were away.
+//! - A prefix of its own for each deployment: deployments that share one take each other's messages for their own.
 //! - A user that may use keys with the prefix, and `EVAL`, `EVALSHA`, `TIME`, `EXISTS`, `HMGET`, `HSET`, `HDEL` and
-//!   `PEXPIRE`. Replies lie there in the clear.
-//! - Persistence as you like. Without it (or with `appendfsync everysec`, its last second) a restart forgets
-//!   messages: the nodes write the running ones again as they renew their leases, and what has ended is
-//!   run again only if a node that does not know it gets one more delivery.
+//!   `PEXPIRE`. Replies are stored unencrypted.
+//! - Any persistence. Without it (or with `appendfsync everysec`, for the last second) a restart forgets
+//!   messages. The nodes write the running ones again as they renew their leases. A finished message
+//!   runs again only if a node that does not know it gets one more delivery.
 //!
 //! # What a failover can lose
 //!
-//! Replication is asynchronous: a replica that takes over may lack the last writes. Then a claim is
-//! lost (the message's owner writes it again within a second; a delivery that reaches another node before that
-//! runs it twice), a completion (another node that gets a retry runs it again once the lease is over), an
+//! Replication is asynchronous: a replica that takes over may lack the last writes. Then one of these is lost: a claim
+//! (the node that runs the message writes it again within a second; a delivery that reaches another node before that
+//! runs it twice), a completion (another node that gets a retry runs the message again once the lease is over), an
 //! acknowledgement (a reply may go to a delivery that WeChat no longer shows), or a release (a reply may
 //! be sent twice). `WAIT` would not change that; only a store with consensus would.
 
@@ -65,13 +68,17 @@ use ::redis::{Value, aio::ConnectionLike};
 pub use self::error::{Error, ErrorKind};
 use self::script::Script;
 use super::{
-    Key, Outcome,
-    store::{Acknowledged, Claim, Completed, Owner, Store, Times},
+    key::Key,
+    machine::FOREVER,
+    store::{
+        AcknowledgeRequest, Acknowledged, ClaimId, ClaimRequest, Claimed, CompleteRequest,
+        Completed, ReleaseRequest, Released, RenewRequest, Renewed, Store,
+    },
 };
 
 /// A [`Store`] in a Redis, which all nodes of a deployment share.
 ///
-/// See the [module docs](self) for what Redis must be set to.
+/// See the [module docs](self) for the configuration of Redis.
 #[derive(Clone)]
 pub struct RedisStore<C> {
     connection: C,
@@ -89,7 +96,7 @@ struct Scripts {
 }
 
 impl<C> RedisStore<C> {
-    /// A store that is reached over `connection`, of which each operation uses a clone.
+    /// Makes a store that is reached over `connection`. Each operation uses a clone of it.
     pub fn new(connection: C) -> Self {
         Self {
             connection,
@@ -104,7 +111,7 @@ impl<C> RedisStore<C> {
         }
     }
 
-    /// What the store's keys in Redis begin with, `tower-wechat:` by default.
+    /// Sets the prefix of the store's keys in Redis; the default is `tower-wechat:`.
     #[must_use]
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into().into();
@@ -120,12 +127,12 @@ where
         &self,
         script: &Script,
         key: Key,
-        owner: Owner,
+        id: ClaimId,
         arguments: &[&[u8]],
     ) -> Result<Value, Error> {
         let key = format!("{}{key}", self.prefix);
-        let owner = owner.to_string();
-        let arguments = [&[owner.as_bytes()], arguments].concat();
+        let id = id.to_string();
+        let arguments = [&[id.as_bytes()], arguments].concat();
         let mut connection = self.connection.clone();
         script
             .run(&mut connection, &key, &arguments)
@@ -140,56 +147,59 @@ where
 {
     type Error = Error;
 
-    async fn claim(&self, key: Key, owner: Owner, times: Times) -> Result<Claim, Error> {
-        let (lease, mark) = (milliseconds(times.lease), milliseconds(times.mark));
+    async fn claim(&self, request: ClaimRequest) -> Result<Claimed, Error> {
+        let ClaimRequest { key, id, ttls } = request;
+        let (lease, mark) = (milliseconds(ttls.lease), milliseconds(ttls.mark));
         let arguments = [lease.as_bytes(), mark.as_bytes()];
-        let answer = self.run(&self.scripts.claim, key, owner, &arguments).await;
+        let answer = self.run(&self.scripts.claim, key, id, &arguments).await;
         answer::claim(answer?)
     }
 
-    async fn renew(
-        &self,
-        key: Key,
-        owner: Owner,
-        number: u32,
-        times: Times,
-    ) -> Result<bool, Error> {
-        let (lease, mark) = (milliseconds(times.lease), milliseconds(times.mark));
+    async fn renew(&self, request: RenewRequest) -> Result<Renewed, Error> {
+        let RenewRequest {
+            key,
+            id,
+            number,
+            ttls,
+        } = request;
+        let (lease, mark) = (milliseconds(ttls.lease), milliseconds(ttls.mark));
         let number = number.to_string();
         let arguments = [lease.as_bytes(), mark.as_bytes(), number.as_bytes()];
-        let answer = self.run(&self.scripts.renew, key, owner, &arguments).await;
-        answer::yes(&answer?)
+        let answer = self.run(&self.scripts.renew, key, id, &arguments).await;
+        answer::renewed(answer?)
     }
 
-    async fn complete(
-        &self,
-        key: Key,
-        owner: Owner,
-        outcome: &Outcome,
-        acknowledged: bool,
-        times: Times,
-    ) -> Result<Completed, Error> {
-        let (reply, mark) = (milliseconds(times.reply), milliseconds(times.mark));
-        let status = outcome.status();
+    async fn complete(&self, request: CompleteRequest<'_>) -> Result<Completed, Error> {
+        let CompleteRequest {
+            key,
+            id,
+            response,
+            is_acknowledged,
+            ttls,
+        } = request;
+        let (reply, mark) = (milliseconds(ttls.reply), milliseconds(ttls.mark));
+        let status = response.status();
         let mut arguments = vec![
             reply.as_bytes(),
             mark.as_bytes(),
-            if acknowledged { b"1" } else { b"0" },
+            if is_acknowledged { b"1" } else { b"0" },
             status.as_str().as_bytes(),
-            outcome.body(),
+            response.body(),
         ];
-        arguments.extend(outcome.content_type().map(http::HeaderValue::as_bytes));
+        arguments.extend(response.content_type().map(http::HeaderValue::as_bytes));
         let script = &self.scripts.complete;
-        answer::completed(self.run(script, key, owner, &arguments).await?)
+        answer::completed(self.run(script, key, id, &arguments).await?)
     }
 
-    async fn acknowledge(&self, key: Key, owner: Owner) -> Result<Acknowledged, Error> {
+    async fn acknowledge(&self, request: AcknowledgeRequest) -> Result<Acknowledged, Error> {
+        let AcknowledgeRequest { key, id } = request;
         let script = &self.scripts.acknowledge;
-        answer::acknowledged(self.run(script, key, owner, &[]).await?)
+        answer::acknowledged(self.run(script, key, id, &[]).await?)
     }
 
-    async fn release(&self, key: Key, owner: Owner) -> Result<bool, Error> {
-        answer::yes(&self.run(&self.scripts.release, key, owner, &[]).await?)
+    async fn release(&self, request: ReleaseRequest) -> Result<Released, Error> {
+        let ReleaseRequest { key, id } = request;
+        answer::released(self.run(&self.scripts.release, key, id, &[]).await?)
     }
 }
 
@@ -201,16 +211,14 @@ impl<C> fmt::Debug for RedisStore<C> {
     }
 }
 
-/// Begun milliseconds count, so that what is to last does. A Lua number and `PEXPIRE` both hold the longest.
+/// Rounds up to whole milliseconds, so that no lease or TTL is shortened. A Lua number and `PEXPIRE` both hold the
+/// longest.
 fn milliseconds(time: Duration) -> String {
     let whole = time.as_nanos().div_ceil(1_000_000);
-    whole.min(LONGEST.as_millis()).to_string()
+    whole.min(FOREVER.as_millis()).to_string()
 }
 
 const PREFIX: &str = "tower-wechat:";
-
-/// Ten years: nobody waits for more.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 const CLAIM: &str = concat!(include_str!("entry.lua"), include_str!("claim.lua"));
 const RENEW: &str = concat!(include_str!("entry.lua"), include_str!("renew.lua"));

@@ -1,21 +1,26 @@
-//! The table step by step, and against a model of it that is too simple to be wrong.
+//! The table step by step, then against a simpler model of it.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use http::Response;
-use http_body_util::Full;
+use bytes::Bytes;
+use http::StatusCode;
 use proptest::prelude::*;
 use tokio::{
     sync::{oneshot, watch},
     time::Instant,
 };
 
-use super::{Acknowledged, Claim, Completed, Completion, Limits, Table};
-use crate::dedup::{Key, Outcome, store::Owner};
+use super::{Acknowledgement, Admission, Completion, Ended, Limits, Table};
+use crate::{
+    dedup::{Key, StoredResponse, store::ClaimId},
+    delivery::{Delivery, Verified},
+    reply::Reply,
+    response::of_reply,
+};
 
 const LIMITS: Limits = Limits {
-    messages: 4,
-    waiting: 2,
+    capacity: 4,
+    waiters_per_message: 2,
     reply_bytes: 20,
     reply_ttl: Duration::from_secs(60),
 };
@@ -25,116 +30,116 @@ fn key(message: u8) -> Key {
     Key::new([[message]])
 }
 
-fn outcome(body: &'static str) -> Outcome {
-    Outcome::of_full(Response::new(Full::from(body)))
+fn response(body: &'static str) -> StoredResponse {
+    StoredResponse::new(StatusCode::OK, None, Bytes::from_static(body.as_bytes()))
 }
 
-fn completion(body: &'static str, acknowledged: bool) -> Completion {
+fn completion(body: &'static str, is_acknowledged: bool) -> Completion {
     Completion {
-        outcome: outcome(body),
-        acknowledged,
+        response: response(body),
+        is_acknowledged,
         mark_ttl: MARK,
     }
 }
 
-fn claim(table: &mut Table, message: u8, now: Instant) -> Claim {
-    table.claim(key(message), now, now, true, &LIMITS)
+fn claim(table: &mut Table, message: u8, now: Instant) -> Admission<()> {
+    table.claim(key(message), now, now, Some(()), &LIMITS)
 }
 
 #[track_caller]
-fn run(table: &mut Table, message: u8, now: Instant) -> (Owner, watch::Receiver<()>) {
+fn run(table: &mut Table, message: u8, now: Instant) -> (ClaimId, watch::Receiver<()>) {
     match claim(table, message, now) {
-        Claim::Run(owner, waiting) => (owner, waiting),
-        other => panic!("expected to run {message}, was told {other:?}"),
+        Admission::Run(id, (), waiting) => (id, waiting),
+        other => panic!("expected to run {message}, got {other:?}"),
     }
 }
 
 fn complete(
     table: &mut Table,
     message: u8,
-    owner: Owner,
+    id: ClaimId,
     body: &'static str,
     now: Instant,
-) -> Option<Completed> {
+) -> Option<Ended> {
     let completion = completion(body, false);
-    table.complete(key(message), owner, completion, now, &LIMITS)
+    table.complete(key(message), id, completion, now, &LIMITS)
 }
 
 #[track_caller]
-fn keep(
+fn complete_unfetched(
     table: &mut Table,
     message: u8,
-    owner: Owner,
+    id: ClaimId,
     body: &'static str,
     now: Instant,
 ) -> oneshot::Receiver<()> {
-    match complete(table, message, owner, body, now) {
-        Some(Completed::Kept(fetched)) => fetched,
-        other => panic!("expected to keep the reply to {message}, was told {other:?}"),
+    match complete(table, message, id, body, now) {
+        Some(Ended::Unfetched(fetched)) => fetched,
+        other => panic!("expected the reply to {message} to wait, got {other:?}"),
     }
 }
 
 #[test]
-fn those_who_wait_are_called_and_the_first_one_fetches_the_reply() {
+fn a_completion_wakes_the_waiting_deliveries_and_the_first_fetches_the_reply() {
     let (mut table, now) = (Table::new(), Instant::now());
-    let (owner, waiting) = run(&mut table, 1, now);
-    let mut fetched = keep(&mut table, 1, owner, "reply", now);
-    assert!(waiting.has_changed().is_err(), "called");
+    let (id, waiting) = run(&mut table, 1, now);
+    let mut fetched = complete_unfetched(&mut table, 1, id, "reply", now);
+    assert!(waiting.has_changed().is_err(), "woken");
     assert_eq!(fetched.try_recv(), Err(oneshot::error::TryRecvError::Empty));
     for _ in 0..2 {
         assert!(
-            matches!(claim(&mut table, 1, now), Claim::Replied(reply) if reply == outcome("reply"))
+            matches!(claim(&mut table, 1, now), Admission::Replied(reply) if reply == response("reply"))
         );
         assert_eq!(
             fetched.try_recv(),
             Err(oneshot::error::TryRecvError::Closed)
         );
     }
-    assert!(table.take_back(key(1), owner, now).is_none());
+    assert!(table.reclaim(key(1), id, now).is_none());
 }
 
 #[test]
-fn a_reply_that_was_taken_back_is_nobodys() {
+fn no_delivery_gets_a_reclaimed_reply() {
     let (mut table, now) = (Table::new(), Instant::now());
-    let (owner, _) = run(&mut table, 1, now);
-    let _fetched = keep(&mut table, 1, owner, "reply", now);
-    assert_eq!(table.take_back(key(1), owner, now), Some(outcome("reply")));
-    assert!(matches!(claim(&mut table, 1, now), Claim::Done));
-    assert!(table.take_back(key(1), owner, now).is_none());
+    let (id, _) = run(&mut table, 1, now);
+    let _fetched = complete_unfetched(&mut table, 1, id, "reply", now);
+    assert_eq!(table.reclaim(key(1), id, now), Some(response("reply")));
+    assert!(matches!(claim(&mut table, 1, now), Admission::Done));
+    assert!(table.reclaim(key(1), id, now).is_none());
 }
 
 #[test]
-fn acknowledging_and_completing_exclude_each_other() {
+fn a_message_is_acknowledged_or_replied_whichever_comes_first() {
     let (mut table, now) = (Table::new(), Instant::now());
-    let (owner, _) = run(&mut table, 1, now);
+    let (id, _) = run(&mut table, 1, now);
     assert!(matches!(
         table.acknowledge(key(1), now, &LIMITS),
-        Acknowledged::Marked
+        Acknowledgement::Recorded
     ));
-    assert!(matches!(claim(&mut table, 1, now), Claim::Done));
+    assert!(matches!(claim(&mut table, 1, now), Admission::Done));
     assert!(matches!(
-        complete(&mut table, 1, owner, "reply", now),
-        Some(Completed::Acknowledged)
+        complete(&mut table, 1, id, "reply", now),
+        Some(Ended::Acknowledged)
     ));
-    assert!(matches!(claim(&mut table, 1, now), Claim::Done));
+    assert!(matches!(claim(&mut table, 1, now), Admission::Done));
 
-    let (owner, _) = run(&mut table, 2, now);
-    let _fetched = keep(&mut table, 2, owner, "reply", now);
+    let (id, _) = run(&mut table, 2, now);
+    let _fetched = complete_unfetched(&mut table, 2, id, "reply", now);
     assert!(matches!(
         table.acknowledge(key(2), now, &LIMITS),
-        Acknowledged::Replied(reply) if reply == outcome("reply")
+        Acknowledgement::Replied(reply) if reply == response("reply")
     ));
 }
 
 #[test]
-fn a_reply_that_the_store_has_given_away_is_not_taken_back() {
+fn a_reply_fetched_from_the_store_is_not_reclaimed() {
     for completed_first in [false, true] {
         let (mut table, now) = (Table::new(), Instant::now());
-        let (owner, _) = run(&mut table, 1, now);
+        let (id, _) = run(&mut table, 1, now);
         if !completed_first {
             table.fetched_from_store(key(1), now, &LIMITS);
         }
-        let mut fetched = keep(&mut table, 1, owner, "reply", now);
+        let mut fetched = complete_unfetched(&mut table, 1, id, "reply", now);
         if completed_first {
             table.fetched_from_store(key(1), now, &LIMITS);
         }
@@ -142,79 +147,124 @@ fn a_reply_that_the_store_has_given_away_is_not_taken_back() {
             fetched.try_recv(),
             Err(oneshot::error::TryRecvError::Closed)
         );
-        assert!(table.take_back(key(1), owner, now).is_none());
+        assert!(table.reclaim(key(1), id, now).is_none());
     }
 }
 
 #[test]
-fn a_released_message_is_vacant_and_calls_those_who_wait() {
+fn a_released_message_is_vacant_and_wakes_the_waiting_deliveries() {
     let (mut table, now) = (Table::new(), Instant::now());
-    let (owner, waiting) = run(&mut table, 1, now);
-    table.release(key(1), owner);
+    let (id, waiting) = run(&mut table, 1, now);
+    table.release(key(1), id);
     assert!(waiting.has_changed().is_err());
     let (next, waiting) = run(&mut table, 1, now);
-    // A stale owner changes nothing.
-    table.release(key(1), owner);
-    assert!(complete(&mut table, 1, owner, "stale", now).is_none());
-    table.end(key(1), owner, now, MARK);
+    // A stale claim changes nothing.
+    table.release(key(1), id);
+    assert!(complete(&mut table, 1, id, "stale", now).is_none());
+    table.end(key(1), id, now, MARK);
     assert!(waiting.has_changed().is_ok());
-    let _fetched = keep(&mut table, 1, next, "reply", now);
+    let _fetched = complete_unfetched(&mut table, 1, next, "reply", now);
 }
 
 #[test]
-fn a_place_is_free_again_when_a_waiting_delivery_leaves() {
+fn a_waiting_delivery_that_leaves_makes_room_for_another() {
     let (mut table, now) = (Table::new(), Instant::now());
     let (_, first) = run(&mut table, 1, now);
-    let Claim::Join(_, _second) = claim(&mut table, 1, now) else {
+    let Admission::Join(_, _second) = claim(&mut table, 1, now) else {
         panic!()
     };
-    assert!(matches!(claim(&mut table, 1, now), Claim::Full));
+    assert!(matches!(claim(&mut table, 1, now), Admission::Full));
     drop(first);
-    assert!(matches!(claim(&mut table, 1, now), Claim::Join(..)));
+    assert!(matches!(claim(&mut table, 1, now), Admission::Join(..)));
 }
 
 #[test]
-fn a_reply_larger_than_all_that_is_kept_pushes_none_out() {
+fn a_reply_over_the_bound_evicts_no_other() {
     let (mut table, now) = (Table::new(), Instant::now());
     for (message, body) in [(1, "short"), (2, "a reply of over twenty bytes")] {
-        let (owner, _) = run(&mut table, message, now);
-        let _fetched = keep(&mut table, message, owner, body, now);
-        assert!(matches!(claim(&mut table, message, now), Claim::Replied(_)));
+        let (id, _) = run(&mut table, message, now);
+        let _fetched = complete_unfetched(&mut table, message, id, body, now);
+        assert!(matches!(
+            claim(&mut table, message, now),
+            Admission::Replied(_)
+        ));
     }
-    assert!(matches!(claim(&mut table, 1, now), Claim::Replied(_)));
-    assert!(matches!(claim(&mut table, 2, now), Claim::Done));
+    assert!(matches!(claim(&mut table, 1, now), Admission::Replied(_)));
+    assert!(matches!(claim(&mut table, 2, now), Admission::Done));
 }
 
 #[test]
-fn a_reply_that_shows_nothing_waits_for_nobody() {
+fn a_reply_that_shows_nothing_counts_as_fetched() {
     let (mut table, now) = (Table::new(), Instant::now());
-    let (owner, _) = run(&mut table, 1, now);
-    let mut fetched = keep(&mut table, 1, owner, "success", now);
+    let (id, _) = run(&mut table, 1, now);
+    let mut fetched = complete_unfetched(&mut table, 1, id, "success", now);
     assert_eq!(
         fetched.try_recv(),
         Err(oneshot::error::TryRecvError::Closed)
     );
-    assert!(matches!(claim(&mut table, 1, now), Claim::Replied(_)));
+    assert!(matches!(claim(&mut table, 1, now), Admission::Replied(_)));
 }
 
 #[test]
-fn the_oldest_news_of_a_message_counts_for_its_age() {
+fn a_new_message_takes_the_permit_and_without_one_changes_nothing() {
     let (mut table, now) = (Table::new(), Instant::now());
-    let (owner, _) = run(&mut table, 1, now);
+    let none = table.claim::<&str>(key(1), now, now, None, &LIMITS);
+    assert!(matches!(none, Admission::NoPermit));
+    assert!(table.entries.is_empty());
+    let first = table.claim(key(1), now, now, Some("a permit"), &LIMITS);
+    assert!(matches!(first, Admission::Run(_, "a permit", _)));
+    // A message that already runs needs none, and drops the one that it gets.
+    let permit = Arc::new(());
+    let second = table.claim(key(1), now, now, Some(Arc::clone(&permit)), &LIMITS);
+    assert!(matches!(second, Admission::Join(..)));
+    assert_eq!(Arc::strong_count(&permit), 1);
+}
+
+/// Only a late reply needs it, and it holds the text a second time.
+#[test]
+fn a_kept_reply_forgets_its_typed_reply() {
+    let (mut table, now) = (Table::new(), Instant::now());
+    let (id, _) = run(&mut table, 1, now);
+    let message = "<xml><ToUserName>gh</ToUserName><FromUserName>user</FromUserName></xml>";
+    let message = Verified::insecure_assume(message, Delivery::new("account"));
+    let typed = StoredResponse::of_own(&of_reply(Reply::text("hi"), &message));
+    assert_eq!(typed.reply(), Some(&Reply::text("hi")));
+    let completion = Completion {
+        response: typed,
+        is_acknowledged: false,
+        mark_ttl: MARK,
+    };
+    let limits = Limits {
+        reply_bytes: 1000,
+        ..LIMITS
+    };
+    let _ended = table.complete(key(1), id, completion, now, &limits);
+    for reply in [Some(Reply::text("hi")), None] {
+        let Admission::Replied(kept) = table.claim(key(1), now, now, Some(()), &limits) else {
+            panic!()
+        };
+        assert_eq!(kept.reply(), reply.as_ref());
+    }
+}
+
+#[test]
+fn the_earliest_sighting_of_a_message_counts_for_its_age() {
+    let (mut table, now) = (Table::new(), Instant::now());
+    let (id, _) = run(&mut table, 1, now);
     let earlier = now.checked_sub(Duration::from_secs(5)).unwrap();
-    table.seen(key(1), owner, earlier);
-    table.seen(key(1), owner, now);
+    table.seen(key(1), id, earlier);
+    table.seen(key(1), id, now);
     assert_eq!(table.first_seen(key(1)), Some(earlier));
 }
 
-/// What may happen to the table.
+/// One operation on the table.
 #[derive(Debug, Clone)]
 enum Step {
     Claim(u8),
     Acknowledge(u8),
-    /// By the owner that claimed it so many claims ago.
+    /// By the claim made this many claims ago.
     Complete(u8, usize, &'static str, bool),
-    TakeBack(u8, usize),
+    Reclaim(u8, usize),
     Release(u8, usize),
     FetchedFromStore(u8),
     End(u8, usize),
@@ -235,7 +285,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => message().prop_map(Step::Acknowledge),
         4 => (message(), ago(), body, prop::bool::weighted(0.2))
             .prop_map(|(message, ago, body, acknowledged)| Step::Complete(message, ago, body, acknowledged)),
-        1 => (message(), ago()).prop_map(|(message, ago)| Step::TakeBack(message, ago)),
+        1 => (message(), ago()).prop_map(|(message, ago)| Step::Reclaim(message, ago)),
         1 => (message(), ago()).prop_map(|(message, ago)| Step::Release(message, ago)),
         1 => message().prop_map(Step::FetchedFromStore),
         1 => (message(), ago()).prop_map(|(message, ago)| Step::End(message, ago)),
@@ -244,17 +294,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-/// The same rules over plain lists.
+/// The same rules, over plain lists.
 #[derive(Default)]
 struct Model {
     running: HashMap<u8, Running>,
-    unfetched: HashMap<u8, (Owner, &'static str)>,
-    /// In the order in which they were over.
+    unfetched: HashMap<u8, (ClaimId, &'static str)>,
+    /// In the order in which they ended.
     over: Vec<(u8, u64, Option<&'static str>)>,
 }
 
 struct Running {
-    owner: Owner,
+    id: ClaimId,
     acknowledged: bool,
     fetched: bool,
 }
@@ -293,9 +343,9 @@ impl Model {
         self.over.iter().any(|(over, ..)| *over == message)
     }
 
-    fn take_running(&mut self, message: u8, owner: Owner) -> Option<Running> {
-        let is_owners = self.running.get(&message)?.owner == owner;
-        is_owners.then(|| self.running.remove(&message)).flatten()
+    fn take_running(&mut self, message: u8, id: ClaimId) -> Option<Running> {
+        let is_same = self.running.get(&message)?.id == id;
+        is_same.then(|| self.running.remove(&message)).flatten()
     }
 }
 
@@ -306,43 +356,43 @@ proptest! {
     fn the_table_does_what_the_model_does(steps in steps()) {
         let start = Instant::now();
         let (mut table, mut model, mut now) = (Table::new(), Model::default(), 0);
-        let mut owners: HashMap<u8, Vec<Owner>> = HashMap::new();
-        let owner_of = |owners: &HashMap<u8, Vec<Owner>>, message, ago| {
-            owners.get(&message).and_then(|owners| owners.iter().rev().nth(ago)).copied()
+        let mut ids: HashMap<u8, Vec<ClaimId>> = HashMap::new();
+        let id_of = |ids: &HashMap<u8, Vec<ClaimId>>, message, ago| {
+            ids.get(&message).and_then(|ids| ids.iter().rev().nth(ago)).copied()
         };
         for step in steps {
             let instant = start + Duration::from_secs(now);
             model.pass(now);
-            // The table expires when it is claimed from; let it see the time in every step.
+            // The table expires entries when a message is claimed; here in every step.
             table.expire(instant);
             match step {
                 Step::Claim(message) => match claim(&mut table, message, instant) {
-                    Claim::Replied(reply) => {
-                        prop_assert_eq!(Some(reply), model.fetch(message, now).map(outcome));
+                    Admission::Replied(reply) => {
+                        prop_assert_eq!(Some(reply), model.fetch(message, now).map(response));
                     }
-                    Claim::Done => {
+                    Admission::Done => {
                         let acknowledged = model.running.get(&message).is_some_and(|it| it.acknowledged);
                         prop_assert!(acknowledged || model.is_over(message));
                         prop_assert_eq!(model.fetch(message, now), None);
                     }
-                    Claim::Join(..) => prop_assert!(!model.running[&message].acknowledged),
-                    Claim::NoPermit => prop_assert!(false),
-                    Claim::Full => {
+                    Admission::Join(..) => prop_assert!(!model.running[&message].acknowledged),
+                    Admission::NoPermit => prop_assert!(false),
+                    Admission::Full => {
                         prop_assert_eq!(model.running.len() + model.unfetched.len(), 4);
                         prop_assert!(!model.running.contains_key(&message));
                     }
-                    Claim::Run(owner, _) => {
+                    Admission::Run(id, (), _) => {
                         prop_assert!(!model.running.contains_key(&message) && !model.unfetched.contains_key(&message));
                         prop_assert!(!model.is_over(message));
                         if model.running.len() + model.unfetched.len() + model.over.len() == 4 {
                             model.over.remove(0);
                         }
-                        model.running.insert(message, Running { owner, acknowledged: false, fetched: false });
-                        owners.entry(message).or_default().push(owner);
+                        model.running.insert(message, Running { id, acknowledged: false, fetched: false });
+                        ids.entry(message).or_default().push(id);
                     }
                 },
                 Step::Acknowledge(message) => match table.acknowledge(key(message), instant, &LIMITS) {
-                    Acknowledged::Marked => {
+                    Acknowledgement::Recorded => {
                         if let Some(running) = model.running.get_mut(&message) {
                             running.acknowledged = true;
                         } else {
@@ -350,26 +400,26 @@ proptest! {
                             prop_assert_eq!(model.fetch(message, now), None);
                         }
                     }
-                    Acknowledged::Replied(reply) => {
-                        prop_assert_eq!(Some(reply), model.fetch(message, now).map(outcome));
+                    Acknowledgement::Replied(reply) => {
+                        prop_assert_eq!(Some(reply), model.fetch(message, now).map(response));
                     }
-                    Acknowledged::Vacant => {
+                    Acknowledgement::Vacant => {
                         prop_assert!(!model.running.contains_key(&message) && !model.unfetched.contains_key(&message));
                         prop_assert!(!model.is_over(message));
                     }
                 },
                 Step::Complete(message, ago, body, elsewhere) => {
-                    let Some(owner) = owner_of(&owners, message, ago) else { continue };
-                    let completed = table.complete(key(message), owner, completion(body, elsewhere), instant, &LIMITS);
-                    match (completed, model.take_running(message, owner)) {
+                    let Some(id) = id_of(&ids, message, ago) else { continue };
+                    let completed = table.complete(key(message), id, completion(body, elsewhere), instant, &LIMITS);
+                    match (completed, model.take_running(message, id)) {
                         (None, None) => {}
-                        (Some(Completed::Acknowledged), Some(running)) => {
+                        (Some(Ended::Acknowledged), Some(running)) => {
                             prop_assert!((running.acknowledged || elsewhere) && !running.fetched);
                             model.over.push((message, now, None));
                         }
-                        (Some(Completed::Kept(_)), Some(running)) => {
+                        (Some(Ended::Unfetched(_)), Some(running)) => {
                             prop_assert!(running.fetched || !(running.acknowledged || elsewhere));
-                            model.unfetched.insert(message, (owner, body));
+                            model.unfetched.insert(message, (id, body));
                             if running.fetched || body == "success" {
                                 model.fetch(message, now);
                             }
@@ -377,19 +427,19 @@ proptest! {
                         (completed, _) => prop_assert!(false, "{completed:?}"),
                     }
                 }
-                Step::TakeBack(message, ago) => {
-                    let Some(owner) = owner_of(&owners, message, ago) else { continue };
-                    let expected = model.unfetched.get(&message).filter(|(by, _)| *by == owner).map(|(_, body)| *body);
-                    prop_assert_eq!(table.take_back(key(message), owner, instant), expected.map(outcome));
+                Step::Reclaim(message, ago) => {
+                    let Some(id) = id_of(&ids, message, ago) else { continue };
+                    let expected = model.unfetched.get(&message).filter(|(by, _)| *by == id).map(|(_, body)| *body);
+                    prop_assert_eq!(table.reclaim(key(message), id, instant), expected.map(response));
                     if expected.is_some() {
                         model.unfetched.remove(&message);
                         model.over.push((message, now, None));
                     }
                 }
                 Step::Release(message, ago) => {
-                    let Some(owner) = owner_of(&owners, message, ago) else { continue };
-                    table.release(key(message), owner);
-                    model.take_running(message, owner);
+                    let Some(id) = id_of(&ids, message, ago) else { continue };
+                    table.release(key(message), id);
+                    model.take_running(message, id);
                 }
                 Step::FetchedFromStore(message) => {
                     table.fetched_from_store(key(message), instant, &LIMITS);
@@ -400,15 +450,15 @@ proptest! {
                     }
                 }
                 Step::End(message, ago) => {
-                    let Some(owner) = owner_of(&owners, message, ago) else { continue };
-                    table.end(key(message), owner, instant, MARK);
-                    if model.take_running(message, owner).is_some() {
+                    let Some(id) = id_of(&ids, message, ago) else { continue };
+                    table.end(key(message), id, instant, MARK);
+                    if model.take_running(message, id).is_some() {
                         model.over.push((message, now, None));
                     }
                 }
                 Step::Pass(seconds) => now += seconds,
             }
-            prop_assert!(table.entries.len() <= LIMITS.messages);
+            prop_assert!(table.entries.len() <= LIMITS.capacity);
             prop_assert!(table.reply_bytes <= LIMITS.reply_bytes);
             prop_assert_eq!(table.over.len(), model.over.len());
             prop_assert_eq!(table.entries.len(), model.running.len() + model.unfetched.len() + model.over.len());

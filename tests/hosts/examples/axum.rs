@@ -5,11 +5,11 @@ use tokio::net::TcpListener;
 use tower::{BoxError, ServiceBuilder};
 use tower_wechat::{Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn};
 
-async fn answer(message: Message) -> Result<Reply, BoxError> {
-    Ok(match message {
+async fn answer(message: Message) -> Reply {
+    match message {
         Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_default()),
         _ => Reply::success(),
-    })
+    }
 }
 
 pub(crate) fn app(account: Account) -> Router {

@@ -4,11 +4,11 @@ use poem::{Route, Server, endpoint::TowerCompatExt, listener::TcpListener};
 use tower::{BoxError, ServiceBuilder};
 use tower_wechat::{Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn};
 
-async fn answer(message: Message) -> Result<Reply, BoxError> {
-    Ok(match message {
+async fn answer(message: Message) -> Reply {
+    match message {
         Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_default()),
         _ => Reply::success(),
-    })
+    }
 }
 
 pub(crate) fn app(account: Account) -> Route {

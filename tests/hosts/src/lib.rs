@@ -8,10 +8,8 @@ use std::{
     },
 };
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use http_body_util::Full;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -19,8 +17,8 @@ use hyper_util::{
 use tokio::net::TcpListener;
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_wechat::{
-    Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn,
-    simulator::{Push, Shown, Simulator, Transcript},
+    Account, DedupLayer, Message, Reply, ResponseBody, VerifySignatureLayer, message_fn,
+    simulator::{Push, RequestBody, Shown, Simulator, Transcript},
 };
 
 /// The account of every example.
@@ -55,7 +53,7 @@ pub fn stack<B>(
     dedup: DedupLayer,
 ) -> impl Service<
     Request<B>,
-    Response = Response<Full<Bytes>>,
+    Response = Response<ResponseBody>,
     Error = Infallible,
     Future: Send + 'static,
 > + Clone
@@ -71,24 +69,22 @@ where
         .layer(dedup)
         .service(message_fn(move |message: Message| {
             runs.count();
-            async move { Ok::<_, BoxError>(answer(message)) }
+            async {
+                match message {
+                    Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_default()),
+                    _ => Reply::success(),
+                }
+            }
         }))
 }
 
-fn answer(message: Message) -> Reply {
-    match message {
-        Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_default()),
-        _ => Reply::success(),
-    }
-}
-
 /// A client that speaks HTTP/1.1.
-pub fn http1() -> Client<HttpConnector, Full<Bytes>> {
+pub fn http1() -> Client<HttpConnector, RequestBody> {
     Client::builder(TokioExecutor::new()).build_http()
 }
 
 /// A client that speaks HTTP/2 from its first byte, as behind a proxy.
-pub fn http2() -> Client<HttpConnector, Full<Bytes>> {
+pub fn http2() -> Client<HttpConnector, RequestBody> {
     Client::builder(TokioExecutor::new())
         .http2_only(true)
         .build_http()
@@ -123,7 +119,7 @@ pub fn wechat_at(port: u16) -> Simulator {
 /// If something is not as it should be.
 pub async fn check<S, B>(wechat: &Simulator, mut service: S, runs: &Runs)
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>>,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>>,
     B: Body<Error: Into<BoxError>>,
 {
     let verification = wechat.verify_url(&mut service).await;
@@ -144,7 +140,7 @@ where
 /// If something is not as it should be.
 pub async fn check_example<S, B>(wechat: &Simulator, mut service: S)
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>>,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>>,
     B: Body<Error: Into<BoxError>>,
 {
     let verification = wechat.verify_url(&mut service).await;

@@ -1,11 +1,10 @@
-//! What happens at each bound, and that nobody is passed over there.
+//! Deliveries at the bounds: who waits, in which order, and who is turned away.
 
 use super::*;
 
-/// Whoever has waited longest for room gets it.
 #[tokio::test(start_paused = true)]
-async fn room_is_given_in_the_order_of_asking() {
-    let (stack, mut runs) = stack(&DedupLayer::in_memory().with_max_running(1));
+async fn the_delivery_that_has_waited_longest_for_room_gets_it() {
+    let (stack, mut runs) = stack(&one_run_at_a_time());
     let bodies = ["1", "2", "3"].map(|id| text("user", id, "hi"));
     let mut deliveries = Vec::new();
     for body in &bodies {
@@ -20,10 +19,12 @@ async fn room_is_given_in_the_order_of_asking() {
     }
 }
 
-/// A delivery that goes away leaves its place to the next one.
 #[tokio::test(start_paused = true)]
-async fn a_place_among_the_waiting_is_freed() {
-    let (stack, mut runs) = stack(&DedupLayer::in_memory().with_max_waiting(1));
+async fn a_waiting_delivery_that_goes_away_makes_room_for_the_next() {
+    let layer = DedupLayer::builder()
+        .with_max_waiters_per_message(1)
+        .build();
+    let (stack, mut runs) = stack(&layer);
     let body = text("user", "1", "hi");
     let first = stack.deliver(&body).await;
     let (_, verdict) = runs.next().await;
@@ -32,7 +33,7 @@ async fn a_place_among_the_waiting_is_freed() {
     let begun = Instant::now();
     let second = stack.deliver(&body).await;
     let third = stack.deliver(&body).await;
-    // Without a place it is turned away before WeChat hangs up; with one it waits on.
+    // Without room the third is turned away before WeChat hangs up. The second waits on.
     check(&third.await.unwrap(), 503, "");
     assert_eq!(begun.elapsed(), Duration::from_millis(4500));
     assert!(!second.is_finished());
@@ -40,10 +41,9 @@ async fn a_place_among_the_waiting_is_freed() {
     check(&second.await.unwrap(), 200, "reply");
 }
 
-/// A delivery that waited for room and went away has not taken any with it.
 #[tokio::test(start_paused = true)]
-async fn who_goes_away_while_waiting_for_room_takes_none() {
-    let (stack, mut runs) = stack(&DedupLayer::in_memory().with_max_running(1));
+async fn a_delivery_that_goes_away_while_it_waits_for_room_keeps_no_permit() {
+    let (stack, mut runs) = stack(&one_run_at_a_time());
     let first = stack.deliver(&text("user", "1", "hi")).await;
     let (_, verdict) = runs.next().await;
     stack.deliver(&text("user", "2", "hi")).await.abort();
@@ -55,10 +55,10 @@ async fn who_goes_away_while_waiting_for_room_takes_none() {
     runs.check_none();
 }
 
-/// Replies that nobody comes for would pile up behind a bound on runs alone.
+/// With a bound on runs alone, replies that no delivery fetches would pile up.
 #[tokio::test(start_paused = true)]
-async fn a_message_counts_until_its_reply_has_gone_somewhere() {
-    let (stack, mut runs) = stack(&DedupLayer::in_memory().with_max_running(1));
+async fn a_message_counts_as_running_until_its_reply_is_fetched_or_handed_over() {
+    let (stack, mut runs) = stack(&one_run_at_a_time());
     stack.deliver(&text("user", "1", "hi")).await.abort();
     runs.next().await.1.send(Ok(ok("reply"))).unwrap();
     settle().await;
@@ -72,28 +72,30 @@ async fn a_message_counts_until_its_reply_has_gone_somewhere() {
     check(&second.await.unwrap(), 200, "second");
 }
 
-/// Failing runs hold their permit between them too: a failing service is not asked for more and more.
+/// Else a failing service would get ever more messages to run.
 #[tokio::test(start_paused = true)]
-async fn a_message_counts_between_its_runs() {
-    let layer = DedupLayer::in_memory()
-        .with_max_running(1)
-        .with_retry_delays([Duration::from_secs(2)]);
+async fn a_message_counts_as_running_between_its_runs() {
+    let layer = DedupLayer::builder()
+        .with_max_concurrent_runs(1)
+        .with_retry_delays([Duration::from_secs(2)])
+        .build();
     let (stack, mut runs) = stack(&layer);
     let _first = stack.deliver(&text("user", "1", "hi")).await;
     drop(runs.next().await);
     let _second = stack.deliver(&text("user", "2", "hi")).await;
     runs.check_none();
-    let (run, _verdict) = runs.next().await;
-    assert_eq!(run.number(), 2);
+    let (number, _verdict) = runs.next().await;
+    assert_eq!(number.get(), 2);
 }
 
-/// Nothing runs that cannot be told apart, and the next message is another matter.
 #[tokio::test(start_paused = true)]
-async fn a_key_function_that_panics_harms_one_delivery() {
-    let layer = DedupLayer::in_memory().with_key(|request| {
-        assert_ne!(request.body().as_bytes(), b"strange");
-        Key::new([request.body().as_bytes()])
-    });
+async fn a_key_function_that_panics_fails_one_delivery_only() {
+    let layer = DedupLayer::builder()
+        .with_key(|request| {
+            assert_ne!(request.body().as_bytes(), b"strange");
+            Key::new([request.body().as_bytes()])
+        })
+        .build();
     let (stack, mut runs) = stack(&layer);
     assert!(stack.deliver("strange").await.await.is_err());
     let delivery = stack.deliver("usual").await;

@@ -1,4 +1,4 @@
-//! Clients that go away, as HTTP/1.1 and HTTP/2 servers see it: the connection is cut, the stream reset.
+//! Clients that go away, as HTTP/1.1 and HTTP/2 servers see it: a cut connection, a reset stream.
 
 use http_body_util::Empty;
 use hyper::{client::conn, server};
@@ -16,17 +16,20 @@ enum Version {
     Http2,
 }
 
-/// A request over a connection of its own. What is dropped is a client that has gone away.
+/// Sends a request over a connection of its own. Aborting the task is a client that goes away.
 fn request(
     version: Version,
     stack: &impl Delivers,
 ) -> JoinHandle<Result<(StatusCode, Bytes), hyper::Error>> {
     let (client, server) = duplex(64 * 1024);
-    // As a server does that has authenticated the request by other means.
+    // This server has authenticated the request in another way.
     let stack = stack.clone();
     let service = TowerToHyperService::new(service_fn(move |_: Request<hyper::body::Incoming>| {
         let stack = stack.clone();
-        stack.oneshot(Request::new(Verified::assume(text("user", "1", "hi"))))
+        async move {
+            let request = Request::new(assume(text("user", "1", "hi")));
+            Ok::<_, Infallible>(stack.send(request).await.map(Full::new))
+        }
     }));
     tokio::spawn(async move {
         let io = TokioIo::new(server);
@@ -58,7 +61,7 @@ fn request(
             }
             Version::Http2 => {
                 let (mut sender, driver) = conn::http2::handshake(TokioExecutor::new(), io).await?;
-                // Outlives the request: what is dropped is the stream alone.
+                // It outlives the request: only the stream is dropped.
                 tokio::spawn(driver);
                 sender.send_request(request).await?
             }
@@ -75,12 +78,12 @@ async fn settle_io() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whenever_a_client_goes_away_the_run_goes_on_and_the_next_one_gets_its_reply() {
+async fn whenever_a_client_goes_away_its_retry_gets_the_reply() {
     for version in [Version::Http1, Version::Http2] {
         for when in ["before the run", "during the run", "after the run"] {
-            let layer = DedupLayer::in_memory().with_max_running(1);
+            let layer = one_run_at_a_time();
             let (stack, mut runs) = stack(&layer);
-            // Another message holds the only permit, so that there is a time before the run.
+            // Another message holds the only permit, so the first delivery waits before its run.
             let held = match when {
                 "before the run" => {
                     let _held = stack.deliver(&text("user", "2", "hi")).await;
@@ -91,7 +94,7 @@ async fn whenever_a_client_goes_away_the_run_goes_on_and_the_next_one_gets_its_r
             let first = request(version, &stack);
             settle_io().await;
             if let Some(verdict) = held {
-                // Gone before there was room: nothing runs for it, and its retry runs.
+                // It went away before there was room, so nothing runs for it. Its retry runs.
                 first.abort();
                 settle_io().await;
                 verdict.send(Ok(ok("success"))).unwrap();

@@ -1,39 +1,58 @@
-//! Replies that no delivery takes along.
+//! Replies that are not the answer to a delivery.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::SystemTime,
-};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 use tower_wechat::{
-    Message, Reply,
-    dedup::{LateCause, LateReply},
+    Message, Reply, Timestamp,
+    dedup::{DedupBuilder, LateCause, LateReply, StoredResponse},
     message_fn,
 };
 
 use super::*;
 
-type Late = Arc<Mutex<Vec<LateReply>>>;
+/// The late replies of a hook that collects them.
+#[derive(Clone, Default)]
+pub(super) struct Late(Arc<Mutex<Vec<LateReply>>>);
 
-/// A layer whose hook collects.
-fn collecting(layer: DedupLayer) -> (DedupLayer, Late) {
+impl Late {
+    pub(super) fn causes(&self) -> Vec<LateCause> {
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .map(LateReply::cause)
+            .collect()
+    }
+
+    /// Makes a layer whose hook collects here.
+    pub(super) fn collect<S>(&self, builder: DedupBuilder<S>) -> DedupLayer {
+        let late = self.clone();
+        let hook = move |reply| {
+            late.0.lock().unwrap().push(reply);
+            ready(())
+        };
+        builder.with_late_reply(hook).build()
+    }
+
+    /// Returns the only reply so far.
+    #[track_caller]
+    fn only(&self) -> LateReply {
+        let late = self.0.lock().unwrap();
+        let [reply] = &late[..] else {
+            panic!("{late:?}")
+        };
+        reply.clone()
+    }
+}
+
+/// Makes a layer without a store whose hook collects.
+fn collecting(builder: DedupBuilder) -> (DedupLayer, Late) {
     let late = Late::default();
-    let layer = layer.with_late_reply({
-        let late = Arc::clone(&late);
-        move |reply| {
-            late.lock().unwrap().push(reply);
-            std::future::ready(())
-        }
-    });
-    (layer, late)
+    (late.collect(builder), late)
 }
 
-fn causes(late: &Late) -> Vec<LateCause> {
-    late.lock().unwrap().iter().map(LateReply::cause).collect()
-}
-
-/// Until the last delivery has been acknowledged.
+/// Delivers until the last delivery has been acknowledged.
 async fn acknowledge(stack: &impl Delivers) {
     stack.deliver(&text("user", "1", "hi")).await.abort();
     advance(Duration::from_secs(10)).await;
@@ -43,34 +62,32 @@ async fn acknowledge(stack: &impl Delivers) {
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_after_the_acknowledgement_is_handed_over_once() {
-    let (layer, late) = collecting(DedupLayer::in_memory());
+    let (layer, late) = collecting(DedupLayer::builder());
     let (stack, mut runs) = stack(&layer);
     acknowledge(&stack).await;
     let (_, verdict) = runs.next().await;
     verdict.send(Ok(ok("reply"))).unwrap();
     settle().await;
-    assert_eq!(causes(&late), [LateCause::Acknowledged]);
-    {
-        let late = late.lock().unwrap();
-        let reply = &late[0];
-        assert_eq!(reply.response().unwrap().body(), "reply");
-        assert_eq!(reply.openid().as_deref(), Some("user"));
-        assert_eq!(reply.original_id().as_deref(), Some("gh_account"));
-        assert_eq!(reply.reply(), None, "no `MessageService` has made it");
-        assert!(!format!("{reply:?}").contains("reply\""), "{reply:?}");
-    }
-    // A delivery that comes all the same does not get it, and makes nothing run.
+    assert_eq!(late.causes(), [LateCause::Acknowledged]);
+    let reply = late.only();
+    assert_eq!(reply.response().unwrap().body(), "reply");
+    assert_eq!(reply.account(), "");
+    assert_eq!(reply.openid(), Some("user"));
+    assert_eq!(reply.original_id(), Some("gh_account"));
+    assert_eq!(reply.reply(), None, "no `MessageService` has made it");
+    assert!(!format!("{reply:?}").contains("reply\""), "{reply:?}");
+    // A further delivery does not get it, and does not run the message.
     let again = stack.deliver(&text("user", "1", "hi")).await;
     check(&again.await.unwrap(), 200, "success");
     advance(Duration::from_secs(60)).await;
     settle().await;
-    assert_eq!(causes(&late).len(), 1);
+    assert_eq!(late.causes().len(), 1);
     runs.check_none();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_that_nobody_comes_for_is_handed_over_after_six_seconds() {
-    let (layer, late) = collecting(DedupLayer::in_memory());
+async fn a_reply_that_no_delivery_fetches_is_handed_over_after_six_seconds() {
+    let (layer, late) = collecting(DedupLayer::builder());
     let (stack, mut runs) = stack(&layer);
     stack.deliver(&text("user", "1", "hi")).await.abort();
     let (_, verdict) = runs.next().await;
@@ -78,52 +95,48 @@ async fn a_reply_that_nobody_comes_for_is_handed_over_after_six_seconds() {
     settle().await;
     advance(Duration::from_millis(5_999)).await;
     settle().await;
-    assert_eq!(causes(&late), []);
+    assert_eq!(late.causes(), []);
     advance(Duration::from_millis(1)).await;
     settle().await;
-    assert_eq!(causes(&late), [LateCause::Unfetched]);
+    assert_eq!(late.causes(), [LateCause::Unfetched]);
     let after = stack.deliver(&text("user", "1", "hi")).await;
     check(&after.await.unwrap(), 200, "success");
 }
 
-/// The store keeps the reply for as long as it may be somebody's to hand over, whatever the settings say.
+/// The store keeps a reply until it is fetched or handed over, even with TTLs of zero.
 #[tokio::test(start_paused = true)]
-async fn a_reply_that_is_hardly_kept_is_handed_over_all_the_same() {
+async fn a_reply_is_handed_over_even_with_ttls_of_zero() {
     let late = Late::default();
-    let layer = DedupLayer::with_store(store::MemoryStore::new())
-        .with_reply_ttl(Duration::ZERO)
-        .with_mark_ttl(Duration::ZERO)
-        .with_late_reply({
-            let late = Arc::clone(&late);
-            move |reply| {
-                late.lock().unwrap().push(reply);
-                std::future::ready(())
-            }
-        });
+    let layer = late.collect(
+        DedupLayer::builder()
+            .with_store(MemoryStore::new())
+            .with_reply_ttl(Duration::ZERO)
+            .with_dedup_ttl(Duration::ZERO),
+    );
     let (stack, mut runs) = stack(&layer);
     stack.deliver(&text("user", "1", "hi")).await.abort();
     runs.next().await.1.send(Ok(ok("reply"))).unwrap();
     settle().await;
     advance(Duration::from_secs(6)).await;
     settle().await;
-    assert_eq!(causes(&late), [LateCause::Unfetched]);
+    assert_eq!(late.causes(), [LateCause::Unfetched]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_final_failure_of_an_acknowledged_message_is_handed_over() {
-    let (layer, late) = collecting(DedupLayer::in_memory().with_retry_delays([]));
+    let (layer, late) = collecting(DedupLayer::builder().with_retry_delays([]));
     let (stack, mut runs) = stack(&layer);
     acknowledge(&stack).await;
     drop(runs.next().await);
     settle().await;
-    assert_eq!(causes(&late), [LateCause::Failed]);
-    assert!(late.lock().unwrap()[0].response().is_none());
+    assert_eq!(late.causes(), [LateCause::Failed]);
+    assert!(late.only().response().is_none());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_shows_nothing_is_not_handed_over() {
+async fn a_reply_that_shows_nothing_is_not_handed_over() {
     for body in ["success", ""] {
-        let (layer, late) = collecting(DedupLayer::in_memory());
+        let (layer, late) = collecting(DedupLayer::builder());
         let (stack, mut runs) = stack(&layer);
         acknowledge(&stack).await;
         let (_, verdict) = runs.next().await;
@@ -135,15 +148,16 @@ async fn what_shows_nothing_is_not_handed_over() {
         settle().await;
         advance(Duration::from_secs(10)).await;
         settle().await;
-        assert_eq!(causes(&late), []);
+        assert_eq!(late.causes(), []);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_fallback_answers_for_runs_that_have_all_failed() {
-    let layer = DedupLayer::in_memory()
+async fn the_fallback_is_the_answer_when_all_runs_have_failed() {
+    let layer = DedupLayer::builder()
         .with_retry_delays([])
-        .with_fallback(Reply::text("sorry"));
+        .with_fallback(Reply::text("sorry"))
+        .build();
     let (stack, mut runs) = stack(&layer);
     let first = stack.deliver(&text("user", "1", "hi")).await;
     drop(runs.next().await);
@@ -153,12 +167,12 @@ async fn the_fallback_answers_for_runs_that_have_all_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn our_own_handlers_reply_comes_with_its_type_and_its_time() {
+async fn a_late_reply_of_a_message_service_has_the_typed_reply_and_the_time_limit() {
     for (body, minutes) in [
         (text("user", "1", "hi"), 48 * 60),
         (event("x").replace("checked", "subscribe"), 1),
     ] {
-        let (layer, late) = collecting(DedupLayer::in_memory());
+        let (layer, late) = collecting(DedupLayer::builder());
         let gate = Arc::new(Notify::new());
         let stack = layer.layer(message_fn({
             let gate = Arc::clone(&gate);
@@ -166,30 +180,43 @@ async fn our_own_handlers_reply_comes_with_its_type_and_its_time() {
                 let gate = Arc::clone(&gate);
                 async move {
                     gate.notified().await;
-                    Ok::<_, Infallible>(Reply::text("done"))
+                    "done"
                 }
             }
         }));
-        stack.deliver(&body).await.abort();
+        let sent = Timestamp::from_secs(1_735_689_600);
+        let delivery = Delivery::new("shop").with_timestamp(sent, Duration::from_secs(1));
+        let request = Request::new(Verified::insecure_assume(body, delivery));
+        let first = tokio::spawn(stack.send(request));
         settle().await;
+        first.abort();
         gate.notify_one();
         settle().await;
         advance(Duration::from_secs(7)).await;
         settle().await;
-        let late = late.lock().unwrap();
-        let [reply] = &late[..] else {
-            panic!("{late:?}")
-        };
+        let reply = late.only();
         assert_eq!(reply.reply(), Some(&Reply::text("done")));
-        let left = reply.send_until().duration_since(SystemTime::now());
-        let left = left.unwrap().as_secs();
-        assert!((minutes * 60 - 5..=minutes * 60).contains(&left), "{left}");
+        assert_eq!(reply.account(), "shop");
+        let limit = reply.send_until().as_secs() - sent.as_secs();
+        assert_eq!(limit, minutes * 60);
     }
+}
+
+/// For tests of a hook.
+#[test]
+fn a_late_reply_can_be_made_by_hand() {
+    let request = Request::new(assume(text("user", "1", "hi")));
+    let key = Key::of(&request);
+    let response = StoredResponse::new(StatusCode::OK, None, Bytes::from("reply"));
+    let late = LateReply::new(key, request, LateCause::Unfetched, Some(response.clone()));
+    assert_eq!((late.key(), late.cause()), (key, LateCause::Unfetched));
+    assert_eq!(late.response(), Some(&response));
+    assert_eq!(late.openid(), Some("user"));
 }
 
 #[cfg(feature = "tracing")]
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_fails_and_one_that_is_missing_are_in_the_log() {
+async fn the_log_has_an_error_for_a_hook_that_fails_and_for_a_missing_one() {
     let late_one = async |layer: DedupLayer| {
         let (stack, mut runs) = stack(&layer);
         acknowledge(&stack).await;
@@ -201,19 +228,22 @@ async fn a_hook_that_fails_and_one_that_is_missing_are_in_the_log() {
     };
     let log = crate::log::of(async || {
         late_one(DedupLayer::in_memory()).await;
-        late_one(DedupLayer::in_memory().with_late_reply(|_| async { panic!("no ink") })).await;
-        late_one(DedupLayer::in_memory().with_late_reply(|_| std::future::pending())).await;
+        let builder = DedupLayer::builder;
+        let panicking = builder().with_late_reply(|_| async { panic!("no ink") });
+        late_one(panicking.build()).await;
+        let hanging = builder().with_late_reply(|_| std::future::pending());
+        late_one(hanging.build()).await;
     })
     .await;
     assert!(!log.contains("hush"), "{log}");
     crate::log::check(
         &log,
         [
-            &["DEBUG", "a reply is late", "Acknowledged"],
-            &["ERROR", "a reply is lost", "Acknowledged"],
-            &["DEBUG", "a reply is late", "Acknowledged"],
+            &["DEBUG", "a reply is late", "acknowledged"],
+            &["ERROR", "a reply is lost", "acknowledged"],
+            &["DEBUG", "a reply is late", "acknowledged"],
             &["ERROR", "the hook", "panicked"],
-            &["DEBUG", "a reply is late", "Acknowledged"],
+            &["DEBUG", "a reply is late", "acknowledged"],
             &["ERROR", "the hook", "too long"],
         ],
     );

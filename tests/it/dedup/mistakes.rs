@@ -1,5 +1,5 @@
-//! The classic mistakes of a dedup layer, each a switch in a double of ours that the suite has to notice.
-//! Those of a store are in `store::double`, a lost owner check among them.
+//! The classic mistakes of a dedup layer: each is a switch in a double, and the suite has to notice it.
+//! The mistakes of a store are in `store::double`.
 
 use std::{
     collections::HashMap,
@@ -19,17 +19,17 @@ use super::*;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mistake {
     None,
-    /// A delivery looks whether the message is new, and says later that it is.
+    /// A delivery reads whether the message is new, and records it later.
     TornClaim,
     /// A run that panics leaves its message running.
     NoGuard,
     /// The run ends with the delivery that began it.
     NotDetached,
-    /// A delivery looks whether there is a reply, and says later that none is wanted.
+    /// A delivery reads whether there is a reply, and records the acknowledgement later.
     TornAcknowledgement,
 }
 
-/// What a delivery finds and leaves, as little as will do.
+/// The state of a message, no more than these tests need.
 #[derive(Clone)]
 enum Entry {
     Running(watch::Receiver<()>),
@@ -37,7 +37,7 @@ enum Entry {
     Replied(Bytes),
 }
 
-/// The idea of a dedup layer: one run a message, joined, kept, acknowledged after 4.5 s.
+/// The smallest dedup layer: one run for each message, joins, kept replies, acknowledgements after 4.5 s.
 #[derive(Clone)]
 struct Double<S> {
     mistake: Mistake,
@@ -54,7 +54,7 @@ where
         + 'static,
 {
     async fn answer(self, request: Request<Verified>) -> Bytes {
-        let message = request.body().clone().into_bytes();
+        let message = request.body().to_bytes();
         let deadline = Instant::now() + Duration::from_millis(4500);
         let mut inline = None;
         loop {
@@ -152,7 +152,7 @@ where
     }
 }
 
-/// What is tested: a layer around `inner` that acknowledges after 4.5 s and counts late replies.
+/// The subject of the suite: a layer that acknowledges after 4.5 s and counts late replies.
 trait Subject {
     fn stack(&self, late: &Arc<AtomicUsize>) -> (impl Delivers, Runs);
 }
@@ -175,18 +175,19 @@ struct Layer;
 impl Subject for Layer {
     fn stack(&self, late: &Arc<AtomicUsize>) -> (impl Delivers, Runs) {
         let late = Arc::clone(late);
-        let layer = DedupLayer::in_memory()
-            .with_answerable(|_| false)
+        let layer = DedupLayer::builder()
+            .with_reply_filter(|_| false)
             .with_retry_delays([Duration::ZERO])
             .with_late_reply(move |_| {
                 late.fetch_add(1, Ordering::Relaxed);
-                std::future::ready(())
-            });
+                ready(())
+            })
+            .build();
         stack(&layer)
     }
 }
 
-/// The rules; says which one is broken first.
+/// Checks the rules. Returns the first broken one.
 async fn suite(subject: &impl Subject) -> Result<(), &'static str> {
     let late = Arc::new(AtomicUsize::new(0));
 

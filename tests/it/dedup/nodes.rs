@@ -1,22 +1,17 @@
 //! Several nodes with one store, and a store that is away.
 
-use std::{
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+use tower_wechat::dedup::{
+    LateCause, StoredResponse,
+    store::{
+        AcknowledgeRequest, Acknowledged, ClaimId, ClaimRequest, Claimed, CompleteRequest,
+        Completed, ReleaseRequest, Released, RenewRequest, Renewed, Store, Ttls,
     },
 };
 
-use tower_wechat::dedup::{
-    Outcome,
-    store::{Acknowledged, Claim, Completed, MemoryStore, Owner, Store, Times},
-};
+use super::{faulty::Operation, late::Late, *};
 
-use super::*;
-
-/// Lets time go by as it does: no task sleeps through a renewal.
-async fn pass(millis: u64) {
+/// Lets time pass in small steps, so that no task misses a renewal.
+pub(super) async fn pass(millis: u64) {
     for _ in 0..millis.div_ceil(50) {
         advance(Duration::from_millis(50)).await;
         settle().await;
@@ -24,16 +19,25 @@ async fn pass(millis: u64) {
 }
 
 /// Two nodes that share `store`.
-fn nodes<St: Store + Clone>(store: &St) -> [((impl Delivers, Runs), DedupLayer<St>); 2] {
+fn nodes<St: Store + Clone>(store: &St) -> [(impl Delivers + use<St>, Runs); 2] {
     [(); 2].map(|()| {
-        let layer = DedupLayer::with_store(store.clone());
-        (stack(&layer), layer)
+        let layer = DedupLayer::shared(store.clone());
+        stack(&layer)
     })
+}
+
+/// The claim of a node that never says another word.
+async fn claim_by_a_lost_node(store: &MemoryStore) -> (Key, ClaimId, Ttls) {
+    let key = Key::of(&Request::new(assume(text("user", "1", "hi"))));
+    let (lost, ttls) = (ClaimId::random(), Ttls::with_lease(Duration::from_secs(5)));
+    let claimed = store.claim(ClaimRequest::new(key, lost, ttls)).await;
+    assert!(matches!(claimed, Ok(Claimed::Run { number: 1, .. })));
+    (key, lost, ttls)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_on_another_node_joins_the_run_and_gets_its_reply() {
-    let [((a, mut runs), _), ((b, mut none), _)] = nodes(&MemoryStore::new());
+    let [(a, mut runs), (b, mut none)] = nodes(&MemoryStore::new());
     let first = a.deliver(&text("user", "1", "hi")).await;
     let (_, verdict) = runs.next().await;
     pass(4_900).await;
@@ -44,98 +48,69 @@ async fn a_retry_on_another_node_joins_the_run_and_gets_its_reply() {
     pass(500).await;
     check(&second.await.unwrap(), 200, "reply");
     none.check_none();
-    // And one that comes later finds it on either node.
-    for node in [
-        &a.deliver(&text("user", "1", "hi")).await,
-        &b.deliver(&text("user", "1", "hi")).await,
+    // Both nodes keep it for further deliveries.
+    for later in [
+        a.deliver(&text("user", "1", "hi")).await,
+        b.deliver(&text("user", "1", "hi")).await,
     ] {
-        assert!(node.is_finished());
+        assert!(later.is_finished());
+        check(&later.await.unwrap(), 200, "reply");
     }
+    runs.check_none();
+    none.check_none();
 }
 
 #[tokio::test(start_paused = true)]
 async fn acknowledging_on_one_node_hands_the_reply_over_on_the_other() {
     let store = MemoryStore::new();
-    let late = Arc::new(AtomicUsize::new(0));
-    let layer = DedupLayer::with_store(store.clone()).with_late_reply({
-        let late = Arc::clone(&late);
-        move |_| {
-            late.fetch_add(1, Ordering::Relaxed);
-            std::future::ready(())
-        }
-    });
-    let (a, mut runs) = stack(&layer);
-    let (b, _) = stack(&DedupLayer::with_store(store));
+    let late = Late::default();
+    let (a, mut runs) = stack(&late.collect(DedupLayer::builder().with_store(store.clone())));
+    let (b, _) = stack(&DedupLayer::shared(store));
     let first = a.deliver(&text("user", "1", "hi")).await;
     pass(10_000).await;
     drop(first);
-    // It is new to this node; the store knows how old it is.
+    // The message is new to this node, and the store knows its age.
     let last = b.deliver(&text("user", "1", "hi")).await;
     pass(4_500).await;
     check(&last.await.unwrap(), 200, "success");
     let (_, verdict) = runs.next().await;
     verdict.send(Ok(ok("reply"))).unwrap();
     pass(100).await;
-    assert_eq!(late.load(Ordering::Relaxed), 1);
+    assert_eq!(late.causes(), [LateCause::Acknowledged]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_is_lost_is_followed_by_another_with_a_later_run() {
+async fn after_a_lost_node_another_one_runs_the_message_with_a_later_number() {
     let store = MemoryStore::new();
-    let (b, mut runs) = stack(&DedupLayer::with_store(store.clone()));
-    // A node with a runtime of its own, on a thread of its own: it claims, and dies without a word.
-    let key = Key::of(&Request::new(Verified::assume(text("user", "1", "hi"))));
-    let lost = Owner::random();
-    let times = Times::new(
-        Duration::from_secs(5),
-        Duration::from_secs(60),
-        Duration::from_secs(600),
-    );
-    assert!(matches!(
-        store.claim(key, lost, times).await,
-        Ok(Claim::Run { number: 1, .. })
-    ));
+    let (b, mut runs) = stack(&DedupLayer::shared(store.clone()));
+    let (key, lost, ttls) = claim_by_a_lost_node(&store).await;
     let delivery = b.deliver(&text("user", "1", "hi")).await;
     pass(4_900).await;
     runs.check_none();
     delivery.abort();
     let retry = b.deliver(&text("user", "1", "hi")).await;
     pass(500).await;
-    let (run, verdict) = runs.next().await;
-    assert!(
-        run.number() > 3,
-        "later than all that the first node may have done: {run:?}"
-    );
-    // It was not dead but slow, and finds that it is too late.
-    assert_eq!(store.renew(key, lost, 1, times).await, Ok(false));
-    let outcome = Outcome::success();
-    assert_eq!(
-        store.complete(key, lost, &outcome, false, times).await,
-        Ok(Completed::Lost)
-    );
+    let (number, verdict) = runs.next().await;
+    assert_eq!(number.get(), 4, "later than all runs of the first claim");
+    // The first node was not dead but slow. It learns that it is too late.
+    let renewal = RenewRequest::new(key, lost, 1, ttls);
+    assert_eq!(store.renew(renewal).await, Ok(Renewed::Lost));
+    let response = StoredResponse::success();
+    let completion = CompleteRequest::new(key, lost, &response, ttls);
+    assert_eq!(store.complete(completion).await, Ok(Completed::Lost));
     verdict.send(Ok(ok("reply"))).unwrap();
     check(&retry.await.unwrap(), 200, "reply");
 }
 
-/// WeChat has been told not to come again, so the node that said so sees to it that the message is run.
+/// WeChat will not deliver it again, so the node that acknowledged it has to look after it.
 #[tokio::test(start_paused = true)]
-async fn what_a_node_has_acknowledged_it_takes_over_from_one_that_is_lost() {
+async fn a_node_takes_over_a_message_that_it_has_acknowledged_from_a_lost_node() {
     let store = MemoryStore::new();
-    let late = Arc::new(AtomicUsize::new(0));
-    let layer = DedupLayer::with_store(store.clone())
-        .with_answerable(|_| false)
-        .with_late_reply({
-            let late = Arc::clone(&late);
-            move |_| {
-                late.fetch_add(1, Ordering::Relaxed);
-                std::future::ready(())
-            }
-        });
+    let late = Late::default();
+    let builder = DedupLayer::builder().with_store(store.clone());
+    let layer = late.collect(builder.with_reply_filter(|_| false));
     let (b, mut runs) = stack(&layer);
-    let key = Key::of(&Request::new(Verified::assume(text("user", "1", "hi"))));
-    let minute = Duration::from_secs(60);
-    let times = Times::new(Duration::from_secs(5), minute, 10 * minute);
-    store.claim(key, Owner::random(), times).await.unwrap();
+    claim_by_a_lost_node(&store).await;
     let delivery = b.deliver(&text("user", "1", "hi")).await;
     pass(4_500).await;
     check(&delivery.await.unwrap(), 200, "success");
@@ -143,107 +118,40 @@ async fn what_a_node_has_acknowledged_it_takes_over_from_one_that_is_lost() {
     let verdict = runs.verdict().expect("a run");
     verdict.send(Ok(ok("reply"))).unwrap();
     pass(100).await;
-    assert_eq!(late.load(Ordering::Relaxed), 1);
+    assert_eq!(late.causes(), [LateCause::Acknowledged]);
     let retry = b.deliver(&text("user", "1", "hi")).await;
     check(&retry.await.unwrap(), 200, "success");
     runs.check_none();
 }
 
-/// The other node goes on, for all that this one knows, until its lease is over.
+/// As far as this node knows, the other one goes on until its lease is over.
 #[tokio::test(start_paused = true)]
-async fn a_store_that_goes_away_does_not_end_another_nodes_lease() {
-    let store = Flaky::default();
-    let [((a, mut runs), _), ((b, mut others), _)] = nodes(&store);
+async fn a_store_that_goes_away_does_not_end_the_lease_of_another_node() {
+    let store = Faulty::new();
+    let [(a, mut runs), (b, mut others)] = nodes(&store);
     let _first = a.deliver(&text("user", "1", "hi")).await;
     let _held = runs.next().await;
     let _second = b.deliver(&text("user", "1", "hi")).await;
     pass(1_000).await;
-    store.is_away.store(true, Ordering::Relaxed);
+    store.go_away();
     pass(3_000).await;
     others.check_none();
     pass(2_500).await;
     others.verdict().expect("a run");
 }
 
-/// A store that is away as long as somebody says so.
-#[derive(Clone, Default)]
-struct Flaky {
-    store: MemoryStore,
-    is_away: Arc<AtomicBool>,
-    calls: Arc<AtomicUsize>,
-}
-
-impl Flaky {
-    async fn unless_away<T>(
-        &self,
-        operation: impl Future<Output = Result<T, Infallible>>,
-    ) -> Result<T, BoxError> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        if self.is_away.load(Ordering::Relaxed) {
-            return Err("out of town".into());
-        }
-        operation.await.map_err(Into::into)
-    }
-}
-
-impl Store for Flaky {
-    type Error = BoxError;
-
-    async fn claim(&self, key: Key, owner: Owner, times: Times) -> Result<Claim, BoxError> {
-        self.unless_away(async { self.store.claim(key, owner, times).await })
-            .await
-    }
-
-    async fn renew(
-        &self,
-        key: Key,
-        owner: Owner,
-        number: u32,
-        times: Times,
-    ) -> Result<bool, BoxError> {
-        self.unless_away(async { self.store.renew(key, owner, number, times).await })
-            .await
-    }
-
-    async fn complete(
-        &self,
-        key: Key,
-        owner: Owner,
-        outcome: &Outcome,
-        acknowledged: bool,
-        times: Times,
-    ) -> Result<Completed, BoxError> {
-        self.unless_away(async {
-            self.store
-                .complete(key, owner, outcome, acknowledged, times)
-                .await
-        })
-        .await
-    }
-
-    async fn acknowledge(&self, key: Key, owner: Owner) -> Result<Acknowledged, BoxError> {
-        self.unless_away(async { self.store.acknowledge(key, owner).await })
-            .await
-    }
-
-    async fn release(&self, key: Key, owner: Owner) -> Result<bool, BoxError> {
-        self.unless_away(async { self.store.release(key, owner).await })
-            .await
-    }
-}
-
 #[tokio::test(start_paused = true)]
-async fn while_the_store_is_away_a_node_goes_on_alone_and_tells_it_afterwards() {
-    let store = Flaky::default();
-    let [((a, mut runs), _), ((b, mut none), _)] = nodes(&store);
-    store.is_away.store(true, Ordering::Relaxed);
+async fn while_the_store_is_away_a_node_goes_on_alone_and_publishes_its_reply_later() {
+    let store = Faulty::new();
+    let [(a, mut runs), (b, mut none)] = nodes(&store);
+    store.go_away();
     let first = a.deliver(&text("user", "1", "hi")).await;
     runs.next().await.1.send(Ok(ok("reply"))).unwrap();
     check(&first.await.unwrap(), 200, "reply");
     let again = a.deliver(&text("user", "1", "hi")).await;
     check(&again.await.unwrap(), 200, "reply");
 
-    store.is_away.store(false, Ordering::Relaxed);
+    store.come_back();
     pass(2_000).await;
     let elsewhere = b.deliver(&text("user", "1", "hi")).await;
     check(&elsewhere.await.unwrap(), 200, "reply");
@@ -252,22 +160,24 @@ async fn while_the_store_is_away_a_node_goes_on_alone_and_tells_it_afterwards() 
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_three_times_is_left_alone_for_a_second() {
-    let store = Flaky::default();
-    store.is_away.store(true, Ordering::Relaxed);
-    let (stack, mut runs) = stack(&DedupLayer::with_store(store.clone()));
+    let store = Faulty::new();
+    store.go_away();
+    let (stack, mut runs) = stack(&DedupLayer::shared(store.clone()));
     for id in 0..50 {
         let delivery = stack.deliver(&text("user", &format!("1{id}"), "hi")).await;
         runs.next().await.1.send(Ok(ok("reply"))).unwrap();
         check(&delivery.await.unwrap(), 200, "reply");
     }
-    assert_eq!(store.calls.load(Ordering::Relaxed), 3);
+    let calls = [Operation::Claim, Operation::Complete].map(|it| store.calls(it));
+    assert_eq!(calls.iter().sum::<usize>(), 3, "{calls:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_fails_closed_runs_nothing_without_its_store() {
-    let store = Flaky::default();
-    store.is_away.store(true, Ordering::Relaxed);
-    let (stack, mut runs) = stack(&DedupLayer::with_store(store.clone()).with_fail_closed());
+async fn a_node_that_fails_closed_runs_no_message_without_its_store() {
+    let store = Faulty::new();
+    store.go_away();
+    let builder = DedupLayer::builder().with_store(store.clone());
+    let (stack, mut runs) = stack(&builder.with_fail_closed().build());
     let begun = Instant::now();
     let first = stack.deliver(&text("user", "1", "hi")).await;
     check(&first.await.unwrap(), 503, "");
@@ -275,16 +185,16 @@ async fn a_node_that_fails_closed_runs_nothing_without_its_store() {
     runs.check_none();
 
     let second = stack.deliver(&text("user", "1", "hi")).await;
-    store.is_away.store(false, Ordering::Relaxed);
+    store.come_back();
     pass(1_500).await;
     runs.next().await.1.send(Ok(ok("reply"))).unwrap();
     check(&second.await.unwrap(), 200, "reply");
 }
 
 #[tokio::test(start_paused = true)]
-async fn draining_refuses_what_is_new_and_waits_for_the_rest() {
+async fn drain_turns_new_messages_away_and_waits_for_the_running_ones() {
     let store = MemoryStore::new();
-    let layer = DedupLayer::with_store(store.clone());
+    let layer = DedupLayer::shared(store.clone());
     let (a, mut runs) = stack(&layer);
     let first = a.deliver(&text("user", "1", "hi")).await;
     let (_, verdict) = runs.next().await;
@@ -300,30 +210,13 @@ async fn draining_refuses_what_is_new_and_waits_for_the_rest() {
     assert!(drained.is_finished());
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_does_not_end_in_time_is_cut_and_given_to_the_other_nodes_at_once() {
-    let store = MemoryStore::new();
-    let layer = DedupLayer::with_store(store.clone());
-    let (a, mut runs) = stack(&layer);
-    let (b, mut elsewhere) = stack(&DedupLayer::with_store(store));
-    let _first = a.deliver(&text("user", "1", "hi")).await;
-    let (_, verdict) = runs.next().await;
-    let drained = tokio::spawn(async move { layer.drain(Duration::from_secs(1)).await });
-    pass(1_100).await;
-    assert!(
-        drained.is_finished() && verdict.is_closed(),
-        "the run is gone"
-    );
-    let retry = b.deliver(&text("user", "1", "hi")).await;
-    let (_, verdict) = elsewhere.next().await;
-    verdict.send(Ok(ok("reply"))).unwrap();
-    check(&retry.await.unwrap(), 200, "reply");
-}
-
-/// On a host where nothing goes on after the response.
+/// For hosts on which no task outlives the response.
 #[tokio::test(start_paused = true)]
 async fn an_inline_run_ends_before_its_delivery_is_answered() {
-    let layer = DedupLayer::with_store(MemoryStore::new()).with_inline_runs();
+    let layer = DedupLayer::builder()
+        .with_store(MemoryStore::new())
+        .with_inline_runs()
+        .build();
     let (stack, mut runs) = stack(&layer);
     let delivery = stack.deliver(&text("user", "1", "hi")).await;
     let (_, verdict) = runs.next().await;
@@ -333,7 +226,7 @@ async fn an_inline_run_ends_before_its_delivery_is_answered() {
     pass(7_000).await;
     check(&delivery.await.unwrap(), 503, "");
 
-    // The delivery is the run: with it, the claim goes.
+    // The run is part of the delivery. When the delivery ends, the claim is released.
     let delivery = stack.deliver(&text("user", "2", "hi")).await;
     let (_, verdict) = runs.next().await;
     delivery.abort();
@@ -343,4 +236,119 @@ async fn an_inline_run_ends_before_its_delivery_is_answered() {
     runs.next().await.1.send(Ok(ok("reply"))).unwrap();
     pass(100).await;
     check(&again.await.unwrap(), 200, "reply");
+}
+
+/// Without a client, so that the reply is unfetched 6 s after the end of the run.
+async fn finish_unfetched(stack: &impl Delivers, runs: &mut Runs) {
+    stack.deliver(&text("user", "1", "hi")).await.abort();
+    pass(1_000).await;
+    runs.next().await.1.send(Ok(ok("reply"))).unwrap();
+    settle().await;
+}
+
+/// As a Redis without persistence does when it restarts. No other node can have the reply.
+#[tokio::test(start_paused = true)]
+async fn a_reply_is_handed_over_though_the_store_has_forgotten_the_message() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let layer = late.collect(DedupLayer::builder().with_store(store.clone()));
+    let (stack, mut runs) = stack(&layer);
+    finish_unfetched(&stack, &mut runs).await;
+    pass(1_000).await;
+    store.forget();
+    pass(4_950).await;
+    assert_eq!(late.causes(), []);
+    pass(100).await;
+    assert_eq!(late.causes(), [LateCause::Unfetched]);
+    pass(60_000).await;
+    assert_eq!(late.causes().len(), 1);
+}
+
+/// The same for a message that has been acknowledged.
+#[tokio::test(start_paused = true)]
+async fn an_acknowledged_reply_is_handed_over_though_the_store_has_forgotten_the_message() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let builder = DedupLayer::builder().with_store(store.clone());
+    let (stack, mut runs) = stack(&late.collect(builder.with_reply_filter(|_| false)));
+    let first = stack.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict) = runs.next().await;
+    pass(4_500).await;
+    check(&first.await.unwrap(), 200, "success");
+    store.forget();
+    verdict.send(Ok(ok("reply"))).unwrap();
+    settle().await;
+    assert_eq!(late.causes(), [LateCause::Acknowledged]);
+}
+
+/// The reply could not be published, so for the store the message still runs, by this very claim.
+#[tokio::test(start_paused = true)]
+async fn a_reply_is_handed_over_though_the_store_takes_its_message_for_running() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let layer = late.collect(DedupLayer::builder().with_store(store.clone()));
+    let (stack, mut runs) = stack(&layer);
+    store.fail(Operation::Complete);
+    finish_unfetched(&stack, &mut runs).await;
+    // An operation that succeeds, so that the node does not leave the store alone when it releases the reply.
+    pass(5_500).await;
+    stack.deliver(&text("user", "2", "hi")).await.abort();
+    pass(600).await;
+    assert_eq!(late.causes(), [LateCause::Unfetched]);
+}
+
+/// The store goes away just before the end of the run, and comes back at any time.
+#[tokio::test(start_paused = true)]
+async fn a_reply_is_handed_over_once_whenever_the_store_comes_back() {
+    for back in (0..=8_000).step_by(100) {
+        let (store, late) = (Faulty::new(), Late::default());
+        let layer = late.collect(DedupLayer::builder().with_store(store.clone()));
+        let (stack, mut runs) = stack(&layer);
+        stack.deliver(&text("user", "1", "hi")).await.abort();
+        let (_, verdict) = runs.next().await;
+        pass(900).await;
+        store.go_away();
+        pass(100).await;
+        verdict.send(Ok(ok("reply"))).unwrap();
+        pass(back).await;
+        store.come_back();
+        pass(20_000 - back).await;
+        assert_eq!(late.causes(), [LateCause::Unfetched], "back after {back} ms");
+    }
+}
+
+/// A store that answers with the longest times there are.
+struct Endless;
+
+impl Store for Endless {
+    type Error = Infallible;
+
+    async fn claim(&self, _: ClaimRequest) -> Result<Claimed, Infallible> {
+        let (age, lease) = (Duration::MAX, Duration::MAX);
+        Ok(Claimed::Running { age, lease })
+    }
+
+    async fn renew(&self, _: RenewRequest) -> Result<Renewed, Infallible> {
+        Ok(Renewed::Yours)
+    }
+
+    async fn complete(&self, _: CompleteRequest<'_>) -> Result<Completed, Infallible> {
+        Ok(Completed::Stored)
+    }
+
+    async fn acknowledge(&self, _: AcknowledgeRequest) -> Result<Acknowledged, Infallible> {
+        Ok(Acknowledged::Recorded)
+    }
+
+    async fn release(&self, _: ReleaseRequest) -> Result<Released, Infallible> {
+        Ok(Released::HeldElsewhere)
+    }
+}
+
+/// A panic of the message's task would lose the run, and the delivery would give up at once.
+#[tokio::test(start_paused = true)]
+async fn no_lease_is_too_long() {
+    let (stack, mut runs) = stack(&DedupLayer::shared(Endless));
+    let begun = Instant::now();
+    let delivery = stack.deliver(&text("user", "1", "hi")).await;
+    check(&delivery.await.unwrap(), 503, "");
+    assert_eq!(begun.elapsed(), Duration::from_secs(6));
+    runs.check_none();
 }

@@ -1,7 +1,8 @@
-//! Whatever deliveries do, on one node or on two: each message's reply goes one way.
+//! Random deliveries on one node and on two: each reply is delivered or handed over, never both.
 
 use std::{
     convert::Infallible,
+    future::ready,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -11,28 +12,26 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use proptest::prelude::*;
 use tokio::{sync::oneshot, task::JoinHandle, time::advance};
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tower::{Layer, service_fn};
 use tower_wechat::{
     DedupLayer, Reply, Verified,
-    dedup::{
-        LateCause, LateReply,
-        store::{MemoryStore, Store},
-    },
+    dedup::{DedupBuilder, InStore, LateCause, LateReply, store::MemoryStore},
 };
 
-use super::{settle, text};
+use super::{Delivers, settle, text};
+use crate::assume;
 
-/// One thing that happens.
+/// One event.
 #[derive(Debug, Clone)]
 enum Step {
     /// A delivery reaches the first node, or the second.
     Deliver(bool),
     /// A delivery goes away.
     Leave(usize),
-    /// The oldest run that goes on succeeds.
+    /// The youngest run that goes on succeeds.
     Succeed,
     Wait(u64),
 }
@@ -47,7 +46,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..30)
 }
 
-/// What has been seen of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nodes {
+    One,
+    Two,
+    /// Each step passes as one jump of the clock, so that a lease may run out before it is renewed.
+    TwoThatStall,
+}
+
+/// What became of a message.
 #[derive(Default)]
 struct Seen {
     runs: AtomicUsize,
@@ -56,12 +63,12 @@ struct Seen {
     late: Mutex<Vec<LateCause>>,
 }
 
-async fn check<A: Store, B: Store>(
-    first: DedupLayer<A>,
-    second: DedupLayer<B>,
+async fn check<S>(
+    builder: impl Fn() -> DedupBuilder<S>,
+    nodes: Nodes,
     steps: &[Step],
-    stalls: bool,
 ) -> Result<(), TestCaseError> {
+    let stalls = nodes == Nodes::TwoThatStall;
     let seen = Arc::new(Seen::default());
     let verdicts: Arc<Mutex<Vec<oneshot::Sender<()>>>> = Arc::default();
     let inner = service_fn({
@@ -76,25 +83,25 @@ async fn check<A: Store, B: Store>(
             }
         }
     });
-    let hook = |seen: Arc<Seen>| {
-        move |late: LateReply| {
-            seen.late.lock().unwrap().push(late.cause());
-            std::future::ready(())
-        }
+    let layer = || {
+        let seen = Arc::clone(&seen);
+        builder()
+            // However long the steps wait, only a lost lease makes another run.
+            .with_run_timeout(Duration::MAX)
+            .with_late_reply(move |late: LateReply| {
+                seen.late.lock().unwrap().push(late.cause());
+                ready(())
+            })
+            .with_fallback(Reply::text("wait"))
+            .build()
     };
-    let fallback = Reply::text("wait");
-    // However long the steps wait, only a lost lease makes another run.
-    let endless = Duration::MAX;
-    let first = first
-        .with_run_timeout(endless)
-        .with_late_reply(hook(Arc::clone(&seen)))
-        .with_fallback(fallback.clone())
-        .layer(inner.clone());
-    let second = second
-        .with_run_timeout(endless)
-        .with_late_reply(hook(Arc::clone(&seen)))
-        .with_fallback(fallback)
-        .layer(inner);
+    let first = layer();
+    let second = if nodes == Nodes::One {
+        first.clone()
+    } else {
+        layer()
+    };
+    let (first, second) = (first.layer(inner.clone()), second.layer(inner));
 
     let mut deliveries = Vec::new();
     let mut is_delivered = false;
@@ -152,7 +159,7 @@ async fn check<A: Store, B: Store>(
     Ok(())
 }
 
-/// Lets time go by; a node that `stalls` sees none of it but the end.
+/// Lets time pass. A node that `stalls` sees the end of it only.
 async fn pass(millis: u64, stalls: bool) {
     let step = if stalls { millis.max(1) } else { 250 };
     let mut left = millis;
@@ -163,27 +170,19 @@ async fn pass(millis: u64, stalls: bool) {
     }
 }
 
-fn deliver<S>(service: S, seen: Arc<Seen>) -> JoinHandle<()>
-where
-    S: Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = Infallible>
-        + Send
-        + 'static,
-    S::Future: Send,
-{
-    let request = Request::new(Verified::assume(text("user", "1", "hi")));
+fn deliver(service: impl Delivers, seen: Arc<Seen>) -> JoinHandle<()> {
+    let request = Request::new(assume(text("user", "1", "hi")));
     tokio::spawn(async move {
-        let response = service.oneshot(request).await.unwrap();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        match &body[..] {
+        match &service.send(request).await.body()[..] {
             b"the reply" => seen.replies.fetch_add(1, Ordering::Relaxed),
-            // WeChat has hung up, or a delivery had the word before this one.
+            // WeChat has hung up, or another delivery had been acknowledged.
             b"" | b"success" => 0,
             _ => seen.acknowledgements.fetch_add(1, Ordering::Relaxed),
         };
     })
 }
 
-fn paused() -> tokio::runtime::Runtime {
+pub(super) fn paused() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -196,30 +195,23 @@ proptest! {
 
     #[test]
     fn on_one_node_a_reply_is_delivered_or_handed_over(steps in steps()) {
-        let layer = DedupLayer::in_memory();
-        paused().block_on(check(layer.clone(), layer, &steps, false))?;
+        paused().block_on(check(DedupLayer::builder, Nodes::One, &steps))?;
     }
 
     #[test]
     fn on_two_nodes_a_reply_is_delivered_or_handed_over(steps in steps()) {
-        let store = MemoryStore::new();
-        paused().block_on(check(
-            DedupLayer::with_store(store.clone()),
-            DedupLayer::with_store(store),
-            &steps,
-            false,
-        ))?;
+        paused().block_on(check(shared(), Nodes::Two, &steps))?;
     }
 
-    /// Its lease runs out, and the other node takes the message.
+    /// A lease runs out, and the other node takes the message.
     #[test]
-    fn though_a_node_stalls_a_reply_is_delivered_or_handed_over(steps in steps()) {
-        let store = MemoryStore::new();
-        paused().block_on(check(
-            DedupLayer::with_store(store.clone()),
-            DedupLayer::with_store(store),
-            &steps,
-            true,
-        ))?;
+    fn on_two_nodes_that_stall_a_reply_is_delivered_or_handed_over(steps in steps()) {
+        paused().block_on(check(shared(), Nodes::TwoThatStall, &steps))?;
     }
+}
+
+/// Nodes with one new store.
+fn shared() -> impl Fn() -> DedupBuilder<InStore> {
+    let store = MemoryStore::new();
+    move || DedupLayer::builder().with_store(store.clone())
 }

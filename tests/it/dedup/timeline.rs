@@ -1,18 +1,19 @@
-//! Whole timelines, as WeChat and the user see them: read them as documentation.
+//! Whole timelines, as WeChat and the user see them. Read them as documentation.
 
-use std::sync::{Arc, Mutex, atomic::AtomicU32};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use tower::ServiceBuilder;
 use tower_wechat::{
-    Account, Message, Reply, VerifySignatureLayer,
-    dedup::store::MemoryStore,
-    message_fn,
-    simulator::{Shown, Simulator, Transcript},
+    Account, Message, VerifySignatureLayer, message_fn,
+    simulator::{RequestBody, Shown, Simulator, Transcript},
 };
 
 use super::*;
 
-/// When WeChat delivered, in seconds, and what it got.
+/// The deliveries: when, in seconds, and with which status.
 fn deliveries(transcript: &Transcript) -> Vec<(u64, Option<u16>)> {
     let deliveries = transcript.deliveries().iter();
     deliveries
@@ -23,37 +24,40 @@ fn deliveries(transcript: &Transcript) -> Vec<(u64, Option<u16>)> {
         .collect()
 }
 
-/// A bot that thinks for so many seconds, in this run and the next ones; `None` is a failure.
-async fn tell(thinks: &[Option<u64>]) -> (Transcript, u32, Vec<String>) {
+/// Sends a message to a bot whose runs think for these times, in seconds. `None` is a run that fails.
+async fn tell(thinks: &[Option<u64>]) -> (Transcript, usize, Vec<String>) {
     let account = Account::plain("rosebud7").unwrap();
-    let runs = Arc::new(AtomicU32::new(0));
+    let runs = Arc::new(AtomicUsize::new(0));
     let late = Arc::new(Mutex::new(Vec::new()));
-    let bot = ServiceBuilder::new()
-        .layer(VerifySignatureLayer::new(account.clone()))
-        .layer(DedupLayer::in_memory().with_late_reply({
+    let dedup = DedupLayer::builder()
+        .with_late_reply({
             let late = Arc::clone(&late);
             move |reply| {
                 let cause = format!("{:?} for {:?}", reply.cause(), reply.openid().unwrap());
                 late.lock().unwrap().push(cause);
-                std::future::ready(())
+                ready(())
             }
-        }))
+        })
+        .build();
+    let bot = ServiceBuilder::new()
+        .layer(VerifySignatureLayer::new(account.clone()))
+        .layer(dedup)
         .service(message_fn({
             let (runs, thinks) = (Arc::clone(&runs), thinks.to_vec());
             move |_: Message| {
-                let run = runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed) as usize;
+                let run = runs.fetch_add(1, Ordering::Relaxed);
                 let thinks = thinks.get(run).copied().unwrap_or_default();
                 async move {
                     let seconds = thinks.ok_or("out of ideas")?;
                     tokio::time::sleep(Duration::from_secs(seconds)).await;
-                    Ok::<_, BoxError>(Reply::text("an idea"))
+                    Ok::<_, &str>("an idea")
                 }
             }
         }));
     let wechat = Simulator::new(account);
     let transcript = wechat.text("think!").from_user("oUser").deliver(bot).await;
     tokio::time::sleep(Duration::from_secs(100)).await;
-    let runs = runs.load(std::sync::atomic::Ordering::Relaxed);
+    let runs = runs.load(Ordering::Relaxed);
     let late = late.lock().unwrap().clone();
     (transcript, runs, late)
 }
@@ -74,7 +78,7 @@ async fn a_slow_message() {
     assert_eq!(transcript.shown().text(), Some("an idea"));
     assert_eq!((runs, late), (1, vec![]));
 
-    // Too slow for all three: the user sees nothing yet, and then what the hook sends.
+    // Too slow for all three: the user sees nothing, until the hook sends the reply.
     let (transcript, runs, late) = tell(&[Some(20)]).await;
     assert_eq!(
         deliveries(&transcript),
@@ -89,13 +93,13 @@ async fn a_slow_message() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_message() {
-    // The task runs it again after half a second, and after two.
+    // The task runs it again after half a second, then after two.
     let (transcript, runs, late) = tell(&[None, None, Some(1)]).await;
     assert_eq!(deliveries(&transcript), [(0, Some(200))]);
     assert_eq!(transcript.shown().text(), Some("an idea"));
     assert_eq!((runs, late), (3, vec![]));
 
-    // Three times is enough: acknowledged, no fault in the user's chat.
+    // After three runs it is acknowledged: no fault text in the user's chat.
     let (transcript, runs, late) = tell(&[None, None, None]).await;
     assert_eq!(deliveries(&transcript), [(0, Some(200))]);
     assert_eq!(transcript.shown(), &Shown::Nothing);
@@ -103,20 +107,20 @@ async fn a_failing_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_lost() {
+async fn a_node_that_goes_away() {
     let account = Account::plain("rosebud7").unwrap();
     let store = MemoryStore::new();
     let runs = Arc::new(Mutex::new(Vec::new()));
-    // Each node has a layer of its own; they share the store. The first one is gone after 2 s.
-    let first = DedupLayer::with_store(store.clone());
-    let second = DedupLayer::with_store(store);
-    let node = |name: &'static str, layer: &DedupLayer<MemoryStore>| {
+    // Each node has its own layer; they share the store. The first node goes away after 2 s.
+    let first = DedupLayer::shared(store.clone());
+    let second = DedupLayer::shared(store);
+    let node = |name: &'static str, layer: &DedupLayer| {
         let runs = Arc::clone(&runs);
         let handler = move |_: Message| {
             runs.lock().unwrap().push(name);
             async {
                 tokio::time::sleep(Duration::from_secs(3)).await;
-                Ok::<_, BoxError>(Reply::text("an idea"))
+                "an idea"
             }
         };
         ServiceBuilder::new()
@@ -125,15 +129,15 @@ async fn a_node_lost() {
             .service(message_fn(handler))
     };
     let (a, b) = (node("A", &first), node("B", &second));
-    let deliveries_so_far = Arc::new(AtomicU32::new(0));
-    let balancer = service_fn(move |request: Request<Full<Bytes>>| {
-        let delivery = deliveries_so_far.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let deliveries_so_far = Arc::new(AtomicUsize::new(0));
+    let balancer = service_fn(move |request: Request<RequestBody>| {
+        let delivery = deliveries_so_far.fetch_add(1, Ordering::Relaxed);
         let (a, b) = (a.clone(), b.clone());
         async move {
             if delivery > 0 {
                 return b.oneshot(request).await.map_err(BoxError::from);
             }
-            // The connection breaks off with the node, which gives up what it had claimed.
+            // The connection ends with the node, which releases its claim.
             let answer = tokio::time::timeout(Duration::from_secs(2), a.oneshot(request)).await;
             answer.map_err(BoxError::from)?.map_err(BoxError::from)
         }

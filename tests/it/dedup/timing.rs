@@ -1,28 +1,28 @@
-//! The 5-second rule: who waits, who is acknowledged, and when.
+//! The 5-second rule: which deliveries wait, which are acknowledged, and when.
 
 use std::time::SystemTime;
 
-use tower_wechat::{Account, Reply, VerifySignatureLayer, account::Token, signature::Signature};
+use tower_wechat::{
+    Account, Reply, ResponseBody, VerifySignatureLayer, account::Token, callback::Signature,
+};
 
 use super::*;
 
-/// Delivers at once and again each time that WeChat hangs up, until there is an answer that it takes.
-/// Returns the answer and when it came, in milliseconds.
+/// Delivers up to three times, as WeChat does: again each time that it hangs up.
+/// Returns which delivery was answered, after how many milliseconds, and the answer.
 async fn as_wechat_does(stack: &impl Delivers, body: &str) -> (usize, u128, (StatusCode, Bytes)) {
     let begun = Instant::now();
     for delivery in 1..=3 {
-        let task = stack.deliver(body).await;
-        match tokio::time::timeout(Duration::from_secs(5), task).await {
+        let mut task = stack.deliver(body).await;
+        match tokio::time::timeout(Duration::from_secs(5), &mut task).await {
             Ok(answer) => return (delivery, begun.elapsed().as_millis(), answer.unwrap()),
-            // Dropping the handle would leave the delivery waiting; WeChat hangs up.
-            Err(_) if delivery < 3 => {}
-            Err(_) => break,
+            Err(_hangs_up) => task.abort(),
         }
     }
     panic!("no answer to any delivery")
 }
 
-/// Never answers its first runs.
+/// A service whose runs never end.
 fn forever()
 -> impl Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = BoxError, Future: Send>
 + Clone
@@ -37,9 +37,8 @@ async fn a_message_is_acknowledged_on_its_last_delivery_with_the_fallback() {
         (Reply::success(), "success"),
         (Reply::text("later"), "<Content><![CDATA[later]]></Content>"),
     ] {
-        let stack = DedupLayer::in_memory()
-            .with_fallback(fallback)
-            .layer(forever());
+        let layer = DedupLayer::builder().with_fallback(fallback).build();
+        let stack = layer.layer(forever());
         let (delivery, millis, (status, body)) =
             as_wechat_does(&stack, &text("user", "1", "hi")).await;
         assert_eq!((delivery, millis, status.as_u16()), (3, 14_500, 200));
@@ -49,7 +48,7 @@ async fn a_message_is_acknowledged_on_its_last_delivery_with_the_fallback() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_answered_is_acknowledged_on_its_first_delivery() {
+async fn a_message_that_accepts_no_reply_is_acknowledged_on_its_first_delivery() {
     let view = event("x").replace("checked", "VIEW");
     for body in [
         &*view,
@@ -75,17 +74,18 @@ async fn four_events_wait_like_messages_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_of_the_user_says_what_may_be_answered() {
-    let stack = DedupLayer::in_memory()
-        .with_answerable(|request| request.body().as_bytes() == b"yes")
-        .layer(forever());
+async fn with_reply_filter_decides_which_messages_accept_a_reply() {
+    let layer = DedupLayer::builder()
+        .with_reply_filter(|request| request.body().as_bytes() == b"yes")
+        .build();
+    let stack = layer.layer(forever());
     assert_eq!(as_wechat_does(&stack, "yes").await.0, 3);
     assert_eq!(as_wechat_does(&stack, "no").await.0, 1);
 }
 
-/// WeChat has hung up: an outcome that comes then would be lost with the delivery.
+/// WeChat has hung up by then: a reply would be lost with the delivery.
 #[tokio::test(start_paused = true)]
-async fn an_outcome_after_five_seconds_is_for_the_next_delivery() {
+async fn a_reply_after_five_seconds_is_for_the_next_delivery() {
     for (millis, is_delivered) in [(4_400, true), (4_900, true), (5_000, false), (5_900, false)] {
         let (stack, mut runs) = stack(&DedupLayer::in_memory());
         let first = stack.deliver(&text("user", "1", "hi")).await;
@@ -99,13 +99,13 @@ async fn an_outcome_after_five_seconds_is_for_the_next_delivery() {
         } else {
             check(&answer, 503, "");
         }
-        // Whoever comes next finds it, taken or not.
+        // The next delivery gets it in either case.
         let next = stack.deliver(&text("user", "1", "hi")).await;
         check(&next.await.unwrap(), 200, "reply");
     }
 }
 
-/// To WeChat each is a failure, and 30 in five minutes ring an alarm.
+/// WeChat counts each as a failure, and raises an alarm at 30 in five minutes.
 #[tokio::test(start_paused = true)]
 async fn after_twenty_hang_ups_first_deliveries_are_acknowledged() {
     let stack = DedupLayer::in_memory().layer(forever());
@@ -123,12 +123,13 @@ async fn after_twenty_hang_ups_first_deliveries_are_acknowledged() {
     check(&delivery.await.unwrap(), 503, "");
 }
 
-/// A captured delivery, sent again and again while its message runs, is no reason to give up on the others.
+/// A captured delivery can be replayed many times while its message runs.
 #[tokio::test(start_paused = true)]
-async fn one_message_does_not_spend_the_budget_of_all() {
-    let stack = DedupLayer::in_memory()
-        .with_max_waiting(100)
-        .layer(forever());
+async fn replays_of_one_message_do_not_spend_the_budget_of_hang_ups() {
+    let layer = DedupLayer::builder()
+        .with_max_waiters_per_message(100)
+        .build();
+    let stack = layer.layer(forever());
     let mut replayed = Vec::new();
     for _ in 0..50 {
         replayed.push(stack.deliver(&text("user", "1", "hi")).await);
@@ -142,10 +143,10 @@ async fn one_message_does_not_spend_the_budget_of_all() {
 
 const NOW: u64 = 1_735_689_600;
 
-/// A request that WeChat has signed `age` seconds ago, for the account called `account`.
+/// A request that WeChat signed `age` seconds ago, for the account called `account`.
 fn signed(account: &str, age: u64, body: &str) -> Request<Full<Bytes>> {
     let timestamp = (NOW - age).to_string();
-    let signature = Signature::new(&Token::new("rosebud7").unwrap(), &[&timestamp, "1"]);
+    let signature = Signature::sign(&Token::new("rosebud7").unwrap(), [&*timestamp, "1"]);
     Request::post(format!(
         "/{account}?signature={signature}&timestamp={timestamp}&nonce=1"
     ))
@@ -157,7 +158,7 @@ fn whole(
     dedup: &DedupLayer,
 ) -> impl Service<
     Request<Full<Bytes>>,
-    Response = Response<Full<Bytes>>,
+    Response = Response<ResponseBody>,
     Error = Infallible,
     Future: Send,
 > + Clone {
@@ -165,14 +166,14 @@ fn whole(
         let account = Account::plain("rosebud7").ok()?;
         Some(account.with_name(head.uri.path()))
     };
-    VerifySignatureLayer::with_accounts(accounts)
+    VerifySignatureLayer::from_fn(accounts)
         .with_clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(NOW))
         .layer(dedup.layer(forever()))
 }
 
-/// A node that has lost its memory still knows how old a message is.
+/// A node that has lost its memory still learns how old a message is.
 #[tokio::test(start_paused = true)]
-async fn the_signed_timestamp_says_which_delivery_is_the_last() {
+async fn the_signed_timestamp_tells_which_delivery_is_the_last() {
     for (age, status) in [(0, 503), (9, 503), (10, 200), (200, 200)] {
         let layer = DedupLayer::in_memory();
         let stack = whole(&layer);
@@ -190,7 +191,7 @@ async fn each_account_has_its_own_hang_ups_and_its_own_messages() {
     let stack = whole(&layer);
     for id in 0..20 {
         let body = text("user", &id.to_string(), "hi");
-        // Id 0 is none, and the whole text counts.
+        // Id 0 is a placeholder, and the whole text counts.
         let response = stack.clone().oneshot(signed("a", 0, &body)).await.unwrap();
         assert_eq!(response.status(), 503);
     }

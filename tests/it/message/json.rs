@@ -138,12 +138,12 @@ async fn the_service_tells_json_from_xml_by_the_first_byte() {
             Ok::<_, Infallible>(Reply::success())
         }
     })
-    .on_unreadable(|unreadable| panic!("{}", unreadable.error()));
+    .on_decode_error(|unreadable| panic!("{}", unreadable.error()));
     let text = format!(r#"{{{HEAD},"MsgType":"text","Content":"for nobody"}}"#);
     for body in [json.clone(), xml.to_owned(), format!(" \r\n{json}"), text] {
         let response = service
             .clone()
-            .oneshot(Request::new(Verified::assume(Bytes::from(body))))
+            .oneshot(Request::new(crate::assume(Bytes::from(body))))
             .await
             .expect("infallible");
         let body = response.into_body().collect().await.expect("a body");

@@ -1,4 +1,4 @@
-//! Times: one type, read from any form that WeChat uses, and converted without a panic.
+//! Ttls: one type, read from any form that WeChat uses, and converted without a panic.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,13 +13,13 @@ use tower_wechat::{
 use super::{event, message, read, read_event};
 
 #[derive(Debug, PartialEq, Deserialize)]
-struct Times {
+struct Ttls {
     at: Timestamp,
 }
 
 #[test]
 fn it_reads_all_forms_of_a_number() {
-    let expected = Times {
+    let expected = Ttls {
         at: Timestamp::from_secs(1_717_500_123),
     };
     for at in [
@@ -29,12 +29,12 @@ fn it_reads_all_forms_of_a_number() {
         "<![CDATA[ 1717500123 ]]>",
     ] {
         let document = format!("<xml><at>{at}</at></xml>");
-        assert_eq!(read::<Times>(&document), expected, "{document}");
+        assert_eq!(read::<Ttls>(&document), expected, "{document}");
         let value: Value = read(&document);
-        assert_eq!(value.deserialize::<Times>().expect("reads"), expected);
+        assert_eq!(value.deserialize::<Ttls>().expect("reads"), expected);
     }
     for json in [r#"{"at":1717500123}"#, r#"{"at":"1717500123"}"#] {
-        let times: Times = serde_json::from_str(json).expect("reads");
+        let times: Ttls = serde_json::from_str(json).expect("reads");
         assert_eq!(times, expected, "{json}");
     }
 }
@@ -50,7 +50,7 @@ fn another_text_is_an_error() {
         "18446744073709551616",
     ] {
         let document = format!("<xml><at>{at}</at></xml>");
-        let error = xml::from_str::<Times>(&document).expect_err(&document);
+        let error = xml::from_str::<Ttls>(&document).expect_err(&document);
         assert_eq!(
             (error.kind(), error.path()),
             (ErrorKind::Number, "xml.at"),

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::{recorder::recorded, *};
 
-/// Plays `case` and wants these metrics and no other, without their prefix.
+/// Plays `case` and checks that it makes these metrics and no others. The prefix of the names is left out.
 async fn check<F: Future<Output = ()>>(case: impl FnOnce() -> F, expected: &str) {
     let lines = recorded(case).await.lines();
     check_tells_no_secret(&lines.join("\n"));
@@ -25,7 +25,7 @@ async fn rejections_and_verifications() {
         deliveries_total account= outcome=rejected [1.0]
         delivery_duration_seconds account= [0.0]
         rejections_total account= kind=unknown_account [1.0]";
-    check(nobodys, expected).await;
+    check(for_no_account, expected).await;
     let expected = "deliveries_open [0.0]
         deliveries_total outcome=url_verified [1.0]
         delivery_duration_seconds [0.0]";
@@ -33,9 +33,9 @@ async fn rejections_and_verifications() {
     // WeCom signs the echostr alone.
     let wecom = || Account::wecom(TOKEN, "ww1", KEY).unwrap();
     let case = || async {
-        let layer = VerifySignatureLayer::with_accounts(move |_| Some(wecom()));
+        let layer = VerifySignatureLayer::from_fn(move |_| Some(wecom()));
         let service = layer.layer(MessageService::new(service_fn(handle)));
-        let verified = Simulator::new(wecom()).verify_url(service).await;
+        let verified = Simulator::new(wecom()).verify_url(simulated(service)).await;
         assert_eq!(verified.fault(), None);
     };
     let expected = [
@@ -50,7 +50,7 @@ async fn rejections_and_verifications() {
 async fn copied_to_other_authorizers() {
     let component = Account::component(TOKEN, APP_ID, KEY).unwrap();
     let wechat = Simulator::new(component.authorizer("one").unwrap());
-    let layer = VerifySignatureLayer::with_accounts(move |head| {
+    let layer = VerifySignatureLayer::from_fn(move |head| {
         component.authorizer(head.uri.path().trim_matches('/')).ok()
     });
     let service = layer.layer(MessageService::new(service_fn(handle)));
@@ -68,7 +68,7 @@ async fn copied_to_other_authorizers() {
     }
 }
 
-/// What is in the head without a signature makes no label, and neither does the path of a copied delivery.
+/// Neither the head of an unsigned request nor the path of a copied delivery makes a label.
 #[tokio::test(start_paused = true)]
 async fn strangers_make_no_labels() {
     let expected = [
@@ -86,14 +86,14 @@ async fn strangers_make_no_labels() {
         format!("deliveries_total account={APP_ID} outcome=rejected [2.0]"),
         "delivery_duration_seconds account=one [0.0]".to_owned(),
         format!("delivery_duration_seconds account={APP_ID} [0.0, 0.0]"),
-        format!("rejections_total account={APP_ID} kind=envelope_receiver [2.0]"),
+        format!("rejections_total account={APP_ID} kind=receiver [2.0]"),
     ];
     let found = recorded(copied_to_other_authorizers).await.lines();
     assert_eq!(found, expected);
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_run_and_what_copies_get() {
+async fn one_run_and_the_copies_of_its_delivery() {
     let expected = "deliveries_open [0.0]
         deliveries_total outcome=done [1.0]
         deliveries_total outcome=kept_reply [1.0]
@@ -132,7 +132,7 @@ async fn hang_ups_joins_and_late_replies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn runs_by_how_they_ended() {
+async fn runs_by_their_results() {
     let expected = "deliveries_open [0.0]
         deliveries_total outcome=hung_up [1.0]
         deliveries_total outcome=joined [1.0]
@@ -162,7 +162,7 @@ async fn runs_by_how_they_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn deliveries_that_no_run_answers() {
+async fn deliveries_without_a_run() {
     let expected = "deliveries_open [0.0]
         deliveries_total outcome=turned_away [1.0]
         delivery_duration_seconds [4.5]";
@@ -176,7 +176,7 @@ async fn deliveries_that_no_run_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_shared_and_one_that_is_away() {
+async fn a_shared_store_and_one_that_is_away() {
     let expected = "deliveries_open [0.0]
         deliveries_total outcome=hung_up [1.0]
         deliveries_total outcome=joined [1.0]
@@ -201,7 +201,7 @@ async fn a_store_that_is_shared_and_one_that_is_away() {
     check(without_the_store, expected).await;
 }
 
-/// What rises is seen to rise: at the end of each case the gauges are back at nothing.
+/// At the end of each case above the gauges are zero again, so this one looks in between.
 #[tokio::test(start_paused = true)]
 async fn gauges_say_what_is_open_now() {
     let service = stack(&DedupLayer::in_memory());
@@ -219,7 +219,7 @@ async fn gauges_say_what_is_open_now() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_names_told_are_those_described_and_documented() {
+async fn the_recorded_metrics_are_described_and_documented() {
     let recorded = recorded(|| async {
         tower_wechat::metrics::describe();
         rejected().await;

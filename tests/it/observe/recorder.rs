@@ -1,4 +1,4 @@
-//! A recorder that remembers everything.
+//! A metrics recorder that remembers every value.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ pub(super) struct Recorded {
     described: Arc<Mutex<BTreeSet<String>>>,
 }
 
-/// What is recorded while `case` is played.
+/// Records the metrics while `case` is played.
 pub(super) async fn recorded<F: Future<Output = ()>>(case: impl FnOnce() -> F) -> Recorded {
     let recorded = Recorded::default();
     let guard = metrics::set_default_local_recorder(&recorded);
@@ -29,7 +29,7 @@ pub(super) async fn recorded<F: Future<Output = ()>>(case: impl FnOnce() -> F) -
 }
 
 impl Recorded {
-    /// A line for each value: the sum of a counter or gauge, all of a histogram.
+    /// A line for each metric: the sum of a counter or gauge, all values of a histogram.
     pub(super) fn lines(&self) -> Vec<String> {
         let values = self.values.lock().unwrap();
         let line = |(name, values): (&String, &Vec<f64>)| format!("{name} {values:?}");

@@ -6,8 +6,8 @@ use super::{
     *,
 };
 
-/// Plays `case` and wants these spans, in the order in which they began. All of one case that have a key have
-/// the same one, which is left out of `expected`.
+/// Plays `case` and checks that it makes these spans, in the order of their beginnings. All keys of a case are the same,
+/// and `expected` leaves them out.
 async fn check<F: Future<Output = ()>>(case: impl FnOnce() -> F, expected: &[String]) -> Told {
     let told = told(case).await;
     let lines = told.spans();
@@ -22,12 +22,12 @@ async fn check<F: Future<Output = ()>>(case: impl FnOnce() -> F, expected: &[Str
     told
 }
 
-/// A delivery of the text message that ended so.
+/// The span of a delivery of the text message.
 fn delivery(end: &str) -> String {
     format!("INFO delivery account=post-office msg_type=text msg_id={MSG_ID}{end}")
 }
 
-/// A run of it that follows from the `cause`th span.
+/// The span of one of its runs, which follows from the span with number `cause`.
 fn run(cause: usize, number: u32, end: &str) -> String {
     format!(
         "INFO run after {cause} account=post-office number={number} msg_type=text msg_id={MSG_ID}{end}"
@@ -36,18 +36,18 @@ fn run(cause: usize, number: u32, end: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_rejected_delivery_says_why() {
-    let end = "status=403 rejection=Signature outcome=rejected duration_seconds=0.0";
+    let end = "status=403 rejection=signature outcome=rejected duration_seconds=0.0";
     let rejection = format!("INFO delivery account=post-office {end}");
     let told = check(rejected, &[rejection]).await;
-    let event =
-        "DEBUG in 0 message=rejected an unsigned callback account=post-office kind=Signature";
+    let event = "DEBUG in 0 message=rejected an unsigned callback account=post-office \
+                 kind=signature";
     assert_eq!(told.events(), [event]);
 
-    let end = "status=404 rejection=UnknownAccount outcome=rejected duration_seconds=0.0";
-    check(nobodys, &[format!("INFO delivery {end}")]).await;
+    let end = "status=404 rejection=unknown_account outcome=rejected duration_seconds=0.0";
+    check(for_no_account, &[format!("INFO delivery {end}")]).await;
 }
 
-/// A scanner must not fill the log. What is wrong behind a signature that holds is worth a warning.
+/// A scanner must not fill the log. An error behind a signature that holds is worth a warning.
 #[tokio::test(start_paused = true)]
 async fn rejections_are_warnings_once_a_signature_holds() {
     let wecom = |id| {
@@ -71,62 +71,62 @@ async fn rejections_are_warnings_once_a_signature_holds() {
             account(),
             Request::get("/").body(Bytes::new()).unwrap(),
             "DEBUG",
-            "Parameters",
+            "parameters",
         ),
         (
             account(),
             text(account()).forge_signature().request().unwrap(),
             "DEBUG",
-            "Signature",
+            "signature",
         ),
         (
             account(),
             text(account()).downgrade().request().unwrap(),
             "WARN",
-            "Parameters",
+            "parameters",
         ),
         (
             account(),
             of_the_past(account()).request().unwrap(),
             "WARN",
-            "Stale",
+            "timestamp",
         ),
         (
             account(),
             with_body(text(account())),
             "WARN",
-            "Envelope(Document)",
+            "document",
         ),
         // WeCom signs the ciphertext alone.
         (
             wecom("ww1"),
             text(wecom("ww1")).forge_signature().request().unwrap(),
             "DEBUG",
-            "Signature",
+            "signature",
         ),
         (
             wecom("ww1"),
             text(wecom("ww1")).downgrade().request().unwrap(),
             "DEBUG",
-            "Parameters",
+            "parameters",
         ),
         (
             wecom("ww1"),
             of_the_past(wecom("ww1")).request().unwrap(),
             "DEBUG",
-            "Stale",
+            "timestamp",
         ),
         (
             wecom("ww1"),
             with_body(text(wecom("ww1"))),
             "DEBUG",
-            "Envelope(Document)",
+            "document",
         ),
         (
             wecom("ww1"),
             elsewhere.text(CONTENT).request().unwrap(),
             "WARN",
-            "Envelope(ReceiveId)",
+            "receive_id",
         ),
     ] {
         let layer = VerifySignatureLayer::new(account);
@@ -141,17 +141,18 @@ async fn rejections_are_warnings_once_a_signature_holds() {
             "an unsigned"
         };
         let event = format!(
-            "{level} in 0 message=rejected {signed} callback account=post-office kind={kind}"
+            "{level} in 0 message=rejected {signed} callback account=post-office \
+             kind={kind}"
         );
         assert_eq!(told.events(), [event]);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_that_was_picked_is_told_once_the_signature_holds() {
+async fn the_name_of_a_picked_account_is_recorded_once_the_signature_holds() {
     let told = told(named_by_the_path).await;
     let rejected =
-        "INFO delivery status=403 rejection=Signature outcome=rejected duration_seconds=0.0";
+        "INFO delivery status=403 rejection=signature outcome=rejected duration_seconds=0.0";
     let spans = told.spans();
     assert_eq!(spans[..3], [rejected; 3]);
     assert!(
@@ -161,12 +162,12 @@ async fn an_account_that_was_picked_is_told_once_the_signature_holds() {
     let events = told.events();
     assert_eq!(
         events[2],
-        "DEBUG in 2 message=rejected an unsigned callback account= kind=Signature"
+        "DEBUG in 2 message=rejected an unsigned callback account= kind=signature"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_verified_url_is_a_delivery_without_a_message() {
+async fn the_verification_of_a_url_is_a_delivery_without_a_message() {
     let end = "status=200 outcome=url_verified duration_seconds=0.0";
     check(
         url_verified,
@@ -176,7 +177,7 @@ async fn a_verified_url_is_a_delivery_without_a_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_run_and_what_copies_get() {
+async fn one_run_and_the_copies_of_its_delivery() {
     let expected = [
         delivery(" status=200 outcome=run duration_seconds=2.0"),
         run(0, 1, " result=answered duration_seconds=2.0"),
@@ -210,7 +211,7 @@ async fn a_run_outlives_the_delivery_that_started_it() {
     assert!(first.starts_with("DEBUG in 0 message=a delivery ended without"));
     assert!(second.starts_with("DEBUG in 2 message=a delivery ended without"));
     assert!(late.starts_with("DEBUG message=a reply is late account=post-office message_key="));
-    assert!(late.ends_with("cause=Acknowledged"));
+    assert!(late.ends_with("cause=acknowledged"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -273,9 +274,9 @@ async fn the_spans_of_all_nodes_have_one_key() {
     check(with_a_lost_lease, &expected).await;
 }
 
-/// Of the outcome that waits for the store, every second a publication fails.
+/// The response waits for the store, and its publication fails every second.
 #[tokio::test(start_paused = true)]
-async fn a_store_that_stays_away_warns_no_more_than_needed() {
+async fn a_store_that_stays_away_is_one_warning_for_each_operation() {
     let expected = [
         delivery(" status=200 outcome=run duration_seconds=0.0"),
         run(0, 1, " result=answered duration_seconds=0.0"),
@@ -295,9 +296,9 @@ async fn a_store_that_stays_away_warns_no_more_than_needed() {
     assert!(failures("DEBUG", "publish") > 50, "{events:#?}");
 }
 
-/// The events' types are their names; what no type of WeChat's can be is left out.
+/// Names of types are recorded. A text in their place is left out.
 #[tokio::test(start_paused = true)]
-async fn types_are_told_and_texts_in_their_place_are_not() {
+async fn types_are_recorded_and_texts_in_their_place_are_not() {
     for (head, told) in [
         (
             "<MsgType>event</MsgType><Event>CLICK</Event>",
@@ -334,7 +335,7 @@ async fn types_are_told_and_texts_in_their_place_are_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_layers_spans_may_stand_around_and_between() {
+async fn spans_of_other_layers_nest_around_and_between() {
     let case = || async {
         let service = ServiceBuilder::new()
             .map_future(|answer| Instrument::instrument(answer, info_span!("server")))

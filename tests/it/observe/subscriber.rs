@@ -1,4 +1,4 @@
-//! A subscriber that remembers everything.
+//! A tracing subscriber that remembers every span and event.
 
 use std::{
     fmt::{self, Write as _},
@@ -16,7 +16,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// What is told while `case` is played.
+/// Records spans and events while `case` is played.
 pub(super) async fn told<F: Future<Output = ()>>(case: impl FnOnce() -> F) -> Told {
     let told = Told::default();
     let guard = crate::log::listen(Registry::default().with(told.clone()));
@@ -29,7 +29,7 @@ pub(super) async fn told<F: Future<Output = ()>>(case: impl FnOnce() -> F) -> To
 #[derive(Clone, Default)]
 pub(super) struct Told(Arc<Mutex<Vec<Line>>>);
 
-/// A span, in the order of their beginnings, or an event.
+/// A span or an event, in the order of their beginnings.
 struct Line {
     id: Option<Id>,
     /// `level name`, and `in` or `after` another span.
@@ -39,7 +39,7 @@ struct Line {
 }
 
 impl Told {
-    /// One line for each span of ours, with its number, its parent's or its cause's, and its fields.
+    /// One line for each span: its name, the number of its parent or of its cause, and its fields.
     pub(super) fn spans(&self) -> Vec<String> {
         let lines = self.0.lock().unwrap();
         let spans = lines.iter().filter(|line| line.id.is_some());
@@ -78,7 +78,7 @@ impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         assert!(
             self.fields.iter().all(|(name, _)| *name != field.name()),
-            "{field} of {} is told twice",
+            "{field} of {} is recorded twice",
             self.head
         );
         self.fields.push((field.name(), format!("{value:?}")));
@@ -110,7 +110,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Told {
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, context: Context<'_, S>) {
-        // Layers drop a link to a span that is closed.
+        // Subscribers drop a link to a closed span.
         assert!(context.span(follows).is_some());
         let cause = self.number(follows);
         self.change(id, |line| {

@@ -1,4 +1,4 @@
-//! The log, in the order that questions are asked in.
+//! The log, arranged for the questions of the verdict.
 
 use std::collections::HashMap;
 
@@ -7,11 +7,11 @@ use super::{
     traffic::Told,
 };
 
-/// What befell everybody.
+/// Everything that happened.
 #[derive(Default)]
 pub(super) struct Evidence {
     pub(super) told: Vec<Told>,
-    /// Each message's lines, by its key.
+    /// The lines of each message, by its key.
     messages: HashMap<String, Vec<Line>>,
     keys: HashMap<u64, String>,
     /// When a node may have left the store alone.
@@ -26,7 +26,8 @@ pub(super) struct Evidence {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Done<'a> {
     pub(super) operation: Operation,
-    pub(super) owner: &'a str,
+    /// Of the claim.
+    pub(super) id: &'a str,
     pub(super) since: u64,
     pub(super) until: u64,
     pub(super) answer: Answer,
@@ -95,7 +96,7 @@ impl Evidence {
         evidence
     }
 
-    /// What the nodes say of a message.
+    /// The lines of a message.
     pub(super) fn lines(&self, message: u64) -> &[Line] {
         let key = self.keys.get(&message);
         let lines = key.and_then(|key| self.messages.get(key));
@@ -107,10 +108,10 @@ impl Evidence {
         self.killed.get(&process).copied()
     }
 
-    /// Whether the node was killed, or stood still, in the time from `since` to `until`. It does so as well
-    /// when the machine has no time for it, or WeChat, which is the test's own process.
+    /// Whether the node was killed or stood still between `since` and `until`. It stands still, too, when the machine has
+    /// no time for it, or for this test, which is WeChat.
     pub(super) fn is_hit(&self, process: u32, since: u64, until: u64) -> bool {
-        let stops = [process, EVERYBODY].map(|it| self.stopped.get(&it));
+        let stops = [process, ALL_NODES].map(|it| self.stopped.get(&it));
         let stops = stops.into_iter().flatten().flatten();
         self.killed(process).is_some_and(|at| at <= until)
             || stops
@@ -118,7 +119,7 @@ impl Evidence {
                 .any(|&(stopped, continued)| stopped <= until && since <= continued)
     }
 
-    /// Whether the node may have left the store alone in the time from `since` to `until`.
+    /// Whether the node may have left the store alone between `since` and `until`.
     pub(super) fn is_left_alone(&self, process: u32, since: u64, until: u64) -> bool {
         let pauses = self.left_alone.get(&process).into_iter().flatten();
         pauses
@@ -126,7 +127,7 @@ impl Evidence {
             .any(|&(begun, ended)| begun <= until && since <= ended)
     }
 
-    /// Whether Redis may have lost in the time from `since` to `until` what it knew.
+    /// Whether Redis may have lost its data between `since` and `until`.
     pub(super) fn is_forgotten(&self, since: u64, until: u64) -> bool {
         self.forgotten
             .iter()
@@ -134,19 +135,19 @@ impl Evidence {
     }
 }
 
-/// The store's answers in `lines`, and the lines that they stand in.
+/// The operations of the store in `lines`, with their lines.
 pub(super) fn operations(lines: &[Line]) -> impl Iterator<Item = (&Line, Done<'_>)> {
     lines.iter().filter_map(|line| match &line.event {
         Event::Store {
             operation,
-            owner,
+            id,
             since,
             answer,
         } => Some((
             line,
             Done {
                 operation: *operation,
-                owner,
+                id,
                 since: *since,
                 until: line.at,
                 answer: *answer,
@@ -167,14 +168,14 @@ pub(super) fn is_failure(line: &Line) -> bool {
     )
 }
 
-/// Who stands for all in the log.
-pub(super) const EVERYBODY: u32 = 0;
+/// The process number of events that concern all nodes.
+pub(super) const ALL_NODES: u32 = 0;
 
-/// In a row; a node leaves the store alone after three, which it may count in another order.
+/// A node leaves the store alone after three failures in a row, which it may count in another order.
 const FAILURES: u32 = 2;
 
-/// A second, and what a busy machine adds to it; it ends sooner when the store answers after all.
+/// A second, plus the delay of a busy machine. It ends earlier if the store answers.
 const PAUSE: u64 = 1_500_000;
 
-/// Between an answer in the log and what the node makes of it.
+/// Between an answer in the log and the node's reaction to it.
 const MOMENT: u64 = 50_000;

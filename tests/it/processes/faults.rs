@@ -1,4 +1,4 @@
-//! What goes wrong, and when.
+//! The faults, and when they happen.
 
 use std::{
     path::PathBuf,
@@ -9,7 +9,7 @@ use std::{
 use tokio::time::sleep;
 
 use super::{
-    evidence::EVERYBODY,
+    evidence::ALL_NODES,
     log::{Event, Log},
     process::Process,
     random::Random,
@@ -19,7 +19,7 @@ use crate::store::{
     server::Server,
 };
 
-/// The whole deployment: two nodes, a Redis, and what lies between each node and its Redis.
+/// Two nodes, a Redis, and a proxy between each node and Redis.
 pub(super) struct Deployment {
     nodes: [Process; 2],
     redis: Server,
@@ -29,10 +29,10 @@ pub(super) struct Deployment {
     start: Box<dyn Fn(u16) -> Process + Send>,
 }
 
-/// Where the nodes are at present: process and port; `None` is a node that is not there.
+/// The process and port of each node; `None` while the node is missing.
 pub(super) type Addresses = Arc<[Mutex<Option<(u32, u16)>>; 2]>;
 
-/// What befalls the nodes one after the other, and Redis, and the network: each in a lane of its own.
+/// The faults of the nodes, of Redis and of the network: three lanes, each one fault after the other.
 #[derive(Debug)]
 pub(super) struct Faults {
     nodes: Vec<(usize, Duration, NodeFault)>,
@@ -45,7 +45,7 @@ pub(super) struct Faults {
 enum NodeFault {
     /// `kill -9`, and a new process after a while.
     Kill,
-    /// As a machine does that swaps, for longer than a lease.
+    /// Stops the process for longer than a lease, as a swapping machine does.
     Stop,
 }
 
@@ -56,7 +56,7 @@ enum RedisFault {
 }
 
 impl Faults {
-    /// So many faults that `seed` picks.
+    /// Picks `count` faults by the seed.
     pub(super) fn pick(seed: u64, count: usize) -> Self {
         let mut random = Random::new(seed, FAULTS);
         let mut faults = Self {
@@ -65,7 +65,7 @@ impl Faults {
             network: Vec::new(),
             pauses: seed,
         };
-        // From decks, so that every kind has its turn however few there are.
+        // Deals from shuffled decks, so that even a few faults are of many kinds.
         let mut deck = Vec::new();
         for _ in 0..count {
             if deck.is_empty() {
@@ -95,7 +95,7 @@ impl Faults {
 }
 
 impl Deployment {
-    /// Starts everything, and returns when it is there.
+    /// Starts everything, and returns when all of it runs.
     pub(super) async fn start(test: &'static str, path: PathBuf) -> Self {
         let redis = Server::start_keeping();
         let weather = [
@@ -122,7 +122,7 @@ impl Deployment {
         Arc::clone(&self.addresses)
     }
 
-    /// Lets everything happen; after that, everything is as it was.
+    /// Makes all the faults happen. At the end, everything runs again.
     pub(super) async fn suffer(&mut self, faults: Faults) {
         let Self {
             nodes,
@@ -133,7 +133,7 @@ impl Deployment {
             start,
         } = self;
         let pause = |lane| Random::new(faults.pauses, lane);
-        // How long something lasts and what comes between is by the clock: it is what the test is about.
+        // Real time: faults between processes cannot use a paused clock.
         tokio::join!(
             async {
                 let mut pauses = pause(NODES);
@@ -166,7 +166,7 @@ impl Deployment {
                     sleep(pauses.milliseconds(PAUSE) * 3).await;
                     let forgets = matches!(fault, RedisFault::RestartWithoutData);
                     if forgets {
-                        log.write(EVERYBODY, "", Event::Forgetting);
+                        log.write(ALL_NODES, "", Event::Forgetting);
                     }
                     redis.kill();
                     if forgets {
@@ -175,7 +175,7 @@ impl Deployment {
                     sleep(lasts).await;
                     redis.restart();
                     if forgets {
-                        log.write(EVERYBODY, "", Event::Forgot);
+                        log.write(ALL_NODES, "", Event::Forgot);
                     }
                 }
             },
@@ -191,7 +191,7 @@ impl Deployment {
         );
     }
 
-    /// Ends both nodes as an operator would, and waits for all that they still have to do.
+    /// Drains both nodes, and waits for their ends.
     pub(super) fn drain(self) {
         let Self { mut nodes, .. } = self;
         nodes.iter_mut().for_each(Process::drain);
@@ -202,7 +202,7 @@ impl Deployment {
 /// Between two faults of a lane, in milliseconds.
 const PAUSE: std::ops::Range<u64> = 300..1_500;
 
-/// What random numbers are for.
+/// The purposes of the random numbers.
 const FAULTS: u64 = 1;
 const NODES: u64 = 2;
 const REDIS: u64 = 3;

@@ -1,4 +1,4 @@
-//! What everybody writes down: one file, one line an event, in the order of writing.
+//! The log that all processes write: one file, one line for each event, in the order of writing.
 
 use std::{
     fs::{self, File},
@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// A file that both nodes and the test append to. What has been written outlives a `kill -9`.
+/// A file that both nodes and the test append to. A written line outlives a `kill -9`.
 #[derive(Clone)]
 pub(super) struct Log {
     file: Arc<File>,
@@ -20,9 +20,9 @@ pub(super) struct Log {
 pub(super) struct Line {
     /// In microseconds of the machine's clock, which all processes share.
     pub(super) at: u64,
-    /// The node that says it, or that it befalls.
+    /// The node that writes it, or that it happens to.
     pub(super) process: u32,
-    /// The message's key; empty for what befalls all of them.
+    /// The message's key; empty if it concerns no message.
     pub(super) key: String,
     pub(super) event: Event,
 }
@@ -55,10 +55,11 @@ pub(super) enum Event {
         cause: String,
         text: Option<String>,
     },
-    /// An operation of the store has ended, one way or the other.
+    /// An operation of the store has ended.
     Store {
         operation: Operation,
-        owner: String,
+        /// Of the claim.
+        id: String,
         /// When it began, in microseconds of the machine's clock.
         since: u64,
         answer: Answer,
@@ -66,18 +67,18 @@ pub(super) enum Event {
     Killed,
     Stopped,
     Continued,
-    /// It has got no time to run for so many microseconds.
+    /// The machine gave it no time to run, for this many microseconds.
     Starved(u64),
-    /// Redis has been killed, and will not know anything when it comes back.
+    /// Redis has been killed, and loses its data.
     Forgetting,
-    /// It is back.
+    /// It is back, without data.
     Forgot,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Operation {
     Claim,
-    /// With the number of the owner.
+    /// With the number of the claim.
     Renew(u32),
     Complete,
     Acknowledge,
@@ -86,18 +87,22 @@ pub(super) enum Operation {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Answer {
-    /// With the number of the owner.
+    /// With the number of the claim.
     Run(u32),
     Running,
     Replied,
     Done,
-    Yes,
-    No,
-    Kept,
-    Acknowledged,
+    Yours,
     Lost,
+    Stored,
+    Acknowledged,
+    Recorded,
+    LastHold,
+    HeldElsewhere,
+    NotCompleted,
+    Unknown,
     Error,
-    /// The node has not waited for it any longer.
+    /// The node has stopped waiting for it.
     Silent,
 }
 
@@ -118,7 +123,7 @@ impl Log {
         };
         let mut line = serde_json::to_string(&line).unwrap();
         line.push('\n');
-        // One call, so that neither another process nor a kill comes between.
+        // One call, so that no other process and no kill can split the line.
         let written = (&*self.file).write(line.as_bytes()).unwrap();
         assert_eq!(written, line.len(), "half a line");
     }
@@ -130,7 +135,7 @@ impl Log {
     }
 }
 
-/// Notes when the machine has no time for this process, without end.
+/// Logs each time that the machine gives this process no time to run. It never ends.
 pub(super) async fn note_starvation(log: Log, process: u32) {
     loop {
         let since = now();
@@ -149,6 +154,6 @@ pub(super) fn now() -> u64 {
 
 const TICK: Duration = Duration::from_millis(25);
 
-/// In microseconds. The last delivery's answer has half a second to reach WeChat, and a store that does not answer
-/// takes half of it.
+/// In microseconds. The answer to the last delivery has half a second to reach WeChat, and a silent store takes half
+/// of it.
 const STARVED: u64 = 50_000;

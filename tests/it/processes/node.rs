@@ -1,4 +1,4 @@
-//! One of the nodes, as a process: a server as anybody would build it, which writes down what it does.
+//! One node, as a process: an ordinary server that also logs what it does.
 
 use std::{
     convert::Infallible,
@@ -13,10 +13,8 @@ use std::{
 };
 
 use axum::Router;
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use http_body_util::Full;
 use redis::{
     Client,
     aio::{ConnectionManager, ConnectionManagerConfig},
@@ -24,8 +22,8 @@ use redis::{
 use tokio::{net::TcpListener, runtime, sync::oneshot};
 use tower::{BoxError, Service, ServiceBuilder, layer::layer_fn};
 use tower_wechat::{
-    Account, DedupLayer, MessageService, Reply, Verified, VerifySignatureLayer,
-    dedup::{Key, LateReply, RedisStore, Run},
+    Account, DedupLayer, MessageService, Reply, ResponseBody, Verified, VerifySignatureLayer,
+    dedup::{Key, LateReply, RedisStore, RunNumber},
     message::TextMessage,
 };
 
@@ -34,14 +32,14 @@ use super::{
     witness::Witness,
 };
 
-/// What a process needs to know to be a node.
+/// What a process has to know to be a node.
 pub(super) struct Node {
     redis: u16,
     log: Log,
 }
 
 impl Node {
-    /// What the environment says; `None` if this process is none.
+    /// Reads the environment. `None` if this process is no node.
     pub(super) fn asked_for() -> Option<Self> {
         Some(Self {
             redis: env::var(REDIS).ok()?.parse().unwrap(),
@@ -49,8 +47,8 @@ impl Node {
         })
     }
 
-    /// Serves until standard input says that it is enough, then drains. With the end of the input the process
-    /// that has started this one is gone, and so is this one.
+    /// Serves until it reads `drain` from standard input, then drains. It exits at the end of the input: the process
+    /// that has started it is gone.
     pub(super) fn serve(self) {
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -73,19 +71,22 @@ impl Node {
                 .set_min_delay(Duration::from_millis(5))
                 .set_max_delay(Duration::from_millis(50));
             let client = Client::open(("127.0.0.1", self.redis)).unwrap();
-            // A node starts whether its Redis is there or not.
+            // A node starts without its Redis, too.
             let connection = ConnectionManager::new_lazy_with_config(client, config).unwrap();
             let store = Witness::new(RedisStore::new(connection), self.log.clone());
-            let dedup = DedupLayer::with_store(store).with_late_reply({
-                let log = self.log.clone();
-                move |late| {
-                    note_late(&log, &late);
-                    std::future::ready(())
-                }
-            });
+            let dedup = DedupLayer::builder()
+                .with_store(store)
+                .with_late_reply({
+                    let log = self.log.clone();
+                    move |late| {
+                        note_late(&log, &late);
+                        std::future::ready(())
+                    }
+                })
+                .build();
             let log = self.log.clone();
             let wechat = ServiceBuilder::new()
-                .layer(VerifySignatureLayer::with_accounts(|head| {
+                .layer(VerifySignatureLayer::from_fn(|head| {
                     account(head.uri.path().strip_prefix(PATH)?)
                 }))
                 .layer(layer_fn(move |inner| Desk {
@@ -108,14 +109,14 @@ impl Node {
     }
 }
 
-/// The accounts differ in nothing but the name.
+/// The accounts differ in the name only.
 pub(super) fn account(name: &str) -> Option<Account> {
     Some(Account::plain("twonodes").ok()?.with_name(name))
 }
 
 /// A bot that does as the message says: `<message> <milliseconds to think> <runs that fail>`.
 async fn think(log: Log, request: Request<TextMessage>) -> Result<Reply, BoxError> {
-    let run = request.extensions().get::<Run>().unwrap().number();
+    let run = request.extensions().get::<RunNumber>().unwrap().get();
     let key = *request.extensions().get::<Key>().unwrap();
     let content = request.into_body().content;
     let mut words = content.split(' ').map(str::parse);
@@ -134,7 +135,7 @@ async fn think(log: Log, request: Request<TextMessage>) -> Result<Reply, BoxErro
     Ok(Reply::text(reply_text(message, process::id(), run)))
 }
 
-/// A reply that says whose it is.
+/// A reply that tells its message, node and run.
 pub(super) fn reply_text(message: u64, process: u32, run: u32) -> String {
     format!("{message} {process} {run}")
 }
@@ -150,7 +151,7 @@ fn note_late(log: &Log, late: &LateReply) {
     log.write(process::id(), &late.key(), Event::Late { cause, text });
 }
 
-/// Where deliveries are noted, between the signature and dedup.
+/// Logs the deliveries, between the signature and dedup.
 #[derive(Clone)]
 struct Desk<S> {
     inner: S,
@@ -159,10 +160,10 @@ struct Desk<S> {
 
 impl<S> Service<Request<Verified>> for Desk<S>
 where
-    S: Service<Request<Verified>, Response = Response<Full<Bytes>>, Error = Infallible>,
+    S: Service<Request<Verified>, Response = Response<ResponseBody>, Error = Infallible>,
     S::Future: Send + 'static,
 {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<ResponseBody>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
@@ -189,13 +190,13 @@ where
         Box::pin(async move {
             let answer = answer.await?;
             let status = answer.status().as_u16();
-            left.but(Event::Answered { delivery, status });
+            left.with(Event::Answered { delivery, status });
             Ok(answer)
         })
     }
 }
 
-/// Notes how a delivery ended, when it has.
+/// Logs the end of a delivery when it is dropped.
 struct Leaving {
     log: Log,
     key: Key,
@@ -203,7 +204,7 @@ struct Leaving {
 }
 
 impl Leaving {
-    fn but(&mut self, event: Event) {
+    fn with(&mut self, event: Event) {
         self.event = event;
     }
 }
@@ -217,7 +218,7 @@ impl Drop for Leaving {
 pub(super) const REDIS: &str = "TOWER_WECHAT_NODE_REDIS";
 pub(super) const LOG: &str = "TOWER_WECHAT_NODE_LOG";
 
-/// What a node says on its standard output, and is told on its input.
+/// Lines on a node's standard output, and on its input.
 pub(super) const LISTENING: &str = "listening on ";
 pub(super) const DRAIN: &str = "drain";
 pub(super) const DRAINED: &str = "drained";
@@ -225,8 +226,8 @@ pub(super) const DRAINED: &str = "drained";
 pub(super) const PATH: &str = "/wechat/";
 pub(super) const MESSAGE: &str = "message=";
 
-/// The runs that an owner has, by default.
+/// The runs of a claim, by default.
 pub(super) const RUNS: u32 = 3;
 
-/// Longer than any handler here takes, and a reply lies around.
+/// Longer than any handler here takes, plus the time that a reply waits for a delivery.
 pub(super) const DRAIN_PATIENCE: Duration = Duration::from_secs(40);

@@ -1,4 +1,4 @@
-//! A node's process, from outside.
+//! The process of a node, as the test sees it.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -10,7 +10,7 @@ use std::{
 
 use super::node::{DRAIN, DRAIN_PATIENCE, DRAINED, LISTENING, LOG, REDIS};
 
-/// It ends with the value.
+/// Dropping it kills the process.
 pub(super) struct Process {
     child: Child,
     port: u16,
@@ -21,7 +21,7 @@ pub(super) struct Process {
 impl Process {
     /// Starts a node that reaches its Redis on the port `redis`, and returns when it accepts connections.
     ///
-    /// It is this very program, in which the test called `test` sees that it is to be a node.
+    /// It is this program: the test called `test` reads from the environment that it is a node.
     pub(super) fn start(test: &str, redis: u16, log: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([test, "--exact", "--nocapture"])
@@ -35,7 +35,7 @@ impl Process {
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
-                // Who has heard enough still wants the pipe emptied.
+                // The pipe has to be emptied even when no line is wanted any more.
                 let _ = sender.send(line);
             }
         });
@@ -71,23 +71,23 @@ impl Process {
         assert!(sent.unwrap().success(), "{command}");
     }
 
-    /// Tells the node that it is enough; [`wait`](Self::wait) is for its end.
+    /// Tells the node to drain. [`wait`](Self::wait) waits for its end.
     pub(super) fn drain(&mut self) {
         writeln!(self.input, "{DRAIN}").unwrap();
     }
 
-    /// Waits until it has drained, by its own account and in the kernel's eyes.
+    /// Waits until the node says that it has drained, and for the end of its process.
     pub(super) fn wait(mut self) {
         self.hear(DRAINED, DRAIN_PATIENCE);
         assert!(self.child.wait().unwrap().success());
     }
 
-    /// What follows `words`, which the test harness may have written something in front of.
+    /// Waits for a line with `words`, and returns the rest of it. The test harness may write in front of them.
     fn hear(&mut self, words: &str, patience: Duration) -> String {
         loop {
             let line = self.lines.recv_timeout(patience);
             let line =
-                line.unwrap_or_else(|error| panic!("a node has not said {words:?}: {error}"));
+                line.unwrap_or_else(|error| panic!("a node has not written {words:?}: {error}"));
             if let Some((_, rest)) = line.split_once(words) {
                 return rest.to_owned();
             }
@@ -102,5 +102,5 @@ impl Drop for Process {
     }
 }
 
-/// To start, on a machine that has much else to do.
+/// For a start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);

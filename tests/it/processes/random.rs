@@ -1,4 +1,4 @@
-//! Numbers that a seed decides.
+//! Random numbers from a seed.
 
 use std::{ops::Range, time::Duration};
 
@@ -7,7 +7,7 @@ use std::{ops::Range, time::Duration};
 pub(super) struct Random(u64);
 
 impl Random {
-    /// The numbers for one purpose do not depend on how many are drawn for another.
+    /// The numbers for one purpose do not depend on the numbers drawn for another.
     pub(super) fn new(seed: u64, purpose: u64) -> Self {
         let mut random = Self(seed);
         random.0 = random.next() ^ purpose;

@@ -1,4 +1,4 @@
-//! WeChat and a balancer: messages that come in deliveries, each to a node picked at random.
+//! WeChat and a load balancer: deliveries of messages, each to a random node.
 
 use std::{
     sync::{Arc, Mutex},
@@ -9,14 +9,14 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response, uri::Authority};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use tower::{BoxError, Service};
-use tower_wechat::simulator::{Simulator, Transcript};
+use tower_wechat::simulator::{RequestBody, Simulator, Transcript};
 
 use super::{
     faults::Addresses,
@@ -25,7 +25,7 @@ use super::{
     random::Random,
 };
 
-/// WeChat's servers.
+/// WeChat's side.
 #[derive(Clone)]
 pub(super) struct Traffic {
     seed: u64,
@@ -33,18 +33,18 @@ pub(super) struct Traffic {
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// What WeChat can tell of a message.
+/// What WeChat knows of a message.
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) message: u64,
     pub(super) since: u64,
     pub(super) until: u64,
     pub(super) transcript: Transcript,
-    /// The processes that it was sent to; `None` where there was none.
+    /// The processes that it was sent to; `None` where no node was there.
     pub(super) sent_to: Vec<Option<u32>>,
 }
 
-/// What the bot is to do with a message.
+/// The handler's task for a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Task {
     /// In milliseconds.
@@ -55,7 +55,7 @@ pub(super) struct Task {
 impl Traffic {
     pub(super) fn new(seed: u64, addresses: Addresses) -> Self {
         let client = Client::builder(TokioExecutor::new())
-            // A connection that has waited may have died with its node.
+            // An idle connection may have ended with its node.
             .pool_max_idle_per_host(0)
             .build_http();
         Self {
@@ -65,7 +65,7 @@ impl Traffic {
         }
     }
 
-    /// Delivers message number `message` until WeChat is content or gives up.
+    /// Delivers message number `message`, with retries, until it is answered or given up.
     pub(super) async fn deliver(&self, message: u64, task: Task, to: Option<usize>) -> Told {
         let since = now();
         let balancer = Balancer {
@@ -97,8 +97,8 @@ impl Traffic {
         }
     }
 
-    /// What the seed has in mind for a message: most are quick, some are for the second delivery or the
-    /// third, and some are too slow for any.
+    /// Picks the task by the seed: most are quick, some take until the second or the third delivery, and some are too
+    /// slow for any.
     pub(super) fn task(&self, message: u64) -> Task {
         let mut random = Random::new(self.seed, TASKS ^ (message << 8));
         let thinks = match random.below(20) {
@@ -117,8 +117,8 @@ impl Traffic {
     }
 }
 
-/// An account has so few messages that WeChat may hang up on all of them; but one has a quarter of all, and
-/// soon must not let WeChat hang up.
+/// Most accounts have so few messages that WeChat may hang up on each. One has a quarter of all messages, and soon
+/// spends its budget of hang-ups.
 fn account_of(message: u64) -> String {
     if message.is_multiple_of(4) {
         "busy".to_owned()
@@ -127,8 +127,7 @@ fn account_of(message: u64) -> String {
     }
 }
 
-/// It picks a node at random, or the other one where nobody listens. Whether a node that listens does
-/// anything else it doesn't know.
+/// Picks a node at random, or the other one if that is missing. It does not know whether a node works.
 #[derive(Clone)]
 struct Balancer {
     addresses: Addresses,
@@ -138,7 +137,7 @@ struct Balancer {
     sent_to: Arc<Mutex<Vec<Option<u32>>>>,
 }
 
-impl Service<Request<Full<Bytes>>> for Balancer {
+impl Service<Request<RequestBody>> for Balancer {
     type Response = Response<Incoming>;
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
@@ -147,7 +146,7 @@ impl Service<Request<Full<Bytes>>> for Balancer {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Full<Bytes>>) -> Self::Future {
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let picked = self.random.below(2);
         let node = self.to.unwrap_or(picked);
         let address = |node: usize| *self.addresses[node].lock().unwrap();
@@ -157,17 +156,21 @@ impl Service<Request<Full<Bytes>>> for Balancer {
             .unwrap()
             .push(address.map(|(process, _)| process));
         let Some((_, port)) = address else {
-            return Box::pin(async { Err("nobody there".into()) });
+            return Box::pin(async { Err("no node is there".into()) });
         };
         let mut parts = request.uri().clone().into_parts();
         let authority: Authority = format!("127.0.0.1:{port}").parse().unwrap();
         parts.authority = Some(authority);
         *request.uri_mut() = parts.try_into().unwrap();
-        let answer = self.client.request(request);
-        Box::pin(async { Ok(answer.await?) })
+        let client = self.client.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let body = Full::new(body.collect().await?.to_bytes());
+            Ok(client.request(Request::from_parts(head, body)).await?)
+        })
     }
 }
 
-/// What random numbers are for.
+/// The purposes of the random numbers.
 const DELIVERIES: u64 = 5;
 const TASKS: u64 = 6;

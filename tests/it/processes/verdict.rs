@@ -1,4 +1,4 @@
-//! The promises, each with the faults that it holds under.
+//! The promises, each with the faults under which it holds.
 
 use std::{collections::HashMap, fmt};
 
@@ -11,12 +11,12 @@ use super::{
     traffic::Told,
 };
 
-/// What happened in all.
+/// Counts over all messages.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     messages: usize,
     deliveries: usize,
-    // Runs that another owner began than the one before.
+    // Runs of another claim than the one before.
     after_lost_leases: usize,
     after_lost_data: usize,
     alone: usize,
@@ -25,12 +25,14 @@ pub(super) struct Tally {
     faults_shown: usize,
     /// Messages that were lost with a node.
     lost: usize,
+    /// Messages whose reply was neither shown nor handed over.
+    unheard: usize,
     /// Messages of which the store always answered, and of these such that no node was lost or stopped.
     store_answered: usize,
     pub(super) untroubled: usize,
 }
 
-/// One message before its judge.
+/// One message and its lines.
 struct Case<'a> {
     evidence: &'a Evidence,
     told: &'a Told,
@@ -41,14 +43,14 @@ struct Case<'a> {
 enum Reason<'a> {
     /// An earlier run of the same node failed.
     Repeats,
-    /// The store made the message this owner's.
+    /// The store gave the message to this claim.
     Granted(Done<'a>, u32),
-    /// Nobody asked the store, or it did not answer.
-    Alone,
+    /// The store was not asked, or did not answer.
+    NoStore,
 }
 
 impl Tally {
-    /// Holds every promise against every message.
+    /// Checks every promise for every message.
     pub(super) fn of(evidence: &Evidence) -> Result<Self, Vec<String>> {
         let mut tally = Self::default();
         let mut broken = Vec::new();
@@ -61,8 +63,8 @@ impl Tally {
             let promises = [
                 case.is_not_lost(),
                 case.has_its_own_reply(),
-                case.is_one_owners_at_a_time(),
-                case.is_no_longer_its_owners(),
+                case.has_one_claim_at_a_time(),
+                case.stays_lost(),
                 case.has_reasons_to_run(&mut tally),
                 case.drops_what_lost_its_lease(),
                 case.has_one_way_out(&mut tally),
@@ -81,7 +83,7 @@ impl Tally {
         }
     }
 
-    /// Runs that another owner began than the one before.
+    /// Returns the number of runs of another claim than the one before.
     pub(super) fn taken_over(&self) -> usize {
         self.after_lost_leases + self.after_lost_data + self.alone
     }
@@ -93,15 +95,17 @@ impl Tally {
         self.faults_shown += usize::from(case.told.transcript.shown() == &Shown::Fault);
         self.lost += usize::from(!case.is_run());
         self.handed_over += case.late().count();
+        let is_heard = case.shown_text().is_some() || case.late().count() > 0;
+        self.unheard += usize::from(!case.ended().is_empty() && !is_heard);
     }
 }
 
 impl Case<'_> {
     /// Always: a message that has reached a node is run to its end.
     ///
-    /// If a node that knew of it is killed: once another delivery reaches a node that is not. Within the lease
-    /// of the lost run that delivery may be acknowledged before it is known that nobody runs the message
-    /// any more; then there is none that would make a node look again.
+    /// If a node that knew of it is killed, that holds once a later delivery reaches a node that is not killed. Within the
+    /// lease of the lost run, that delivery may be acknowledged before the loss is known, and then no further delivery
+    /// makes a node look again.
     fn is_not_lost(&self) -> Result<(), String> {
         let killed = self.processes().filter_map(|it| self.evidence.killed(it));
         let is_excused = killed.max().is_some_and(|killed| {
@@ -114,132 +118,129 @@ impl Case<'_> {
         check(self.is_run() || is_excused, || "lost".to_owned())
     }
 
-    /// Whether it has been run to its end, or no node ever knew of it.
+    /// Whether it has been run to its end, or has reached no node.
     fn is_run(&self) -> bool {
         self.lines.is_empty() || !self.ended().is_empty()
     }
 
-    /// Whatever becomes of the store, as long as no node is lost or stands still: no user is told that the
-    /// account is out of order.
+    /// As long as no node is lost or stands still, whatever happens to the store: no user gets the fault text.
     fn shows_no_fault(&self) -> Result<(), String> {
         let is_fault = self.told.transcript.shown() == &Shown::Fault;
         check(!is_fault || self.is_hit(), || {
-            "a fault text for nothing".to_owned()
+            "a fault text without a reason".to_owned()
         })
     }
 
-    /// Whether a node that it was sent to was lost meanwhile, or not there, or stood still.
+    /// Whether a node to which it was sent was lost, missing, or stood still.
     fn is_hit(&self) -> bool {
         let (since, until) = self.life();
         let mut sent_to = self.told.sent_to.iter();
         sent_to.any(|node| node.is_none_or(|process| self.evidence.is_hit(process, since, until)))
     }
 
-    /// Always: what the user sees, and what the hook gets, is what a run of this very message has come to.
+    /// Always: the user and the hook get the reply of a run of this message, and no other.
     fn has_its_own_reply(&self) -> Result<(), String> {
         let ended = self.ended();
         let texts = self.shown_text().into_iter().chain(self.late().flatten());
         for text in texts {
             check(ended.iter().any(|own| own == text), || {
-                format!("a reply from nowhere, {text:?}")
+                format!("a reply of no run, {text:?}")
             })?;
         }
         Ok(())
     }
 
-    /// Unless Redis loses its data: it makes a message one owner's as long as another's lease lasts, or once
-    /// another has completed it. The number of an owner is larger than that of all before.
+    /// Unless Redis loses its data: a message is not given to a claim during the lease of another, or after another has
+    /// completed it. The number of a claim is larger than those of all claims before.
     ///
-    /// Leases are measured from when an operation began, and claims to when they ended, so a slow connection
-    /// explains nothing away that should not be.
-    fn is_one_owners_at_a_time(&self) -> Result<(), String> {
+    /// Leases are measured from the beginning of an operation, and claims to their end, so a slow connection excuses
+    /// nothing.
+    fn has_one_claim_at_a_time(&self) -> Result<(), String> {
         for (_, claim) in operations(self.lines) {
             let (Operation::Claim, Answer::Run(number)) = (claim.operation, claim.answer) else {
                 continue;
             };
             let earlier = operations(self.lines).filter(|(_, earlier)| {
-                earlier.owner != claim.owner
+                earlier.id != claim.id
                     && earlier.until <= claim.since
                     && !self.evidence.is_forgotten(earlier.since, claim.until)
             });
             let mut numbers = HashMap::new();
-            // Until when the message is an owner's.
+            // The end of the lease of each claim.
             let mut leases = HashMap::new();
             for (_, earlier) in earlier {
                 match (earlier.operation, earlier.answer) {
                     (Operation::Claim, Answer::Run(number))
-                    | (Operation::Renew(number), Answer::Yes) => {
-                        numbers.insert(earlier.owner, number);
-                        leases.insert(earlier.owner, earlier.since + LEASE);
+                    | (Operation::Renew(number), Answer::Yours) => {
+                        numbers.insert(earlier.id, number);
+                        leases.insert(earlier.id, earlier.since + LEASE);
                     }
-                    (Operation::Complete, Answer::Kept | Answer::Acknowledged) => {
-                        leases.insert(earlier.owner, u64::MAX);
+                    (Operation::Complete, Answer::Stored | Answer::Acknowledged) => {
+                        leases.insert(earlier.id, u64::MAX);
                     }
-                    // Its owner has let it go, as one does that could not tell the store of its reply.
-                    (Operation::Release, _) if leases.get(earlier.owner) != Some(&u64::MAX) => {
-                        leases.remove(earlier.owner);
+                    // The claim was released, as by a node that could not tell the store of its reply.
+                    (Operation::Release, _) if leases.get(earlier.id) != Some(&u64::MAX) => {
+                        leases.remove(earlier.id);
                     }
                     _ => {}
                 }
             }
-            for (owner, lease) in leases {
+            for (id, lease) in leases {
                 check(lease <= claim.until + TICK, || {
-                    format!("claimed by {} while it was {owner}'s", claim.owner)
+                    format!("given to {} while it belonged to {id}", claim.id)
                 })?;
             }
-            for (owner, before) in numbers {
+            for (id, before) in numbers {
                 check(before < number, || {
-                    format!("{} is number {number} after {owner}", claim.owner)
+                    format!("{} is number {number} after {id}", claim.id)
                 })?;
             }
         }
         Ok(())
     }
 
-    /// Unless Redis loses its data: it lengthens no lease of an owner, and takes no outcome from it, once the
-    /// message is another's.
-    fn is_no_longer_its_owners(&self) -> Result<(), String> {
-        let is_owner = |done: &Done<'_>| {
+    /// Unless Redis loses its data: it neither renews nor completes a claim that has lost the message to another.
+    fn stays_lost(&self) -> Result<(), String> {
+        let has_it = |done: &Done<'_>| {
             matches!(
                 (done.operation, done.answer),
                 (Operation::Claim, Answer::Run(_))
-                    | (Operation::Renew(_), Answer::Yes)
-                    | (Operation::Complete, Answer::Kept | Answer::Acknowledged)
+                    | (Operation::Renew(_), Answer::Yours)
+                    | (Operation::Complete, Answer::Stored | Answer::Acknowledged)
             )
         };
-        let owners = || {
+        let held = || {
             operations(self.lines)
                 .map(|(_, done)| done)
-                .filter(is_owner)
+                .filter(has_it)
         };
-        for done in owners().filter(|done| done.operation != Operation::Claim) {
-            let mut taken = owners().filter(|claim| {
+        for done in held().filter(|done| done.operation != Operation::Claim) {
+            let mut taken = held().filter(|claim| {
                 claim.operation == Operation::Claim
-                    && claim.owner != done.owner
+                    && claim.id != done.id
                     && claim.until <= done.since
                     && !self.evidence.is_forgotten(claim.since, done.until)
             });
             let is_taken = taken.any(|claim| {
-                // Its lease may have been over in its turn.
+                // It may have taken the message again.
                 !operations(self.lines).any(|(line, again)| {
                     again.operation == Operation::Claim
-                        && again.owner == done.owner
+                        && again.id == done.id
                         && again.until >= claim.since
-                        // Nobody knows what has become of a claim without an answer.
-                        && (is_owner(&again) || is_failure(line))
+                        // A claim without an answer may have been carried out.
+                        && (has_it(&again) || is_failure(line))
                 })
             });
             check(!is_taken, || {
-                format!("{:?} of {}, who has lost it", done.operation, done.owner)
+                format!("{:?} of {}, which has lost it", done.operation, done.id)
             })?;
         }
         Ok(())
     }
 
-    /// Always: a run that is not the message's first has a reason that is in the log. Its own node's last run
-    /// failed; or the store said that the message is its owner's ([which](Self::is_one_owners_at_a_time)
-    /// it does when a lease is lost, or when Redis has lost its data); or the store did not answer its node,
-    /// which then goes on alone.
+    /// Always: a run that is not the first one of its message has a reason in the log. Either the last run of its node
+    /// failed. Or the store gave the message to its claim, as [it does](Self::has_one_claim_at_a_time) when a lease is
+    /// lost or Redis has lost its data. Or the store did not answer its node, which then goes on alone.
     fn has_reasons_to_run(&self, tally: &mut Tally) -> Result<(), String> {
         let mut begun = 0;
         for (index, line) in self.lines.iter().enumerate() {
@@ -252,10 +253,10 @@ impl Case<'_> {
                 Reason::Repeats => {}
                 Reason::Granted(claim, number) => {
                     check(run == (number - 1) * RUNS + 1, || {
-                        format!("owner number {number} begins with run {run}")
+                        format!("claim number {number} begins with run {run}")
                     })?;
                     let is_known = |(_, earlier): (_, Done<'_>)| {
-                        earlier.owner != claim.owner && matches!(earlier.answer, Answer::Run(_))
+                        earlier.id != claim.id && matches!(earlier.answer, Answer::Run(_))
                     };
                     if number > 1 {
                         tally.after_lost_leases += 1;
@@ -263,10 +264,10 @@ impl Case<'_> {
                         tally.after_lost_data += 1;
                     }
                 }
-                Reason::Alone => {
+                Reason::NoStore => {
                     let process = line.process;
                     check(self.is_alone(process, line.at), || {
-                        format!("node {process} runs it unasked, as {run}")
+                        format!("node {process} runs it without a reason, as {run}")
                     })?;
                     tally.alone += usize::from(begun > 1);
                 }
@@ -275,9 +276,9 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Whether a node that begins a run had no store to ask.
+    /// Whether a node that begins a run could not ask the store.
     fn is_alone(&self, process: u32, at: u64) -> bool {
-        // One that stood still in between says so later.
+        // A node that stood still in between logs it later.
         let claims = operations(self.lines).filter(|(line, done)| {
             line.process == process && line.at <= at && done.operation == Operation::Claim
         });
@@ -286,8 +287,7 @@ impl Case<'_> {
             || self.evidence.is_hit(process, at.saturating_sub(LEASE), at)
     }
 
-    /// Whether an operation of this message on the node came to nothing in the time from `since` to `until`, or
-    /// was not even tried.
+    /// Whether an operation for this message on the node failed between `since` and `until`, or was not tried.
     fn is_store_away(&self, process: u32, since: u64, until: u64) -> bool {
         let mut lines = self.lines.iter();
         self.evidence.is_left_alone(process, since, until)
@@ -296,10 +296,10 @@ impl Case<'_> {
             })
     }
 
-    /// As long as the store answers the node that ran the message, when the run ends: what it comes to reaches
-    /// nobody if the store refuses it, since the message is another's by now.
+    /// As long as the store answers the node at the end of a run: if the store says that the claim has lost the message,
+    /// the reply is neither shown nor handed over.
     ///
-    /// If the store doesn't answer then, the reply goes its way, and the store is told later.
+    /// If the store does not answer, the reply is used, and the store is told later.
     fn drops_what_lost_its_lease(&self) -> Result<(), String> {
         for (index, line) in self.lines.iter().enumerate() {
             let Event::Store {
@@ -321,7 +321,7 @@ impl Case<'_> {
             let again = self.lines.iter().filter(|other| {
                 other.process == line.process && other.event == Event::Ended { run }
             });
-            // A node that has gone on alone may have begun the same number again.
+            // A node that went on alone may have repeated a number.
             if again.count() > 1 || self.is_store_away(line.process, ended, line.at) {
                 continue;
             }
@@ -334,11 +334,10 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// As long as the store answers the nodes and keeps its data, whatever becomes of the nodes: the reply is
-    /// shown, or it is handed over once, and never both.
+    /// As long as the store answers the nodes and keeps its data, whatever happens to the nodes: the reply is shown, or
+    /// handed over once, and never both.
     ///
-    /// If, beside that, no node is lost or stands still: there is one run that succeeds, and exactly one of
-    /// the two.
+    /// If no node is lost or stands still, either: one run succeeds, and its reply is shown or handed over.
     fn has_one_way_out(&self, tally: &mut Tally) -> Result<(), String> {
         let (since, until) = self.life();
         let mut processes = self.processes();
@@ -363,11 +362,11 @@ impl Case<'_> {
             "neither shown nor handed over".to_owned()
         })?;
         check(self.told.transcript.shown() != &Shown::Fault, || {
-            "a fault text for nothing".to_owned()
+            "a fault text without a reason".to_owned()
         })
     }
 
-    /// Always: no delivery waits longer for its answer than 6 s, but for the node's own standstill.
+    /// Unless the node stands still: no delivery waits longer than 6 s for its answer.
     fn is_answered_in_time(&self) -> Result<(), String> {
         let mut waiting = HashMap::new();
         for line in self.lines {
@@ -397,7 +396,7 @@ impl Case<'_> {
         self.told.transcript.shown().text()
     }
 
-    /// The texts that the hook got.
+    /// The texts of the calls of the hook.
     fn late(&self) -> impl Iterator<Item = Option<&str>> {
         self.lines.iter().filter_map(|line| match &line.event {
             Event::Late { text, .. } => Some(text.as_deref()),
@@ -405,7 +404,7 @@ impl Case<'_> {
         })
     }
 
-    /// The replies that runs came to.
+    /// The replies of all runs that ended.
     fn ended(&self) -> Vec<String> {
         let ended = self.lines.iter().filter_map(|line| match line.event {
             Event::Ended { run } => Some(reply_text(self.told.message, line.process, run)),
@@ -419,7 +418,7 @@ impl Case<'_> {
         self.lines.iter().map(|line| line.process)
     }
 
-    /// From the first delivery to the last that is heard of it.
+    /// From the first delivery to the last line.
     fn life(&self) -> (u64, u64) {
         let last = self.lines.last().map_or(0, |line| line.at);
         (self.told.since, self.told.until.max(last))
@@ -440,16 +439,16 @@ fn reason(before: &[Line], process: u32, run: u32) -> Reason<'_> {
     {
         return Reason::Repeats;
     }
-    // A claim is good for the run that follows it.
+    // A claim is the reason for the next run.
     let since = own.map_or(0, |own| own + 1);
     let claims = operations(&before[since..])
         .filter(|(line, done)| line.process == process && done.operation == Operation::Claim);
     let Some((_, claim)) = claims.last() else {
-        return Reason::Alone;
+        return Reason::NoStore;
     };
     match claim.answer {
         Answer::Run(number) => Reason::Granted(claim, number),
-        _ => Reason::Alone,
+        _ => Reason::NoStore,
     }
 }
 
@@ -457,7 +456,7 @@ fn check(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what()) }
 }
 
-/// All that is known, in the order of writing.
+/// All that is known of the message, in the order of writing.
 impl fmt::Display for Case<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Told {
@@ -484,18 +483,19 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} messages in {} deliveries: {} replies shown, {} handed over, {} faults shown, \
-             {} lost with a node",
+            "{} messages in {} deliveries: {} replies shown, {} handed over, {} neither; {} faults shown, \
+             {} messages lost with a node",
             self.messages,
             self.deliveries,
             self.shown,
             self.handed_over,
+            self.unheard,
             self.faults_shown,
             self.lost
         )?;
         writeln!(
             f,
-            "run by another owner: {} after a lost lease, {} after lost data, {} without a store",
+            "runs of another claim: {} after a lost lease, {} after lost data, {} without a store",
             self.after_lost_leases, self.after_lost_data, self.alone
         )?;
         write!(
@@ -512,5 +512,5 @@ const LEASE: u64 = 5_000_000;
 /// Redis counts milliseconds.
 const TICK: u64 = 2_000;
 
-/// Six seconds, and what a busy machine adds to them.
+/// Six seconds, plus the delay of a busy machine.
 const CAP: u64 = 9_000_000;

@@ -1,10 +1,13 @@
-//! A store that writes down what it was asked and what it said.
+//! A store that logs each operation and its answer.
 
 use std::{future::Future, process};
 
 use tower_wechat::dedup::{
-    Key, Outcome,
-    store::{Acknowledged, Claim, Completed, Owner, Store, Times},
+    Key,
+    store::{
+        AcknowledgeRequest, Acknowledged, ClaimId, ClaimRequest, Claimed, CompleteRequest,
+        Completed, ReleaseRequest, Released, RenewRequest, Renewed, Store,
+    },
 };
 
 use super::log::{Answer, Event, Log, Operation, now};
@@ -22,7 +25,7 @@ impl<St> Witness<St> {
     async fn noted<T, E>(
         &self,
         operation: Operation,
-        (key, owner): (Key, Owner),
+        (key, id): (Key, ClaimId),
         call: impl Future<Output = Result<T, E>>,
         said: impl FnOnce(&T) -> Answer,
     ) -> Result<T, E> {
@@ -30,7 +33,7 @@ impl<St> Witness<St> {
             log: &self.log,
             operation,
             key,
-            owner,
+            id,
             since: now(),
             answer: Answer::Silent,
         };
@@ -43,78 +46,73 @@ impl<St> Witness<St> {
 impl<St: Store> Store for Witness<St> {
     type Error = St::Error;
 
-    async fn claim(&self, key: Key, owner: Owner, times: Times) -> Result<Claim, St::Error> {
-        let call = self.store.claim(key, owner, times);
-        let said = |claim: &Claim| match claim {
-            Claim::Run { number, .. } => Answer::Run(*number),
-            Claim::Running { .. } => Answer::Running,
-            Claim::Replied(_) => Answer::Replied,
-            Claim::Done => Answer::Done,
+    async fn claim(&self, request: ClaimRequest) -> Result<Claimed, St::Error> {
+        let call = self.store.claim(request);
+        let said = |claimed: &Claimed| match claimed {
+            Claimed::Run { number, .. } => Answer::Run(*number),
+            Claimed::Running { .. } => Answer::Running,
+            Claimed::Replied(_) => Answer::Replied,
+            Claimed::Done => Answer::Done,
+            _ => panic!("{claimed:?} is new"),
         };
-        self.noted(Operation::Claim, (key, owner), call, said).await
+        let of = (request.key, request.id);
+        self.noted(Operation::Claim, of, call, said).await
     }
 
-    async fn renew(
-        &self,
-        key: Key,
-        owner: Owner,
-        number: u32,
-        times: Times,
-    ) -> Result<bool, St::Error> {
-        let call = self.store.renew(key, owner, number, times);
-        let operation = Operation::Renew(number);
-        let said = |yes: &bool| yes_or_no(*yes);
-        self.noted(operation, (key, owner), call, said).await
+    async fn renew(&self, request: RenewRequest) -> Result<Renewed, St::Error> {
+        let call = self.store.renew(request);
+        let said = |renewed: &Renewed| match renewed {
+            Renewed::Yours => Answer::Yours,
+            Renewed::Lost => Answer::Lost,
+            _ => panic!("{renewed:?} is new"),
+        };
+        let (operation, of) = (Operation::Renew(request.number), (request.key, request.id));
+        self.noted(operation, of, call, said).await
     }
 
-    async fn complete(
-        &self,
-        key: Key,
-        owner: Owner,
-        outcome: &Outcome,
-        acknowledged: bool,
-        times: Times,
-    ) -> Result<Completed, St::Error> {
-        let call = self
-            .store
-            .complete(key, owner, outcome, acknowledged, times);
+    async fn complete(&self, request: CompleteRequest<'_>) -> Result<Completed, St::Error> {
+        let call = self.store.complete(request);
         let said = |completed: &Completed| match completed {
-            Completed::Kept => Answer::Kept,
+            Completed::Stored => Answer::Stored,
             Completed::Acknowledged => Answer::Acknowledged,
             Completed::Lost => Answer::Lost,
+            _ => panic!("{completed:?} is new"),
         };
-        let operation = Operation::Complete;
-        self.noted(operation, (key, owner), call, said).await
+        let of = (request.key, request.id);
+        self.noted(Operation::Complete, of, call, said).await
     }
 
-    async fn acknowledge(&self, key: Key, owner: Owner) -> Result<Acknowledged, St::Error> {
-        let call = self.store.acknowledge(key, owner);
+    async fn acknowledge(&self, request: AcknowledgeRequest) -> Result<Acknowledged, St::Error> {
+        let call = self.store.acknowledge(request);
         let said = |acknowledged: &Acknowledged| match acknowledged {
-            Acknowledged::Acknowledged => Answer::Acknowledged,
+            Acknowledged::Recorded => Answer::Recorded,
             Acknowledged::Replied(_) => Answer::Replied,
+            _ => panic!("{acknowledged:?} is new"),
         };
-        let operation = Operation::Acknowledge;
-        self.noted(operation, (key, owner), call, said).await
+        let of = (request.key, request.id);
+        self.noted(Operation::Acknowledge, of, call, said).await
     }
 
-    async fn release(&self, key: Key, owner: Owner) -> Result<bool, St::Error> {
-        let call = self.store.release(key, owner);
-        let operation = Operation::Release;
-        let said = |yes: &bool| yes_or_no(*yes);
-        self.noted(operation, (key, owner), call, said).await
+    async fn release(&self, request: ReleaseRequest) -> Result<Released, St::Error> {
+        let call = self.store.release(request);
+        let said = |released: &Released| match released {
+            Released::LastHold => Answer::LastHold,
+            Released::HeldElsewhere => Answer::HeldElsewhere,
+            Released::NotCompleted => Answer::NotCompleted,
+            Released::Unknown => Answer::Unknown,
+            _ => panic!("{released:?} is new"),
+        };
+        let of = (request.key, request.id);
+        self.noted(Operation::Release, of, call, said).await
     }
 }
 
-fn yes_or_no(yes: bool) -> Answer {
-    if yes { Answer::Yes } else { Answer::No }
-}
-
-/// Written when the operation has ended, or nobody waits for it any longer.
+/// Written when the operation has ended, or when the node has stopped waiting for it.
 struct Note<'a> {
     log: &'a Log,
     operation: Operation,
     key: Key,
-    owner: Owner,
+    id: ClaimId,
     since: u64,
     answer: Answer,
 }
@@ -123,7 +121,7 @@ impl Drop for Note<'_> {
     fn drop(&mut self) {
         let event = Event::Store {
             operation: self.operation,
-            owner: self.owner.to_string(),
+            id: self.id.to_string(),
             since: self.since,
             answer: self.answer,
         };

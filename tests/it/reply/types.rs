@@ -3,12 +3,13 @@
 use std::{env, fs, path::Path};
 
 use tower_wechat::{
-    Reply,
+    Reply, Timestamp,
+    message::Head,
     reply::{Addressing, Article, ErrorKind, Music, Video},
     xml::{self, Value},
 };
 
-use super::{check_refused, render};
+use super::{NOW, check_rejected, render};
 
 /// The elements behind MsgType, in their order: those with a text, by their paths.
 #[track_caller]
@@ -147,34 +148,34 @@ fn every_part_is_escaped_and_cleaned() {
 }
 
 #[test]
-fn what_wechat_would_refuse_is_an_error() {
+fn what_wechat_would_reject_is_an_error() {
     for reply in [
         Reply::image(""),
         Reply::voice("\u{0}"),
         Reply::video(Video::new("")),
     ] {
-        check_refused(
+        check_rejected(
             &reply,
             ErrorKind::MediaIdEmpty,
             "expected a MediaId to reply, found an empty one",
         );
     }
-    check_refused(
+    check_rejected(
         &Reply::music(Music::new("")),
         ErrorKind::MediaIdEmpty,
         "expected a ThumbMediaId to reply, found an empty one",
     );
-    check_refused(
+    check_rejected(
         &Reply::news([]),
         ErrorKind::ArticlesEmpty,
         "expected an article to reply, found none",
     );
-    check_refused(
+    check_rejected(
         &Reply::news((1..=9).map(article)),
         ErrorKind::ArticleCount,
         "expected at most 8 articles to reply, found 9",
     );
-    check_refused(
+    check_rejected(
         &Reply::transfer_customer_service_to(""),
         ErrorKind::KfAccountEmpty,
         "expected a KfAccount to transfer to, found an empty one",
@@ -194,7 +195,8 @@ fn how_many_articles_there_may_be_depends_on_what_is_answered() {
     ] {
         let message = format!("<xml>{names}<MsgType>{msg_type}</MsgType></xml>");
         let reply = Reply::news((1..=articles).map(article));
-        let rendered = reply.to_xml(&Addressing::answering(message.as_bytes()).unwrap(), 0);
+        let head = Head::read(message.as_bytes()).unwrap();
+        let rendered = reply.render(&Addressing::answering(&head), NOW);
         match rendered {
             Ok(_) => assert!(allowed, "{articles} in answer to {msg_type}"),
             Err(error) => assert_eq!((error.kind(), allowed), (ErrorKind::ArticleCount, false)),
@@ -206,12 +208,11 @@ fn how_many_articles_there_may_be_depends_on_what_is_answered() {
 #[test]
 fn a_push_in_json_is_answered_like_one_in_xml() {
     let push = br#"{"ToUserName":"gh","FromUserName":"o","CreateTime":"1","MsgType":"text","Content":"hi","MsgId":7}"#;
-    let addressing = Addressing::answering(push).unwrap();
+    let head = Head::read(push).unwrap();
+    let reply = Reply::text("ho");
     assert_eq!(
-        Reply::text("ho").to_xml(&addressing, 0).unwrap(),
-        Reply::text("ho")
-            .to_xml(&Addressing::new("o", "gh"), 0)
-            .unwrap()
+        reply.render(&Addressing::answering(&head), NOW).unwrap(),
+        reply.render(&Addressing::new("o", "gh"), NOW).unwrap()
     );
 }
 
@@ -277,7 +278,7 @@ mod customer_service {
     }
 
     #[test]
-    fn what_the_api_refuses_is_an_error() {
+    fn what_the_api_rejects_is_an_error() {
         for (reply, kind) in [
             (Reply::text(""), ErrorKind::TextEmpty),
             (Reply::text("x".repeat(2049)), ErrorKind::TextLength),
@@ -287,7 +288,7 @@ mod customer_service {
                 ErrorKind::ArticleCount,
             ),
         ] {
-            let error = reply.to_customer_service("o").expect_err("refused");
+            let error = reply.to_customer_service("o").expect_err("rejected");
             assert_eq!(error.kind(), kind);
         }
     }
@@ -361,10 +362,10 @@ fn compare(path: &Path) {
         other => panic!("{other} in {}", path.display()),
     };
     let addressing = Addressing::new(field("ToUserName"), field("FromUserName"));
-    let create_time = field("CreateTime").parse().unwrap();
-    let rendered = reply.to_xml(&addressing, create_time).unwrap().unwrap();
+    let create_time = Timestamp::from_secs(field("CreateTime").parse().unwrap());
+    let rendered = reply.render(&addressing, create_time).unwrap();
     assert_eq!(
-        xml::from_str::<Value>(&rendered).unwrap(),
+        xml::from_str::<Value>(rendered.body()).unwrap(),
         sample,
         "{}",
         path.display()

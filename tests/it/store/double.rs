@@ -1,4 +1,4 @@
-//! A store that makes one of the classic mistakes, which the suite has to notice.
+//! A store that makes one of the classic mistakes. The suite has to notice each.
 
 use std::{
     convert::Infallible,
@@ -11,8 +11,11 @@ use tokio::{
     time::{Instant, advance},
 };
 use tower_wechat::dedup::{
-    Key, Outcome,
-    store::{Acknowledged, Claim, Completed, Owner, Store, Times},
+    Key,
+    store::{
+        AcknowledgeRequest, Acknowledged, ClaimId, ClaimRequest, Claimed, CompleteRequest,
+        Completed, ReleaseRequest, Released, RenewRequest, Renewed, Store, Ttls,
+    },
 };
 
 use super::{
@@ -25,20 +28,24 @@ use super::{
 enum Mistake {
     None,
     /// A run that has lost its lease still renews and completes.
-    NoOwnerCheck,
+    NoClaimCheck,
     /// Claiming reads, then writes.
     TornClaim,
     /// Completing reads, then writes.
     TornCompletion,
     /// Acknowledging reads, then writes.
     TornAcknowledgement,
-    /// Whoever releases ends everybody's lease and everybody's hold.
-    AnybodyReleases,
+    /// A release ends the leases and holds of all claims.
+    ReleasesAll,
     /// A key lives as long as its lease.
     ForgetsWithTheLease,
+    /// Releasing a message that the store has forgotten looks like a hold of another claim.
+    UnknownIsHeld,
+    /// Releasing a message that has not been completed looks like a hold of another claim.
+    NotCompletedIsHeld,
 }
 
-/// The model as a store.
+/// The reference as a store.
 #[derive(Clone)]
 struct Double {
     mistake: Mistake,
@@ -53,7 +60,7 @@ impl Double {
         }
     }
 
-    /// Does what `change` does; in two steps, if `torn`, between which others have their way.
+    /// Makes a change. With the mistake `torn`, it is made in two steps, and others may act between them.
     async fn change<T>(
         &self,
         key: Key,
@@ -70,84 +77,80 @@ impl Double {
         answer
     }
 
-    fn checked(&self, key: Key, owner: Owner) -> Owner {
-        let owns = || self.messages.lock().unwrap().owner(key);
+    fn checked(&self, key: Key, id: ClaimId) -> ClaimId {
+        let current = || self.messages.lock().unwrap().claim_of(key);
         match self.mistake {
-            Mistake::NoOwnerCheck => owns().unwrap_or(owner),
-            _ => owner,
+            Mistake::NoClaimCheck => current().unwrap_or(id),
+            _ => id,
         }
     }
 
-    fn times(&self, mut times: Times) -> Times {
+    fn ttls(&self, ttls: Ttls) -> Ttls {
         if self.mistake == Mistake::ForgetsWithTheLease {
-            times.mark = times.lease;
+            return ttls.with_mark(ttls.lease);
         }
-        times
+        ttls
     }
 }
 
 impl Store for Double {
     type Error = Infallible;
 
-    async fn claim(&self, key: Key, owner: Owner, times: Times) -> Result<Claim, Infallible> {
-        let times = self.times(times);
+    async fn claim(&self, mut request: ClaimRequest) -> Result<Claimed, Infallible> {
+        request.ttls = self.ttls(request.ttls);
         Ok(self
-            .change(key, Some(Mistake::TornClaim), |messages| {
-                messages.claim(key, owner, Instant::now(), times)
+            .change(request.key, Some(Mistake::TornClaim), |messages| {
+                messages.claim(request, Instant::now())
             })
             .await)
     }
 
-    async fn renew(
-        &self,
-        key: Key,
-        owner: Owner,
-        number: u32,
-        times: Times,
-    ) -> Result<bool, Infallible> {
-        let (owner, times) = (self.checked(key, owner), self.times(times));
+    async fn renew(&self, mut request: RenewRequest) -> Result<Renewed, Infallible> {
+        request.id = self.checked(request.key, request.id);
+        request.ttls = self.ttls(request.ttls);
         Ok(self
-            .change(key, None, |messages| {
-                messages.renew(key, owner, number, Instant::now(), times)
+            .change(request.key, None, |messages| {
+                messages.renew(request, Instant::now())
             })
             .await)
     }
 
-    async fn complete(
-        &self,
-        key: Key,
-        owner: Owner,
-        outcome: &Outcome,
-        acknowledged: bool,
-        times: Times,
-    ) -> Result<Completed, Infallible> {
-        let owner = self.checked(key, owner);
+    async fn complete(&self, mut request: CompleteRequest<'_>) -> Result<Completed, Infallible> {
+        request.id = self.checked(request.key, request.id);
         Ok(self
-            .change(key, Some(Mistake::TornCompletion), |messages| {
-                messages.complete(key, owner, outcome, acknowledged, Instant::now(), times)
+            .change(request.key, Some(Mistake::TornCompletion), |messages| {
+                messages.complete(request, Instant::now())
             })
             .await)
     }
 
-    async fn acknowledge(&self, key: Key, owner: Owner) -> Result<Acknowledged, Infallible> {
+    async fn acknowledge(&self, request: AcknowledgeRequest) -> Result<Acknowledged, Infallible> {
+        let torn = Some(Mistake::TornAcknowledgement);
         Ok(self
-            .change(key, Some(Mistake::TornAcknowledgement), |messages| {
-                messages.acknowledge(key, owner, Instant::now())
+            .change(request.key, torn, |messages| {
+                messages.acknowledge(request, Instant::now())
             })
             .await)
     }
 
-    async fn release(&self, key: Key, owner: Owner) -> Result<bool, Infallible> {
+    async fn release(&self, request: ReleaseRequest) -> Result<Released, Infallible> {
+        let ReleaseRequest { key, .. } = request;
         let mut messages = self.messages.lock().unwrap();
-        if self.mistake != Mistake::AnybodyReleases {
-            return Ok(messages.release(key, owner, Instant::now()));
-        }
-        let everybody = messages.owner(key).into_iter().chain(messages.holders(key));
-        let everybody: Vec<_> = everybody.collect();
-        let releases = everybody
-            .into_iter()
-            .map(|anybody| messages.release(key, anybody, Instant::now()));
-        Ok(releases.fold(false, |last, is_last| last | is_last))
+        let released = messages.release(request, Instant::now());
+        Ok(match (self.mistake, released) {
+            (Mistake::UnknownIsHeld, Released::Unknown)
+            | (Mistake::NotCompletedIsHeld, Released::NotCompleted) => Released::HeldElsewhere,
+            (Mistake::ReleasesAll, Released::HeldElsewhere) => {
+                let claims = messages.claim_of(key).into_iter();
+                let claims: Vec<_> = claims.chain(messages.holders(key)).collect();
+                let released = claims.into_iter().map(|id| {
+                    let request = ReleaseRequest::new(key, id);
+                    messages.release(request, Instant::now())
+                });
+                released.last().unwrap_or(Released::HeldElsewhere)
+            }
+            (_, released) => released,
+        })
     }
 }
 
@@ -179,10 +182,12 @@ fn the_suite_passes_a_store_without_mistakes() {
 
 #[test]
 fn the_suite_notices_each_classic_mistake() {
-    check_noticed(Mistake::NoOwnerCheck);
+    check_noticed(Mistake::NoClaimCheck);
     check_noticed(Mistake::TornClaim);
     check_noticed(Mistake::TornCompletion);
     check_noticed(Mistake::TornAcknowledgement);
-    check_noticed(Mistake::AnybodyReleases);
+    check_noticed(Mistake::ReleasesAll);
     check_noticed(Mistake::ForgetsWithTheLease);
+    check_noticed(Mistake::UnknownIsHeld);
+    check_noticed(Mistake::NotCompletedIsHeld);
 }

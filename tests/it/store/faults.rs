@@ -1,4 +1,4 @@
-//! A Redis that is away, slow or forgetful, by the real clock: what a node's caller sees of it.
+//! A Redis that is away, slow or forgetful, in real time: the answers that a node gets.
 
 use std::time::Duration;
 
@@ -8,9 +8,12 @@ use redis::{
 };
 use tokio::time::{Instant, sleep, timeout};
 use tower_wechat::dedup::{
-    Key, Outcome, RedisStore,
+    Key, RedisStore, StoredResponse,
     redis::{Error, ErrorKind},
-    store::{Claim, Completed, Owner, Store, Times},
+    store::{
+        ClaimId, ClaimRequest, Claimed, CompleteRequest, Completed, ReleaseRequest, Released,
+        RenewRequest, Renewed, Store, Ttls,
+    },
 };
 
 use super::{
@@ -20,7 +23,7 @@ use super::{
 
 type Managed = RedisStore<ConnectionManager>;
 
-/// A node's store, with the proxy that it goes through.
+/// A node's store behind a proxy.
 async fn behind_proxy(server: &Server) -> (Managed, Proxy) {
     let proxy = Proxy::before(server.port()).await;
     (managed(proxy.port()).await, proxy)
@@ -35,33 +38,39 @@ async fn managed(port: u16) -> Managed {
     RedisStore::new(connection.unwrap())
 }
 
-fn times() -> Times {
-    let minute = Duration::from_secs(60);
-    Times::new(minute, minute, 10 * minute)
+fn ttls() -> Ttls {
+    Ttls::with_lease(Duration::from_secs(60))
 }
 
-fn message() -> (Key, Owner) {
-    (Key::new([Owner::random().to_string()]), Owner::random())
+fn message() -> (Key, ClaimId) {
+    (Key::new([ClaimId::random().to_string()]), ClaimId::random())
 }
 
-/// One attempt, as long as a node gives it; `None` when that was not long enough.
-async fn attempt(store: &Managed, key: Key, owner: Owner) -> Option<Result<Claim, Error>> {
-    timeout(PATIENCE, store.claim(key, owner, times()))
+/// Claims once, within the time that a node waits; `None` if there is no answer by then.
+async fn attempt(store: &Managed, key: Key, id: ClaimId) -> Option<Result<Claimed, Error>> {
+    let claim = store.claim(ClaimRequest::new(key, id, ttls()));
+    timeout(PATIENCE, claim).await.ok()
+}
+
+async fn claim(store: &Managed, key: Key, id: ClaimId) -> Claimed {
+    store
+        .claim(ClaimRequest::new(key, id, ttls()))
         .await
-        .ok()
+        .unwrap()
 }
 
 #[track_caller]
-fn check_first(claim: &Claim) {
-    assert!(matches!(claim, Claim::Run { number: 1, .. }), "{claim:?}");
+fn check_first(claimed: &Claimed) {
+    let is_first = matches!(claimed, Claimed::Run { number: 1, .. });
+    assert!(is_first, "{claimed:?}");
 }
 
-/// Asks until there is an answer.
-async fn until_back(store: &Managed, key: Key, owner: Owner) -> Claim {
+/// Claims until there is an answer.
+async fn until_back(store: &Managed, key: Key, id: ClaimId) -> Claimed {
     let start = Instant::now();
     loop {
-        if let Some(Ok(claim)) = attempt(store, key, owner).await {
-            return claim;
+        if let Some(Ok(claimed)) = attempt(store, key, id).await {
+            return claimed;
         }
         assert!(start.elapsed() < Duration::from_secs(20), "never came back");
         sleep(Duration::from_millis(5)).await;
@@ -69,47 +78,47 @@ async fn until_back(store: &Managed, key: Key, owner: Owner) -> Claim {
 }
 
 #[tokio::test]
-async fn a_cut_connection_is_an_error_and_comes_back() {
+async fn a_cut_connection_is_an_error_and_is_made_again() {
     let server = Server::start();
     let (store, proxy) = behind_proxy(&server).await;
-    let (key, owner) = message();
-    check_first(&store.claim(key, owner, times()).await.unwrap());
+    let (key, id) = message();
+    check_first(&claim(&store, key, id).await);
 
     proxy.change(Weather::Cut);
-    let error = timeout(PATIENCE, store.release(key, owner)).await;
+    let error = timeout(PATIENCE, store.release(ReleaseRequest::new(key, id))).await;
     let error = error
         .expect("an answer in time")
         .expect_err("no connection");
     assert_eq!(error.kind(), ErrorKind::Connection);
 
     proxy.change(Weather::Fair);
-    check_first(&until_back(&store, key, owner).await);
+    check_first(&until_back(&store, key, id).await);
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_costs_the_time_it_is_given() {
+async fn a_silent_connection_costs_the_time_out_and_a_repeated_claim_is_the_same_run() {
     let server = Server::start();
     let (store, proxy) = behind_proxy(&server).await;
-    let (key, owner) = message();
+    let (key, id) = message();
 
     proxy.change(Weather::Held);
-    assert!(attempt(&store, key, owner).await.is_none());
+    assert!(attempt(&store, key, id).await.is_none());
 
-    // The claim that nobody waited for is carried out now; to repeat it is to learn so.
+    // The first claim is carried out only now. The repeated one gets the same answer.
     proxy.change(Weather::Fair);
-    check_first(&until_back(&store, key, owner).await);
+    check_first(&until_back(&store, key, id).await);
 }
 
 #[tokio::test]
 async fn a_slow_connection_is_waited_for() {
     let server = Server::start();
     let (store, proxy) = behind_proxy(&server).await;
-    let (key, owner) = message();
-    check_first(&store.claim(key, owner, times()).await.unwrap());
+    let (key, id) = message();
+    check_first(&claim(&store, key, id).await);
 
     proxy.change(Weather::Slow(Duration::from_millis(50)));
     let start = Instant::now();
-    check_first(&attempt(&store, key, owner).await.unwrap().unwrap());
+    check_first(&attempt(&store, key, id).await.unwrap().unwrap());
     assert!(
         start.elapsed() >= Duration::from_millis(100),
         "there and back"
@@ -118,27 +127,30 @@ async fn a_slow_connection_is_waited_for() {
 
 /// A Redis without persistence comes back with nothing, not even the scripts.
 #[tokio::test]
-async fn what_a_killed_redis_has_forgotten_is_written_again() {
+async fn a_renewal_writes_again_what_a_killed_redis_has_forgotten() {
     let mut server = Server::start();
     let store = managed(server.port()).await;
-    let (key, owner) = message();
+    let (key, id) = message();
     let (_, other) = message();
-    check_first(&store.claim(key, owner, times()).await.unwrap());
+    check_first(&claim(&store, key, id).await);
 
     server.kill();
-    let error = store.renew(key, owner, 3, times()).await.expect_err("away");
+    let renewal = RenewRequest::new(key, id, 3, ttls());
+    let error = store.renew(renewal).await.expect_err("away");
     assert_eq!(error.kind(), ErrorKind::Connection);
 
     server.restart();
-    let (unrelated, nobody) = message();
-    check_first(&until_back(&store, unrelated, nobody).await);
-    assert!(store.renew(key, owner, 3, times()).await.unwrap());
-    let claim = store.claim(key, other, times()).await.unwrap();
-    assert!(matches!(claim, Claim::Running { .. }), "{claim:?}");
-    let outcome = Outcome::success();
-    let completed = store.complete(key, owner, &outcome, false, times());
-    assert_eq!(completed.await.unwrap(), Completed::Kept);
+    let (unrelated, another) = message();
+    check_first(&until_back(&store, unrelated, another).await);
+    let release = ReleaseRequest::new(key, id);
+    assert_eq!(store.release(release).await.unwrap(), Released::Unknown);
+    assert_eq!(store.renew(renewal).await.unwrap(), Renewed::Yours);
+    let claimed = claim(&store, key, other).await;
+    assert!(matches!(claimed, Claimed::Running { .. }), "{claimed:?}");
+    let response = StoredResponse::success();
+    let completion = CompleteRequest::new(key, id, &response, ttls());
+    assert_eq!(store.complete(completion).await.unwrap(), Completed::Stored);
 }
 
-/// What a node gives an operation.
+/// How long a node waits for an operation.
 const PATIENCE: Duration = Duration::from_millis(250);

@@ -1,4 +1,4 @@
-//! The suite on the store for nodes of one process.
+//! The suite on the store for nodes in one process.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Harness for Memory {
     }
 }
 
-/// A runtime whose clock stands still.
+/// A runtime with a stopped clock.
 pub(super) fn paused() -> Runtime {
     let mut builder = Builder::new_current_thread();
     builder.enable_time().start_paused(true).build().unwrap()

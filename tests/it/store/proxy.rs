@@ -1,4 +1,4 @@
-//! What lies between a node and its Redis: a TCP proxy with weather.
+//! The network between a node and its Redis: a TCP proxy that can be slow or broken.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -13,7 +13,7 @@ use tokio::{
     time::sleep,
 };
 
-/// A proxy on a free port, in front of a port of the same machine; it ends with the value.
+/// A proxy on a free port, in front of a port of this machine. Dropping it ends it.
 pub(crate) struct Proxy {
     port: u16,
     weather: watch::Sender<Weather>,
@@ -24,13 +24,13 @@ pub(crate) struct Proxy {
 pub(crate) enum Weather {
     /// Bytes go through.
     Fair,
-    /// They go through so much later.
+    /// They go through after this delay.
     Slow(Duration),
-    /// They are held back until the weather changes; nobody hears of it.
+    /// They are held back until the weather changes. No side is told.
     Held,
-    /// Half of what the server says goes through, then the connection is cut.
+    /// Half of the server's next answer goes through, then the connection is cut.
     Torn,
-    /// Every connection is cut, and every new one at once.
+    /// Every connection is cut, and each new one at once.
     Cut,
 }
 

@@ -1,19 +1,22 @@
-//! The suite on a Redis, and what is Redis' own.
+//! The suite on a Redis, and what is particular to Redis.
 
 use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use redis::{AsyncCommands, Script, aio::MultiplexedConnection};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_wechat::{
     DedupLayer, Verified,
     dedup::{
-        Key, Outcome, RedisStore,
+        Key, RedisStore, StoredResponse,
         redis::ErrorKind,
-        store::{Owner, Store, Times},
+        store::{
+            AcknowledgeRequest, ClaimId, ClaimRequest, CompleteRequest, ReleaseRequest,
+            RenewRequest, Store, Ttls,
+        },
     },
 };
 
@@ -21,9 +24,10 @@ use super::{
     server::Server,
     suite::{Harness, suite},
 };
+use crate::assume;
 
 struct Redis {
-    // Each node has a connection of its own, so that they do meet at the server.
+    // Each node has its own connection, so that they meet at the server only.
     nodes: [MultiplexedConnection; 2],
 }
 
@@ -44,7 +48,7 @@ impl Harness for Redis {
         self.nodes.clone().map(RedisStore::new)
     }
 
-    /// Nobody can set Redis' clock, so everything that it keeps is made older.
+    /// Redis' clock cannot be set, so every entry is made older.
     async fn pass(&self, keys: &[Key], time: Duration) {
         let older = Script::new(
             "for _, field in ipairs({'first_seen', 'lease', 'ends'}) do
@@ -80,12 +84,11 @@ fn redis_store_keeps_the_contract() {
     suite(&runtime, &redis, 500).unwrap_or_else(|difference| panic!("{difference}"));
 }
 
-fn times() -> Times {
-    let minute = Duration::from_secs(60);
-    Times::new(minute, minute, 10 * minute)
+fn ttls() -> Ttls {
+    Ttls::with_lease(Duration::from_secs(60))
 }
 
-/// How often `command` has been called so far, by clients and by scripts.
+/// Returns how often clients and scripts have called `command`.
 async fn calls(connection: &mut MultiplexedConnection, command: &str) -> u64 {
     let mut info = redis::cmd("INFO");
     info.arg("commandstats");
@@ -101,46 +104,45 @@ async fn a_claim_and_a_completion_are_one_round_trip_each() {
     let mut connection = server.connect().await;
     let store = RedisStore::new(connection.clone());
     for message in 0..10 {
-        let (key, owner) = (Key::new([[message]]), Owner::random());
-        store.claim(key, owner, times()).await.unwrap();
-        let outcome = Outcome::success();
-        let completed = store.complete(key, owner, &outcome, false, times());
-        completed.await.unwrap();
+        let (key, id) = (Key::new([[message]]), ClaimId::random());
+        let claim = ClaimRequest::new(key, id, ttls());
+        store.claim(claim).await.unwrap();
+        let response = StoredResponse::success();
+        let completion = CompleteRequest::new(key, id, &response, ttls());
+        store.complete(completion).await.unwrap();
     }
-    // Each script is sent along once, when Redis does not know it yet.
+    // Each script is sent in full once, when Redis does not know it yet.
     assert_eq!(calls(&mut connection, "evalsha").await, 20);
     assert_eq!(calls(&mut connection, "eval").await, 2);
     assert_eq!(calls(&mut connection, "script|load").await, 0);
 }
 
 #[tokio::test]
-async fn a_new_message_is_two_round_trips_and_a_known_one_none() {
+async fn a_new_message_is_two_round_trips_and_its_retry_none() {
     let server = Server::start();
     let mut connection = server.connect().await;
     let inner = service_fn(|_: Request<Verified>| async {
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("reply")))
     });
-    let node = DedupLayer::with_store(RedisStore::new(connection.clone())).layer(inner);
+    let node = DedupLayer::shared(RedisStore::new(connection.clone())).layer(inner);
     for message in 0..10 {
         for _delivery in 0..2 {
-            let request = Request::new(Verified::assume(vec![message]));
+            let request = Request::new(assume(vec![message]));
             let answer = node.clone().oneshot(request).await.unwrap();
-            assert_eq!(
-                answer.into_body().collect().await.unwrap().to_bytes(),
-                "reply"
-            );
+            assert_eq!(answer.body().as_bytes(), b"reply");
         }
     }
     assert_eq!(calls(&mut connection, "evalsha").await, 20);
 }
 
 #[tokio::test]
-async fn keys_begin_with_the_prefix_and_end_with_the_mark() {
+async fn keys_begin_with_the_prefix_and_expire_with_the_mark() {
     let server = Server::start();
     let mut connection = server.connect().await;
     let store = RedisStore::new(connection.clone()).with_prefix("shop:");
-    let (key, owner) = (Key::new(["a message"]), Owner::random());
-    store.claim(key, owner, times()).await.unwrap();
+    let (key, id) = (Key::new(["a message"]), ClaimId::random());
+    let claim = ClaimRequest::new(key, id, ttls());
+    store.claim(claim).await.unwrap();
     let keys: Vec<String> = connection.keys("*").await.unwrap();
     assert_eq!(keys, [format!("shop:{key}")]);
     let left: i64 = connection.pttl(&keys[0]).await.unwrap();
@@ -148,13 +150,14 @@ async fn keys_begin_with_the_prefix_and_end_with_the_mark() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_has_written_is_an_error_and_stays() {
+async fn a_foreign_entry_is_an_error_and_stays_as_it_is() {
     let server = Server::start();
     let mut connection = server.connect().await;
     let store = RedisStore::new(connection.clone());
-    let (key, owner) = (Key::new(["a message"]), Owner::random());
+    let (key, id) = (Key::new(["a message"]), ClaimId::random());
     let name = format!("tower-wechat:{key}");
-    let outcome = Outcome::success();
+    let response = StoredResponse::success();
+    let completion = CompleteRequest::new(key, id, &response, ttls());
 
     let running = "format 1 first_seen 1 number 1 state running owner x";
     let replied = "format 1 first_seen 1 number 1 state replied owner x ends 9999999999999";
@@ -184,14 +187,17 @@ async fn what_somebody_else_has_written_is_an_error_and_stays() {
             .unwrap();
 
         let errors = [
-            store.claim(key, owner, times()).await.err(),
-            store.renew(key, owner, 1, times()).await.err(),
+            store.claim(ClaimRequest::new(key, id, ttls())).await.err(),
             store
-                .complete(key, owner, &outcome, false, times())
+                .renew(RenewRequest::new(key, id, 1, ttls()))
                 .await
                 .err(),
-            store.acknowledge(key, owner).await.err(),
-            store.release(key, owner).await.err(),
+            store.complete(completion).await.err(),
+            store
+                .acknowledge(AcknowledgeRequest::new(key, id))
+                .await
+                .err(),
+            store.release(ReleaseRequest::new(key, id)).await.err(),
         ];
         for error in errors {
             let error = error.unwrap_or_else(|| panic!("{words} passes"));

@@ -1,154 +1,236 @@
-//! The model of the store's documentation, with the forgetting that is left out there.
+//! The contract once more, over plain values: what each operation answers, and what it leaves behind.
 
-use tower_wechat::dedup::store::Times;
+use std::collections::HashMap;
 
-// Its imports serve this file too.
-include!("../../../src/dedup/store/model.rs");
+use tokio::time::Instant;
+use tower_wechat::dedup::{
+    Key, StoredResponse,
+    store::{
+        AcknowledgeRequest, Acknowledged, ClaimId, ClaimRequest, Claimed, CompleteRequest,
+        Completed, ReleaseRequest, Released, RenewRequest, Renewed, Ttls,
+    },
+};
 
-/// The model, with the ends of replies and of marks.
+/// The messages that are not vacant.
 #[derive(Clone, Default, PartialEq)]
-pub(super) struct Reference {
-    messages: Messages,
-    ends: HashMap<Key, Ends>,
+pub(super) struct Reference(HashMap<Key, Entry>);
+
+#[derive(Clone, PartialEq)]
+struct Entry {
+    first_seen: Instant,
+    number: u32,
+    state: State,
+    /// When a reply is dropped, and when the message is forgotten.
+    reply_ends: Instant,
+    mark_ends: Instant,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-struct Ends {
-    reply: Instant,
-    mark: Instant,
+#[derive(Clone, PartialEq)]
+enum State {
+    Running {
+        id: ClaimId,
+        lease: Instant,
+        acknowledged: bool,
+    },
+    Replied {
+        response: StoredResponse,
+        completed_by: ClaimId,
+        holders: Vec<ClaimId>,
+    },
+    Done {
+        by: Option<ClaimId>,
+    },
 }
 
 impl Reference {
-    pub(super) fn claim(&mut self, key: Key, owner: Owner, now: Instant, times: Times) -> Claim {
-        self.pass(key, now);
-        let claim = self.messages.claim(key, owner, now, times.lease);
-        if matches!(claim, Claim::Run { .. }) {
-            self.mark(key, now, times);
+    pub(super) fn claim(&mut self, request: ClaimRequest, now: Instant) -> Claimed {
+        let ClaimRequest { key, id, ttls, .. } = request;
+        let entry = self.entry_or(key, now, ClaimId::NONE, 0);
+        let age = now - entry.first_seen;
+        match &mut entry.state {
+            State::Running { id: by, lease, .. } if *by != id && now < *lease => Claimed::Running {
+                age,
+                lease: *lease - now,
+            },
+            State::Running { id: by, lease, .. } => {
+                // A repeated claim is of the same run.
+                entry.number += u32::from(*by != id);
+                (*by, *lease) = (id, now + ttls.lease);
+                entry.keep(now, ttls);
+                let number = entry.number;
+                Claimed::Run { age, number }
+            }
+            State::Replied {
+                response, holders, ..
+            } => {
+                hold(holders, id);
+                Claimed::Replied(response.clone())
+            }
+            State::Done { .. } => Claimed::Done,
         }
-        claim
     }
 
-    pub(super) fn renew(
-        &mut self,
-        key: Key,
-        owner: Owner,
-        number: u32,
-        now: Instant,
-        times: Times,
-    ) -> bool {
-        self.pass(key, now);
-        let is_owners = self.messages.renew(key, owner, number, now, times.lease);
-        if is_owners {
-            self.mark(key, now, times);
+    pub(super) fn renew(&mut self, request: RenewRequest, now: Instant) -> Renewed {
+        let RenewRequest {
+            key,
+            id,
+            number,
+            ttls,
+            ..
+        } = request;
+        let entry = self.entry_or(key, now, id, number);
+        match &mut entry.state {
+            State::Running { id: by, lease, .. } if *by == id => {
+                *lease = now + ttls.lease;
+                entry.keep(now, ttls);
+                Renewed::Yours
+            }
+            _ => Renewed::Lost,
         }
-        is_owners
     }
 
-    pub(super) fn complete(
-        &mut self,
-        key: Key,
-        owner: Owner,
-        outcome: &Outcome,
-        acknowledged: bool,
-        now: Instant,
-        times: Times,
-    ) -> Completed {
-        self.pass(key, now);
-        let was_open = self.messages.is_open(key);
-        let completed = self
-            .messages
-            .complete(key, owner, outcome.clone(), now, acknowledged);
-        if was_open && completed != Completed::Lost {
-            self.mark(key, now, times);
-        }
+    pub(super) fn complete(&mut self, request: CompleteRequest<'_>, now: Instant) -> Completed {
+        let CompleteRequest {
+            key,
+            id,
+            response,
+            is_acknowledged,
+            ttls,
+            ..
+        } = request;
+        let entry = self.entry_or(key, now, id, 1);
+        let (state, completed) = match &entry.state {
+            State::Running {
+                id: by,
+                acknowledged,
+                ..
+            } if *by == id && (*acknowledged || is_acknowledged) => {
+                (State::Done { by: Some(id) }, Completed::Acknowledged)
+            }
+            State::Running { id: by, .. } if *by == id => {
+                let replied = State::Replied {
+                    response: response.clone(),
+                    completed_by: id,
+                    holders: vec![id],
+                };
+                (replied, Completed::Stored)
+            }
+            // Repeated operations change nothing.
+            State::Replied { completed_by, .. } if *completed_by == id => return Completed::Stored,
+            State::Done { by } if *by == Some(id) => return Completed::Acknowledged,
+            _ => return Completed::Lost,
+        };
+        entry.state = state;
+        entry.keep(now, ttls);
         completed
     }
 
-    pub(super) fn acknowledge(&mut self, key: Key, owner: Owner, now: Instant) -> Acknowledged {
-        self.pass(key, now);
-        self.messages.acknowledge(key, owner)
-    }
-
-    pub(super) fn release(&mut self, key: Key, owner: Owner, now: Instant) -> bool {
-        self.pass(key, now);
-        self.messages.release(key, owner, now)
-    }
-
-    pub(super) fn owner(&self, key: Key) -> Option<Owner> {
-        self.messages.owner(key)
-    }
-
-    pub(super) fn holders(&self, key: Key) -> Vec<Owner> {
-        self.messages.holders(key)
-    }
-
-    pub(super) fn restore(&mut self, key: Key, before: &Self) {
-        self.messages.restore(key, &before.messages);
-        match before.ends.get(&key) {
-            Some(ends) => self.ends.insert(key, *ends),
-            None => self.ends.remove(&key),
-        };
-    }
-
-    fn mark(&mut self, key: Key, now: Instant, times: Times) {
-        let ends = Ends {
-            reply: now + times.reply,
-            mark: now + times.mark,
-        };
-        self.ends.insert(key, ends);
-    }
-
-    fn pass(&mut self, key: Key, now: Instant) {
-        let Some(ends) = self.ends.get(&key) else {
-            return;
-        };
-        if ends.mark <= now {
-            self.messages.forget(key);
-        } else if ends.reply <= now {
-            self.messages.drop_reply(key);
+    pub(super) fn acknowledge(
+        &mut self,
+        request: AcknowledgeRequest,
+        now: Instant,
+    ) -> Acknowledged {
+        let AcknowledgeRequest { key, id, .. } = request;
+        match self.entry(key, now).map(|entry| &mut entry.state) {
+            Some(State::Running { acknowledged, .. }) => *acknowledged = true,
+            Some(State::Replied {
+                response, holders, ..
+            }) => {
+                hold(holders, id);
+                return Acknowledged::Replied(response.clone());
+            }
+            Some(State::Done { .. }) | None => {}
         }
+        Acknowledged::Recorded
+    }
+
+    pub(super) fn release(&mut self, request: ReleaseRequest, now: Instant) -> Released {
+        let ReleaseRequest { key, id, .. } = request;
+        let Some(entry) = self.entry(key, now) else {
+            return Released::Unknown;
+        };
+        match &mut entry.state {
+            State::Running { id: by, lease, .. } if *by == id => {
+                *lease = now;
+                Released::NotCompleted
+            }
+            State::Replied { holders, .. } => {
+                let was_held = holders.contains(&id);
+                holders.retain(|holder| *holder != id);
+                if was_held && holders.is_empty() {
+                    entry.state = State::Done { by: Some(id) };
+                    return Released::LastHold;
+                }
+                Released::HeldElsewhere
+            }
+            // A repeated operation.
+            State::Done { by } if *by == Some(id) => Released::LastHold,
+            State::Done { .. } | State::Running { .. } => Released::HeldElsewhere,
+        }
+    }
+
+    /// Returns the message as it is at `now`; `None` if it is vacant.
+    fn entry(&mut self, key: Key, now: Instant) -> Option<&mut Entry> {
+        if self.0.get(&key)?.mark_ends <= now {
+            self.0.remove(&key);
+        }
+        let entry = self.0.get_mut(&key)?;
+        if entry.reply_ends <= now && matches!(entry.state, State::Replied { .. }) {
+            entry.state = State::Done { by: None };
+        }
+        Some(entry)
+    }
+
+    /// Returns the message as it is at `now`. A vacant one belongs to the claim `id`, with a lease that is over.
+    fn entry_or(&mut self, key: Key, now: Instant, id: ClaimId, number: u32) -> &mut Entry {
+        let _ = self.entry(key, now);
+        self.0.entry(key).or_insert(Entry {
+            first_seen: now,
+            number,
+            state: State::Running {
+                id,
+                lease: now,
+                acknowledged: false,
+            },
+            reply_ends: now,
+            mark_ends: now,
+        })
     }
 }
 
-impl Messages {
-    fn is_open(&self, key: Key) -> bool {
-        self.0
-            .get(&key)
-            .is_none_or(|entry| matches!(entry.state, State::Running { .. }))
+impl Entry {
+    fn keep(&mut self, now: Instant, ttls: Ttls) {
+        self.reply_ends = now + ttls.reply;
+        self.mark_ends = now + ttls.mark;
     }
+}
 
-    fn forget(&mut self, key: Key) {
-        self.0.remove(&key);
+fn hold(holders: &mut Vec<ClaimId>, id: ClaimId) {
+    if !holders.contains(&id) {
+        holders.push(id);
     }
+}
 
-    fn drop_reply(&mut self, key: Key) {
-        if let Some(entry) = self.0.get_mut(&key)
-            && matches!(entry.state, State::Replied { .. })
-        {
-            entry.state = State::Done { by: None };
-        }
-    }
-
-    // What follows is for the doubles that make mistakes.
-
-    /// Who the message is of at the moment.
-    fn owner(&self, key: Key) -> Option<Owner> {
+/// For the doubles that make mistakes.
+impl Reference {
+    /// The claim that runs the message or has ended it.
+    pub(super) fn claim_of(&self, key: Key) -> Option<ClaimId> {
         match &self.0.get(&key)?.state {
-            State::Running { owner, .. } => Some(*owner),
+            State::Running { id, .. } => Some(*id),
             State::Replied { completed_by, .. } => Some(*completed_by),
             State::Done { by } => *by,
         }
     }
 
-    fn holders(&self, key: Key) -> Vec<Owner> {
+    pub(super) fn holders(&self, key: Key) -> Vec<ClaimId> {
         match self.0.get(&key).map(|entry| &entry.state) {
             Some(State::Replied { holders, .. }) => holders.clone(),
             _ => Vec::new(),
         }
     }
 
-    /// Makes `key` what it was in `before`.
-    fn restore(&mut self, key: Key, before: &Self) {
+    /// Puts `key` into the state that it has in `before`.
+    pub(super) fn restore(&mut self, key: Key, before: &Self) {
         match before.0.get(&key) {
             Some(entry) => self.0.insert(key, entry.clone()),
             None => self.0.remove(&key),

@@ -1,4 +1,4 @@
-//! A `redis-server` of a test's own.
+//! A `redis-server` for one test.
 
 use std::{
     env, fs,
@@ -11,7 +11,7 @@ use std::{
 
 use redis::{Client, aio::MultiplexedConnection};
 
-/// A Redis on a free port of the loopback interface; it ends with the value.
+/// A Redis on a free port of the loopback interface. Dropping it ends it.
 pub(crate) struct Server {
     port: u16,
     folder: PathBuf,
@@ -20,14 +20,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server that keeps nothing, and returns when it accepts connections.
+    /// Starts a server without persistence, and returns when it accepts connections.
     ///
-    /// Without `redis-server` the test fails: one that is skipped would count as passed.
+    /// Without `redis-server` the test fails: a skipped one would count as passed.
     pub(crate) fn start() -> Self {
         Self::start_with(false)
     }
 
-    /// Starts a server that writes down what it is told before it answers, so that no kill makes it forget.
+    /// Starts a server that writes each change to a file before it answers, so that a kill loses nothing.
     pub(crate) fn start_keeping() -> Self {
         Self::start_with(true)
     }
@@ -75,14 +75,14 @@ impl Server {
         }
     }
 
-    /// Deletes what a killed server has kept.
+    /// Deletes the files of a killed server.
     pub(crate) fn forget(&mut self) {
-        assert!(self.child.is_none(), "it would write it again");
+        assert!(self.child.is_none(), "it would write its data again");
         fs::remove_dir_all(&self.folder).unwrap();
         fs::create_dir_all(&self.folder).unwrap();
     }
 
-    /// Starts the server again, on its port.
+    /// Starts the server again, on the same port.
     pub(crate) fn restart(&mut self) {
         assert!(self.try_restart(), "the port is taken");
     }
@@ -93,7 +93,7 @@ impl Server {
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
             .args(["--save", "", "--maxmemory-policy", "noeviction"])
             .args(["--appendonly", if self.keeps { "yes" } else { "no" }])
-            // What is written is the kernel's, and outlives the process; nobody cuts the power here.
+            // The kernel keeps written data when the process is killed.
             .args(["--appendfsync", "no"])
             .arg("--dir")
             .arg(&self.folder)
@@ -112,7 +112,7 @@ impl Server {
         let mut lines = log.lines().map_while(Result::ok);
         let is_up = lines.any(|line| line.contains("Ready to accept connections"));
         self.child = Some(child);
-        // Somebody has to read what it goes on to say, lest it waits.
+        // Reads on, or the server would block on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         is_up
     }

@@ -1,4 +1,4 @@
-//! The suite: random sequences of operations, each answer compared with the model's.
+//! The suite: random sequences of operations. Each answer is compared with the reference's.
 
 use std::time::Duration;
 
@@ -10,8 +10,11 @@ use proptest::{
 };
 use tokio::{runtime::Runtime, time::Instant};
 use tower_wechat::dedup::{
-    Key, Outcome,
-    store::{Acknowledged, Claim, Completed, Owner, Store, Times},
+    Key, StoredResponse,
+    store::{
+        AcknowledgeRequest, Acknowledged, ClaimId, ClaimRequest, Claimed, CompleteRequest,
+        Completed, ReleaseRequest, Released, RenewRequest, Renewed, Store, Ttls,
+    },
 };
 
 use super::reference::Reference;
@@ -20,17 +23,17 @@ use super::reference::Reference;
 pub(super) trait Harness {
     type Store: Store;
 
-    /// By how much its times may differ: by what really passes where that cannot be stopped.
+    /// By how much its times may differ. Zero where the clock can be stopped.
     const TOLERANCE: Duration;
 
     /// The store as two nodes see it.
     fn nodes(&self) -> [Self::Store; 2];
 
-    /// Lets `time` pass for what is known of `keys`.
+    /// Lets `time` pass for the entries of `keys`.
     fn pass(&self, keys: &[Key], time: Duration) -> impl Future<Output = ()>;
 }
 
-/// The first sequence, made as short as may be, in which the store and the model differ.
+/// Returns the shortest sequence found in which the store and the reference differ.
 pub(super) fn suite<H: Harness>(
     runtime: &Runtime,
     harness: &H,
@@ -58,7 +61,7 @@ enum Step {
     One(Operation),
     /// Both at the same time, of the same message, on two nodes.
     Both(Operation, Operation),
-    /// So many units pass.
+    /// This many units pass.
     Pass(u32),
 }
 
@@ -66,7 +69,7 @@ enum Step {
 struct Operation {
     verb: Verb,
     message: usize,
-    owner: usize,
+    claim: usize,
     /// In units.
     lease: u32,
     reply: u32,
@@ -76,19 +79,24 @@ struct Operation {
 #[derive(Debug, Clone, Copy)]
 enum Verb {
     Claim,
-    Renew { number: u32 },
-    Complete { outcome: usize, acknowledged: bool },
+    Renew {
+        number: u32,
+    },
+    Complete {
+        response: usize,
+        is_acknowledged: bool,
+    },
     Acknowledge,
     Release,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum Answer {
-    Claimed(Claim),
-    Renewed(bool),
+    Claimed(Claimed),
+    Renewed(Renewed),
     Completed(Completed),
     Acknowledged(Acknowledged),
-    Released(bool),
+    Released(Released),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -106,22 +114,22 @@ fn operation() -> impl Strategy<Value = Operation> {
     let verb = prop_oneof![
         4 => Just(Verb::Claim),
         2 => (1..4_u32).prop_map(|number| Verb::Renew { number }),
-        3 => (0..OUTCOMES, prop::bool::weighted(0.2))
-            .prop_map(|(outcome, acknowledged)| Verb::Complete { outcome, acknowledged }),
+        3 => (0..RESPONSES, prop::bool::weighted(0.2))
+            .prop_map(|(response, is_acknowledged)| Verb::Complete { response, is_acknowledged }),
         2 => Just(Verb::Acknowledge),
         3 => Just(Verb::Release),
     ];
-    // A message is known for at least as long as anything about it.
-    let times = prop_oneof![
+    // The mark is the longest of the times.
+    let ttls = prop_oneof![
         8 => (0..3_u32, 0..3_u32, 3..8_u32),
         1 => Just((0, 0, 0)),
     ];
     let message = prop_oneof![3 => Just(0_usize), 1 => Just(1)];
-    (verb, message, 0..3_usize, times).prop_map(|(verb, message, owner, (lease, reply, mark))| {
+    (verb, message, 0..3_usize, ttls).prop_map(|(verb, message, claim, (lease, reply, mark))| {
         Operation {
             verb,
             message,
-            owner,
+            claim,
             lease,
             reply,
             mark,
@@ -129,17 +137,17 @@ fn operation() -> impl Strategy<Value = Operation> {
     })
 }
 
-/// Runs `steps` on the store and on the model.
+/// Runs `steps` on the store and on the reference.
 ///
-/// Two operations at the same time may take effect in either order. Where both fit, both are pursued.
+/// Two operations at the same time may take effect in either order. Where both orders fit, both are followed.
 async fn sequence<H: Harness>(harness: &H, steps: &[Step]) -> Result<(), String> {
     let nodes = harness.nodes();
     let cast = Cast {
-        messages: [(); 2].map(|()| Key::new([Owner::random().to_string()])),
-        owners: [(); 3].map(|()| Owner::random()),
+        messages: [(); 2].map(|()| Key::new([ClaimId::random().to_string()])),
+        claims: [(); 3].map(|()| ClaimId::random()),
     };
     let mut now = Instant::now();
-    let mut models = vec![Reference::default()];
+    let mut references = vec![Reference::default()];
     for (at, step) in steps.iter().enumerate() {
         let answers;
         match step {
@@ -149,9 +157,9 @@ async fn sequence<H: Harness>(harness: &H, steps: &[Step]) -> Result<(), String>
                 continue;
             }
             Step::One(one) => {
-                let answer = cast.ask(&nodes[one.owner % 2], one).await;
-                models.retain_mut(|model| {
-                    let expected = cast.expect(model, one, now);
+                let answer = cast.ask(&nodes[one.claim % 2], one).await;
+                references.retain_mut(|reference| {
+                    let expected = cast.expect(reference, one, now);
                     expected.agrees(&answer, H::TOLERANCE)
                 });
                 answers = vec![answer];
@@ -160,91 +168,103 @@ async fn sequence<H: Harness>(harness: &H, steps: &[Step]) -> Result<(), String>
                 let (first, second) =
                     tokio::join!(cast.ask(&nodes[0], one), cast.ask(&nodes[1], other));
                 let mut fitting = Vec::new();
-                for model in models {
+                for reference in references {
                     let there = [(one, &first), (other, &second)];
                     let back = [(other, &second), (one, &first)];
                     for order in [there, back] {
-                        let mut model = model.clone();
+                        let mut reference = reference.clone();
                         let fits = order.iter().all(|(operation, answer)| {
-                            let expected = cast.expect(&mut model, operation, now);
+                            let expected = cast.expect(&mut reference, operation, now);
                             expected.agrees(answer, H::TOLERANCE)
                         });
-                        if fits && !fitting.contains(&model) {
-                            fitting.push(model);
+                        if fits && !fitting.contains(&reference) {
+                            fitting.push(reference);
                         }
                     }
                 }
-                models = fitting;
+                references = fitting;
                 answers = vec![first, second];
             }
         }
-        if models.is_empty() {
-            return Err(format!("step {at}, {step:?}: the store says {answers:?}"));
+        if references.is_empty() {
+            return Err(format!(
+                "step {at}, {step:?}: the store answers {answers:?}"
+            ));
         }
     }
     Ok(())
 }
 
-/// Who is who in a sequence.
+/// The messages and claims of a sequence.
 struct Cast {
     messages: [Key; 2],
-    owners: [Owner; 3],
+    claims: [ClaimId; 3],
 }
 
 impl Cast {
     async fn ask(&self, store: &impl Store, operation: &Operation) -> Answer {
-        let (key, owner, times) = self.of(operation);
+        let (key, id, ttls) = self.of(operation);
         let answer = match operation.verb {
-            Verb::Claim => store.claim(key, owner, times).await.map(Answer::Claimed),
+            Verb::Claim => {
+                let claimed = store.claim(ClaimRequest::new(key, id, ttls)).await;
+                claimed.map(Answer::Claimed)
+            }
             Verb::Renew { number } => {
-                let renewed = store.renew(key, owner, number, times).await;
+                let renewed = store.renew(RenewRequest::new(key, id, number, ttls)).await;
                 renewed.map(Answer::Renewed)
             }
             Verb::Complete {
-                outcome: which,
-                acknowledged,
+                response: which,
+                is_acknowledged,
             } => {
-                let outcome = outcome(which);
-                let completed = store.complete(key, owner, &outcome, acknowledged, times);
-                completed.await.map(Answer::Completed)
+                let response = response(which);
+                let request = CompleteRequest::new(key, id, &response, ttls);
+                let completed = store.complete(request.acknowledged(is_acknowledged)).await;
+                completed.map(Answer::Completed)
             }
             Verb::Acknowledge => {
-                let acknowledged = store.acknowledge(key, owner).await;
+                let acknowledged = store.acknowledge(AcknowledgeRequest::new(key, id)).await;
                 acknowledged.map(Answer::Acknowledged)
             }
-            Verb::Release => store.release(key, owner).await.map(Answer::Released),
+            Verb::Release => {
+                let released = store.release(ReleaseRequest::new(key, id)).await;
+                released.map(Answer::Released)
+            }
         };
-        answer.unwrap_or_else(|error| panic!("{operation:?}: {}", error.into()))
+        answer.unwrap_or_else(|error| panic!("{operation:?}: {error}"))
     }
 
-    fn expect(&self, model: &mut Reference, operation: &Operation, now: Instant) -> Answer {
-        let (key, owner, times) = self.of(operation);
+    fn expect(&self, reference: &mut Reference, operation: &Operation, now: Instant) -> Answer {
+        let (key, id, ttls) = self.of(operation);
         match operation.verb {
-            Verb::Claim => Answer::Claimed(model.claim(key, owner, now, times)),
-            Verb::Renew { number } => Answer::Renewed(model.renew(key, owner, number, now, times)),
-            Verb::Complete {
-                outcome: which,
-                acknowledged,
-            } => {
-                let outcome = outcome(which);
-                Answer::Completed(model.complete(key, owner, &outcome, acknowledged, now, times))
+            Verb::Claim => Answer::Claimed(reference.claim(ClaimRequest::new(key, id, ttls), now)),
+            Verb::Renew { number } => {
+                let request = RenewRequest::new(key, id, number, ttls);
+                Answer::Renewed(reference.renew(request, now))
             }
-            Verb::Acknowledge => Answer::Acknowledged(model.acknowledge(key, owner, now)),
-            Verb::Release => Answer::Released(model.release(key, owner, now)),
+            Verb::Complete {
+                response: which,
+                is_acknowledged,
+            } => {
+                let response = response(which);
+                let request = CompleteRequest::new(key, id, &response, ttls);
+                let request = request.acknowledged(is_acknowledged);
+                Answer::Completed(reference.complete(request, now))
+            }
+            Verb::Acknowledge => {
+                let request = AcknowledgeRequest::new(key, id);
+                Answer::Acknowledged(reference.acknowledge(request, now))
+            }
+            Verb::Release => Answer::Released(reference.release(ReleaseRequest::new(key, id), now)),
         }
     }
 
-    fn of(&self, operation: &Operation) -> (Key, Owner, Times) {
-        let times = Times::new(
-            UNIT * operation.lease,
-            UNIT * operation.reply,
-            UNIT * operation.mark,
-        );
-        (
-            self.messages[operation.message],
-            self.owners[operation.owner],
-            times,
-        )
+    fn of(&self, operation: &Operation) -> (Key, ClaimId, Ttls) {
+        let ttls = Ttls::with_lease(UNIT * operation.lease)
+            .with_reply(UNIT * operation.reply)
+            .with_mark(UNIT * operation.mark);
+        let (message, claim) = (operation.message, operation.claim);
+        (self.messages[message], self.claims[claim], ttls)
     }
 }
 
@@ -253,15 +273,15 @@ impl Answer {
         let near = |one: &Duration, other: &Duration| one.abs_diff(*other) <= tolerance;
         match (self, other) {
             (
-                Self::Claimed(Claim::Run { age, number }),
-                Self::Claimed(Claim::Run {
+                Self::Claimed(Claimed::Run { age, number }),
+                Self::Claimed(Claimed::Run {
                     age: other_age,
                     number: other_number,
                 }),
             ) => number == other_number && near(age, other_age),
             (
-                Self::Claimed(Claim::Running { age, lease }),
-                Self::Claimed(Claim::Running {
+                Self::Claimed(Claimed::Running { age, lease }),
+                Self::Claimed(Claimed::Running {
                     age: other_age,
                     lease: other_lease,
                 }),
@@ -271,8 +291,8 @@ impl Answer {
     }
 }
 
-/// What a store has to give back as it was.
-fn outcome(which: usize) -> Outcome {
+/// A response that the store has to return unchanged.
+fn response(which: usize) -> StoredResponse {
     let (status, content_type, body) = match which {
         0 => (200, Some("application/xml"), &b"<xml></xml>"[..]),
         1 => (200, None, &b"success"[..]),
@@ -285,10 +305,10 @@ fn outcome(which: usize) -> Outcome {
     };
     let content_type = content_type.map(|value| HeaderValue::from_bytes(value.as_bytes()).unwrap());
     let status = StatusCode::from_u16(status).unwrap();
-    Outcome::new(status, content_type, Bytes::from_static(body))
+    StoredResponse::new(status, content_type, Bytes::from_static(body))
 }
 
-const OUTCOMES: usize = 4;
+const RESPONSES: usize = 4;
 
 /// The unit of all times, far longer than any sequence takes.
 pub(super) const UNIT: Duration = Duration::from_secs(60);

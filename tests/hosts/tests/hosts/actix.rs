@@ -10,8 +10,11 @@ mod example;
 #[actix_web::test]
 async fn the_example() {
     let account = web::Data::new(account());
-    let route = || web::resource("/wechat").to(example::wechat);
-    let app = move || App::new().app_data(account.clone()).service(route());
+    let app = move || {
+        App::new()
+            .app_data(account.clone())
+            .service(example::wechat)
+    };
     let server = HttpServer::new(app).workers(1).bind("127.0.0.1:0").unwrap();
     let port = server.addrs()[0].port();
     actix_web::rt::spawn(server.run());

@@ -10,7 +10,11 @@ use http_body_util::{BodyExt, Full};
 use lambda_http::IntoResponse;
 use serde_json::json;
 use tower::{Service, ServiceExt, service_fn};
-use tower_wechat::{DedupLayer, simulator::Simulator};
+use tower_wechat::{
+    DedupLayer, ResponseBody,
+    dedup::store::MemoryStore,
+    simulator::{RequestBody, Simulator},
+};
 
 #[allow(dead_code, reason = "its main is not called")]
 #[path = "../../examples/lambda.rs"]
@@ -19,11 +23,11 @@ mod example;
 /// A function URL in front of `function`: requests become events of API Gateway, answers what it makes of them.
 fn gateway<S>(
     function: S,
-) -> impl Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible>
+) -> impl Service<Request<RequestBody>, Response = Response<Full<Bytes>>, Error = Infallible>
 where
-    S: Service<lambda_http::Request, Response = Response<Full<Bytes>>, Error = Infallible> + Clone,
+    S: Service<lambda_http::Request, Response = Response<ResponseBody>, Error = Infallible> + Clone,
 {
-    service_fn(move |request: Request<Full<Bytes>>| {
+    service_fn(move |request: Request<RequestBody>| {
         let function = function.clone();
         async move {
             let (head, body) = request.into_parts();
@@ -60,12 +64,15 @@ where
 #[tokio::test]
 async fn the_stack_with_inline_runs() {
     let runs = Runs::default();
-    let stack = stack(&runs, DedupLayer::in_memory().with_inline_runs());
+    let dedup = DedupLayer::builder()
+        .with_store(MemoryStore::new())
+        .with_inline_runs();
+    let stack = stack(&runs, dedup.build());
     check(&Simulator::new(account()), gateway(stack), &runs).await;
 }
 
 #[tokio::test]
 async fn the_example() {
-    let function = example::function(account());
+    let function = example::function(account(), MemoryStore::new());
     check_example(&Simulator::new(account()), gateway(function)).await;
 }

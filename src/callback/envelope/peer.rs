@@ -1,0 +1,55 @@
+//! The peer's side of the envelope: what WeChat does, for the simulator.
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::{
+    cipher::{self, RANDOM},
+    decrypt,
+};
+use crate::{
+    account::Account,
+    callback::{
+        error::{Error, ErrorKind},
+        signature::Signature,
+    },
+    message,
+};
+
+/// Encrypts and signs with the given random bytes, timestamp and nonce.
+pub(crate) fn seal_as(
+    account: &Account,
+    random: [u8; RANDOM],
+    [timestamp, nonce]: [&str; 2],
+    plaintext: &[u8],
+) -> Option<(String, Signature)> {
+    let encryption = account.encryption()?;
+    let (token, key) = (account.tokens().first()?, encryption.keys.first()?);
+    let encrypt = cipher::seal(key, &encryption.receive_id, random, plaintext).ok()?;
+    let msg_signature = Signature::sign(token, [timestamp, nonce, &encrypt]);
+    Some((encrypt, msg_signature))
+}
+
+/// Opens a sealed reply.
+pub(crate) fn open_reply(account: &Account, body: &[u8]) -> Result<Bytes, Error> {
+    let encryption = account
+        .encryption()
+        .ok_or(Error::new(ErrorKind::Document))?;
+    let sealed: Sealed = message::from_slice(body).map_err(|_| Error::new(ErrorKind::Document))?;
+    let msg_signature = sealed
+        .msg_signature
+        .parse()
+        .map_err(|_| Error::new(ErrorKind::Signature))?;
+    let signed = [sealed.time_stamp.as_bytes(), sealed.nonce.as_bytes()];
+    decrypt(account, encryption, msg_signature, signed, &sealed.encrypt)
+        .map(|(plaintext, _)| plaintext)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Sealed {
+    encrypt: String,
+    msg_signature: String,
+    time_stamp: String,
+    nonce: String,
+}

@@ -1,0 +1,104 @@
+//! One run of the inner service.
+
+use std::{fmt, panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use tokio::time;
+use tower::{Service, ServiceExt};
+
+use super::response::StoredResponse;
+use crate::{delivery::Verified, observe::RunFailure};
+
+/// The number of a message's run. It is in the extensions of the request that the inner service
+/// gets, for handlers that fence their own writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunNumber(u32);
+
+impl RunNumber {
+    /// The first run of a message's claim number `claim`. Each claim makes up to `repetitions + 1` runs.
+    pub(super) fn first(claim: u32, repetitions: usize) -> Self {
+        let runs = u32::try_from(repetitions)
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
+        Self(
+            claim
+                .saturating_sub(1)
+                .saturating_mul(runs)
+                .saturating_add(1),
+        )
+    }
+
+    pub(super) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// Returns the number: 1 for the first run, and a larger one for each later run, on whichever node it is.
+    ///
+    /// The numbers of a lost node's runs are skipped. The store counts: a node that goes on without it begins with 1, and
+    /// so does a store that has lost its data.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// Why a run has failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// With the error's text.
+    Error(String),
+    Status(StatusCode),
+    Panic,
+    Timeout,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            Self::Status(status) => write!(f, "the service answered {status}"),
+            Self::Panic => f.write_str("the service panicked"),
+            Self::Timeout => f.write_str("the service took too long"),
+        }
+    }
+}
+
+impl RunFailure for Failure {
+    fn result(&self) -> &'static str {
+        match self {
+            Self::Error(_) | Self::Status(_) => "failed",
+            Self::Timeout => "timed_out",
+            Self::Panic => "panicked",
+        }
+    }
+}
+
+pub(super) async fn attempt<S, B>(
+    inner: S,
+    request: Request<Verified>,
+    timeout: Duration,
+) -> Result<StoredResponse, Failure>
+where
+    S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display>,
+    B: Body<Error: fmt::Display> + 'static,
+{
+    let run = async {
+        let response = inner
+            .oneshot(request)
+            .await
+            .map_err(|error| format!("{error:#}"))?;
+        let response = StoredResponse::of(response).await;
+        response.map_err(|error| format!("cannot read the body of the response: {error:#}"))
+    };
+    // The run is dropped inside, where a panic of its `Drop` is caught too. A panic leaves a broken service behind, but
+    // the next run is a clone's.
+    let run = async { time::timeout(timeout, run).await };
+    match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(Ok(Ok(response))) if response.is_failure() => Err(Failure::Status(response.status())),
+        Ok(Ok(Ok(response))) => Ok(response),
+        Ok(Ok(Err(error))) => Err(Failure::Error(error)),
+        Ok(Err(_elapsed)) => Err(Failure::Timeout),
+        Err(_panic) => Err(Failure::Panic),
+    }
+}

@@ -1,0 +1,122 @@
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http::Request;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    breaker::{DynStore, GuardedStore},
+    hang_ups::HangUps,
+    key::Key,
+    late::Hook,
+    machine::FOREVER,
+    store::Ttls,
+    table::{Limits, Table},
+};
+use crate::{delivery::Verified, reply::Reply};
+
+/// The state that a layer and all its services share: the settings, and this node's messages.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    table: Mutex<Table>,
+    pub(super) store: GuardedStore,
+    /// A permit for each message that runs, given in the order of asking.
+    pub(super) run_permits: Arc<Semaphore>,
+    /// A permit for each response that waits for the store to come back.
+    pub(super) backlog_permits: Arc<Semaphore>,
+    pub(super) hang_ups: HangUps,
+    pub(super) tasks: TaskTracker,
+    /// Cancelled when no new message may run.
+    pub(super) draining: CancellationToken,
+    /// Cancelled when everything that still runs has to stop.
+    pub(super) cut: CancellationToken,
+}
+
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) key: Arc<KeyFn>,
+    pub(super) accepts_reply: Arc<ReplyFilter>,
+    pub(super) limits: Limits,
+    pub(super) max_concurrent_runs: usize,
+    pub(super) dedup_ttl: Duration,
+    pub(super) run_timeout: Duration,
+    pub(super) retry_delays: Vec<Duration>,
+    pub(super) fallback: Reply,
+    pub(super) late_reply: Option<Arc<Hook>>,
+    pub(super) is_fail_closed: bool,
+    pub(super) runs_inline: bool,
+}
+
+type KeyFn = dyn Fn(&Request<Verified>) -> Key + Send + Sync;
+type ReplyFilter = dyn Fn(&Request<Verified>) -> bool + Send + Sync;
+
+impl Shared {
+    pub(super) fn new(settings: Settings, store: Option<Box<dyn DynStore>>) -> Self {
+        Self {
+            table: Mutex::new(Table::new()),
+            store: GuardedStore::new(store),
+            run_permits: permits(settings.max_concurrent_runs),
+            backlog_permits: permits(MAX_BACKLOG),
+            hang_ups: HangUps::default(),
+            tasks: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            settings,
+        }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
+    /// Each method of the table changes its counts and entries together, so a poisoned lock guards whole changes.
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long to keep a message that can be delivered again for `replayable`.
+    pub(super) fn ttls(&self, replayable: Duration) -> Ttls {
+        // As long as a node may give the reply to a delivery or call the hook, the store has to know of it.
+        let least = LEASE + FETCH_WAIT;
+        let mark = self
+            .settings
+            .dedup_ttl
+            .max(replayable)
+            .clamp(least, FOREVER);
+        Ttls::with_lease(LEASE)
+            .with_reply(self.limits().reply_ttl.clamp(least, mark))
+            .with_mark(mark)
+    }
+}
+
+fn permits(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("limits", &self.limits)
+            .field("max_concurrent_runs", &self.max_concurrent_runs)
+            .field("dedup_ttl", &self.dedup_ttl)
+            .field("run_timeout", &self.run_timeout)
+            .field("retry_delays", &self.retry_delays)
+            .field("is_fail_closed", &self.is_fail_closed)
+            .field("runs_inline", &self.runs_inline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A reply that no delivery has fetched by now stays unfetched: WeChat delivers again at once after
+/// it has hung up.
+pub(super) const FETCH_WAIT: Duration = Duration::from_secs(6);
+
+/// Five renewals: a late one costs nothing.
+const LEASE: Duration = Duration::from_secs(5);
+
+/// Responses beyond them that end while the store is away stay known to this node alone.
+const MAX_BACKLOG: usize = 1024;

@@ -1,0 +1,357 @@
+//! Deduplication state shared between nodes: the [`Store`] trait.
+//!
+//! Each node has a table of its own. It asks the store as well, so that a message which one node runs is
+//! not run by another, and so that a retry that reaches another node gets the first node's reply.
+//!
+//! # The states of a message
+//!
+//! ```text
+//! vacant ─claim→ running(claim, lease) ─complete→ replied(holders) ─release by the last→ done → vacant
+//!                  │      ↑                              │
+//!                  └──────┘ lease over: claim            └ the reply's time over → done
+//! ```
+//!
+//! A [`ClaimId`] identifies one node's claim on one message. A running message belongs to its claim until the lease is
+//! over; then the next claim takes it. A reply is **held** by the claims that may give it to a delivery: the one that has
+//! run the message, and each that claimed it since. A claim whose deliveries have all gone away releases its hold. The
+//! last one to do so sends the reply by another channel. So a reply is given to a delivery or sent by another channel,
+//! never both.
+//!
+//! # The contract
+//!
+//! Every operation is atomic, looks at one key alone, and may be carried out twice: a node repeats an operation
+//! whose answer it did not get. [`MemoryStore`] is this machine behind a lock; its answers are the contract, step by step:
+//!
+//! ```ignore
+#![doc = include_str!("machine.rs")]
+//! ```
+//!
+//! A store keeps a reply until its time is over, and a message until its mark is. The time is the store's own.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+pub use super::memory::MemoryStore;
+use super::{key::Key, response::StoredResponse};
+
+/// Deduplication state of each message, shared between nodes.
+///
+/// The [module docs](self) show what each operation does, as a program. An error means that the caller does not know
+/// whether the operation was carried out.
+///
+/// A node waits 250 ms for an operation, then goes on without it, see
+/// [`DedupLayer::shared`](crate::DedupLayer::shared).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no store of deduplication state",
+    label = "this must be a `Store`, such as `RedisStore` or `MemoryStore`",
+    note = "without a store, use `DedupLayer::in_memory()`; fail-closed and inline runs need a store"
+)]
+pub trait Store: Send + Sync + 'static {
+    /// Why an operation could not be carried out, for the log.
+    type Error: fmt::Display + Send;
+
+    /// Gives the message to the claim if it is vacant or if its lease is over. Takes hold of its reply if there is one.
+    fn claim(
+        &self,
+        request: ClaimRequest,
+    ) -> impl Future<Output = Result<Claimed, Self::Error>> + Send;
+
+    /// Renews the claim's lease, from now on.
+    ///
+    /// A message that the store does not know is given to the claim, as run `number`: the store has lost it, or was away
+    /// when it was claimed.
+    fn renew(
+        &self,
+        request: RenewRequest,
+    ) -> impl Future<Output = Result<Renewed, Self::Error>> + Send;
+
+    /// Ends the claim's run with its response, which the claim holds; unless the message has been acknowledged,
+    /// in the store or on the claim's own node.
+    fn complete(
+        &self,
+        request: CompleteRequest<'_>,
+    ) -> impl Future<Output = Result<Completed, Self::Error>> + Send;
+
+    /// Records that WeChat is told not to wait for a reply. Takes hold of the reply if there is one already.
+    fn acknowledge(
+        &self,
+        request: AcknowledgeRequest,
+    ) -> impl Future<Output = Result<Acknowledged, Self::Error>> + Send;
+
+    /// Ends the lease of a message that the claim runs, or the claim's hold of its reply.
+    fn release(
+        &self,
+        request: ReleaseRequest,
+    ) -> impl Future<Output = Result<Released, Self::Error>> + Send;
+}
+
+/// Identifies one node's claim on one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClaimId(u128);
+
+impl ClaimId {
+    /// The id of no claim.
+    pub const NONE: Self = Self(0);
+
+    /// Returns an id that no other call returns, on any node.
+    pub fn random() -> Self {
+        let mut bytes = [0; 16];
+        let id = if getrandom::fill(&mut bytes).is_ok() {
+            u128::from_be_bytes(bytes)
+        } else {
+            // The keys of std's hash maps differ from call to call and from process to process.
+            let half = || u128::from(RandomState::new().hash_one(0));
+            half() << 64 | half()
+        };
+        Self(id.max(1))
+    }
+
+    /// Returns the id's bytes, as a store may keep it.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// Returns the id with these bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    /// Returns the id after this one. Ids counted on from a random one do not meet another node's.
+    pub(super) fn next(self) -> Self {
+        Self(self.0.checked_add(1).unwrap_or(1))
+    }
+}
+
+/// In hexadecimal.
+impl fmt::Display for ClaimId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// How long a store keeps what it is told, from the operation on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ttls {
+    /// How long a running message belongs to its claim.
+    pub lease: Duration,
+    /// How long a reply is kept for later deliveries. It is at most `mark`.
+    pub reply: Duration,
+    /// How long the message is known at all, whatever its state. It is at least `lease`.
+    pub mark: Duration,
+}
+
+impl Ttls {
+    /// Makes times with this `lease`; a reply is kept for a minute and a mark for ten.
+    pub fn with_lease(lease: Duration) -> Self {
+        let mark = Duration::from_mins(10).max(lease);
+        Self {
+            lease,
+            reply: Duration::from_mins(1),
+            mark,
+        }
+    }
+
+    /// Sets how long a reply is kept.
+    #[must_use]
+    pub fn with_reply(mut self, reply: Duration) -> Self {
+        self.reply = reply;
+        self
+    }
+
+    /// Sets how long the message is known.
+    #[must_use]
+    pub fn with_mark(mut self, mark: Duration) -> Self {
+        self.mark = mark;
+        self
+    }
+}
+
+/// The arguments of [`Store::claim`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ClaimRequest {
+    /// The message.
+    pub key: Key,
+    /// The claim.
+    pub id: ClaimId,
+    /// How long to keep the message.
+    pub ttls: Ttls,
+}
+
+impl ClaimRequest {
+    /// Makes a request.
+    pub fn new(key: Key, id: ClaimId, ttls: Ttls) -> Self {
+        Self { key, id, ttls }
+    }
+}
+
+/// The arguments of [`Store::renew`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct RenewRequest {
+    /// The message.
+    pub key: Key,
+    /// The claim.
+    pub id: ClaimId,
+    /// The number that [`Claimed::Run`] gave the claim.
+    pub number: u32,
+    /// How long to keep the message.
+    pub ttls: Ttls,
+}
+
+impl RenewRequest {
+    /// Makes a request.
+    pub fn new(key: Key, id: ClaimId, number: u32, ttls: Ttls) -> Self {
+        Self {
+            key,
+            id,
+            number,
+            ttls,
+        }
+    }
+}
+
+/// The arguments of [`Store::complete`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct CompleteRequest<'a> {
+    /// The message.
+    pub key: Key,
+    /// The claim.
+    pub id: ClaimId,
+    /// The response that deliveries get.
+    pub response: &'a StoredResponse,
+    /// Whether the message has been acknowledged on the claim's own node.
+    pub is_acknowledged: bool,
+    /// How long to keep the message.
+    pub ttls: Ttls,
+}
+
+impl<'a> CompleteRequest<'a> {
+    /// Makes a request for a message that has not been acknowledged.
+    pub fn new(key: Key, id: ClaimId, response: &'a StoredResponse, ttls: Ttls) -> Self {
+        Self {
+            key,
+            id,
+            response,
+            is_acknowledged: false,
+            ttls,
+        }
+    }
+
+    /// Says whether the message has been acknowledged on the claim's own node.
+    #[must_use]
+    pub fn acknowledged(mut self, is_acknowledged: bool) -> Self {
+        self.is_acknowledged = is_acknowledged;
+        self
+    }
+}
+
+/// The arguments of [`Store::acknowledge`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct AcknowledgeRequest {
+    /// The message.
+    pub key: Key,
+    /// The claim of the acknowledging node.
+    pub id: ClaimId,
+}
+
+impl AcknowledgeRequest {
+    /// Makes a request.
+    pub fn new(key: Key, id: ClaimId) -> Self {
+        Self { key, id }
+    }
+}
+
+/// The arguments of [`Store::release`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ReleaseRequest {
+    /// The message.
+    pub key: Key,
+    /// The claim.
+    pub id: ClaimId,
+}
+
+impl ReleaseRequest {
+    /// Makes a request.
+    pub fn new(key: Key, id: ClaimId) -> Self {
+        Self { key, id }
+    }
+}
+
+/// The answer to [`Store::claim`]. An `age` is the time since the message was first claimed, by the store's
+/// clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Claimed {
+    /// The message belongs to the claim.
+    Run {
+        /// Since the first claim.
+        age: Duration,
+        /// 1 for the first claim, one more for each that took the message from another.
+        number: u32,
+    },
+    /// It belongs to another claim.
+    Running {
+        /// Since the first claim.
+        age: Duration,
+        /// How long the other claim has it if it does not renew its lease.
+        lease: Duration,
+    },
+    /// It has ended with a reply, which the claim holds now.
+    Replied(StoredResponse),
+    /// It has ended, and the only answer left is `success`.
+    Done,
+}
+
+/// The answer to [`Store::renew`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Renewed {
+    /// The message belongs to the claim, for another lease.
+    Yours,
+    /// It does not, and the result of the claim's run is not wanted any more.
+    Lost,
+}
+
+/// The answer to [`Store::complete`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Completed {
+    /// The reply is kept for deliveries.
+    Stored,
+    /// The message had been acknowledged: the claim sends the reply by another channel.
+    Acknowledged,
+    /// The message belongs to another claim by now, and has not been changed.
+    Lost,
+}
+
+/// The answer to [`Store::acknowledge`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Acknowledged {
+    /// No delivery gets the reply any more.
+    Recorded,
+    /// There is a reply, which WeChat is to be told. The claim holds it now.
+    Replied(StoredResponse),
+}
+
+/// The answer to [`Store::release`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Released {
+    /// It was the last hold: the claim sends the reply by another channel.
+    LastHold,
+    /// Another claim holds the reply, or has sent it, or runs the message.
+    HeldElsewhere,
+    /// The message was still the claim's to run, and has not been completed. Its lease is over now.
+    NotCompleted,
+    /// The store does not know the message.
+    Unknown,
+}

@@ -1,0 +1,86 @@
+use std::{
+    convert::Infallible,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// The body of a simulated request. It is there at once, or [trickles in](super::Push::deliver_slowly).
+pub struct RequestBody {
+    rest: Bytes,
+    trickle: Option<Trickle>,
+}
+
+struct Trickle {
+    /// The size of a piece in bytes.
+    piece: usize,
+    pause: Duration,
+    next: Pin<Box<Sleep>>,
+}
+
+impl RequestBody {
+    pub(super) fn new(body: Bytes) -> Self {
+        Self {
+            rest: body,
+            trickle: None,
+        }
+    }
+
+    /// Sends `body` in pieces of one size, the last one after this time.
+    pub(super) fn slow(body: Bytes, over: Duration) -> Self {
+        let pause = over / PIECES;
+        Self {
+            trickle: Some(Trickle {
+                piece: body.len().div_ceil(PIECES as usize).max(1),
+                pause,
+                next: Box::pin(sleep(pause)),
+            }),
+            rest: body,
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        let mut length = self.rest.len();
+        if let Some(trickle) = &mut self.trickle {
+            ready!(trickle.next.as_mut().poll(cx));
+            let after_pause = Instant::now() + trickle.pause;
+            trickle.next.as_mut().reset(after_pause);
+            length = length.min(trickle.piece);
+        }
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody")
+            .field("len", &self.rest.len())
+            .finish_non_exhaustive()
+    }
+}
+
+const PIECES: u32 = 8;

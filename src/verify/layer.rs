@@ -1,0 +1,143 @@
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use http::request::Parts;
+use tower::Layer;
+
+use super::{decision::Config, service::VerifySignature};
+use crate::{account::Account, delivery::TIMESTAMP_TOLERANCE};
+
+/// Applies [`VerifySignature`]: rejects callbacks that WeChat has not signed.
+///
+/// See the [module docs](super) for the rules and an example.
+#[derive(Clone)]
+pub struct VerifySignatureLayer {
+    config: Arc<Config>,
+}
+
+impl VerifySignatureLayer {
+    /// Verifies all requests as callbacks to `account`.
+    pub fn new(account: Account) -> Self {
+        let mut layer = Self::from_fn(move |_| Some(account.clone()));
+        Arc::make_mut(&mut layer.config).is_picked = false;
+        layer
+    }
+
+    /// Picks the account of each request by path, query or host. `None` is answered 404.
+    ///
+    /// Nothing in the head has been checked when `account` is called, and WeChat signs neither path nor
+    /// host: the account says whose token must have signed the query, no more. It is called on the server's
+    /// task, so it must not block. Give each plain account a [name](Account::with_name), or dedup takes
+    /// their messages for those of one account.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use tower_wechat::{Account, VerifySignatureLayer};
+    ///
+    /// let accounts = HashMap::from([
+    ///     ("/wechat/news", Account::plain("rosebud7")?.with_name("news")),
+    ///     ("/wechat/shop", Account::plain("walnut42")?.with_name("shop")),
+    /// ]);
+    /// let layer = VerifySignatureLayer::from_fn(move |head| accounts.get(head.uri.path()).cloned());
+    /// # Ok::<(), tower_wechat::account::Error>(())
+    /// ```
+    ///
+    /// Settings that change while the server runs are behind a lock, or whatever can be swapped:
+    ///
+    /// ```
+    /// use std::sync::{Arc, RwLock};
+    /// use tower_wechat::{Account, VerifySignatureLayer};
+    ///
+    /// let settings = |token, aes_key| Account::encrypted(token, "wx0a1b2c3d4e5f6071", aes_key);
+    /// let old = settings("rosebud7", "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb")?;
+    /// let current = Arc::new(RwLock::new(Some(old)));
+    /// let layer = VerifySignatureLayer::from_fn({
+    ///     let current = Arc::clone(&current);
+    ///     move |_| current.read().ok()?.clone()
+    /// });
+    ///
+    /// // While the console changes over, deliveries come with either.
+    /// let new = settings("walnut42", "Z9yXw8VuT7sRq6PoN5mLk4JiH3gFe2DcB1aAzYxWvUt")?
+    ///     .with_previous_token("rosebud7")?
+    ///     .with_previous_aes_key("q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb")?;
+    /// if let Ok(mut current) = current.write() {
+    ///     *current = Some(new);
+    /// }
+    /// # Ok::<(), tower_wechat::account::Error>(())
+    /// ```
+    pub fn from_fn(account: impl Fn(&Parts) -> Option<Account> + Send + Sync + 'static) -> Self {
+        Self {
+            config: Arc::new(Config {
+                account: Arc::new(account),
+                is_picked: true,
+                clock: Arc::new(SystemTime::now),
+                timestamp_tolerance: TIMESTAMP_TOLERANCE,
+                body_limit: BODY_LIMIT,
+                body_timeout: BODY_TIMEOUT,
+            }),
+        }
+    }
+
+    /// Sets how far a timestamp may be before or after the present; the default is 300 s. Others are answered 403.
+    ///
+    /// A captured query string can be replayed for as long. WeChat's retries repeat the timestamp for about 20 s, so
+    /// a tolerance far below a minute rejects real deliveries.
+    #[must_use]
+    pub fn with_timestamp_tolerance(mut self, tolerance: Duration) -> Self {
+        Arc::make_mut(&mut self.config).timestamp_tolerance = tolerance;
+        self
+    }
+
+    /// Replaces the system's clock, as tests do.
+    ///
+    /// Timestamps are compared with it. Deadlines are measured by tokio's clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Arc::make_mut(&mut self.config).clock = Arc::new(clock);
+        self
+    }
+
+    /// Sets the largest body of a request in bytes; the default is 64 KiB. A larger one is answered 413.
+    ///
+    /// WeChat's messages have some hundred bytes, its largest events a few KiB.
+    #[must_use]
+    pub fn with_body_limit(mut self, bytes: usize) -> Self {
+        Arc::make_mut(&mut self.config).body_limit = bytes;
+        self
+    }
+
+    /// Sets how long after its head the whole body of a request may take to arrive; the default is 2 s. A later one is
+    /// answered 408.
+    ///
+    /// WeChat hangs up 5 s after it began to send, so time spent on the body is lost for the answer.
+    #[must_use]
+    pub fn with_body_timeout(mut self, timeout: Duration) -> Self {
+        Arc::make_mut(&mut self.config).body_timeout = timeout;
+        self
+    }
+}
+
+impl<S> Layer<S> for VerifySignatureLayer {
+    type Service = VerifySignature<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        VerifySignature::new(inner, Arc::clone(&self.config))
+    }
+}
+
+impl fmt::Debug for VerifySignatureLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifySignatureLayer")
+            .field("timestamp_tolerance", &self.config.timestamp_tolerance)
+            .field("body_limit", &self.config.body_limit)
+            .field("body_timeout", &self.config.body_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+const BODY_LIMIT: usize = 64 * 1024;
+
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,0 +1,154 @@
+use std::{error, fmt};
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::{body::ReadError, callback, observe, response::ResponseBody};
+
+/// Why a request was rejected.
+///
+/// [`VerifySignature`](super::VerifySignature) puts it into the extensions of every rejecting response, for layers
+/// around it. The client sees the status alone.
+#[derive(Debug, Clone)]
+pub struct Rejection {
+    kind: RejectionKind,
+    is_signed: bool,
+}
+
+impl Rejection {
+    /// A rejection of a request that anyone may have sent.
+    pub(super) fn new(kind: RejectionKind) -> Self {
+        Self {
+            kind,
+            is_signed: false,
+        }
+    }
+
+    /// Sets whether a signature with the account's token held.
+    pub(super) fn signed(mut self, is_signed: bool) -> Self {
+        self.is_signed = is_signed;
+        self
+    }
+
+    /// Returns the reason.
+    pub fn kind(&self) -> RejectionKind {
+        self.kind
+    }
+
+    /// Returns whether a signature with one of the account's tokens held.
+    ///
+    /// Such a request comes from WeChat or is a copy of one that did, so a setting may be wrong, or a clock.
+    /// Anyone may have sent the others: they are logged at DEBUG, and counted.
+    pub fn is_signed(&self) -> bool {
+        self.is_signed
+    }
+
+    /// Returns the status of the response.
+    pub fn status(&self) -> StatusCode {
+        match self.kind {
+            RejectionKind::UnknownAccount => StatusCode::NOT_FOUND,
+            RejectionKind::Method => StatusCode::METHOD_NOT_ALLOWED,
+            RejectionKind::Callback(
+                callback::ErrorKind::Signature | callback::ErrorKind::Timestamp,
+            ) => StatusCode::FORBIDDEN,
+            RejectionKind::Callback(_)
+            | RejectionKind::BodyEmpty
+            | RejectionKind::BodyIncomplete => StatusCode::BAD_REQUEST,
+            RejectionKind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            RejectionKind::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+
+    /// Logs and counts it, and makes the response, with this in its extensions.
+    pub(super) fn into_response(self, observed: &observe::Delivery) -> Response<ResponseBody> {
+        observed.is_rejected(self.kind.name(), self.is_signed);
+        let mut response = Response::new(ResponseBody::default());
+        *response.status_mut() = self.status();
+        if self.kind == RejectionKind::Method {
+            response
+                .headers_mut()
+                .insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<callback::Error> for Rejection {
+    fn from(error: callback::Error) -> Self {
+        Self::new(RejectionKind::Callback(error.kind()))
+    }
+}
+
+impl<E> From<ReadError<E>> for Rejection {
+    fn from(error: ReadError<E>) -> Self {
+        Self::new(match error {
+            ReadError::TooLarge => RejectionKind::BodyTooLarge,
+            ReadError::Timeout => RejectionKind::BodyTimeout,
+            ReadError::Body(_) => RejectionKind::BodyIncomplete,
+        })
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            RejectionKind::UnknownAccount => "expected the URL of a known account",
+            RejectionKind::Method => "expected GET or POST, found another method",
+            RejectionKind::BodyEmpty => "expected a message in the body, found nothing",
+            RejectionKind::BodyTooLarge => "expected a body within the limit, found a larger one",
+            RejectionKind::BodyTimeout => "expected the whole body in time",
+            RejectionKind::BodyIncomplete => "expected a whole body, found a part of one",
+            RejectionKind::Callback(kind) => return callback::Error::from(kind).fmt(f),
+        })
+    }
+}
+
+impl error::Error for Rejection {}
+
+/// The kinds of [`Rejection`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// There is no account at this URL: 404.
+    UnknownAccount,
+    /// The method is neither GET nor POST: 405.
+    Method,
+    /// A [check](crate::callback#checks) of the query or of the envelope failed: 403 for `Signature` and `Timestamp`,
+    /// 400 for all others.
+    Callback(callback::ErrorKind),
+    /// A verified POST has no body: 400.
+    BodyEmpty,
+    /// The body is larger than the limit: 413.
+    BodyTooLarge,
+    /// The whole body was not there in time: 408.
+    BodyTimeout,
+    /// The body ended in an error: 400.
+    BodyIncomplete,
+}
+
+impl RejectionKind {
+    /// The kind as spans and metrics name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::UnknownAccount => "unknown_account",
+            Self::Method => "method",
+            Self::BodyEmpty => "body_empty",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyTimeout => "body_timeout",
+            Self::BodyIncomplete => "body_incomplete",
+            Self::Callback(kind) => match kind {
+                callback::ErrorKind::Parameters => "parameters",
+                callback::ErrorKind::Signature => "signature",
+                callback::ErrorKind::Timestamp => "timestamp",
+                callback::ErrorKind::Echostr => "echostr",
+                callback::ErrorKind::Document => "document",
+                callback::ErrorKind::Ciphertext => "ciphertext",
+                callback::ErrorKind::Padding => "padding",
+                callback::ErrorKind::Length => "length",
+                callback::ErrorKind::ReceiveId => "receive_id",
+                callback::ErrorKind::Utf8 => "utf8",
+                callback::ErrorKind::Receiver => "receiver",
+            },
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use http_body::Body;
+use tokio::time::Instant;
+use tower::Service;
+
+use super::{
+    decision::{Config, Decision},
+    future::{Pending, ResponseFuture},
+    rejection::{Rejection, RejectionKind},
+};
+use crate::{body::ReadBody, delivery::Verified, observe, response::ResponseBody};
+
+/// Passes deliveries that WeChat has signed to the inner service, and answers all other requests itself.
+///
+/// [`VerifySignatureLayer`](super::VerifySignatureLayer) makes it. It is always ready: the inner service is asked for
+/// readiness when a delivery has passed the checks, so that an unsigned request never takes a permit of an inner limit.
+#[derive(Clone)]
+pub struct VerifySignature<S> {
+    inner: S,
+    config: Arc<Config>,
+}
+
+impl<S> VerifySignature<S> {
+    pub(super) fn new(inner: S, config: Arc<Config>) -> Self {
+        Self { inner, config }
+    }
+}
+
+impl<S, B, RB> Service<Request<B>> for VerifySignature<S>
+where
+    S: Service<Request<Verified>, Response = Response<RB>> + Clone,
+    B: Body,
+    RB: Body<Error: fmt::Display>,
+{
+    type Response = Response<ResponseBody>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B, RB>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let arrival = Instant::now();
+        let observed = observe::Delivery::begin();
+        let (head, body) = request.into_parts();
+        let size = body.size_hint().lower();
+        let decision = observed.in_scope(|| {
+            let account = (self.config.account)(&head)
+                .ok_or(Rejection::new(RejectionKind::UnknownAccount))?;
+            observed.is_for(&account, self.config.is_picked);
+            self.config.decide(&account, &head, size, arrival)
+        });
+        match decision {
+            Ok(Decision::Read(delivery, opener)) => {
+                observed.query_is_verified();
+                // A time-out too long to be a point in time is none.
+                let deadline = arrival.checked_add(self.config.body_timeout);
+                let body = ReadBody::new(body, self.config.body_limit, deadline);
+                let pending = Pending {
+                    head,
+                    delivery,
+                    opener,
+                    inner: self.inner.clone(),
+                };
+                ResponseFuture::read(body, pending, observed)
+            }
+            Ok(Decision::Echo(echostr)) => {
+                observed.verifies_url();
+                ResponseFuture::ready(echo(echostr), observed)
+            }
+            Err(rejection) => ResponseFuture::ready(rejection.into_response(&observed), observed),
+        }
+    }
+}
+
+/// The client chooses the text, so a browser must never take it for a document.
+fn echo(echostr: Bytes) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::new(echostr));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+impl<S: fmt::Debug> fmt::Debug for VerifySignature<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifySignature")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,178 @@
+//! `echostr`, `open` and `seal` are the same calls for every mode of an account.
+
+use tower_wechat::account::Mode;
+
+use super::*;
+
+const REPLY: &str = "<xml><Content>回复</Content></xml>";
+
+/// An account of each mode, and the id that its messages are encrypted for.
+fn accounts() -> Vec<(Account, &'static str)> {
+    let component = Account::component(TOKEN, APP_ID, KEY).unwrap();
+    vec![
+        (Account::plain(TOKEN).unwrap(), ""),
+        (account(), APP_ID),
+        (Account::wecom(TOKEN, "ww1", KEY).unwrap(), "ww1"),
+        (Account::wecom(TOKEN, "", KEY).unwrap(), ""),
+        (component.authorizer("gh_1").unwrap(), APP_ID),
+        (component, APP_ID),
+    ]
+}
+
+/// What a component is sent has no receiver.
+fn push(account: &Account) -> &'static str {
+    match account.mode() {
+        Mode::Component => "<xml><InfoType>component_verify_ticket</InfoType></xml>",
+        _ => MESSAGE,
+    }
+}
+
+fn parse(account: &Account, query: &str) -> Query {
+    let query = Query::parse(query).unwrap();
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
+    query.verify(account, now, Duration::ZERO).unwrap();
+    query
+}
+
+/// Query and body of a delivery, as WeChat sends it.
+fn delivery(account: &Account, receive_id: &str) -> (Query, String) {
+    let push = push(account);
+    let encrypt = encrypt(KEY, &padded(content(push.as_bytes(), receive_id)));
+    match account.mode() {
+        Mode::Plain => (parse(account, &query::signed()), push.to_owned()),
+        Mode::WeCom => (parse(account, &wecom_query(&encrypt)), document(&encrypt)),
+        _ => (parse(account, &query(&encrypt)), document(&encrypt)),
+    }
+}
+
+#[test]
+fn every_mode_is_opened_and_sealed() {
+    for (account, receive_id) in accounts() {
+        let mode = account.mode();
+        let (query, body) = delivery(&account, receive_id);
+        let opened = callback::open(&account, &query, body).unwrap();
+        assert_eq!(opened.plaintext(), push(&account), "{mode:?}");
+
+        let answer = opened.seal(REPLY).unwrap();
+        if mode == Mode::Plain {
+            assert_eq!(
+                (&answer.body()[..], answer.content_type()),
+                (REPLY.as_bytes(), None)
+            );
+        } else {
+            assert_eq!(answer.content_type(), Some("application/xml"), "{mode:?}");
+            assert!(!format!("{answer:?}").contains("回复"));
+            // WeChat opens it as an account that receives everything.
+            let any = Account::wecom(TOKEN, receive_id, KEY).unwrap();
+            assert_eq!(layer::open_reply(&any, answer.body()), REPLY, "{mode:?}");
+        }
+        assert_eq!(answer.clone().into_body(), answer.body());
+
+        // What WeChat takes unsealed, in every mode.
+        for unsealed in ["", "success"] {
+            let answer = opened.seal(unsealed).unwrap();
+            assert_eq!(
+                (&answer.body()[..], answer.content_type()),
+                (unsealed.as_bytes(), None)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_plain_body_is_its_plaintext() {
+    let account = Account::plain(TOKEN).unwrap();
+    let right = ciphertext(MESSAGE);
+    // Compatible mode signs the ciphertext, too; a plain account has no key for it.
+    for query in [query::signed(), query(&right)] {
+        for body in [
+            MESSAGE.as_bytes(),
+            b"",
+            b"\xff",
+            document(&right).as_bytes(),
+        ] {
+            let body = Bytes::copy_from_slice(body);
+            let opened = callback::open(&account, &parse(&account, &query), body.clone()).unwrap();
+            assert_eq!(opened.plaintext(), &body);
+            // Without a copy.
+            assert_eq!(opened.plaintext().as_ptr(), body.as_ptr());
+            let answer = opened.seal(body.clone()).unwrap();
+            assert_eq!(answer.into_body().as_ptr(), body.as_ptr());
+        }
+    }
+    let error = callback::seal(&account, b"reply").unwrap_err();
+    assert_eq!(error.kind(), SealErrorKind::PlainAccount);
+    assert_eq!(
+        error.to_string(),
+        "expected an encrypted account, found a plain one"
+    );
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn a_reply_to_an_envelope_in_json_is_in_json() {
+    let right = ciphertext(MESSAGE);
+    let query = parse(&account(), &query(&right));
+    let body = format!("{{\"Encrypt\":\"{right}\"}}");
+    let opened = callback::open(&account(), &query, body).unwrap();
+    let answer = opened.seal(REPLY).unwrap();
+    assert_eq!(answer.content_type(), Some("application/json"));
+    assert_eq!(layer::open_reply(&account(), answer.body()), REPLY);
+}
+
+#[test]
+fn every_mode_answers_its_verification() {
+    for (account, receive_id) in accounts() {
+        let mode = account.mode();
+        let sealed = encrypt(KEY, &padded(content(b"42", receive_id)));
+        let (signed, sent) = match mode {
+            Mode::WeCom => (wecom_query(&sealed), &*sealed),
+            _ => (query::signed(), "42"),
+        };
+        let answer = |echostr: &str| {
+            let query = parse(&account, &format!("{signed}{echostr}"));
+            let answer = callback::echostr(&account, &query);
+            answer.map_err(|error| error.kind())
+        };
+        let sent = percent_encoding::utf8_percent_encode(sent, percent_encoding::NON_ALPHANUMERIC);
+        assert_eq!(
+            answer(&format!("&echostr={sent}")).unwrap(),
+            "42",
+            "{mode:?}"
+        );
+        for none in [
+            "",
+            "&echostr",
+            "&echostr=",
+            "&echostr=a%20b",
+            "&echostr=%C3%A9",
+        ] {
+            assert_eq!(answer(none), Err(ErrorKind::Echostr), "{mode:?} {none}");
+        }
+        let another = answer("&echostr=43");
+        let expected = match mode {
+            Mode::WeCom => Err(ErrorKind::Signature),
+            _ => Ok(Bytes::from("43")),
+        };
+        assert_eq!(another, expected, "{mode:?}");
+    }
+}
+
+/// All that is wrong with an envelope has the same name as in the layer's rejection.
+#[test]
+fn an_encrypted_account_opens_no_plain_body() {
+    for (account, receive_id) in accounts() {
+        if account.mode() == Mode::Plain {
+            continue;
+        }
+        let (query, _) = delivery(&account, receive_id);
+        let open = |query: &Query, body: &'static str| {
+            let opened = callback::open(&account, query, body);
+            opened.map(drop).map_err(|error| error.kind())
+        };
+        assert_eq!(open(&query, MESSAGE), Err(ErrorKind::Document));
+        assert_eq!(open(&query, ""), Err(ErrorKind::Document));
+        let unsealed = Query::parse(&query::signed()).unwrap();
+        assert_eq!(open(&unsealed, MESSAGE), Err(ErrorKind::Parameters));
+    }
+}

@@ -1,0 +1,68 @@
+//! A stack that cannot work does not compile, and rustc's first line says why.
+//!
+//! Each file in `cases` is a mistake; beside it lies what rustc says. After a change of the texts, or with another rustc,
+//! `TRYBUILD=overwrite cargo test` writes those files again. The first lines below are not overwritten.
+
+use std::{collections::BTreeSet, fs};
+
+use trybuild::TestCases;
+
+#[test]
+fn the_right_stack_compiles() {
+    TestCases::new().pass("right.rs");
+}
+
+#[test]
+fn each_mistake_has_its_message() {
+    let cases = TestCases::new();
+    for (mistake, _) in FIRST_LINES {
+        cases.compile_fail(format!("cases/{mistake}.rs"));
+    }
+}
+
+#[test]
+fn the_first_line_says_it() {
+    for (mistake, expected) in FIRST_LINES {
+        let message = fs::read_to_string(format!("cases/{mistake}.stderr")).unwrap();
+        let first = message.lines().next().unwrap();
+        let (_code, text) = first.split_once(": ").unwrap();
+        assert_eq!(text, expected, "{mistake}");
+    }
+}
+
+#[test]
+fn no_mistake_is_forgotten() {
+    let files = fs::read_dir("cases").unwrap().map(|file| {
+        let path = file.unwrap().path();
+        path.file_stem().unwrap().to_str().unwrap().to_owned()
+    });
+    let listed = FIRST_LINES.map(|(mistake, _)| mistake.to_owned());
+    assert_eq!(BTreeSet::from_iter(files), BTreeSet::from(listed));
+}
+
+const VERIFICATION: &str =
+    "`VerifySignatureLayer` is missing in front of this service, or stands behind it";
+
+const FIRST_LINES: [(&str, &str); 9] = [
+    ("all_layers_left_out", VERIFICATION),
+    ("layers_in_the_wrong_order", VERIFICATION),
+    ("verification_left_out", VERIFICATION),
+    ("no_reply", "a handler cannot return `u32`"),
+    (
+        "error_without_display",
+        "`Failed` doesn't implement `std::fmt::Display`",
+    ),
+    ("not_a_store", "`&str` is no store of deduplication state"),
+    (
+        "fail_closed_without_a_store",
+        "no method named `with_fail_closed` found for struct `DedupBuilder` in the current scope",
+    ),
+    (
+        "inline_runs_without_a_store",
+        "no method named `with_inline_runs` found for struct `DedupBuilder` in the current scope",
+    ),
+    (
+        "configured_after_it_was_made",
+        "no method named `with_capacity` found for struct `DedupLayer` in the current scope",
+    ),
+];
