@@ -49,6 +49,11 @@ impl GuardedStore {
         self.store.is_some()
     }
 
+    /// Whether the store has failed several times in a row, and is left alone.
+    pub(super) fn is_away(&self) -> bool {
+        self.breaker().is_away(Instant::now())
+    }
+
     pub(super) async fn claim(&self, request: ClaimRequest) -> Result<Claimed, Unavailable> {
         let Some(store) = &self.store else {
             let age = Duration::ZERO;
@@ -161,9 +166,9 @@ impl Breaker {
         self.away_until.take().is_some()
     }
 
-    /// Returns whether the store had been left alone.
+    /// Returns whether the operation before had failed as well, so that the log has a warning already.
     fn failed(&mut self, now: Instant) -> bool {
-        let is_known = self.away_until.is_some();
+        let is_known = self.failures > 0;
         self.failures = self.failures.saturating_add(1);
         if self.failures >= FAILURES {
             self.away_until = Some(now + PAUSE);

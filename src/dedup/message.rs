@@ -13,7 +13,7 @@ use std::{
 
 use futures_util::{
     FutureExt,
-    future::{self, Either, select},
+    future::{Either, select},
 };
 use http::{Request, Response};
 use http_body::Body;
@@ -29,12 +29,13 @@ use super::{
     breaker::Unavailable,
     key::Key,
     late::{LateCause, LateReply},
-    machine::FOREVER,
+    machine::{FOREVER, after},
+    renewal::{RENEWAL, Renewal},
     response::StoredResponse,
     shared::{FETCH_WAIT, Shared},
     store::{
         ClaimId, ClaimRequest, Claimed, CompleteRequest, Completed, ReleaseRequest, Released,
-        RenewRequest, Renewed, Ttls,
+        RenewRequest, Ttls,
     },
     table::{Completion, Ended},
 };
@@ -133,10 +134,16 @@ impl Message {
         loop {
             match self.claim_shared().await {
                 SharedClaim::Won { number } => {
-                    if let Some(finished) = self.run(inner.clone(), number).await
-                        && self.complete(finished).await
-                    {
-                        return;
+                    let renewal = RenewRequest::new(self.key, self.id, number, self.ttls);
+                    let mut renewal = Renewal::start(&self.shared, renewal);
+                    let runs = self.runs(inner.clone(), number);
+                    let lost = || self.observed.are_lost();
+                    if let Some(finished) = renewal.unless_lost(runs, lost).await {
+                        let completed = self.complete(&finished).await;
+                        drop(renewal);
+                        if completed != Ok(Completed::Lost) {
+                            return self.settle(finished, completed).await;
+                        }
                     }
                     // Another node has the message by now, and this node's result is not wanted.
                     observe::lease_lost(self.account(), self.key.observed());
@@ -166,6 +173,7 @@ impl Message {
         let mut pause = FIRST_POLL;
         // By this node's clock.
         let mut leased_until = None;
+        let asked_until = after(Instant::now(), self.ttls.reply);
         loop {
             let request = ClaimRequest::new(self.key, self.id, self.ttls);
             match self.shared.store.claim(request).await {
@@ -185,20 +193,32 @@ impl Message {
                 }
                 Ok(Claimed::Replied(response)) => return SharedClaim::Replied(response),
                 Ok(Claimed::Done) => return SharedClaim::Done,
-                Err(Unavailable) if self.shared.settings.is_fail_closed => {
-                    time::sleep(pause).await;
+                Err(Unavailable) if self.may_run_alone(leased_until) => {
+                    return SharedClaim::Won { number: 1 };
                 }
-                // One missing answer says nothing about the node that has the message.
-                Err(Unavailable) if leased_until.is_some_and(|until| Instant::now() < until) => {
+                // The claim may have been carried out, and may hold the reply: it is not left before an answer says so, or
+                // before the reply's time is over.
+                Err(Unavailable) if Instant::now() < asked_until => {
                     time::sleep(pause).await;
+                    pause = (pause * 2).min(LAST_POLL);
+                    continue;
                 }
-                Err(Unavailable) => return SharedClaim::Won { number: 1 },
+                Err(Unavailable) => time::sleep(pause).await,
             }
             if !self.is_wanted() {
                 return SharedClaim::Unwanted;
             }
             pause = (pause * 2).min(LAST_POLL);
         }
+    }
+
+    /// Whether this node runs the message although the store has not answered.
+    ///
+    /// One missing answer is no reason: the store is asked until it is known to be away. Nor is it one as long as another
+    /// node has the lease, or if no delivery waits for the message that another node had.
+    fn may_run_alone(&self, leased_until: Option<Instant>) -> bool {
+        let is_free = leased_until.is_none_or(|until| until <= Instant::now() && self.is_wanted());
+        is_free && !self.shared.settings.is_fail_closed && self.shared.store.is_away()
     }
 
     /// Whether a delivery waits for the message, or this node has acknowledged it: then no retry would make another
@@ -214,24 +234,7 @@ impl Message {
         }
     }
 
-    /// Runs the message until a run succeeds or there have been enough. Returns `None` if another node has taken it
-    /// meanwhile.
-    async fn run<S, B>(&self, inner: S, number: u32) -> Option<Finished>
-    where
-        S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display> + Clone,
-        B: Body<Error: fmt::Display> + 'static,
-    {
-        let runs = pin!(self.runs(inner, number));
-        let lost = pin!(self.renew_lease(number));
-        match select(runs, lost).await {
-            Either::Left((finished, _)) => Some(finished),
-            Either::Right(((), _runs)) => {
-                self.observed.are_lost();
-                None
-            }
-        }
-    }
-
+    /// Runs the message until a run succeeds or there have been enough.
     async fn runs<S, B>(&self, inner: S, number: u32) -> Finished
     where
         S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display> + Clone,
@@ -264,33 +267,15 @@ impl Message {
         }
     }
 
-    /// Renews the lease until it is lost.
-    async fn renew_lease(&self, number: u32) {
-        if !self.shared.store.is_shared() {
-            return future::pending().await;
-        }
-        loop {
-            time::sleep(RENEWAL).await;
-            let request = RenewRequest::new(self.key, self.id, number, self.ttls);
-            if self.shared.store.renew(request).await == Ok(Renewed::Lost) {
-                return;
-            }
-        }
-    }
-
-    /// Ends the message for all nodes. Returns `false` if it is another node's by now.
-    async fn complete(&mut self, finished: Finished) -> bool {
+    /// Ends the message for all nodes.
+    async fn complete(&mut self, finished: &Finished) -> Result<Completed, Unavailable> {
         self.finished = Some(finished.clone());
         let is_acknowledged = self.shared.table().is_acknowledged(self.key, self.id);
         let request = CompleteRequest::new(self.key, self.id, &finished.response, self.ttls)
             .acknowledged(is_acknowledged);
         let completed = self.shared.store.complete(request).await;
-        if completed == Ok(Completed::Lost) {
-            return false;
-        }
-        self.is_claimed_in_store = false;
-        self.settle(finished, completed).await;
-        true
+        self.is_claimed_in_store = completed == Ok(Completed::Lost);
+        completed
     }
 
     /// Ends the message on this node, and sees that its reply reaches a delivery or else the hook.
@@ -473,9 +458,6 @@ impl Drop for HookCall<'_> {
         }
     }
 }
-
-/// A fifth of the lease, which so outlives four failed renewals.
-const RENEWAL: Duration = Duration::from_secs(1);
 
 /// The time to hand a message back after a drain has run out of patience. It is part of the second that a drain takes
 /// longer than its patience at most.

@@ -149,6 +149,8 @@
 
 mod attempt;
 mod breaker;
+#[cfg(feature = "simulator")]
+pub mod contract;
 mod delivery;
 mod hang_ups;
 mod key;
@@ -159,6 +161,7 @@ mod memory;
 mod message;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod renewal;
 mod response;
 mod service;
 mod shared;

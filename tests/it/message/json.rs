@@ -8,7 +8,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 use tower_wechat::{
-    Message, Reply, Verified,
+    Message, Reply,
     message::{self, Event, EventMessage, TextMessage, VoiceMessage},
     message_fn,
     xml::{ErrorKind, Value},
