@@ -1,4 +1,4 @@
-//! Reading HTTP bodies within bounds.
+//! Reads HTTP bodies within bounds.
 
 use std::{
     fmt, mem,
@@ -12,23 +12,26 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pin_project! {
-    /// Reads a whole body, within bounds on its size and on the time it takes.
+    /// Reads a whole body, within bounds of size and time.
     pub(crate) struct ReadBody<B> {
         #[pin]
         body: B,
         gathered: Gathered,
-        // How many bytes may still come.
+        // The number of bytes that may still arrive.
         room: usize,
+        // The number of frames without data that may still arrive.
+        empty_frames: usize,
         deadline: Option<Instant>,
-        // Most bodies have arrived with the head; they need no timer.
+        // Created late: most bodies arrive with the head and need no timer.
         #[pin]
         timer: Option<Sleep>,
     }
 }
 
-/// Why a body has not been read to its end.
+/// The reason why a body was not read to its end.
 #[derive(Debug)]
 pub(crate) enum ReadError<E> {
+    /// Too many bytes, or too many frames without data.
     TooLarge,
     Timeout,
     /// The body's own error.
@@ -39,25 +42,27 @@ impl<E: fmt::Display> fmt::Display for ReadError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge => f.write_str("the body is over the limit"),
-            Self::Timeout => f.write_str("the body was not there in time"),
+            Self::Timeout => f.write_str("the body did not arrive in time"),
             Self::Body(error) => error.fmt(f),
         }
     }
 }
 
 impl<B> ReadBody<B> {
-    /// Reads at most `limit` bytes, until `deadline` if there is one.
+    /// Makes the future that reads at most `limit` bytes and [`EMPTY_FRAMES`] frames without data, until `deadline` if
+    /// there is one.
     pub(crate) fn new(body: B, limit: usize, deadline: Option<Instant>) -> Self {
         Self {
             body,
             gathered: Gathered::default(),
             room: limit,
+            empty_frames: EMPTY_FRAMES,
             deadline,
             timer: None,
         }
     }
 
-    /// Reads the body of an inner service's response.
+    /// Makes the future that reads the body of an inner service's response, at most [`RESPONSE_LIMIT`] bytes.
     pub(crate) fn of_response(body: B) -> Self {
         Self::new(body, RESPONSE_LIMIT, None)
     }
@@ -82,8 +87,12 @@ impl<B: Body> Future for ReadBody<B> {
                     *this.room = room;
                     this.gathered.push(data);
                 }
-                // An endless row of frames without data must leave the timer and the other tasks their turn.
+                // Yields, so that many frames without data starve neither the timer nor other tasks.
                 _ => {
+                    let Some(left) = this.empty_frames.checked_sub(1) else {
+                        return Poll::Ready(Err(ReadError::TooLarge));
+                    };
+                    *this.empty_frames = left;
                     cx.waker().wake_by_ref();
                     break;
                 }
@@ -102,11 +111,11 @@ impl<B: Body> Future for ReadBody<B> {
     }
 }
 
-/// A body's data. The usual single frame is kept as it came.
+/// A body's data. A single frame, the usual case, is not copied.
 #[derive(Default)]
 struct Gathered {
     first: Bytes,
-    /// `first` and all that came after, once there is more than one frame.
+    /// All frames, `first` included; empty until there is a second frame.
     all: BytesMut,
 }
 
@@ -131,5 +140,9 @@ impl Gathered {
     }
 }
 
-/// In bytes: far more than WeChat takes of any reply.
+/// Servers send a few at most, such as trailers or an empty last frame. The body of a response has no deadline, so this
+/// bound ends an endless one.
+const EMPTY_FRAMES: usize = 1024;
+
+/// In bytes; far more than WeChat accepts in any reply.
 pub(crate) const RESPONSE_LIMIT: usize = 1024 * 1024;

@@ -1,4 +1,4 @@
-//! A verified delivery: the plaintext and what is known of the request that brought it.
+//! Verified deliveries: the plaintext, and the facts about its HTTP request.
 
 use std::{
     convert::Infallible,
@@ -14,40 +14,40 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{message::Head, observe, timestamp::Timestamp, xml};
 
-/// The plaintext of a delivery whose sender has been authenticated, with what is known of the delivery.
+/// The plaintext of a delivery whose sender has been authenticated, with the [`Delivery`] itself.
 ///
-/// This is the body type behind [`VerifySignature`](crate::verify::VerifySignature), and it is a capability: the layers
-/// that parse or remember messages take nothing else, so the compiler checks that verification comes first.
+/// This is the body type behind [`VerifySignature`](crate::verify::VerifySignature). It is a capability: the layers
+/// that parse or remember messages accept no other body, so the compiler checks that verification comes first.
 ///
 /// Clones share the plaintext and the parsed [head](Self::head).
 #[derive(Clone)]
 pub struct Verified {
     known: Arc<Known>,
-    /// Whether the body has been handed out as a frame.
+    /// Whether the plaintext has been read as a frame.
     is_read: bool,
 }
 
 struct Known {
     plaintext: Bytes,
     delivery: Delivery,
-    /// Parsed when it is first asked for.
+    /// Parsed on the first call of [`Verified::head`].
     head: OnceLock<xml::Result<Head>>,
     /// The span of the delivery, for dedup.
     trace: observe::Trace,
 }
 
 impl Verified {
-    /// Vouches for `plaintext`, for servers that authenticate deliveries in another way.
+    /// Marks `plaintext` as verified without a check, for servers that authenticate deliveries in another way.
     ///
-    /// Every layer behind trusts it. A stranger who can reach this call can forge any user's message.
+    /// All inner layers trust it. A stranger who can reach this call can forge any user's message.
     pub fn insecure_assume(plaintext: impl Into<Bytes>, delivery: Delivery) -> Self {
         Self::new(plaintext.into(), None, delivery, observe::Trace::none())
     }
 
-    /// `head` is the plaintext's, if it has been parsed already.
+    /// Marks `plaintext` as verified. `head` is the result of parsing its head, if that was done already.
     pub(crate) fn new(
         plaintext: Bytes,
-        head: Option<Head>,
+        head: Option<xml::Result<Head>>,
         delivery: Delivery,
         trace: observe::Trace,
     ) -> Self {
@@ -55,7 +55,7 @@ impl Verified {
             known: Arc::new(Known {
                 plaintext,
                 delivery,
-                head: head.map(Ok).map_or_else(OnceLock::new, OnceLock::from),
+                head: head.map_or_else(OnceLock::new, OnceLock::from),
                 trace,
             }),
             is_read: false,
@@ -72,18 +72,18 @@ impl Verified {
         self.known.plaintext.clone()
     }
 
-    /// Returns what is known of the request.
+    /// Returns the facts about the request.
     pub fn delivery(&self) -> &Delivery {
         &self.known.delivery
     }
 
-    /// Returns what the message says about itself: its type, sender, receiver and id.
+    /// Returns the fields that all messages share, such as type, sender, receiver and id.
     ///
-    /// It is parsed when it is first asked for. All clones share the result.
+    /// The first call parses the plaintext. All clones share the result.
     ///
     /// # Errors
     ///
-    /// If the plaintext is no readable document, or repeats one of these fields.
+    /// If the plaintext is not a readable document, or repeats one of these fields.
     pub fn head(&self) -> Result<&Head, &xml::Error> {
         self.known
             .head
@@ -125,7 +125,7 @@ impl Body for Verified {
     }
 }
 
-/// Shows the length alone.
+/// Shows the length of the plaintext, not its contents.
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
@@ -135,12 +135,13 @@ impl fmt::Debug for Verified {
     }
 }
 
-/// The request body that [`Dedup`](crate::dedup::Dedup) and [`MessageService`](crate::MessageService) take. Only
-/// [`Verified`] is one.
+/// The request body that [`Dedup`](crate::dedup::Dedup) and [`MessageService`](crate::MessageService) accept.
+///
+/// Only [`Verified`] implements it.
 #[diagnostic::on_unimplemented(
-    message = "`VerifySignatureLayer` is missing in front of this service, or stands behind it",
-    label = "this service takes `Verified` bodies alone, and got a request with a `{Self}`",
-    note = "the layers stand in this order: `ServiceBuilder::new().layer(VerifySignatureLayer::new(account)).layer(DedupLayer::in_memory()).service(message_fn(answer))`"
+    message = "`VerifySignatureLayer` is not around this service: it is missing, or in the wrong order",
+    label = "this service takes only `Verified` bodies, but got a request with a `{Self}`",
+    note = "put the layers in this order: `ServiceBuilder::new().layer(VerifySignatureLayer::new(account)).layer(DedupLayer::in_memory()).service(message_fn(answer))`"
 )]
 pub trait VerifiedBody: sealed::Sealed + Send + 'static {
     #[doc(hidden)]
@@ -159,12 +160,12 @@ mod sealed {
     impl Sealed for super::Verified {}
 }
 
-/// What is known of one HTTP request from WeChat.
+/// The facts about one HTTP request from WeChat: its account, arrival and timestamp.
 ///
-/// It is part of every [`Verified`] body, and stands in the request's extensions for handlers: dedup counts its deadlines
-/// from [`arrival`](Self::arrival), and a handler learns for which account a message came.
+/// Every [`Verified`] body contains one. Handlers find it in the request's extensions, for example to learn the account
+/// of a message. Dedup counts its deadlines from the [`arrival`](Self::arrival).
 ///
-/// A test makes one with [`Delivery::new`].
+/// Tests make one with [`Delivery::new`].
 #[derive(Debug, Clone)]
 pub struct Delivery {
     account: Arc<str>,
@@ -175,14 +176,31 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// A delivery to the account called `account` that arrives now and was signed now.
+    /// Makes a delivery to the account with the name `account`. It arrives now, and was signed now.
     pub fn new(account: impl Into<Arc<str>>) -> Self {
         Self {
             account: account.into(),
             arrival: tokio::time::Instant::now(),
-            timestamp: Timestamp::from(SystemTime::now()),
+            timestamp: Timestamp::now(),
             age: Duration::ZERO,
             timestamp_tolerance: TIMESTAMP_TOLERANCE,
+        }
+    }
+
+    /// Makes the delivery of a request whose head arrived at `arrival`, which is `now` by the clock of timestamps.
+    pub(crate) fn of_request(
+        account: Arc<str>,
+        arrival: tokio::time::Instant,
+        now: SystemTime,
+        timestamp: Timestamp,
+        timestamp_tolerance: Duration,
+    ) -> Self {
+        Self {
+            account,
+            arrival,
+            timestamp,
+            age: age(timestamp, now),
+            timestamp_tolerance,
         }
     }
 
@@ -193,25 +211,26 @@ impl Delivery {
         self
     }
 
-    /// Sets the time at which WeChat signed the request, and how long before the arrival that was by this machine's
-    /// clock.
+    /// Sets the time at which WeChat signed the request; the default is the time of [`new`](Self::new).
+    ///
+    /// The [age](Self::age) becomes the time from `timestamp` until now, by this machine's clock.
     #[must_use]
-    pub fn with_timestamp(mut self, timestamp: Timestamp, age: Duration) -> Self {
+    pub fn with_timestamp(mut self, timestamp: Timestamp) -> Self {
         self.timestamp = timestamp;
-        self.age = age;
+        self.age = age(timestamp, SystemTime::now());
         self
     }
 
-    /// Sets how far a timestamp may be from the present; the default is 300 s.
+    /// Sets how far before or after the present a timestamp may be; the default is 300 s.
     ///
-    /// Dedup remembers messages for at least as long.
+    /// Dedup remembers a finished message for at least twice this time.
     #[must_use]
     pub fn with_timestamp_tolerance(mut self, tolerance: Duration) -> Self {
         self.timestamp_tolerance = tolerance;
         self
     }
 
-    /// Returns the name of the account it is for, see [`Account::with_name`](crate::Account::with_name).
+    /// Returns the name of the account, see [`Account::with_name`](crate::Account::with_name).
     pub fn account(&self) -> &str {
         &self.account
     }
@@ -220,7 +239,7 @@ impl Delivery {
         &self.account
     }
 
-    /// Returns the arrival of the request's head. Every deadline counts from here.
+    /// Returns the time at which the request's head arrived. All deadlines count from it.
     pub fn arrival(&self) -> Instant {
         self.arrival.into_std()
     }
@@ -229,23 +248,28 @@ impl Delivery {
         self.arrival
     }
 
-    /// Returns the time at which WeChat signed it: the query's `timestamp`. Retries repeat it.
+    /// Returns the time at which WeChat signed the request: the query's `timestamp`. Retries repeat it.
     pub fn timestamp(&self) -> Timestamp {
         self.timestamp
     }
 
-    /// Returns the time between signing and arrival: local time minus `timestamp`, or zero if the local clock is behind.
+    /// Returns the request's age on arrival: local time minus `timestamp`, or zero if the local clock is behind.
     pub fn age(&self) -> Duration {
         self.age
     }
 
-    /// Returns how far a timestamp may be from the present to be accepted.
+    /// Returns how far before or after the present a timestamp may be.
     pub fn timestamp_tolerance(&self) -> Duration {
         self.timestamp_tolerance
     }
 }
 
-/// Far more than the 20 s of WeChat's retries, and as much as a server's clock may reasonably be off.
+/// Returns the time from `timestamp` until `now`, or zero if `now` is earlier.
+fn age(timestamp: Timestamp, now: SystemTime) -> Duration {
+    now.duration_since(timestamp.into()).unwrap_or_default()
+}
+
+/// Far more than the 20 s of WeChat's retries, and enough for a clock that is somewhat wrong.
 pub(crate) const TIMESTAMP_TOLERANCE: Duration = Duration::from_mins(5);
 
 #[cfg(test)]

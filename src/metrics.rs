@@ -1,53 +1,61 @@
-//! The names and labels of the crate's metrics, through the [`metrics`](https://docs.rs/metrics) crate.
+//! The crate's metrics, through the [`metrics`](https://docs.rs/metrics) crate.
 //!
-//! With any of its exporters installed, there are:
+//! Any exporter for that crate shows:
 //!
 //! | name | type | labels | meaning |
 //! |---|---|---|---|
 //! | `tower_wechat_deliveries_total` | counter | `account`, `outcome` | finished requests to [`VerifySignature`](crate::verify::VerifySignature) |
-//! | `tower_wechat_delivery_duration_seconds` | histogram | `account` | how long they took |
+//! | `tower_wechat_delivery_duration_seconds` | histogram | `account` | duration of these requests |
 //! | `tower_wechat_deliveries_open` | gauge | | unfinished requests |
 //! | `tower_wechat_rejections_total` | counter | `account`, `kind` | rejected requests |
-//! | `tower_wechat_joins_total` | counter | `account` | deliveries that waited for a run which another delivery had started |
+//! | `tower_wechat_joins_total` | counter | `account` | deliveries that waited for a run that another delivery started |
 //! | `tower_wechat_kept_replies_total` | counter | `account` | deliveries that got the reply of a finished run |
 //! | `tower_wechat_hang_ups_total` | counter | `account` | deliveries left unanswered until WeChat hung up; WeChat raises an alarm at 30 in 5 minutes |
 //! | `tower_wechat_runs_total` | counter | `account`, `result` | finished runs |
-//! | `tower_wechat_handler_duration_seconds` | histogram | `account` | how long they took |
+//! | `tower_wechat_handler_duration_seconds` | histogram | `account` | duration of finished runs |
 //! | `tower_wechat_runs_open` | gauge | | unfinished runs |
-//! | `tower_wechat_late_replies_total` | counter | `account`, `cause` | replies that were not the answer to a delivery, and acknowledged messages without a reply because all runs failed |
+//! | `tower_wechat_late_replies_total` | counter | `account`, `cause` | replies that no delivery got, and acknowledged messages whose runs all failed |
 //! | `tower_wechat_store_errors_total` | counter | `operation`, `cause` | failed operations of the store |
 //!
 //! Labels:
 //!
 //! - `account`: the account's [name](crate::Account::with_name). See [below](#who-chooses-an-account-label).
-//! - `outcome`: `rejected`; `url_verified`; `run`: the delivery started a run and got its reply; `joined`; `kept_reply`;
-//!   `done`: the message was over and no reply was left; `acknowledged`: the message ran on; `turned_away` with 503;
-//!   `passed`: there is no dedup behind the check; `failed`: an inner service failed, or its answer could not be read
-//!   or sealed; `hung_up`: the client went away before it was answered.
-//! - `kind`: the [`RejectionKind`](crate::verify::RejectionKind) or [`ErrorKind`](crate::callback::ErrorKind) in snake case,
-//!   such as `body_too_large` or `signature`.
+//! - `outcome` is one of these:
+//!   - `rejected`: the request was rejected.
+//!   - `url_verified`: WeChat verified the URL.
+//!   - `run`: the delivery started a run and got its reply.
+//!   - `joined`: the delivery waited for a run that another delivery started.
+//!   - `kept_reply`: the delivery got the reply of a finished run.
+//!   - `done`: the message was finished, and no reply was left.
+//!   - `acknowledged`: the delivery was acknowledged while the message was still running.
+//!   - `turned_away`: the delivery was answered 503.
+//!   - `passed`: the delivery reached the inner service without dedup in between.
+//!   - `failed`: the inner service failed or answered with a 5xx status, or its response could not be read or sealed.
+//!   - `hung_up`: the client disconnected before the answer.
+//! - `kind`: the [`RejectionKind`](crate::verify::RejectionKind) or [`ErrorKind`](crate::callback::ErrorKind) in snake
+//!   case, such as `body_too_large` or `signature`.
 //! - `result`: `answered`, `failed`, `timed_out`, `panicked`, `lost_lease`, or `cut` when the node shut down.
 //! - `cause` of a late reply: `acknowledged`, `unfetched` or `failed`, see [`LateCause`](crate::dedup::LateCause).
 //! - `operation`: `claim`, `renew`, `complete`, `publish`, `acknowledge` or `release`. Its `cause` is `error` or
 //!   `timeout`.
 //!
-//! Exporters choose the buckets of histograms. Buckets around 5 s, when WeChat hangs up, are the most useful.
+//! The exporter sets the buckets of histograms. Buckets around 5 s, when WeChat hangs up, are the most useful.
 //!
 //! # Who chooses an account label
 //!
-//! Each new label is a new time series, so a stranger must not be able to make one up:
+//! Each new label value creates a new time series, so a stranger must not be able to make one up:
 //!
-//! - A layer for one account labels everything with its name.
-//! - A layer that picks the account by the request uses the name only once a signature holds. Before that the label is
+//! - A layer for one account always uses the account's name.
+//! - A layer that picks the account by the request uses the name after a valid signature. Before that, the label is
 //!   empty.
-//! - The original id of an [authorizer](crate::Account::authorizer) is a label only once a message to it has been
-//!   opened. Before that the component's name is.
+//! - The original id of an [authorizer](crate::Account::authorizer) becomes a label after a message to the authorizer
+//!   has been opened. Before that, the label is the component's name.
 //!
-//! WeChat signs no path. With names made from the path, anyone who has a signed query can still send it to other paths
-//! and create a series for each, so [name](crate::Account::with_name) accounts from a list of your own.
+//! WeChat does not sign the path. If you make names from the path, anyone with a signed query can send it to other
+//! paths and create a series for each. So choose [names](crate::Account::with_name) from a list of your own.
 //!
 //! ```
-//! // With an exporter installed, or before.
+//! // After an exporter has been installed.
 //! tower_wechat::metrics::describe();
 //! ```
 
@@ -74,7 +82,7 @@ const COUNTERS: &[Description] = &[
     (
         JOINS,
         Unit::Count,
-        "Deliveries that waited for the run of another.",
+        "Deliveries that waited for a run that another delivery started.",
     ),
     (
         KEPT_REPLIES,
@@ -101,12 +109,8 @@ const GAUGES: &[Description] = &[
 ];
 
 const HISTOGRAMS: &[Description] = &[
-    (
-        DELIVERY_DURATION,
-        Unit::Seconds,
-        "How long deliveries took.",
-    ),
-    (HANDLER_DURATION, Unit::Seconds, "How long runs took."),
+    (DELIVERY_DURATION, Unit::Seconds, "Duration of deliveries."),
+    (HANDLER_DURATION, Unit::Seconds, "Duration of runs."),
 ];
 
 pub(crate) const DELIVERIES: &str = "tower_wechat_deliveries_total";

@@ -1,4 +1,4 @@
-//! The HTTP responses that the layers make.
+//! HTTP responses that the layers make.
 
 use std::{
     borrow::Cow,
@@ -7,7 +7,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::SystemTime,
 };
 
 use bytes::Bytes;
@@ -21,7 +20,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// The body of every response that the layers make: some bytes, all there.
+/// The body of every response that the layers make: bytes that are all in memory.
 #[derive(Clone, Default)]
 pub struct ResponseBody {
     bytes: Bytes,
@@ -33,19 +32,22 @@ impl ResponseBody {
         Self { bytes, reply: None }
     }
 
-    /// Returns the bytes that have not been handed out as a frame.
+    /// Returns the bytes that have not been read yet.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Returns the bytes that have not been handed out as a frame, without copying them.
+    /// Returns the bytes that have not been read yet, without copying them.
     pub fn to_bytes(&self) -> Bytes {
         self.bytes.clone()
     }
 
-    /// Returns the reply that the body says, in the responses of [`MessageService`](crate::MessageService).
+    /// Returns the typed reply behind the body, in a response of [`MessageService`](crate::MessageService).
     ///
-    /// Layers around it see the typed reply in this way. [`Dedup`](crate::dedup::Dedup) keeps it for late replies.
+    /// Layers around that service can read it here. [`Dedup`](crate::dedup::Dedup) keeps it for late replies.
+    ///
+    /// A layer that replaces the body, for example by compressing it, loses the typed reply. Between `Dedup` and
+    /// `MessageService`, such a layer also takes it from [`LateReply::reply`](crate::dedup::LateReply::reply).
     pub fn reply(&self) -> Option<&Arc<Reply>> {
         self.reply.as_ref()
     }
@@ -74,7 +76,7 @@ impl Body for ResponseBody {
     }
 }
 
-/// Shows the length alone.
+/// Shows the length of the body, not its contents.
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody")
@@ -83,22 +85,12 @@ impl fmt::Debug for ResponseBody {
     }
 }
 
-/// Makes the response that sends `reply` to the sender of `message`.
+/// Makes the response that sends `reply` to the sender of `message`; `success` if the reply cannot be sent.
 pub(crate) fn of_reply(reply: Reply, message: &Verified) -> Response<ResponseBody> {
     match render(&reply, message) {
-        Ok(rendered) => {
-            let content_type = rendered.content_type();
-            let body = ResponseBody {
-                bytes: match rendered.into_body() {
-                    Cow::Borrowed(body) => Bytes::from_static(body.as_bytes()),
-                    Cow::Owned(body) => Bytes::from(body),
-                },
-                reply: Some(Arc::new(reply)),
-            };
-            ok(content_type, body)
-        }
-        // Running the handler again would not improve the reply, and a fault text in the chat would tell the user
-        // instead of the developer.
+        Ok(rendered) => ok(rendered, Some(Arc::new(reply))),
+        // Not a failure: another run would return the same reply, and the fault text in the chat would inform the
+        // user instead of the developer.
         Err(error) => {
             observe::reply_dropped(message.delivery().account(), &error);
             success()
@@ -107,32 +99,31 @@ pub(crate) fn of_reply(reply: Reply, message: &Verified) -> Response<ResponseBod
 }
 
 fn render(reply: &Reply, message: &Verified) -> Result<Rendered, reply::Error> {
-    let now = Timestamp::from(SystemTime::now());
     if reply.is_success() {
-        return reply.render(&Addressing::new("", ""), now);
+        return Ok(Rendered::success());
     }
     let head = message.head().map_err(|_| reply::Error::unaddressed())?;
-    reply.render(&Addressing::answering(head), now)
+    reply.render(&Addressing::answering(head), Timestamp::now())
 }
 
-/// Acknowledges a message; the user sees nothing.
+/// Makes the response that acknowledges a message; the user sees nothing.
 pub(crate) fn success() -> Response<ResponseBody> {
-    ok(
-        "text/plain",
-        ResponseBody::new(Bytes::from_static(b"success")),
-    )
+    ok(Rendered::success(), None)
 }
 
-/// Makes a 200: WeChat takes every other status for a failure.
-fn ok(content_type: &'static str, body: ResponseBody) -> Response<ResponseBody> {
-    let mut response = Response::new(body);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+/// Makes a 200. WeChat treats every other status as a failure.
+fn ok(rendered: Rendered, reply: Option<Arc<Reply>>) -> Response<ResponseBody> {
+    let content_type = HeaderValue::from_static(rendered.content_type());
+    let bytes = match rendered.into_body() {
+        Cow::Borrowed(body) => Bytes::from_static(body.as_bytes()),
+        Cow::Owned(body) => Bytes::from(body),
+    };
+    let mut response = Response::new(ResponseBody { bytes, reply });
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }
 
-/// Makes a 500, which [`Dedup`](crate::dedup::Dedup) takes for a failed run.
+/// Makes a 500. [`Dedup`](crate::dedup::Dedup) treats it as a failed run.
 pub(crate) fn failure() -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::default());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

@@ -1,4 +1,4 @@
-//! Times as WeChat writes them.
+//! Points in time as WeChat writes them.
 
 use std::{
     fmt,
@@ -11,10 +11,9 @@ use crate::xml;
 
 /// A point in time as WeChat writes it: whole seconds since the Unix epoch.
 ///
-/// serde writes it as a number, and reads it from a number or from a text that is one. White space around
-/// the text does not matter.
+/// serde writes it as a number. It reads a number, or a text that contains one, with or without white space around it.
 ///
-/// Every number of seconds is a valid timestamp, however late. Conversions never panic.
+/// Every `u64` is a valid timestamp. Conversions never panic.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -32,38 +31,38 @@ use crate::xml;
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The time `secs` seconds after the Unix epoch.
+    /// Makes the timestamp `secs` seconds after the Unix epoch.
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs)
     }
 
-    /// The time now, by this machine's clock.
+    /// Returns the present time by this machine's clock.
     pub fn now() -> Self {
         SystemTime::now().into()
     }
 
-    /// The seconds since the Unix epoch.
+    /// Returns the seconds since the Unix epoch.
     pub const fn as_secs(self) -> u64 {
         self.0
     }
 }
 
-/// The number of seconds since the Unix epoch.
+/// Writes the number of seconds since the Unix epoch.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// Saturates: a timestamp that is too late for `SystemTime` becomes the last second that it holds. That
-/// second depends on the platform, and is in the far future on all of them.
+/// Saturates: a timestamp too late for `SystemTime` becomes the last second that `SystemTime` can hold. That second
+/// depends on the platform, and is in the far future on each.
 impl From<Timestamp> for SystemTime {
     fn from(Timestamp(secs): Timestamp) -> Self {
         after_epoch(secs).unwrap_or_else(last)
     }
 }
 
-/// Rounds down to the second. A time before the Unix epoch becomes 0.
+/// Rounds down to whole seconds. A time before the Unix epoch becomes 0.
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         let since = time.duration_since(SystemTime::UNIX_EPOCH);
@@ -95,7 +94,7 @@ fn after_epoch(secs: u64) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(secs))
 }
 
-/// The last second that `SystemTime` holds. std has no constant for it, so a binary search finds it.
+/// Returns the last second that `SystemTime` can hold. std has no constant for it, so a binary search finds it.
 #[cold]
 fn last() -> SystemTime {
     let mut secs = 0;

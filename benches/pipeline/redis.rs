@@ -40,7 +40,7 @@ pub(crate) fn store(c: &mut Criterion) {
     let mut numbers = 0_u64..;
     let mut key = || Key::new([numbers.next().unwrap_or_default().to_be_bytes()]);
     let id = ClaimId::random();
-    let ttls = Ttls::with_lease(Duration::from_secs(5));
+    let ttls = Ttls::new(Duration::from_secs(5));
     let response = StoredResponse::new(StatusCode::OK, None, Bytes::from(voice(ID)));
 
     let mut group = c.benchmark_group("redis on loopback");

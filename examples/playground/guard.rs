@@ -1,6 +1,6 @@
 //! Who may use the API: this page alone.
 //!
-//! A port on loopback is open to every page that the browser shows. So what another page can send is refused:
+//! A port on loopback is open to every page that the browser shows. So what another page can send is rejected:
 //! by the Host, which is another one's if a foreign name has been made to point here (DNS rebinding), by what
 //! browsers say of where a request comes from, and by the Content-Type, which no form can have.
 

@@ -2,9 +2,11 @@ use std::{convert::Infallible, fmt};
 
 use super::Mode;
 
-/// Why an account cannot be built. The message says what is wrong, where, and what to do; it never shows a secret.
+/// The reason why an account cannot be built.
 ///
-/// `Debug` reads like `Display`, so that `fn main() -> Result<(), account::Error>` ends with a sentence:
+/// The message says what is wrong, where, and what to do. It never contains a secret.
+///
+/// `Debug` prints the same text as `Display`, so that `fn main() -> Result<(), account::Error>` prints a sentence:
 ///
 /// ```
 /// use tower_wechat::Account;
@@ -20,9 +22,9 @@ pub struct Error(pub(super) Cause);
 
 #[derive(Clone)]
 pub(super) enum Cause {
-    /// In characters.
+    /// The length found, in characters.
     TokenLength(usize),
-    /// At this byte, counted from 0; the same below.
+    /// The position of the character in bytes, from 0; likewise in the variants below.
     TokenCharacter(usize),
     AesKeyLength(usize),
     AesKeyCharacter(usize),
@@ -36,7 +38,7 @@ pub(super) enum Cause {
 }
 
 impl Error {
-    /// What is wrong.
+    /// Returns the kind of error.
     pub fn kind(&self) -> ErrorKind {
         match self.0 {
             Cause::TokenLength(_) => ErrorKind::TokenLength,
@@ -88,7 +90,7 @@ impl fmt::Display for Error {
             ),
             Cause::Swapped => f.write_str(
                 "the token looks like an app id and the app id does not: \
-                 pass them in the order token, app id, EncodingAESKey",
+                 pass them in the order token, app id (for WeCom, corp id or suite id), EncodingAESKey",
             ),
             Cause::NotEncrypted => f.write_str(
                 "a plain account takes no EncodingAESKey: build it with `Account::encrypted`",
@@ -102,7 +104,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// Like `Display`: this is what `main` prints.
+/// Prints the same text as `Display`: `main` prints an error with `Debug`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -111,7 +113,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// Lets a constructor take a value that has been parsed before: `Token` is `TryInto<Token>`, which cannot fail.
+/// Lets a constructor take a parsed value: `Token` is `TryInto<Token>` with the error `Infallible`.
 impl From<Infallible> for Error {
     fn from(never: Infallible) -> Self {
         match never {}
@@ -138,11 +140,12 @@ pub enum ErrorKind {
     OriginalIdEmpty,
     /// An authorizer's original id has a character other than ASCII letters, digits, `_` and `-`.
     OriginalIdCharacter,
-    /// The token begins with `wx`, as app ids do, and the app id does not.
+    /// The token begins as ids do, and the id does not. Ids of apps begin with `wx`, those of WeCom also with `ww`, `dk`
+    /// or `tj`.
     Swapped,
-    /// A plain account takes no EncodingAESKey.
+    /// A plain account was given an EncodingAESKey.
     NotEncrypted,
-    /// Only a component has authorizers.
+    /// An account that is not a component was asked for an authorizer.
     NotAComponent,
 }
 

@@ -1,32 +1,34 @@
 //! The settings of a callback URL: parsed once, redacted in `Debug`, wiped when dropped.
 //!
-//! An [`Account`] holds what the console calls 服务器配置 (server configuration). A wrong setting is an error
-//! when the account is built, never per request.
+//! An [`Account`] holds the settings that the console calls 服务器配置 (server configuration). A malformed setting is an
+//! error when the account is built, never per request.
 //!
 //! # Which mode do I have?
 //!
 //! | the console says | constructor |
 //! |---|---|
 //! | 安全模式 (safe mode), with Token, EncodingAESKey and AppID | [`Account::encrypted`] |
-//! | 兼容模式 (compatible mode) | [`Account::encrypted`]: it reads the encrypted half alone |
+//! | 兼容模式 (compatible mode) | [`Account::encrypted`]: it reads only the encrypted half |
 //! | 明文模式 (plain mode), or no EncodingAESKey at all | [`Account::plain`] |
 //! | WeCom (企业微信): Token and EncodingAESKey of an app or suite | [`Account::wecom`] |
 //! | open platform (开放平台), third-party platform: 授权事件接收URL | [`Account::component`] |
 //! | open platform: 消息与事件接收URL, with `$APPID$` in it | [`Account::authorizer`] of the component |
 //!
-//! A wrong setting that only a delivery can reveal shows in the rejection's
-//! [kind](crate::callback::ErrorKind), and with the feature `tracing` in the log. Rejections before a signature
-//! has been found right are logged at `DEBUG`, since scanners cause them every day; the others at `WARN`.
+//! # Finding a wrong setting
+//!
+//! Some wrong settings show only when a delivery comes. The delivery is rejected, and the
+//! [kind](crate::callback::ErrorKind) of the rejection hints at the setting. With the feature `tracing`, the log has it
+//! too: at `WARN` after a valid signature, otherwise at `DEBUG`, since scanners cause such rejections every day.
 //!
 //! | kind | likely cause | level |
 //! |---|---|---|
 //! | `Signature` | the Token differs from the console's | `DEBUG` |
-//! | `Parameters` | not a callback | `DEBUG` |
+//! | `Parameters` | the request is not a callback | `DEBUG` |
 //! | `Parameters` | the account is encrypted, and the console says plain mode | `WARN` |
 //! | `Timestamp` | this machine's clock is off | `WARN`; WeCom: `DEBUG` |
 //! | `Padding`, `Length` | the EncodingAESKey differs from the console's | `WARN` |
 //! | `ReceiveId` | the app id is another account's | `WARN` |
-//! | `Document` | the console's mode is plain, and the body is not encrypted | `WARN`; WeCom: `DEBUG` |
+//! | `Document` | the body is not an envelope, for example JSON without the feature `json` | `WARN`; WeCom: `DEBUG` |
 
 mod error;
 mod settings;
@@ -51,56 +53,56 @@ pub struct Account {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {
-    /// Plain mode (明文模式): the body is neither signed nor encrypted.
+    /// Plain mode (明文模式). The body is neither signed nor encrypted.
     Plain,
     /// Safe mode (安全模式) or compatible mode (兼容模式) of an Official Account or mini program.
     Encrypted,
-    /// WeCom (企业微信): always encrypted.
+    /// WeCom (企业微信). Always encrypted.
     WeCom,
     /// A third-party platform's own pushes: tickets and authorizations. Encrypted.
     Component,
-    /// Messages to an account that has authorized a component. Encrypted for the component.
+    /// Messages to an account that has authorized a component. Encrypted for that component.
     Authorizer,
 }
 
 #[derive(Clone)]
 struct Settings {
-    /// Empty if there is none.
+    /// Empty if the account has no name.
     name: Arc<str>,
     /// The current token first, then the previous ones.
     tokens: Vec<Token>,
     encryption: Option<Encryption>,
 }
 
-/// What an encrypted account has beside its tokens.
+/// The settings that only an encrypted account has.
 #[derive(Clone)]
 pub(crate) struct Encryption {
-    /// The id that its callbacks are encrypted for; empty for some of WeCom's.
+    /// The id that its callbacks are encrypted for; empty for some WeCom apps.
     pub(crate) receive_id: Arc<str>,
     /// The current key first, then the previous ones; never empty.
     pub(crate) keys: Vec<EncodingAesKey>,
     pub(crate) platform: Platform,
 }
 
-/// Platforms with rules of their own.
+/// The platforms, which differ in their rules for callbacks.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Platform {
     OfficialAccount,
-    /// The echostr is encrypted, too, and nothing is signed without a ciphertext.
+    /// Encrypts the echostr too, and signs only ciphertexts.
     WeCom,
-    /// Pushes about authorizations, which have no receiver.
+    /// Pushes about authorizations. They name no receiver.
     Component,
     /// Messages to the account with this original id.
     Authorizer(Arc<str>),
 }
 
 impl Account {
-    /// An Official Account or mini program in safe mode (安全模式) or compatible mode (兼容模式).
+    /// Makes the account of an Official Account or mini program in safe mode (安全模式) or compatible mode (兼容模式).
     ///
-    /// The account accepts only what the holder of `aes_key` has encrypted for `app_id`. Plaintext in the body or
-    /// the query is never read. Replies are encrypted.
+    /// The account accepts only messages that a holder of `aes_key` has encrypted for `app_id`. It never reads
+    /// plaintext in the body or the query. Its replies are encrypted.
     ///
-    /// Each argument is text, or a value that has been parsed before.
+    /// Each argument is text, or a value that has already been parsed.
     ///
     /// ```
     /// use tower_wechat::{Account, account::{AppId, EncodingAesKey, Token}};
@@ -121,8 +123,8 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// If one of the values cannot be right: see [`Token::new`], [`AppId::new`] and [`EncodingAesKey::new`]. Also
-    /// if token and app id seem to be swapped: the token begins with `wx`, as all app ids do, and the app id does not.
+    /// If a value is malformed: see [`Token::new`], [`AppId::new`] and [`EncodingAesKey::new`]. Also if token and app
+    /// id seem to be swapped: the token begins with `wx`, as all app ids do, and the app id does not.
     pub fn encrypted(
         token: impl TryInto<Token, Error: Into<Error>>,
         app_id: impl TryInto<AppId, Error: Into<Error>>,
@@ -131,14 +133,15 @@ impl Account {
         Self::of_app(token, app_id, aes_key, Platform::OfficialAccount)
     }
 
-    /// A WeCom (企业微信) app or suite, whose callbacks are always encrypted.
+    /// Makes the account of a WeCom (企业微信) app or suite. Its callbacks are always encrypted.
     ///
-    /// `receive_id` is the corp id for a corporation's own app, and the suite id for the pushes of a suite. It is the
-    /// empty string where WeCom has none: suites of personal entities, and smart bots.
+    /// `receive_id` is the corp id for a corporation's own app, and the suite id for the pushes of a suite. Pass the
+    /// empty string where WeCom has no such id: for suites of personal entities, and for smart bots.
     ///
     /// # Errors
     ///
-    /// If one of the values cannot be right: see [`Token::new`], [`AppId::new`] and [`EncodingAesKey::new`].
+    /// If a value is malformed: see [`Token::new`], [`AppId::new`] and [`EncodingAesKey::new`]. Also if token and receive
+    /// id seem to be swapped: the token begins with `ww`, `wx`, `dk` or `tj`, as WeCom's ids do, and the receive id does not.
     pub fn wecom(
         token: impl TryInto<Token, Error: Into<Error>>,
         receive_id: impl TryInto<AppId, Error: Into<Error>>,
@@ -149,20 +152,26 @@ impl Account {
             Err(Error(Cause::AppIdEmpty)) => Arc::from(""),
             Err(error) => return Err(error),
         };
-        let (token, aes_key) = (parse(token)?, parse(aes_key)?);
+        let token: Token = parse(token)?;
+        // An app without an id has nothing to swap.
+        let is_id = |text| looks_like_id(text, &WECOM_PREFIXES);
+        if !receive_id.is_empty() && is_id(token.as_str()) && !is_id(&receive_id) {
+            return Err(Error(Cause::Swapped));
+        }
+        let aes_key = parse(aes_key)?;
         Ok(Self::new(token, receive_id, aes_key, Platform::WeCom))
     }
 
-    /// A third-party platform (第三方平台) of the open platform: the URL that receives tickets and
-    /// authorizations (授权事件接收URL).
+    /// Makes the account of a third-party platform (第三方平台) of the open platform, for the URL that receives its tickets
+    /// and authorizations (授权事件接收URL).
     ///
-    /// It accepts pushes without a receiver. Messages to the accounts that have authorized it are for
-    /// [`authorizer`](Self::authorizer). WeChat expects the literal `success` as the answer, which
-    /// [`Reply::success`](crate::reply::Reply::success) is.
+    /// The account accepts only pushes that name no receiver. For messages to the accounts that have authorized the
+    /// platform, use [`authorizer`](Self::authorizer). WeChat expects the word `success` as the answer:
+    /// [`Reply::success`](crate::reply::Reply::success).
     ///
     /// # Errors
     ///
-    /// The same as of [`encrypted`](Self::encrypted).
+    /// The same as for [`encrypted`](Self::encrypted).
     pub fn component(
         token: impl TryInto<Token, Error: Into<Error>>,
         app_id: impl TryInto<AppId, Error: Into<Error>>,
@@ -171,17 +180,17 @@ impl Account {
         Self::of_app(token, app_id, aes_key, Platform::Component)
     }
 
-    /// The account with the original id `original_id` (`gh_…`), which has authorized this
-    /// [component](Self::component).
+    /// Makes the account of an authorizer: an account with the original id `original_id` (`gh_…`) that has authorized
+    /// this [component](Self::component).
     ///
-    /// The messages of all authorizers are signed and encrypted with the component's token and key. Their URLs
-    /// differ in the path alone, and the path is not signed: a message captured on the way to one authorizer would
-    /// verify on another's path. So the receiver of each message is compared with `original_id`, which the server
-    /// looks up by the path.
+    /// Messages to all authorizers are signed and encrypted with the component's token and key. Their URLs differ only
+    /// in the path, which is not signed. So a message captured on its way to one authorizer has a valid signature on
+    /// another's path too. For that reason the receiver of each message is compared with `original_id`. Look that id up
+    /// by the path.
     ///
-    /// The original id becomes the account's name, unless the component has been [named](Self::with_name). Dedup
-    /// then keeps the authorizers apart, and one of them cannot use up the hang-ups of another. The name labels
-    /// metrics only once a message to this account has been opened; before, the component's name does.
+    /// The original id becomes the account's name, unless the component has been [named](Self::with_name). Then dedup
+    /// keeps the authorizers apart, and one of them cannot use up another's hang-ups. Metrics use this name only after
+    /// a message to the account has been opened. Before that, they use the component's name.
     ///
     /// ```
     /// use std::collections::HashMap;
@@ -223,7 +232,7 @@ impl Account {
                 ..
             }) => {
                 *platform = Platform::Authorizer(Arc::clone(&original_id));
-                // Not named by the user: WeChat counts failures by authorizer, and so does dedup.
+                // The user gave no name. WeChat counts failures per authorizer, and dedup counts per name.
                 if settings.name == *receive_id {
                     settings.name = original_id;
                 }
@@ -235,11 +244,11 @@ impl Account {
         })
     }
 
-    /// An account in plain mode (明文模式).
+    /// Makes an account in plain mode (明文模式).
     ///
-    /// Plain mode protects little: its signature covers the query's timestamp and nonce, **not the body**. Anyone
-    /// who has seen one signed query string can send any message with it until the timestamp is too old. Put TLS
-    /// in front, and prefer the console's safe mode.
+    /// Plain mode protects little: its signature covers the query's timestamp and nonce, **not the body**. Anyone who
+    /// has seen one signed query string can send any message with it until its timestamp is too old. Serve the URL over
+    /// TLS, and prefer safe mode.
     ///
     /// # Errors
     ///
@@ -261,7 +270,8 @@ impl Account {
         platform: Platform,
     ) -> Result<Self, Error> {
         let (token, app_id): (Token, AppId) = (parse(token)?, parse(app_id)?);
-        if looks_like_app_id(token.as_str()) && !looks_like_app_id(app_id.as_str()) {
+        let is_id = |text| looks_like_id(text, &[APP_PREFIX]);
+        if is_id(token.as_str()) && !is_id(app_id.as_str()) {
             return Err(Error(Cause::Swapped));
         }
         let aes_key = parse(aes_key)?;
@@ -287,7 +297,7 @@ impl Account {
         }
     }
 
-    /// Also accepts signatures made with `token`, for the time in which the console's token changes.
+    /// Adds a token whose signatures are accepted too, for the time in which the console changes the token.
     ///
     /// # Errors
     ///
@@ -301,12 +311,13 @@ impl Account {
         Ok(self)
     }
 
-    /// Also opens bodies encrypted with `aes_key`, for the time in which the console's EncodingAESKey changes.
+    /// Adds a key that opens bodies too, for the time in which the console changes the EncodingAESKey.
+    ///
     /// A reply is encrypted with the key that opened its message.
     ///
     /// # Errors
     ///
-    /// If `aes_key` is not 43 ASCII letters or digits, or the account is a plain one.
+    /// If `aes_key` is not 43 ASCII letters or digits, or the account is in plain mode.
     pub fn with_previous_aes_key(
         mut self,
         aes_key: impl TryInto<EncodingAesKey, Error: Into<Error>>,
@@ -319,27 +330,27 @@ impl Account {
         Ok(self)
     }
 
-    /// Names the account: dedup keeps the messages of differently named accounts apart.
+    /// Sets the account's name. Dedup keeps the messages of accounts with different names apart.
     ///
-    /// Name every plain account that shares a process or a store with another. An encrypted account without a
-    /// name is called by its app id.
+    /// Name every plain account that shares a process or a store with another account. By default, an encrypted
+    /// account is named by its app id, an authorizer by its original id, and a plain account has no name.
     ///
-    /// The name is not a secret: it labels metrics, and log lines and spans show it. Choose it from your own list
-    /// of accounts. A name made from the request, such as its path, lets anyone who has one signed query create
-    /// as many time series and dedup entries as they like, since WeChat signs neither path nor host.
+    /// The name is not a secret: metrics, log lines and spans show it. Choose it from a list of your own. Do not make
+    /// it from the request, such as from its path. WeChat signs neither path nor host, so anyone with one signed query
+    /// could then create any number of time series and dedup entries.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         Arc::make_mut(&mut self.settings).name = name.into();
         self
     }
 
-    /// The name given with [`with_name`](Self::with_name); otherwise an authorizer's original id, the app id or
-    /// the receive id. Empty for a plain account without a name.
+    /// Returns the account's name: the one set by [`with_name`](Self::with_name), otherwise an authorizer's original
+    /// id, the app id or the receive id. It is empty for a plain account without a name.
     pub fn name(&self) -> &str {
         &self.settings.name
     }
 
-    /// How this account's callbacks are signed and encrypted.
+    /// Returns how this account's callbacks are signed and encrypted.
     ///
     /// ```
     /// use tower_wechat::{Account, account::Mode};
@@ -361,8 +372,8 @@ impl Account {
         Arc::clone(&self.settings.name)
     }
 
-    /// The name as far as a signature tells accounts apart: all authorizers that are called by their original id
-    /// have the component's, because they share its token.
+    /// Returns the name that a valid signature proves. For an authorizer named by its original id, this is the
+    /// component's name: all authorizers share the component's token.
     pub(crate) fn signed_name(&self) -> Arc<str> {
         match self.encryption() {
             Some(Encryption {
@@ -374,7 +385,7 @@ impl Account {
         }
     }
 
-    /// The tokens to try, the current one first; never empty.
+    /// Returns the tokens to try, the current one first; never empty.
     pub(crate) fn tokens(&self) -> &[Token] {
         &self.settings.tokens
     }
@@ -383,7 +394,12 @@ impl Account {
         self.mode() == Mode::WeCom
     }
 
-    /// `None` in plain mode.
+    /// Returns whether WeChat signs the query of a callback. WeCom signs only ciphertexts.
+    pub(crate) fn has_signed_queries(&self) -> bool {
+        !self.is_wecom()
+    }
+
+    /// Returns the settings for encryption; `None` in plain mode.
     pub(crate) fn encryption(&self) -> Option<&Encryption> {
         self.settings.encryption.as_ref()
     }
@@ -402,6 +418,12 @@ fn parse<T>(setting: impl TryInto<T, Error: Into<Error>>) -> Result<T, Error> {
     setting.try_into().map_err(Into::into)
 }
 
-fn looks_like_app_id(text: &str) -> bool {
-    text.starts_with("wx")
+fn looks_like_id(text: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| text.starts_with(prefix))
 }
+
+/// Of all app ids.
+const APP_PREFIX: &str = "wx";
+
+/// Of corp ids and suite ids; `dk` is for suites that develop on behalf of a corporation (代开发).
+const WECOM_PREFIXES: [&str; 4] = ["ww", APP_PREFIX, "dk", "tj"];

@@ -1,4 +1,4 @@
-//! What the console shows: token, EncodingAESKey and app id, each checked once and then typed.
+//! The values that the console shows: token, EncodingAESKey and app id. Each is parsed into a type of its own.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr, sync::Arc};
 
@@ -9,12 +9,12 @@ use super::error::{Cause, Error};
 
 /// The secret that signs callbacks: 3 to 32 ASCII letters or digits, set in the console.
 ///
-/// It cannot be read back, and `Debug` does not show it. Its memory is wiped when it is dropped.
+/// No method returns it, and `Debug` does not show it. Its memory is wiped when it is dropped.
 #[derive(Clone)]
 pub struct Token(Zeroizing<String>);
 
 impl Token {
-    /// Checks a token as the console shows it.
+    /// Parses a token as the console shows it.
     ///
     /// # Errors
     ///
@@ -43,25 +43,26 @@ impl fmt::Debug for Token {
 
 /// The secret that encrypts callbacks (消息加解密密钥): 43 ASCII letters or digits, set in the console.
 ///
-/// It cannot be read back, and `Debug` does not show it. Its memory is wiped when the last clone is dropped.
+/// No method returns it, and `Debug` does not show it. Its memory is wiped when the last clone is dropped.
 #[derive(Clone)]
 pub struct EncodingAesKey(
     /// Shared, so that cloning and moving leave no copies behind.
     Arc<Expanded>,
 );
 
-/// The key in the form that decryption uses. Expanding it takes a third as long as decrypting a message.
+/// The key in the form that decryption uses. It is kept, since expanding a key takes a third of the time of decrypting
+/// a message.
 struct Expanded {
-    /// Wipes itself.
+    /// Wipes its memory by itself.
     cipher: Aes256,
     iv: Zeroizing<[u8; 16]>,
 }
 
 impl EncodingAesKey {
-    /// Checks and decodes a key as the console shows it.
+    /// Parses a key as the console shows it.
     ///
-    /// The key is base64 without padding. 43 characters hold 258 bits, two more than an AES key has. Consoles
-    /// draw all characters at random, so these two bits are random, too, and are ignored.
+    /// The key is base64 without padding. Its 43 characters hold 258 bits, two more than an AES key has. The console
+    /// chooses all characters at random, so the last two bits are random too, and are ignored.
     ///
     /// # Errors
     ///
@@ -80,13 +81,13 @@ impl EncodingAesKey {
                 .iter()
                 .filter_map(|digit| value(*digit))
                 .fold(0, |bits: u32, value| bits << 6 | u32::from(value));
-            // The last three digits make two bytes.
+            // The last group has three digits, which make two bytes.
             bits <<= 6 * (4 - digits.len().min(4));
             for (byte, decoded) in bytes.iter_mut().zip(bits.to_be_bytes().iter().skip(1)) {
                 *byte = *decoded;
             }
         }
-        // WeChat's rule: the first half of the key.
+        // WeChat's rule: the IV is the first half of the key.
         let mut iv = Zeroizing::new([0; 16]);
         for (byte, decoded) in iv.iter_mut().zip(decoded.iter()) {
             *byte = *decoded;
@@ -112,12 +113,12 @@ impl fmt::Debug for EncodingAesKey {
 
 /// The id that a platform encrypts callbacks for: an AppID, or WeCom's corp id or suite id.
 ///
-/// It has one or more ASCII letters, digits, `_` or `-`. It is not a secret.
+/// It consists of one or more ASCII letters, digits, `_` or `-`. It is not a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AppId(Arc<str>);
 
 impl AppId {
-    /// Checks an id as the console shows it.
+    /// Parses an id as the console shows it.
     ///
     /// # Errors
     ///
@@ -133,7 +134,7 @@ impl AppId {
         }
     }
 
-    /// The id.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -143,7 +144,7 @@ impl AppId {
     }
 }
 
-/// Conversions from text, so that `Account`'s constructors take text and parsed values alike.
+/// Implements conversions from text, so that the constructors of `Account` take both text and parsed values.
 macro_rules! impl_from_text {
     ($($setting:ident),*) => {$(
         impl TryFrom<&str> for $setting {
@@ -182,13 +183,13 @@ macro_rules! impl_from_text {
 
 impl_from_text!(Token, EncodingAesKey, AppId);
 
-/// The position of a character that is in none of WeChat's ids.
+/// Returns the position of the first character that WeChat's ids do not have.
 pub(super) fn strange_character(id: &str) -> Option<usize> {
     id.bytes()
         .position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-'))
 }
 
-/// A digit of base64 as consoles draw them: `+` and `/` are never among them.
+/// Returns the value of a base64 digit. The console's keys never contain `+` and `/`.
 fn value(digit: u8) -> Option<u8> {
     match digit {
         b'A'..=b'Z' => Some(digit - b'A'),
@@ -198,7 +199,7 @@ fn value(digit: u8) -> Option<u8> {
     }
 }
 
-/// The console's rule for its field Token: 必须为英文或数字，长度为3-32字符.
+/// The console's rule for the field Token: 必须为英文或数字，长度为3-32字符.
 const TOKEN_LENGTH: RangeInclusive<usize> = 3..=32;
 
 const AES_KEY_LENGTH: usize = 43;

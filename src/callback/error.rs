@@ -1,59 +1,71 @@
 use std::{error, fmt};
 
-/// Why a callback is rejected: the check that failed, and nothing of what was found.
+use crate::account::Account;
+
+/// The reason why a callback is rejected: the check that failed. It contains no part of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Error(ErrorKind);
+pub struct Error {
+    kind: ErrorKind,
+    is_signed: bool,
+}
 
 impl Error {
-    pub(super) fn new(kind: ErrorKind) -> Self {
-        Self(kind)
+    /// Makes the error of a check that fails before any signature is known to be valid.
+    pub(super) fn unsigned(kind: ErrorKind) -> Self {
+        Self {
+            kind,
+            is_signed: false,
+        }
+    }
+
+    /// Makes the error of a check that fails between the query's signature and the ciphertext's.
+    pub(super) fn of_verified_query(kind: ErrorKind, account: &Account) -> Self {
+        Self {
+            kind,
+            is_signed: account.has_signed_queries(),
+        }
+    }
+
+    /// Makes the error of a check that fails after a valid signature.
+    pub(super) fn signed(kind: ErrorKind) -> Self {
+        Self {
+            kind,
+            is_signed: true,
+        }
     }
 
     /// Returns the check that failed.
     pub fn kind(&self) -> ErrorKind {
-        self.0
+        self.kind
+    }
+
+    /// Returns whether a signature made with one of the account's tokens was valid before the check failed.
+    ///
+    /// If it was, the request is from WeChat, or a copy of one from WeChat. Otherwise anyone may have sent it.
+    ///
+    /// [`open`](super::open) and [`echostr`](super::echostr) presume that the query has been
+    /// [verified](super::Query::verify). For WeCom, which signs only ciphertexts, only their checks after `msg_signature`
+    /// are signed.
+    pub fn is_signed(&self) -> bool {
+        self.is_signed
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            ErrorKind::Parameters => {
-                "expected a callback's query, found a parameter missing, malformed or repeated"
-            }
-            ErrorKind::Signature => "expected a signature made with the account's token",
-            ErrorKind::Timestamp => "expected a timestamp near the present time",
-            ErrorKind::Echostr => "expected an echostr of 1 to 256 visible ASCII characters",
-            ErrorKind::Document => "expected an envelope with one ciphertext",
-            ErrorKind::Ciphertext => "expected canonical base64 of whole AES blocks",
-            ErrorKind::Padding => {
-                "expected 1 to 32 equal bytes of padding: the EncodingAESKey may be another one"
-            }
-            ErrorKind::Length => {
-                "expected a plaintext of the length it states: the EncodingAESKey may be another one"
-            }
-            ErrorKind::ReceiveId => "expected a plaintext for the account's own app id",
-            ErrorKind::Utf8 => "expected a plaintext of UTF-8",
-            ErrorKind::Receiver => "expected a push to the account that the URL belongs to",
-        })
+        f.write_str(self.kind.expectation())
     }
 }
 
 impl error::Error for Error {}
 
-impl From<ErrorKind> for Error {
-    fn from(kind: ErrorKind) -> Self {
-        Self(kind)
-    }
-}
-
 /// The kinds of [`Error`], in the order of the [checks](super#checks).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A signed parameter is missing, malformed or given twice, or the query is longer than 4096 bytes.
+    /// A parameter is missing, malformed or repeated, or the query is longer than 4096 bytes.
     ///
-    /// For an encrypted account: there is no `msg_signature`, or `encrypt_type` is not `aes`.
+    /// For an encrypted account, `msg_signature` is missing, or `encrypt_type` is not `aes`.
     Parameters,
     /// None of the account's tokens makes this `signature` or `msg_signature`.
     ///
@@ -61,15 +73,15 @@ pub enum ErrorKind {
     Signature,
     /// The timestamp is too far from this server's clock.
     ///
-    /// Somebody replayed an old delivery, or a clock is wrong.
+    /// The request is a replay of an old delivery, or a clock is wrong.
     Timestamp,
-    /// The verified `GET` has no echostr of 1 to 256 visible ASCII characters. WeCom's is checked when it is decrypted.
+    /// The verified `GET` has no echostr of 1 to 256 visible ASCII characters, or WeCom's decrypted echostr is not one.
     Echostr,
-    /// The body is no envelope with one `Encrypt`. An envelope in JSON is read with the feature `json` alone.
+    /// The body is not an envelope with one `Encrypt`. Envelopes in JSON need the feature `json`.
     Document,
     /// The ciphertext is not canonical base64 of at least two whole AES blocks.
     Ciphertext,
-    /// The padding is not 1 to 32 equal bytes. The usual cause is another key.
+    /// The padding is not 1 to 32 equal bytes. The usual cause is a wrong key.
     Padding,
     /// The plaintext does not have the length that it states.
     Length,
@@ -77,11 +89,36 @@ pub enum ErrorKind {
     ReceiveId,
     /// The plaintext is not UTF-8.
     Utf8,
-    /// An authorizer's URL got a push for another account, or a component's URL got a message.
+    /// An authorizer's URL received a push for another account, or a component's URL received a message.
     Receiver,
 }
 
-/// Why a reply cannot be sealed.
+impl ErrorKind {
+    /// Returns the text of an error of this kind.
+    pub(crate) fn expectation(self) -> &'static str {
+        match self {
+            Self::Parameters => {
+                "expected a callback's query, found a parameter missing, malformed or repeated"
+            }
+            Self::Signature => "expected a signature made with the account's token",
+            Self::Timestamp => "expected a timestamp near the present time",
+            Self::Echostr => "expected an echostr of 1 to 256 visible ASCII characters",
+            Self::Document => "expected an envelope with one ciphertext",
+            Self::Ciphertext => "expected canonical base64 of whole AES blocks",
+            Self::Padding => {
+                "expected 1 to 32 equal bytes of padding: the EncodingAESKey may be the wrong one"
+            }
+            Self::Length => {
+                "expected a plaintext of the length it states: the EncodingAESKey may be the wrong one"
+            }
+            Self::ReceiveId => "expected a plaintext for the account's own app id",
+            Self::Utf8 => "expected a plaintext of UTF-8",
+            Self::Receiver => "expected a push to the account that the URL belongs to",
+        }
+    }
+}
+
+/// The reason why a reply cannot be sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealError(SealErrorKind);
 
@@ -112,9 +149,9 @@ impl error::Error for SealError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SealErrorKind {
-    /// The account is a plain one: it has no key.
+    /// The account is in plain mode and has no key.
     PlainAccount,
-    /// The envelope cannot state a length of 4 GiB or more.
+    /// The reply has 4 GiB or more. The envelope cannot state such a length.
     TooLong,
     /// The operating system has no random bytes.
     Random,

@@ -1,7 +1,7 @@
 //! The checks of a callback as pure functions: query, signature and encrypted envelope.
 //!
 //! [`VerifySignature`](crate::verify::VerifySignature) applies them for Tower services. A server that is not built on
-//! Tower calls them itself. The functions are the same for every mode of an [`Account`]:
+//! Tower calls them itself. The same functions serve every mode of an [`Account`]:
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};
@@ -40,24 +40,26 @@
 //!
 //! # Checks
 //!
-//! They are made in this order. [`ErrorKind`] names the one that failed.
+//! The checks run in this order. [`ErrorKind`] names the first one that fails.
 //!
-//! 1. [`Query::parse`]: the query has each signed parameter at most once and in its one form.
-//! 2. [`Query::verify`]: `signature` is the SHA-1 of one of the account's tokens, `timestamp` and `nonce`, compared in
-//!    constant time. WeCom signs ciphertexts alone; its signature is check 6.
+//! 1. [`Query::parse`]: the query has each parameter at most once, and in its only accepted form.
+//! 2. [`Query::verify`]: `signature` is the SHA-1 of one of the account's tokens, `timestamp` and `nonce`. The
+//!    comparison takes constant time. WeCom signs only ciphertexts, so its signature is checked in step 6.
 //! 3. [`Query::verify`]: `timestamp` is near the present time.
-//! 4. A plain account's body is not checked, since plain mode does not sign it. Checks 5 to 11 are an encrypted account's.
-//! 5. The query has a `msg_signature`, and its `encrypt_type`, if any, is `aes`. The body is an XML or JSON document with
-//!    one `Encrypt`.
-//! 6. `msg_signature` is the SHA-1 of one of the account's tokens, `timestamp`, `nonce` and the ciphertext, compared in
-//!    constant time. Nothing is decrypted before.
+//! 4. The body of a plain account is not checked, since plain mode does not sign it. Checks 5 to 11 are for encrypted
+//!    accounts.
+//! 5. The query has a `msg_signature`, and its `encrypt_type`, if any, is `aes`. The body is an XML or JSON document
+//!    with one `Encrypt`. JSON needs the feature `json`.
+//! 6. `msg_signature` is the SHA-1 of one of the account's tokens, `timestamp`, `nonce` and the ciphertext. The
+//!    comparison takes constant time. Nothing is decrypted before this check.
 //! 7. The ciphertext is canonical base64 of at least two whole AES blocks.
-//! 8. Decrypted with AES-256-CBC, it ends with 1 to 32 equal bytes of padding.
+//! 8. Decrypted with AES-256-CBC, the ciphertext ends with 1 to 32 equal bytes of padding.
 //! 9. The rest is exactly 16 random bytes, a length, a message of that length, and the account's receive id.
 //! 10. The message is UTF-8.
 //! 11. On the open platform, the message is to the account that the URL belongs to ([`Account::authorizer`]).
 //!
-//! Several tokens and keys are tried until all checks hold. The token and key for which they hold seal the reply.
+//! All tokens and keys are tried until a token and a key pass the checks. That token and key then seal the reply.
+//!
 //! Sources: WeChat's page on message encryption, and the samples that Tencent publishes with it.
 
 mod envelope;
@@ -79,16 +81,19 @@ pub use self::{
     signature::Signature,
 };
 
-/// Returns the body that answers WeChat's verification of the URL, as `text/plain`.
+/// Returns the body that answers WeChat's verification of the URL. Send it as `text/plain`.
 ///
-/// It is the query's `echostr`. WeCom encrypts it, and wants the plaintext back.
+/// It is the query's `echostr`. WeCom encrypts the echostr and expects the plaintext.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Echostr`] if there is no echostr of 1 to 256 visible ASCII characters (`!` to `~`). For WeCom, also if one of
-/// the [checks](self#checks) of the ciphertext fails.
+/// [`ErrorKind::Echostr`] if the query has no echostr of 1 to 256 visible ASCII characters (`!` to `~`). For WeCom, the
+/// error of the first failed [check](self#checks) of the ciphertext, or [`ErrorKind::Echostr`] if the plaintext is
+/// empty or has a character other than these, or a `<` or `{`.
 pub fn echostr(account: &Account, query: &Query) -> Result<Bytes, Error> {
-    let echostr = query.echostr()?;
+    let echostr = query
+        .echostr()
+        .ok_or(Error::of_verified_query(ErrorKind::Echostr, account))?;
     if account.is_wecom() {
         envelope::open_echostr(account, query, echostr)
     } else {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{account::Account, timestamp::Timestamp};
 
-/// A callback's query string. Every parameter is in the one form that is accepted.
+/// The parsed query string of a callback. Each parameter is in its only accepted form.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -33,7 +33,7 @@ use crate::{account::Account, timestamp::Timestamp};
 pub struct Query {
     signature: Option<Signature>,
     msg_signature: Option<Signature>,
-    /// Whether it says that the body is not encrypted.
+    /// Whether `encrypt_type` is `raw`: the body is not encrypted.
     is_raw: bool,
     timestamp: [u8; TIMESTAMP_LENGTH],
     seconds: u64,
@@ -42,19 +42,22 @@ pub struct Query {
 }
 
 impl Query {
-    /// Reads the part of a URL behind the `?`.
+    /// Parses the query string of a URL: the part after the `?`.
     ///
-    /// Names and values are percent-decoded once; `+` stays `+`. Parameters that WeChat does not sign,
-    /// such as `openid`, are ignored.
+    /// Names and values are percent-decoded once; `+` stays `+`. Parameters other than those below, such as
+    /// `openid`, are ignored.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Parameters`], if the query is longer than 4096 bytes; if `signature`,
-    /// `timestamp`, `nonce`, `msg_signature`, `encrypt_type` or `echostr` is given twice; if
-    /// `timestamp` is not ten ASCII digits, or `nonce` not 1 to 32 ASCII letters or digits; if a
-    /// `signature` or `msg_signature` is not 40 hex digits, or an `encrypt_type` neither `raw` nor `aes`.
+    /// [`ErrorKind::Parameters`] in each of these cases:
+    ///
+    /// - The query is longer than 4096 bytes.
+    /// - `signature`, `timestamp`, `nonce`, `msg_signature`, `encrypt_type` or `echostr` is repeated.
+    /// - `timestamp` is not ten ASCII digits, or `nonce` is not 1 to 32 ASCII letters or digits. Both are required.
+    /// - `signature` or `msg_signature` is present and not 40 hex digits.
+    /// - `encrypt_type` is present and neither `raw` nor `aes`.
     pub fn parse(query: &str) -> Result<Self, Error> {
-        Self::read(query).ok_or(Error::new(ErrorKind::Parameters))
+        Self::read(query).ok_or(Error::unsigned(ErrorKind::Parameters))
     }
 
     fn read(query: &str) -> Option<Self> {
@@ -69,7 +72,7 @@ impl Query {
         let timestamp: [u8; TIMESTAMP_LENGTH] = raw.timestamp?.as_ref().try_into().ok()?;
         let seconds = seconds(&timestamp)?;
         let nonce = Nonce::new(&raw.nonce?)?;
-        // Only the answer to a `GET` depends on the echostr, and without one a `GET` is rejected.
+        // A malformed echostr counts as none: only a `GET` needs one, and is rejected without it.
         let echostr = raw
             .echostr
             .filter(|echostr| (1..=MAX_ECHOSTR_LENGTH).contains(&echostr.len()))
@@ -87,33 +90,35 @@ impl Query {
         })
     }
 
-    /// Checks that one of the account's tokens makes the query's signature, and that its timestamp is
-    /// at most `tolerance` before or after `now`.
+    /// Checks that the query's signature is made with one of the account's tokens, and that its timestamp is at most
+    /// `tolerance` before or after `now`.
     ///
-    /// WeCom signs nothing but ciphertexts. For its queries this checks the timestamp alone, and that they are not
-    /// those of a sealed reply; [`open`](super::open) checks the signature.
-    ///
-    /// Every token is tried, each compared in constant time. The signature is checked first, so that only
+    /// All tokens are tried, and each comparison takes constant time. The signature is checked first, so that only
     /// holders of a token learn anything about this server's clock.
+    ///
+    /// WeCom signs only ciphertexts. For a WeCom account, this checks only the timestamp, and that the nonce is not
+    /// that of a sealed reply. [`open`](super::open) checks the signature.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Parameters`] if there is no signature, [`ErrorKind::Signature`] or [`ErrorKind::Timestamp`].
+    /// - [`ErrorKind::Parameters`]: there is no `signature`.
+    /// - [`ErrorKind::Signature`]: none of the tokens makes this signature, or the nonce is that of a sealed reply.
+    /// - [`ErrorKind::Timestamp`]: the timestamp is too far from `now`.
     pub fn verify(
         &self,
         account: &Account,
         now: SystemTime,
         tolerance: Duration,
     ) -> Result<(), Error> {
-        if !account.is_wecom() {
+        if account.has_signed_queries() {
             self.verify_signature(account)?;
         } else if self
             .nonce
             .as_bytes()
             .starts_with(REPLY_NONCE_PREFIX.as_bytes())
         {
-            // A reply of ours, sent back to us.
-            return Err(Error::new(ErrorKind::Signature));
+            // Somebody sent one of our replies back to us.
+            return Err(Error::unsigned(ErrorKind::Signature));
         }
         let signed_at = SystemTime::from(self.timestamp());
         let distance = match now.duration_since(signed_at) {
@@ -121,20 +126,22 @@ impl Query {
             Err(ahead) => ahead.duration(),
         };
         if distance > tolerance {
-            return Err(Error::new(ErrorKind::Timestamp));
+            return Err(Error::of_verified_query(ErrorKind::Timestamp, account));
         }
         Ok(())
     }
 
     fn verify_signature(&self, account: &Account) -> Result<(), Error> {
-        let signature = self.signature.ok_or(Error::new(ErrorKind::Parameters))?;
+        let signature = self
+            .signature
+            .ok_or(Error::unsigned(ErrorKind::Parameters))?;
         let is_genuine = account
             .tokens()
             .iter()
             .map(|token| signature.ct_eq(&Signature::sign(token, self.signed_parts())))
             .fold(Choice::from(0), |any, equal| any | equal);
         if !bool::from(is_genuine) {
-            return Err(Error::new(ErrorKind::Signature));
+            return Err(Error::unsigned(ErrorKind::Signature));
         }
         Ok(())
     }
@@ -144,18 +151,16 @@ impl Query {
         Timestamp::from_secs(self.seconds)
     }
 
-    pub(crate) fn echostr(&self) -> Result<&str, Error> {
-        self.echostr
-            .as_deref()
-            .ok_or(Error::new(ErrorKind::Echostr))
+    pub(super) fn echostr(&self) -> Option<&str> {
+        self.echostr.as_deref()
     }
 
-    /// The signature of a ciphertext, unless the query says that there is none.
+    /// Returns the signature of the ciphertext; `None` if `encrypt_type` is `raw`.
     pub(crate) fn msg_signature(&self) -> Option<Signature> {
         self.msg_signature.filter(|_| !self.is_raw)
     }
 
-    /// The signed parameters, timestamp and nonce.
+    /// Returns the signed parameters: timestamp and nonce.
     pub(super) fn signed_parts(&self) -> [&[u8]; 2] {
         [&self.timestamp, self.nonce.as_bytes()]
     }
@@ -169,7 +174,7 @@ impl fmt::Debug for Query {
     }
 }
 
-/// 1 to 32 ASCII letters or digits.
+/// A nonce: 1 to 32 ASCII letters or digits.
 #[derive(Clone, Copy)]
 struct Nonce {
     bytes: [u8; MAX_NONCE_LENGTH],
@@ -192,7 +197,7 @@ impl Nonce {
     }
 }
 
-/// The number that the digits of a timestamp write.
+/// Returns the number that the digits of a timestamp stand for.
 fn seconds(timestamp: &[u8]) -> Option<u64> {
     timestamp.iter().try_fold(0, |seconds, digit| {
         digit
@@ -201,13 +206,13 @@ fn seconds(timestamp: &[u8]) -> Option<u64> {
     })
 }
 
-/// The parameters that decide something, percent-decoded, each given at most once.
+/// The parameters that the checks read, percent-decoded. None of them is repeated.
 #[derive(Default)]
 struct Raw<'q> {
     signature: Option<Cow<'q, [u8]>>,
     timestamp: Option<Cow<'q, [u8]>>,
     nonce: Option<Cow<'q, [u8]>>,
-    /// Compatible mode sends it to plain accounts as well. A second one is a forgery there, too.
+    /// In compatible mode, plain accounts get it too. There too, a repeated one is a forgery.
     msg_signature: Option<Cow<'q, [u8]>>,
     encrypt_type: Option<Cow<'q, [u8]>>,
     echostr: Option<Cow<'q, [u8]>>,
@@ -239,7 +244,7 @@ impl<'q> Raw<'q> {
     }
 }
 
-/// Reads a signature if there is one. The outer `None` says that it is malformed.
+/// Parses a signature if there is one. The outer `None` means that it is malformed.
 #[expect(
     clippy::option_option,
     reason = "an absent signature is not a malformed one"
@@ -251,19 +256,19 @@ fn hex(signature: Option<Cow<'_, [u8]>>) -> Option<Option<Signature>> {
     }
 }
 
-/// In bytes. The longest query, WeCom's with an encrypted echostr, has less than a quarter of it.
+/// In bytes. The longest query, WeCom's with an encrypted echostr, has less than a quarter of this length.
 const MAX_LENGTH: usize = 4096;
 
-/// Unix seconds have ten digits from 2001 to 2286. The fixed length leaves few ways to move characters between
-/// timestamp and nonce, and all of them change the time.
+/// In digits. Unix seconds have ten digits from 2001 to 2286. The fixed length leaves few ways to move characters
+/// between timestamp and nonce, and each of them changes the time.
 const TIMESTAMP_LENGTH: usize = 10;
 
 const MAX_NONCE_LENGTH: usize = 32;
 
 const MAX_ECHOSTR_LENGTH: usize = 256;
 
-/// The prefix of the nonces of all that is sealed here. WeChat's nonces are numbers, which begin with no zero.
+/// The prefix of the nonce in every envelope that this crate seals. WeChat's nonces are numbers without leading zeros.
 ///
-/// WeCom signs nothing but ciphertexts, so a captured reply could be sent back as a push. The prefix marks it as a
-/// reply, and the nonce is signed.
+/// WeCom signs only ciphertexts, so an attacker could send a captured reply back as a push. The prefix identifies the
+/// reply, and cannot be changed, since the nonce is signed.
 pub(super) const REPLY_NONCE_PREFIX: &str = "0000";

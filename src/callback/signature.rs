@@ -8,21 +8,23 @@ use crate::account::Token;
 
 /// The signature of a callback: the SHA-1 of the token and the signed parts.
 ///
-/// It is compared in constant time, so that the time of a rejection says nothing about the expected value. `Debug` does
-/// not show it. [`Display`](fmt::Display) is for senders such as tests: 40 lower-case hex digits, as in the query.
+/// Comparisons take constant time, so that the time of a rejection reveals nothing about the expected value. `Debug`
+/// does not show the digest. [`Display`](fmt::Display) writes it as in the query, for senders such as tests: 40
+/// lower-case hex digits.
 #[derive(Clone, Copy)]
 pub struct Signature([u8; LENGTH]);
 
 impl Signature {
     /// Signs `parts`: sorts them and the token bytewise, concatenates them without separators, and hashes the result.
     ///
-    /// A plain signature has the parts timestamp and nonce, a `msg_signature` the ciphertext as well. Without separators
-    /// `["1", "23"]` and `["12", "3"]` have the same signature, so the form of the parts has to be checked as well;
-    /// [`Query`](super::Query) does that.
+    /// The parts of a `signature` are timestamp and nonce. A `msg_signature` has the ciphertext as a third part.
+    ///
+    /// Without separators, `["1", "23"]` and `["12", "3"]` have the same signature. So the form of the parts has to be
+    /// checked too; [`Query`](super::Query) does that.
     pub fn sign<const N: usize, P: AsRef<[u8]> + ?Sized>(token: &Token, parts: [&P; N]) -> Self {
         let mut parts = parts.map(AsRef::as_ref);
-        // The parts are short and differ early: comparing them in line takes a third less time for the whole
-        // function than calling `memcmp`, as `sort` does.
+        // The parts are short and differ early. An inlined comparison makes the whole function a third faster than
+        // `memcmp`, which `sort` calls.
         parts.sort_unstable_by(|left: &&[u8], right| left.iter().cmp(right.iter()));
         let mut hash = Sha1::new();
         let mut token = Some(token.as_str().as_bytes());
@@ -53,20 +55,20 @@ impl Signature {
     }
 }
 
-/// Reads exactly 40 hex digits of either case.
+/// Parses exactly 40 hex digits of either case.
 impl FromStr for Signature {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        Self::from_hex(text.as_bytes()).ok_or(Error::new(ErrorKind::Parameters))
+        Self::from_hex(text.as_bytes()).ok_or(Error::unsigned(ErrorKind::Parameters))
     }
 }
 
 impl Signature {
     /// Compares in constant time.
     pub(super) fn ct_eq(&self, other: &Self) -> Choice {
-        // Gathers all differences in one word and compares that: `ct_eq` of the slices goes byte by byte and takes
-        // half as long as the hash.
+        // Collects all differences in one word and compares that word. `ct_eq` of the slices would go byte by byte, and
+        // take half the time of the hash.
         let (words, _) = self.0.as_chunks::<4>();
         let (others, _) = other.0.as_chunks::<4>();
         words
@@ -88,7 +90,7 @@ impl Eq for Signature {}
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Formatting byte by byte takes five times as long.
+        // Formatting byte by byte would take five times as long.
         let mut digits = [0; 2 * LENGTH];
         for ([high, low], byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
             *high = digit(byte >> 4);

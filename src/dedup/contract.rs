@@ -311,7 +311,9 @@ impl Cast {
             } => {
                 let response = response(which);
                 let request = CompleteRequest::new(key, id, &response, ttls);
-                let completed = store.complete(request.acknowledged(is_acknowledged)).await;
+                let completed = store
+                    .complete(request.with_acknowledged(is_acknowledged))
+                    .await;
                 completed.map(Answer::Completed)
             }
             Verb::Acknowledge => {
@@ -339,7 +341,7 @@ impl Cast {
             } => {
                 let response = response(which);
                 let request = CompleteRequest::new(key, id, &response, ttls);
-                Answer::Completed(machine.complete(request.acknowledged(is_acknowledged), now))
+                Answer::Completed(machine.complete(request.with_acknowledged(is_acknowledged), now))
             }
             Verb::Acknowledge => {
                 Answer::Acknowledged(machine.acknowledge(AcknowledgeRequest::new(key, id), now))
@@ -349,7 +351,7 @@ impl Cast {
     }
 
     fn of(&self, operation: &Operation) -> (Key, ClaimId, Ttls) {
-        let ttls = Ttls::with_lease(UNIT * operation.lease)
+        let ttls = Ttls::new(UNIT * operation.lease)
             .with_reply(UNIT * operation.reply)
             .with_mark(UNIT * operation.mark);
         let [first, second] = self.messages;

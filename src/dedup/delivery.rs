@@ -53,18 +53,34 @@ impl Waiter {
             + 'static,
         B: Body<Data: Send, Error: fmt::Display> + Send + 'static,
     {
+        self.answer_after(0, inner).await
+    }
+
+    /// Answers, after this many runs of the message have been lost.
+    async fn answer_after<S, B>(&self, mut lost: u32, inner: S) -> Response<ResponseBody>
+    where
+        S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display, Future: Send>
+            + Clone
+            + Send
+            + 'static,
+        B: Body<Data: Send, Error: fmt::Display> + Send + 'static,
+    {
         let arrival = self.delivery().arrived();
         let draining = &self.shared.draining;
         let mut permit = None;
-        let mut lost = 0;
         loop {
             let now = Instant::now();
+            // Until the message's task is spawned, a drain waits for this.
+            let token = self.shared.tasks.token();
             if draining.is_cancelled() {
                 permit = None;
             }
             // WeChat has hung up: a reply would be lost with this delivery.
-            if now >= arrival + HANG_UP || lost > MAX_LOST_RUNS {
+            if now >= arrival + HANG_UP {
                 return self.turn_away("no outcome in time");
+            }
+            if lost > MAX_LOST_RUNS {
+                return self.turn_away("its runs were lost");
             }
             let admission = self.shared.table().claim(
                 self.key,
@@ -83,6 +99,7 @@ impl Waiter {
                     return response::success();
                 }
                 Admission::Join(id, waiting) => {
+                    drop(token);
                     self.observed.joins();
                     self.wait(id, waiting).await
                 }
@@ -98,16 +115,19 @@ impl Waiter {
                     let task = message.drive(inner.clone());
                     let tasks = &self.shared.tasks;
                     if self.shared.settings.runs_inline {
-                        let answer = self.wait_and_answer(id, waiting, inner);
+                        let answer = self.wait_and_answer(lost, id, waiting, inner);
+                        drop(token);
                         return join(tasks.track_future(task), answer).await.1;
                     }
                     tasks.spawn(task);
+                    drop(token);
                     self.wait(id, waiting).await
                 }
                 Admission::NoPermit if draining.is_cancelled() => {
                     return self.turn_away("shutting down");
                 }
                 Admission::NoPermit => {
+                    drop(token);
                     let permits = Arc::clone(&self.shared.run_permits);
                     let permit_or_end = draining.run_until_cancelled(permits.acquire_owned());
                     match time::timeout_at(arrival + PATIENCE, permit_or_end).await {
@@ -121,6 +141,7 @@ impl Waiter {
                     continue;
                 }
                 Admission::Full if now < arrival + PATIENCE => {
+                    drop(token);
                     time::sleep(LOOK_AGAIN).await;
                     continue;
                 }
@@ -136,6 +157,7 @@ impl Waiter {
     /// The answer of a delivery whose run is part of it. The run ends when its reply has been fetched.
     fn wait_and_answer<S, B>(
         &self,
+        lost: u32,
         id: ClaimId,
         waiting: watch::Receiver<()>,
         inner: S,
@@ -150,7 +172,7 @@ impl Waiter {
         Box::pin(async move {
             match self.wait(id, waiting).await {
                 Some(response) => response,
-                None => self.answer(inner).await,
+                None => self.answer_after(lost + 1, inner).await,
             }
         })
     }
@@ -194,6 +216,10 @@ impl Waiter {
     /// Whether WeChat may be left to hang up and deliver again.
     fn may_hang(&self) -> bool {
         let delivery = self.delivery();
+        // Without the store's answer a message that fails closed does not run, so there is nothing to acknowledge.
+        if self.shared.settings.is_fail_closed && !self.shared.table().is_shared(self.key) {
+            return true;
+        }
         let first_seen = self.shared.table().first_seen(self.key);
         let age = first_seen.map_or(Duration::ZERO, |first| {
             delivery.arrived().saturating_duration_since(first)

@@ -68,6 +68,9 @@ impl LateReply {
     }
 
     /// Returns the handler's reply, if a [`MessageService`](crate::MessageService) on this node made it.
+    ///
+    /// A layer between [`Dedup`](super::Dedup) and `MessageService` that replaces the body, for example by compressing it,
+    /// loses the typed reply. Then this is `None`, and [`response`](Self::response) has the body.
     pub fn reply(&self) -> Option<&Reply> {
         self.response.as_ref()?.reply()
     }

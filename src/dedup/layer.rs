@@ -10,11 +10,15 @@ use super::{
     key::Key,
     late::LateReply,
     service::Dedup,
-    shared::{Settings, Shared},
+    shared::{self, Settings},
     store::Store,
     table::Limits,
 };
-use crate::{delivery::Verified, message::Head, reply::Reply};
+use crate::{
+    delivery::Verified,
+    message::Head,
+    reply::{self, Reply},
+};
 
 /// Applies [`Dedup`]: one run of the inner service for each message.
 ///
@@ -29,14 +33,15 @@ use crate::{delivery::Verified, message::Head, reply::Reply};
 /// use tower_wechat::{DedupLayer, Reply};
 ///
 /// let layer = DedupLayer::builder()
-///     .with_fallback(Reply::text("回复任意内容获取结果"))
+///     .with_fallback(Reply::text("回复任意内容获取结果"))?
 ///     .with_run_timeout(Duration::from_secs(30))
 ///     .build();
 /// # let _ = layer;
+/// # Ok::<(), tower_wechat::reply::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct DedupLayer {
-    shared: Arc<Shared>,
+    shared: Arc<shared::Shared>,
 }
 
 impl DedupLayer {
@@ -97,23 +102,23 @@ impl fmt::Debug for DedupLayer {
 
 /// The settings of a [`DedupLayer`].
 ///
-/// A layer is configured before it is made: clones of a layer share state, and so share the settings. `S` says whether
-/// there is a store, for the settings that need one.
-pub struct DedupBuilder<S = InMemory> {
+/// A layer is configured before it is made: clones of a layer share state, and so share the settings. `Scope` is
+/// [`Local`], or [`Shared`] if there is a store. Some settings need a store.
+pub struct DedupBuilder<Scope = Local> {
     settings: Settings,
     store: Option<Box<dyn DynStore>>,
-    scope: PhantomData<S>,
+    scope: PhantomData<Scope>,
 }
 
-/// The scope of a [`DedupBuilder`] without a store.
+/// The scope of a [`DedupBuilder`] without a store: this process alone knows a message's state.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct InMemory;
+pub struct Local;
 
-/// The scope of a [`DedupBuilder`] with a store.
+/// The scope of a [`DedupBuilder`] with a store: all nodes share a message's state.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct InStore;
+pub struct Shared;
 
 impl DedupBuilder {
     fn new() -> Self {
@@ -143,7 +148,7 @@ impl DedupBuilder {
 
     /// Shares the state of each message with other nodes, see [`DedupLayer::shared`].
     #[must_use]
-    pub fn with_store(self, store: impl Store) -> DedupBuilder<InStore> {
+    pub fn with_store(self, store: impl Store) -> DedupBuilder<Shared> {
         DedupBuilder {
             settings: self.settings,
             store: Some(Box::new(store)),
@@ -152,8 +157,12 @@ impl DedupBuilder {
     }
 }
 
-impl DedupBuilder<InStore> {
-    /// Runs no message without the store. While the store is away, deliveries wait, and are answered 503 after 6 s.
+impl DedupBuilder<Shared> {
+    /// Runs no message without the store. By default, each node runs messages alone while the store is away, so that two
+    /// nodes may run one message.
+    ///
+    /// With this setting, deliveries wait for the store. If it does not come back, they are answered 503 after 6 s.
+    /// Deliveries of messages that have already ended on this node get their answers as usual.
     #[must_use]
     pub fn with_fail_closed(mut self) -> Self {
         self.settings.is_fail_closed = true;
@@ -171,11 +180,11 @@ impl DedupBuilder<InStore> {
     }
 }
 
-impl<S> DedupBuilder<S> {
+impl<Scope> DedupBuilder<Scope> {
     /// Makes the layer.
     pub fn build(self) -> DedupLayer {
         DedupLayer {
-            shared: Arc::new(Shared::new(self.settings, self.store)),
+            shared: Arc::new(shared::Shared::new(self.settings, self.store)),
         }
     }
 
@@ -210,10 +219,14 @@ impl<S> DedupBuilder<S> {
     ///
     /// An account without the customer-service API may ask the user to write again, for example with
     /// 回复任意内容获取结果 (answer anything to get the result).
-    #[must_use]
-    pub fn with_fallback(mut self, reply: Reply) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// If [`Reply::check`] fails: WeChat would refuse the reply.
+    pub fn with_fallback(mut self, reply: Reply) -> Result<Self, reply::Error> {
+        reply.check()?;
         self.settings.fallback = reply;
-        self
+        Ok(self)
     }
 
     /// Sets the hook for replies that are too late to be the passive one, so that they can be sent through the
@@ -255,60 +268,66 @@ impl<S> DedupBuilder<S> {
         self
     }
 
-    /// Sets the delays between a failed run and the next run of the message; the default is 0.5 s, then 2 s, which
-    /// makes three runs in all. Without delays there is one run.
+    /// Sets the delays between a failed run and the next run of the message; the default is 0.5 s, then 2 s.
+    ///
+    /// Each delay allows one more run: two delays make three runs in all, and no delays make one.
     #[must_use]
     pub fn with_retry_delays(mut self, delays: impl IntoIterator<Item = Duration>) -> Self {
         self.settings.retry_delays = delays.into_iter().collect();
         self
     }
 
-    /// Sets how long a reply is kept for retries; the default is 60 s.
+    /// Sets how long a reply is kept for retries; the default is 60 s. A later retry gets `success`.
     ///
-    /// WeChat's last delivery comes 10 to 15 s after the first. A store keeps a reply for 11 s at least, so that
-    /// its nodes agree on which one sends a reply that no delivery has fetched.
+    /// WeChat's last delivery comes 10 to 15 s after the first. A store keeps a reply for at least 11 s, so that
+    /// its nodes agree on which one sends a reply that no delivery has fetched. No reply is kept for longer than the
+    /// message is [remembered](Self::with_dedup_ttl).
     #[must_use]
     pub fn with_reply_ttl(mut self, ttl: Duration) -> Self {
         self.settings.limits.reply_ttl = ttl;
         self
     }
 
-    /// Sets the minimum time that a finished message is remembered; the default is 10 min.
+    /// Sets the minimum time that a finished message is remembered; the default is 10 min. A delivery that comes later
+    /// runs the message again.
     ///
     /// It is never less than the time in which a captured delivery can be replayed: twice the
-    /// [tolerance](crate::VerifySignatureLayer::with_timestamp_tolerance) of its timestamp.
+    /// [tolerance](crate::VerifySignatureLayer::with_timestamp_tolerance) of its timestamp. It is at least 11 s and at
+    /// most ten years.
     #[must_use]
     pub fn with_dedup_ttl(mut self, ttl: Duration) -> Self {
         self.settings.dedup_ttl = ttl;
         self
     }
 
-    /// Sets the largest number of messages that are remembered; the default is 100 000.
+    /// Sets the largest number of messages that are remembered; the default is 100 000, and 0 means 1.
     ///
-    /// At the bound, the message that ended first is forgotten. A running one never is.
+    /// At the bound, the message that ended first is forgotten. A running one never is. If all of them are running,
+    /// deliveries of new messages wait for room until 4.5 s after their arrival, then get 503.
     #[must_use]
     pub fn with_capacity(mut self, messages: usize) -> Self {
-        self.settings.limits.capacity = messages;
+        self.settings.limits.capacity = messages.max(1);
         self
     }
 
-    /// Sets the largest number of messages that run at a time; the default is 1024.
+    /// Sets the largest number of messages that run at a time; the default is 1024, and 0 means 1.
     ///
     /// At the bound, deliveries of new messages wait for room in the order of arrival, until 4.5 s after their arrival,
-    /// then get 503. A message whose reply no delivery has fetched yet counts as running.
+    /// then get 503. Two more kinds of messages count as running: those whose reply no delivery has fetched yet, and
+    /// those that another node runs while a delivery waits for them here.
     #[must_use]
     pub fn with_max_concurrent_runs(mut self, messages: usize) -> Self {
-        self.settings.max_concurrent_runs = messages;
+        self.settings.max_concurrent_runs = messages.max(1);
         self
     }
 
-    /// Sets the largest number of deliveries that wait for one message; the default is 16.
+    /// Sets the largest number of deliveries that wait for one message; the default is 16, and 0 means 1.
     ///
     /// WeChat makes three or four. At the bound, a further delivery waits for room until 4.5 s after its arrival, then
     /// gets 503.
     #[must_use]
     pub fn with_max_waiters_per_message(mut self, deliveries: usize) -> Self {
-        self.settings.limits.waiters_per_message = deliveries;
+        self.settings.limits.waiters_per_message = deliveries.max(1);
         self
     }
 
@@ -323,7 +342,7 @@ impl<S> DedupBuilder<S> {
     }
 }
 
-impl<S> fmt::Debug for DedupBuilder<S> {
+impl<Scope> fmt::Debug for DedupBuilder<Scope> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DedupBuilder")
             .field("settings", &self.settings)

@@ -66,19 +66,15 @@ impl Machine {
         let message = self.message_or(key, now, ClaimId::NONE, 0);
         let age = now.duration_since(message.first_seen);
         match &mut message.state {
-            State::Running { id: by, lease, .. } if *by != id && now < *lease => Claimed::Running {
-                age,
-                lease: lease.duration_since(now),
-            },
+            State::Running { id: by, lease, .. } if *by != id && now < *lease => {
+                Claimed::running(age, lease.duration_since(now))
+            }
             State::Running { id: by, lease, .. } => {
                 // A repeated claim is of the same run.
                 message.number = message.number.saturating_add(u32::from(*by != id));
                 (*by, *lease) = (id, after(now, ttls.lease));
                 message.forgotten = after(now, ttls.mark);
-                Claimed::Run {
-                    age,
-                    number: message.number,
-                }
+                Claimed::run(age, message.number)
             }
             State::Replied {
                 response, holders, ..

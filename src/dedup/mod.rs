@@ -152,6 +152,7 @@ mod breaker;
 #[cfg(feature = "simulator")]
 pub mod contract;
 mod delivery;
+mod handover;
 mod hang_ups;
 mod key;
 mod late;
@@ -174,7 +175,7 @@ pub use self::{
     attempt::RunNumber,
     key::Key,
     late::{LateCause, LateReply},
-    layer::{DedupBuilder, DedupLayer, InMemory, InStore},
+    layer::{DedupBuilder, DedupLayer, Local, Shared},
     response::StoredResponse,
     service::{Dedup, ResponseFuture},
     store::Store,

@@ -6,7 +6,10 @@ use std::{
 };
 
 use futures_util::future::{Either, select};
-use tokio::{task::JoinHandle, time};
+use tokio::{
+    task::{JoinHandle, yield_now},
+    time,
+};
 
 use super::{
     shared::Shared,
@@ -23,19 +26,23 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    pub(super) fn start(shared: &Arc<Shared>, request: RenewRequest) -> Self {
-        let task = shared.store.is_shared().then(|| {
-            let shared = Arc::clone(shared);
-            tokio::spawn(async move {
-                loop {
-                    time::sleep(RENEWAL).await;
-                    if shared.store.renew(request).await == Ok(Renewed::Lost) {
-                        return;
-                    }
+    pub(super) async fn start(shared: &Arc<Shared>, request: RenewRequest) -> Self {
+        if !shared.store.is_shared() {
+            return Self { task: None };
+        }
+        let shared = Arc::clone(shared);
+        let task = tokio::spawn(async move {
+            loop {
+                time::sleep(RENEWAL).await;
+                if shared.store.renew(request).await == Ok(Renewed::Lost) {
+                    return;
                 }
-            })
+            }
         });
-        Self { task }
+        // No other thread takes over a task that has just been spawned, so it is polled before a handler can block this
+        // one.
+        yield_now().await;
+        Self { task: Some(task) }
     }
 
     /// Runs `work`. If the lease is lost meanwhile, calls `lost`, drops the work and returns `None`.
@@ -45,10 +52,13 @@ impl Renewal {
         lost: impl FnOnce(),
     ) -> Option<T> {
         let is_lost = async {
-            match &mut self.task {
-                Some(task) => drop(task.await),
-                None => future::pending().await,
+            if let Some(task) = &mut self.task
+                && task.await.is_ok()
+            {
+                return;
             }
+            // Without a store nobody takes the message; a store that panics has not said that somebody has.
+            future::pending::<()>().await;
         };
         match select(pin!(work), pin!(is_lost)).await {
             Either::Left((result, _)) => Some(result),

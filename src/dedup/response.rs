@@ -6,8 +6,8 @@ use http_body::Body;
 
 use crate::{
     body::{ReadBody, ReadError},
-    reply::Reply,
-    response::ResponseBody,
+    reply::{self, Reply},
+    response::{self, ResponseBody},
 };
 
 /// The response of a message's run, kept for every delivery of the message.
@@ -68,12 +68,7 @@ impl StoredResponse {
 
     /// Makes the response `success`: the user sees nothing.
     pub fn success() -> Self {
-        Self {
-            status: StatusCode::OK,
-            content_type: Some(HeaderValue::from_static("text/plain")),
-            body: Bytes::from_static(b"success"),
-            reply: None,
-        }
+        Self::of_own(&response::success())
     }
 
     /// Returns the status.
@@ -97,7 +92,7 @@ impl StoredResponse {
 
     /// Whether a delivery that gets it shows the user nothing.
     pub(super) fn is_silent(&self) -> bool {
-        self.status == StatusCode::OK && matches!(&*self.body, b"" | b"success")
+        self.status == StatusCode::OK && reply::is_silent(&self.body)
     }
 
     /// Whether the service says that it has failed, so that another run may succeed.

@@ -87,7 +87,7 @@ impl Shared {
             .dedup_ttl
             .max(replayable)
             .clamp(least, FOREVER);
-        Ttls::with_lease(LEASE)
+        Ttls::new(LEASE)
             .with_reply(self.limits().reply_ttl.clamp(least, mark))
             .with_mark(mark)
     }
@@ -116,7 +116,7 @@ impl fmt::Debug for Settings {
 pub(super) const FETCH_WAIT: Duration = Duration::from_secs(6);
 
 /// Five renewals: a late one costs nothing.
-const LEASE: Duration = Duration::from_secs(5);
+pub(super) const LEASE: Duration = Duration::from_secs(5);
 
 /// Responses beyond them that end while the store is away stay known to this node alone.
 const MAX_BACKLOG: usize = 1024;

@@ -94,7 +94,7 @@ pub struct ClaimId(u128);
 
 impl ClaimId {
     /// The id of no claim.
-    pub const NONE: Self = Self(0);
+    pub(super) const NONE: Self = Self(0);
 
     /// Returns an id that no other call returns, on any node.
     pub fn random() -> Self {
@@ -146,7 +146,7 @@ pub struct Ttls {
 
 impl Ttls {
     /// Makes times with this `lease`; a reply is kept for a minute and a mark for ten.
-    pub fn with_lease(lease: Duration) -> Self {
+    pub fn new(lease: Duration) -> Self {
         let mark = Duration::from_mins(10).max(lease);
         Self {
             lease,
@@ -243,11 +243,16 @@ impl<'a> CompleteRequest<'a> {
         }
     }
 
-    /// Says whether the message has been acknowledged on the claim's own node.
+    /// Sets whether the message has been acknowledged on the claim's own node; the default is `false`.
     #[must_use]
-    pub fn acknowledged(mut self, is_acknowledged: bool) -> Self {
+    pub fn with_acknowledged(mut self, is_acknowledged: bool) -> Self {
         self.is_acknowledged = is_acknowledged;
         self
+    }
+
+    // TODO(lead): rename the call sites in message.rs and handover.rs, then drop this.
+    pub(super) fn acknowledged(self, is_acknowledged: bool) -> Self {
+        self.with_acknowledged(is_acknowledged)
     }
 }
 
@@ -290,14 +295,16 @@ impl ReleaseRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claimed {
-    /// The message belongs to the claim.
+    /// The message belongs to the claim. See [`Claimed::run`].
+    #[non_exhaustive]
     Run {
         /// Since the first claim.
         age: Duration,
         /// 1 for the first claim, one more for each that took the message from another.
         number: u32,
     },
-    /// It belongs to another claim.
+    /// It belongs to another claim. See [`Claimed::running`].
+    #[non_exhaustive]
     Running {
         /// Since the first claim.
         age: Duration,
@@ -308,6 +315,18 @@ pub enum Claimed {
     Replied(StoredResponse),
     /// It has ended, and the only answer left is `success`.
     Done,
+}
+
+impl Claimed {
+    /// Makes a [`Claimed::Run`].
+    pub fn run(age: Duration, number: u32) -> Self {
+        Self::Run { age, number }
+    }
+
+    /// Makes a [`Claimed::Running`].
+    pub fn running(age: Duration, lease: Duration) -> Self {
+        Self::Running { age, lease }
+    }
 }
 
 /// The answer to [`Store::renew`].

@@ -57,6 +57,8 @@ enum State {
         /// Its receivers are the deliveries that wait. Dropping it wakes them.
         waiting: watch::Sender<()>,
         first_seen: Instant,
+        /// Whether the store has answered the claim.
+        is_shared: bool,
         acknowledged: bool,
         hang_ups: u8,
         /// Whether the store has given the reply to a delivery before the message's task heard of it.
@@ -115,6 +117,19 @@ pub(super) struct Completion {
     pub(super) is_acknowledged: bool,
     /// How long it is remembered.
     pub(super) mark_ttl: Duration,
+}
+
+/// The state of a message whose task ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Abandoned {
+    Running {
+        /// Whether WeChat has been told not to wait for a reply.
+        is_acknowledged: bool,
+    },
+    /// Its reply was not fetched, and will not be.
+    Unfetched,
+    /// A delivery has fetched its reply, or the reply is late.
+    Over,
 }
 
 /// The way of a completed message's reply.
@@ -176,6 +191,7 @@ impl Table {
         let state = State::Running {
             waiting: sender,
             first_seen: arrival,
+            is_shared: false,
             acknowledged: false,
             hang_ups: 0,
             fetched: false,
@@ -184,11 +200,28 @@ impl Table {
         Admission::Run(id, permit, receiver)
     }
 
-    /// Notes that another node has seen the message earlier.
+    /// Notes that the store has answered the claim, and since when it knows the message.
     pub(super) fn seen(&mut self, key: Key, id: ClaimId, since: Instant) {
-        if let Some(State::Running { first_seen, .. }) = self.state_mut(key, id) {
+        if let Some(State::Running {
+            first_seen,
+            is_shared,
+            ..
+        }) = self.state_mut(key, id)
+        {
             *first_seen = since.min(*first_seen);
+            *is_shared = true;
         }
+    }
+
+    /// Whether the store has answered the claim of a running message.
+    pub(super) fn is_shared(&self, key: Key) -> bool {
+        matches!(
+            self.state_of(Some(&key)),
+            Some(State::Running {
+                is_shared: true,
+                ..
+            })
+        )
     }
 
     /// Returns when a running message was first seen.
@@ -318,32 +351,39 @@ impl Table {
         }
     }
 
-    /// Reclaims the reply of the claim's message if no delivery has fetched it; none will.
-    pub(super) fn reclaim(
-        &mut self,
-        key: Key,
-        id: ClaimId,
-        now: Instant,
-    ) -> Option<StoredResponse> {
-        let state = self.state_mut(key, id)?;
-        let State::Unfetched {
-            response, mark_ttl, ..
-        } = &*state
-        else {
-            return None;
+    /// Reclaims the reply of the claim's message, unless a delivery has fetched it; none will. Returns whether it did.
+    pub(super) fn reclaim(&mut self, key: Key, id: ClaimId, now: Instant) -> bool {
+        let Some(state) = self.state_mut(key, id) else {
+            return false;
         };
-        let response = response.clone();
+        let State::Unfetched { mark_ttl, .. } = &*state else {
+            return false;
+        };
         *state = State::Done {
             forgotten: after(now, *mark_ttl),
         };
         self.over.push_back(key);
-        Some(response)
+        true
     }
 
-    /// Makes the message of a lost run vacant. The waiting deliveries may claim it.
-    pub(super) fn release(&mut self, key: Key, id: ClaimId) {
-        if let Some(State::Running { .. }) = self.state_mut(key, id) {
-            self.entries.remove(&key);
+    /// Ends what the claim's message is at, because its task ends. A running one is vacant again, and the waiting
+    /// deliveries may claim it.
+    pub(super) fn abandon(&mut self, key: Key, id: ClaimId, now: Instant) -> Abandoned {
+        match self.state_mut(key, id) {
+            Some(State::Running {
+                acknowledged,
+                fetched,
+                ..
+            }) => {
+                let is_acknowledged = *acknowledged && !*fetched;
+                self.entries.remove(&key);
+                Abandoned::Running { is_acknowledged }
+            }
+            Some(State::Unfetched { .. }) => {
+                self.reclaim(key, id, now);
+                Abandoned::Unfetched
+            }
+            Some(State::Replied { .. } | State::Done { .. }) | None => Abandoned::Over,
         }
     }
 

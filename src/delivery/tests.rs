@@ -135,6 +135,20 @@ fn a_new_message_is_parsed_once_beside_the_typed_read() {
     }
 }
 
+/// The check of the receiver finds that the head is unreadable, and all that follow take its word.
+#[test]
+fn an_unreadable_head_is_parsed_once() {
+    let component = Account::component(TOKEN, APP_ID, KEY).expect("an account");
+    let account = component.authorizer("gh_1").expect("an account");
+    let repeated = TEXT.replace("</xml>", "<MsgType>event</MsgType></xml>");
+    // The handler's type, and then the search for the element that names the type.
+    check_parses(1, 2, async {
+        let (stack, _late) = stack(&account, Duration::ZERO);
+        let response = stack.oneshot(delivery(&account, &repeated)).await;
+        assert_eq!(response.expect("an answer").body().as_bytes(), b"success");
+    });
+}
+
 /// A retry needs its head for the key, and nothing is read for a handler that has run.
 #[test]
 fn a_retry_is_parsed_once_and_never_as_a_message() {

@@ -5,9 +5,9 @@ use crate::{
     xml,
 };
 
-/// A verified body that cannot be read as the handler's message.
+/// A verified body that cannot be read as the handler's message type.
 ///
-/// `Debug` shows the length of the body and the place of the error, no contents.
+/// `Debug` shows the length of the body, and the kind and place of the error. It shows no contents.
 pub struct DecodeFailure {
     body: Verified,
     error: xml::Error,
@@ -20,17 +20,17 @@ impl DecodeFailure {
 
     /// Returns the plaintext as WeChat sent it. It is a user's message, so keep it out of logs.
     ///
-    /// A clone shares the buffer.
+    /// Cloning it does not copy the bytes.
     pub fn body(&self) -> &Verified {
         &self.body
     }
 
-    /// Returns the reason. Its `Display` may quote a few characters of the contents.
+    /// Returns the decode error. Its `Display` quotes at most 32 characters of the contents.
     pub fn error(&self) -> &xml::Error {
         &self.error
     }
 
-    /// Returns what is known of the request, such as the account's name.
+    /// Returns the facts about the request, such as the account's name.
     pub fn delivery(&self) -> &Delivery {
         self.body.delivery()
     }

@@ -7,9 +7,10 @@ use std::{
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use tower::{Service, util::Oneshot};
+use tower::Service;
 
 use crate::{
+    call::Call,
     delivery::Verified,
     observe,
     reply::{HandlerError, IntoReply},
@@ -18,50 +19,46 @@ use crate::{
 
 pin_project! {
     /// The response future of [`MessageService`](super::MessageService).
-    pub struct ResponseFuture<H, M>
-    where
-        H: Service<Request<M>>,
-    {
+    ///
+    /// `F` is the handler's future.
+    pub struct ResponseFuture<H, F, M> {
         #[pin]
-        state: State<H, M>,
+        state: State<H, F, M>,
     }
 }
 
 pin_project! {
     #[project = StateProject]
-    enum State<H, M>
-    where
-        H: Service<Request<M>>,
-    {
-        /// The message is not for the handler.
+    enum State<H, F, M> {
+        /// The handler does not get the message.
         Acknowledge,
         Handle {
             #[pin]
-            handler: Oneshot<H, Request<M>>,
-            // The reply is addressed to its sender.
+            call: Call<H, F, Request<M>>,
+            // Its sender gets the reply.
             message: Verified,
         },
     }
 }
 
-impl<H, M> ResponseFuture<H, M>
-where
-    H: Service<Request<M>>,
-{
+impl<H, F, M> ResponseFuture<H, F, M> {
     pub(super) fn acknowledge() -> Self {
         Self {
             state: State::Acknowledge,
         }
     }
 
-    pub(super) fn handle(handler: Oneshot<H, Request<M>>, message: Verified) -> Self {
+    pub(super) fn handle(handler: H, request: Request<M>, message: Verified) -> Self {
         Self {
-            state: State::Handle { handler, message },
+            state: State::Handle {
+                call: Call::new(handler, request),
+                message,
+            },
         }
     }
 }
 
-impl<H, M> Future for ResponseFuture<H, M>
+impl<H, M> Future for ResponseFuture<H, H::Future, M>
 where
     H: Service<Request<M>, Response: IntoReply, Error: fmt::Display>,
 {
@@ -70,8 +67,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(Ok(match self.project().state.project() {
             StateProject::Acknowledge => response::success(),
-            StateProject::Handle { handler, message } => {
-                let reply = match ready!(handler.poll(cx)) {
+            StateProject::Handle { call, message } => {
+                let reply = match ready!(call.poll(cx)) {
                     Ok(value) => value.into_reply(),
                     Err(error) => Err(HandlerError::new(&error)),
                 };
@@ -87,10 +84,7 @@ where
     }
 }
 
-impl<H, M> fmt::Debug for ResponseFuture<H, M>
-where
-    H: Service<Request<M>>,
-{
+impl<H, F, M> fmt::Debug for ResponseFuture<H, F, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

@@ -13,11 +13,13 @@ use tower::Service;
 use super::MessageService;
 use crate::reply::IntoReply;
 
-/// Makes a [`MessageService`] of an async function of the message alone.
+/// Makes a [`MessageService`] from an async function whose only argument is the message.
 ///
-/// The type of the argument says which messages the function is for. It returns anything that is [`IntoReply`]. A clone
-/// of `function` handles each message; put what the clones share into an `Arc`. For a function that needs the request's
-/// extensions, use [`tower::service_fn`] with `Request<M>` in [`MessageService::for_type`].
+/// The type of the argument decides which messages the function gets. The function returns any type that implements
+/// [`IntoReply`]. Each message is handled by a clone of `function`. Put state that the clones share into an `Arc`.
+///
+/// For a function that needs the request's extensions, pass a [`tower::service_fn`] of `Request<M>` to
+/// [`MessageService::for_type`].
 ///
 /// ```
 /// use tower_wechat::{Message, Reply, message_fn};
@@ -31,7 +33,7 @@ use crate::reply::IntoReply;
 /// # let _ = service;
 /// ```
 ///
-/// A function that uses `?` is a named one, so that its error has a type:
+/// If the function uses `?`, write a named function, so that its error has a type:
 ///
 /// ```
 /// use tower::BoxError;

@@ -1,13 +1,14 @@
-//! The innermost layer: a verified delivery becomes a typed message, and the handler's reply the response.
+//! The innermost service: turns a verified delivery into a typed message, and the handler's reply into the response.
 //!
-//! [`MessageService`] reads the plaintext into a typed message, calls the handler with `http::Request<M>` (with the URI,
-//! headers and extensions of the delivery), and sends what the handler returns as the passive reply, addressed to the
-//! sender. A handler returns anything that is [`IntoReply`](crate::reply::IntoReply).
+//! [`MessageService`] reads the plaintext into a typed message `M`. It calls the handler with an `http::Request<M>`
+//! that has the URI, headers and extensions of the delivery. The handler returns any type that implements
+//! [`IntoReply`](crate::reply::IntoReply). The service sends it to the sender of the message as the passive reply.
 //!
-//! # A function of the message
+//! # A function as the handler
 //!
-//! [`message_fn`] makes the whole service of an async function. The type of its argument says what it is for: a function
-//! of [`VoiceMessage`](crate::message::VoiceMessage) sees voice messages alone, and all others are acknowledged.
+//! [`message_fn`] makes the whole service from an async function. The type of the argument decides which messages the
+//! function gets: a function of [`VoiceMessage`](crate::message::VoiceMessage) gets only voice messages. All others are
+//! acknowledged.
 //!
 //! ```
 //! # use bytes::Bytes;
@@ -48,11 +49,11 @@
 //! # }
 //! ```
 //!
-//! # A service with state
+//! # A service as the handler
 //!
-//! Any `Service<Request<M>>` is a handler, with Tower's own layers around it if need be.
-//! [`MessageService::new`] is for [`Message`](crate::Message), [`MessageService::for_type`] for any
-//! type that serde reads:
+//! Any `Service<Request<M>>` is a handler. It may have state, and Tower's layers around it. Pass a handler of
+//! [`Message`](crate::Message) to [`MessageService::new`], and a handler of any other type that serde reads to
+//! [`MessageService::for_type`]:
 //!
 //! ```
 //! use std::{
@@ -68,7 +69,7 @@
 //!
 //! #[derive(Clone, Default)]
 //! struct Count {
-//!     /// Shared: a clone of the service handles each message.
+//!     /// Shared, since each message is handled by a new clone of the service.
 //!     voices: Arc<AtomicU64>,
 //! }
 //!
@@ -98,7 +99,7 @@
 //! # let _ = service;
 //! ```
 //!
-//! # What WeChat gets
+//! # Outcomes
 //!
 //! | outcome | answer | log |
 //! |---|---|---|
@@ -106,21 +107,28 @@
 //! | it returns another reply | 200, the reply's XML | |
 //! | it returns a reply that WeChat would refuse, or the message has no sender to reply to | 200 `success` | error |
 //! | it returns an error | 500, empty | error |
-//! | the message is of another type than the handler's | 200 `success` | debug |
-//! | the body cannot be read | 200 `success` | error, and [`on_decode_error`](MessageService::on_decode_error) |
+//! | the handler's type is for other messages | 200 `success` | debug |
+//! | the body cannot be read | 200 `success` | error; calls [`on_decode_error`](MessageService::on_decode_error) |
 //!
-//! A 500 makes [`DedupLayer`](crate::dedup::DedupLayer) run the handler again. Without that layer
-//! WeChat retries at once, and may show the user that the service is out of order.
-//! A reply that cannot be sent causes neither: the handler has done its work, and would return the
-//! same reply again.
+//! After a 500, [`DedupLayer`](crate::dedup::DedupLayer) runs the handler again. Without that layer, WeChat retries at
+//! once, and may show the user that the service is out of order.
+//!
+//! If the reply cannot be sent, the answer is `success`. Another run would not help: the handler has done its work, and
+//! would return the same reply.
 //!
 //! # Other types and decode errors
 //!
-//! A body is *of another type* if reading it fails because the text of `MsgType`, `Event` or
-//! `InfoType`, directly under the root, names no variant of the type's enum. The crate's own message
-//! types work in this way. Yours do with a unit enum for that field. A body without the element that
-//! names your type is of another type as well, if it has another of the three: the open platform's `InfoType` in place
-//! of a `MsgType`, say.
+//! A body that is not an `M` either *has another type* or is a *decode error*.
+//!
+//! The elements `MsgType`, `Event` and `InfoType`, directly under the root, name the type of a message. A body has
+//! another type in two cases:
+//!
+//! - The text of one of these elements is an unknown variant for `M`. The crate's message types detect this. So does
+//!   your own type, if it declares the element as an enum of unit variants.
+//! - The body lacks the element that names `M`, and has another of the three instead. For example, a push of the open
+//!   platform has an `InfoType` instead of a `MsgType`.
+//!
+//! Such a body is acknowledged:
 //!
 //! ```
 //! # use http::Request;
@@ -157,16 +165,16 @@
 //! # }
 //! ```
 //!
-//! Every other failure is a *decode error*: the body was signed with your token, so it comes from WeChat, and the type
-//! does not fit what WeChat sends. A retry would be the same body, and any
-//! other answer than `success` shows the user a fault text. The log gets the error's kind, offset and
-//! path, never contents. [`on_decode_error`](MessageService::on_decode_error) gets everything:
+//! Every other failure is a *decode error*: the body is verified, so it comes from WeChat, but the type `M` does not
+//! fit it. The body is acknowledged too. A retry would bring the same body, and any other answer would show the user
+//! the fault text. The log gets only the kind, offset and path of the error, never contents. The hook
+//! [`on_decode_error`](MessageService::on_decode_error) gets the whole body and the error:
 //!
 //! ```
 //! use tower_wechat::{Message, message_fn};
 //!
 //! let service = message_fn(|_: Message| async {}).on_decode_error(|failure| {
-//!     // Into a dead-letter queue, say. It runs in the delivery's time: do not block.
+//!     // Put it into a dead-letter queue, for example. Do not block: WeChat waits for the answer.
 //!     eprintln!(
 //!         "{} bytes for account {:?}: {}",
 //!         failure.body().as_bytes().len(),

@@ -8,7 +8,7 @@ use std::{
 
 use http::{Request, Response};
 use serde::de::DeserializeOwned;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::{decode_failure::DecodeFailure, future::ResponseFuture};
 use crate::{
@@ -22,8 +22,8 @@ use crate::{
 
 /// Reads a verified delivery into an `M`, calls the handler with it, and sends the reply.
 ///
-/// See the [module](super) for what WeChat gets. The service is always ready: it waits for the handler's readiness (a
-/// limit, say) when it has a message for it.
+/// The [module docs](super) list the answers to WeChat. The service is always ready. It waits for the handler to be
+/// ready, for example for a permit of a limit, only when it has a message for the handler.
 pub struct MessageService<H, M = Message> {
     handler: H,
     on_decode_error: Option<Arc<OnDecodeError>>,
@@ -33,14 +33,14 @@ pub struct MessageService<H, M = Message> {
 type OnDecodeError = dyn Fn(&DecodeFailure) + Send + Sync;
 
 impl<H> MessageService<H> {
-    /// Calls `handler`, a `Service<Request<Message>>`, with every message and event.
+    /// Makes the service that calls `handler`, a `Service<Request<Message>>`, with every message and event.
     pub fn new(handler: H) -> Self {
         Self::for_type(handler)
     }
 
-    /// Calls `handler`, a `Service<Request<M>>`, with every message that is an `M`.
+    /// Makes the service that calls `handler`, a `Service<Request<M>>`, with every message that is an `M`.
     ///
-    /// Messages of other types are acknowledged, see the [module](super#other-types-and-decode-errors).
+    /// Messages of other types are acknowledged, see the [module docs](super#other-types-and-decode-errors).
     ///
     /// ```
     /// use http::Request;
@@ -66,10 +66,10 @@ impl<H> MessageService<H> {
 }
 
 impl<H, M> MessageService<H, M> {
-    /// Calls `hook` with each body that cannot be read; by default only the log has it.
+    /// Sets the hook that is called with each body that cannot be read. By default, such a body is only logged.
     ///
-    /// The hook runs before the delivery is answered: keep it short. Behind
-    /// [`DedupLayer`](crate::dedup::DedupLayer), it is called once a message, however often WeChat retries.
+    /// The hook runs before the delivery is answered: keep it short. Behind [`DedupLayer`](crate::dedup::DedupLayer),
+    /// it is called once for each message, however often WeChat retries.
     #[must_use]
     pub fn on_decode_error(
         mut self,
@@ -79,7 +79,7 @@ impl<H, M> MessageService<H, M> {
         self
     }
 
-    /// Reports a body that is no `M`.
+    /// Reports a body that is not an `M`.
     fn report(&self, body: Verified, error: xml::Error)
     where
         M: DeserializeOwned,
@@ -104,7 +104,7 @@ where
 {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
-    type Future = ResponseFuture<H, M>;
+    type Future = ResponseFuture<H, H::Future, M>;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -115,10 +115,12 @@ where
         let body = body.into_verified();
         match message::from_slice::<M>(body.as_bytes()) {
             Ok(message) => {
-                // A request that no layer of ours has seen does not have it yet.
-                parts.extensions.insert(body.delivery().clone());
+                // A request that did not pass `VerifySignature` does not have it yet.
+                parts
+                    .extensions
+                    .get_or_insert_with(|| body.delivery().clone());
                 let request = Request::from_parts(parts, message);
-                ResponseFuture::handle(self.handler.clone().oneshot(request), body)
+                ResponseFuture::handle(self.handler.clone(), request, body)
             }
             Err(error) => {
                 self.report(body, error);
@@ -128,7 +130,7 @@ where
     }
 }
 
-/// Written by hand: `M` need not be `Clone`.
+/// Written by hand, since `M` need not be `Clone`.
 impl<H: Clone, M> Clone for MessageService<H, M> {
     fn clone(&self) -> Self {
         Self {
@@ -147,8 +149,7 @@ impl<H: fmt::Debug, M> fmt::Debug for MessageService<H, M> {
     }
 }
 
-/// Whether `error` says that the message is of another type than the handler's, rather than that the handler's type does
-/// not fit.
+/// Returns whether `error` means that the message has another type than `M`. Otherwise `M` does not fit the message.
 fn is_another_type(error: &xml::Error) -> bool {
     error.kind() == xml::ErrorKind::UnknownVariant
         && error
@@ -157,8 +158,8 @@ fn is_another_type(error: &xml::Error) -> bool {
             .is_some_and(|(_root, element)| TYPE_ELEMENTS.contains(&element))
 }
 
-/// Whether a push that does not fit `M` lacks the element that names `M`, and has another of the three. The pushes of
-/// suites and of the open platform have an InfoType and no MsgType.
+/// Returns whether a push lacks the element that names `M`, and has another of the three instead. For example, pushes
+/// of suites and of the open platform have an InfoType and no MsgType.
 fn is_named_otherwise<M: DeserializeOwned>(plaintext: &[u8]) -> bool {
     let Ok(push) = message::from_slice::<Value>(plaintext) else {
         return false;
@@ -169,7 +170,8 @@ fn is_named_otherwise<M: DeserializeOwned>(plaintext: &[u8]) -> bool {
     !has.is_empty() && lacks.into_iter().any(is_named_by::<M>)
 }
 
-/// Whether the element `name` names `M`: then `M` rejects a name that no type has.
+/// Returns whether the element `name` names `M`. It does if `M` rejects a document in which that element has a text
+/// that no type has.
 fn is_named_by<M: DeserializeOwned>(name: &str) -> bool {
     let unnamed = format!("<xml><{name}>-</{name}></xml>");
     xml::from_str::<M>(&unnamed).is_err_and(|error| is_another_type(&error))

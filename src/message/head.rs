@@ -78,8 +78,7 @@ impl Head {
 
     /// When it was sent. `None` also if the field is not a number.
     pub fn create_time(&self) -> Option<Timestamp> {
-        let secs = self.create_time_text()?.trim().parse();
-        secs.ok().map(Timestamp::from_secs)
+        create_time(self.create_time_text()?)
     }
 
     /// The CreateTime as it came.
@@ -97,7 +96,7 @@ impl Head {
 
     /// Whether it is a message from a user: it has a MsgType, and that is not `event`.
     pub fn is_message(&self) -> bool {
-        self.msg_type().is_some() && !self.is_event()
+        is_message(self.msg_type())
     }
 
     /// Whether it is an event.
@@ -108,7 +107,7 @@ impl Head {
     /// Whether WeChat shows the user a passive reply to it, see
     /// [`Message::accepts_reply`](super::Message::accepts_reply).
     pub fn accepts_reply(&self) -> bool {
-        self.is_message() || (self.is_event() && self.event().is_some_and(event::accepts_reply))
+        accepts_reply(self.msg_type(), self.event())
     }
 
     fn text(&self, field: usize) -> Option<&str> {
@@ -130,6 +129,23 @@ impl fmt::Debug for Head {
             .field("msg_id", &self.message_id())
             .finish_non_exhaustive()
     }
+}
+
+/// Returns whether a push with this MsgType is a user's message. The pushes of the open platform and of WeCom suites have
+/// no MsgType and no user.
+fn is_message(msg_type: Option<&str>) -> bool {
+    msg_type.is_some_and(|name| !name.is_empty() && !field::is_event(name))
+}
+
+/// Returns whether WeChat shows the user a passive reply to a push with this MsgType and this Event.
+pub(super) fn accepts_reply(msg_type: Option<&str>, event: Option<&str>) -> bool {
+    let is_event = || msg_type.is_some_and(field::is_event);
+    is_message(msg_type) || (is_event() && event.is_some_and(event::accepts_reply))
+}
+
+/// Reads the text of a CreateTime. `None` if it is not a number.
+pub(super) fn create_time(text: &str) -> Option<Timestamp> {
+    text.trim().parse().ok().map(Timestamp::from_secs)
 }
 
 /// A [`Head`] that borrows from the plaintext.

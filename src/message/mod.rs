@@ -193,8 +193,7 @@ impl Message {
     pub fn accepts_reply(&self) -> bool {
         match self {
             Self::Event(event) => event.event.accepts_reply(),
-            // Pushes of the open platform and of WeCom suites have no MsgType and no user.
-            Self::Other(other) => other.msg_type().is_some_and(|name| !field::is_event(name)),
+            Self::Other(other) => head::accepts_reply(other.msg_type(), other.event()),
             _ => true,
         }
     }

@@ -3,7 +3,7 @@ use serde::{
     de::{self, DeserializeOwned, MapAccess},
 };
 
-use super::field::is_event;
+use super::{field::is_event, head};
 use crate::{
     timestamp::Timestamp,
     xml::{self, Value},
@@ -56,7 +56,8 @@ impl OtherMessage {
             elements.push(element);
         }
         for &name in IDENTITY {
-            if elements.iter().filter(|(found, _)| found == name).count() > 1 {
+            let is_it = |(found, _): &&(String, Value)| field_of(found) == name;
+            if elements.iter().filter(is_it).count() > 1 {
                 return Err(de::Error::duplicate_field(name));
             }
         }
@@ -106,8 +107,7 @@ impl OtherMessage {
 
     /// When it was sent. `None` also if the field is not a number.
     pub fn create_time(&self) -> Option<Timestamp> {
-        let secs = self.text("CreateTime")?.trim().parse();
-        secs.ok().map(Timestamp::from_secs)
+        head::create_time(self.text("CreateTime")?)
     }
 
     /// The message's id, from an element MsgId or MsgID. WeChat's retries repeat it.
@@ -122,6 +122,11 @@ impl OtherMessage {
     fn text(&self, name: &str) -> Option<&str> {
         self.fields.element(name)?.as_str()
     }
+}
+
+/// Returns the field that an element names: MsgID is another name of MsgId.
+fn field_of(element: &str) -> &str {
+    if element == "MsgID" { "MsgId" } else { element }
 }
 
 /// Fields that say who sent what. They may not be repeated, even in a push of an unknown type.

@@ -1,4 +1,4 @@
-//! Log events. Some of them are counted, too.
+//! Log events. Some of them are counted too.
 
 use std::{fmt, time::Duration};
 
@@ -15,9 +15,10 @@ impl fmt::Display for MessageKey {
     }
 }
 
-/// A request was rejected. `account` is empty if none is known or its name may be a stranger's choice.
+/// Logs and counts a rejected request. `account` is empty if it is unknown, or if a stranger may have chosen its name.
 ///
-/// Before a signature `is_signed`, anyone may have sent the request: scanners must not fill the log.
+/// Unless the request `is_signed`, anyone may have sent it. Such events are at DEBUG, so that scanners do not fill the
+/// log.
 pub(super) fn callback_rejected(account: &str, kind: &'static str, is_signed: bool) {
     if is_signed {
         event!(WARN, account, kind, "rejected a signed callback");
@@ -27,12 +28,13 @@ pub(super) fn callback_rejected(account: &str, kind: &'static str, is_signed: bo
     meters::callback_rejected(account, kind);
 }
 
-/// The body of the inner service's response is too long or ended in an error, whose text is the service's own.
+/// Logs that the body of the inner service's response is too long or ended in an error. The error's text comes from
+/// that service.
 pub(crate) fn response_unreadable(account: &str, error: &dyn fmt::Display) {
     event!(ERROR, account, %error, "cannot read the body of the response");
 }
 
-/// A verified body of another type than the handler's has been acknowledged.
+/// Logs that a message of another type than the handler's was acknowledged.
 pub(crate) fn another_type(account: &str, path: &str) {
     event!(
         DEBUG,
@@ -42,9 +44,9 @@ pub(crate) fn another_type(account: &str, path: &str) {
     );
 }
 
-/// A verified body has been acknowledged that the handler's type does not fit.
+/// Logs a decode error: a verified body was acknowledged because the handler's type does not fit it.
 ///
-/// The error's message may quote the contents, so it stays out.
+/// The error's message may quote the contents, so it is not logged.
 pub(crate) fn decode_failed(account: &str, error: &xml::Error) {
     event!(
         ERROR,
@@ -56,60 +58,64 @@ pub(crate) fn decode_failed(account: &str, error: &xml::Error) {
     );
 }
 
-/// A handler returned an error, whose text is the handler's own.
+/// Logs that a handler returned an error. Its text comes from the handler.
 pub(crate) fn handler_failed(account: &str, error: &reply::HandlerError) {
     event!(ERROR, account, %error, "the handler failed");
 }
 
-/// A handler returned a reply that cannot be sent.
+/// Logs that a handler returned a reply that cannot be sent.
 pub(crate) fn reply_dropped(account: &str, error: &reply::Error) {
     event!(
         ERROR,
         account,
         kind = ?error.kind(),
         %error,
-        "acknowledged instead of sending the reply"
+        "cannot send the reply, acknowledged the message instead"
     );
 }
 
-/// A run of a message failed. An error's text is the inner service's own.
+/// Logs that a run of a message failed. The text of an error comes from the inner service.
 pub(super) fn run_failed(account: &str, number: u32, failure: &dyn fmt::Display) {
     event!(WARN, account, number, %failure, "a run failed");
 }
 
-/// A message has been acknowledged although each of its `runs` failed.
+/// Logs that all runs of a message failed. `runs` is the number of the last run.
 pub(crate) fn message_given_up(account: &str, key: MessageKey, runs: u32) {
     event!(
         ERROR,
         account,
         message_key = %key,
         runs,
-        "acknowledged a message without a run that succeeded"
+        "all runs of a message failed"
     );
 }
 
-/// A delivery was answered 503, so that WeChat sends it again.
+/// Logs that a delivery was answered 503, so that WeChat retries.
 pub(super) fn delivery_turned_away(account: &str, reason: &'static str) {
     event!(WARN, account, reason, "turned a delivery away");
 }
 
-/// Another node or the store has taken a message, whose lease was not renewed in time.
+/// Logs that this node lost a message to another node or to the store, because its lease was not renewed in time.
 pub(crate) fn lease_lost(account: &str, key: MessageKey) {
     event!(WARN, account, message_key = %key, "lost the lease of a message");
 }
 
-/// A delivery was left unanswered until WeChat hung up, so that WeChat sends it again.
+/// Logs that a delivery was left unanswered until WeChat hung up, so that WeChat retries.
 pub(super) fn hung_up(account: &str) {
-    event!(DEBUG, account, "a delivery ended without an answer in time");
+    event!(
+        DEBUG,
+        account,
+        "a delivery got no answer before WeChat hung up"
+    );
 }
 
-/// A reply is not sent as the answer to a delivery, or a message that was acknowledged has no reply.
+/// Logs and counts a reply that no delivery gets, or an acknowledged message that has no reply.
 pub(crate) fn reply_is_late(account: &str, key: MessageKey, cause: &'static str) {
     event!(DEBUG, account, message_key = %key, cause, "a reply is late");
     meters::reply_is_late(account, cause);
 }
 
-/// A reply came too late, and there is no hook for late replies.
+/// Logs that a reply is too late for every delivery, and that no hook for late replies is set.
 pub(crate) fn reply_is_lost(account: &str, key: MessageKey, cause: &'static str) {
     event!(
         ERROR,
@@ -120,7 +126,12 @@ pub(crate) fn reply_is_lost(account: &str, key: MessageKey, cause: &'static str)
     );
 }
 
-/// The hook for late replies failed.
+/// Logs that the task of a message ended before its reply reached anybody.
+pub(crate) fn reply_is_cut(account: &str, key: MessageKey) {
+    event!(ERROR, account, message_key = %key, "a reply is lost: its message was cut");
+}
+
+/// Logs that the hook for late replies failed.
 pub(crate) fn late_reply_failed(account: &str, key: MessageKey, reason: &'static str) {
     event!(
         ERROR,
@@ -131,9 +142,9 @@ pub(crate) fn late_reply_failed(account: &str, key: MessageKey, reason: &'static
     );
 }
 
-/// An operation of the store failed; the error's text is the store's own.
+/// Logs and counts a failed operation of the store. The error's text comes from the store.
 ///
-/// While the store `is_known` to be unavailable, every message fails like this, and none of them is news.
+/// If the store `is_known` to be unavailable, every message causes this event, so it is at DEBUG.
 pub(crate) fn store_failed(operation: &'static str, is_known: bool, error: &dyn fmt::Display) {
     if is_known {
         event!(DEBUG, operation, %error, "the store failed");
@@ -143,7 +154,7 @@ pub(crate) fn store_failed(operation: &'static str, is_known: bool, error: &dyn 
     meters::store_failed(operation, "error");
 }
 
-/// An operation of the store took too long; for `is_known` see [`store_failed`].
+/// Logs and counts an operation of the store that took too long. For `is_known` see [`store_failed`].
 pub(crate) fn store_silent(operation: &'static str, is_known: bool, timeout: Duration) {
     if is_known {
         event!(
@@ -163,12 +174,12 @@ pub(crate) fn store_silent(operation: &'static str, is_known: bool, timeout: Dur
     meters::store_failed(operation, "timeout");
 }
 
-/// The store works again.
+/// Logs that the store is available again.
 pub(crate) fn store_back() {
     event!(INFO, "the store is back");
 }
 
-/// A reply could not be encrypted.
+/// Logs that a reply could not be sealed.
 pub(crate) fn reply_not_sealed(account: &str, error: SealError) {
     event!(ERROR, account, kind = ?error.kind(), "cannot seal the reply");
 }

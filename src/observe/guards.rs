@@ -1,4 +1,6 @@
-//! Deliveries and runs, each observed from its beginning to its end.
+//! Observes deliveries and runs from start to end.
+//!
+//! A method's name says what happens to the delivery or the run; the method records it.
 
 use std::{
     fmt,
@@ -21,15 +23,15 @@ use super::{
 };
 use crate::{account::Account, message::Head, xml};
 
-/// One request to the verifying layer, until it is answered or dropped.
+/// Observes one request to the verifying layer until it is answered or dropped.
 pub(crate) struct Delivery {
     span: spans::Delivery,
     begun: Begun,
     sender: Mutex<Sender>,
     known: Known,
-    /// The kind of the rejection.
+    /// The kind of its rejection.
     rejection: OnceLock<&'static str>,
-    /// The outcome if it is dropped now; `None` if it is over.
+    /// The outcome to record if the delivery is dropped now; `None` after its end.
     dropped: Option<Outcome>,
 }
 
@@ -46,13 +48,12 @@ impl Delivery {
         }
     }
 
-    /// Does `work` inside the delivery's span.
+    /// Runs `work` inside the delivery's span.
     pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         self.span.in_scope(work)
     }
 
-    /// It came to the callback of `account`. The account `is_picked` if it depends on the request, where the
-    /// layer has more than one.
+    /// Records the account. It `is_picked` if the layer has more than one, and picks it by the request.
     pub(crate) fn is_for(&self, account: &Account, is_picked: bool) {
         if !IS_ON {
             return;
@@ -64,14 +65,14 @@ impl Delivery {
         }
     }
 
-    /// Its query has passed the checks.
+    /// Records that the query has passed the checks.
     pub(crate) fn query_is_verified(&self) {
         if IS_ON {
             lock(&self.sender).query_is_verified();
         }
     }
 
-    /// It asks whether this is the account's server, and nothing else. All its signatures hold.
+    /// Records that WeChat verifies the URL. All signatures of the request are valid.
     pub(crate) fn verifies_url(&self) {
         if IS_ON {
             lock(&self.sender).signature_holds();
@@ -79,7 +80,7 @@ impl Delivery {
         self.known.set(Outcome::UrlVerified);
     }
 
-    /// It has been verified. `head` is asked for if it is wanted.
+    /// Records that the delivery is verified. Calls `head` only if the span needs it.
     pub(crate) fn is_verified<'a>(&self, head: impl FnOnce() -> Result<&'a Head, &'a xml::Error>) {
         if !IS_ON {
             return;
@@ -94,9 +95,9 @@ impl Delivery {
         }
     }
 
-    /// It is rejected, after a signature held or before.
+    /// Records a rejection. It `is_signed` if a signature was valid.
     pub(crate) fn is_rejected(&self, kind: &'static str, is_signed: bool) {
-        // A delivery is rejected once.
+        // A delivery is rejected at most once.
         let _ = self.rejection.set(kind);
         let mut sender = lock(&self.sender);
         if is_signed {
@@ -106,7 +107,7 @@ impl Delivery {
         self.in_scope(|| events::callback_rejected(&account, kind, is_signed));
     }
 
-    /// What travels to dedup with the verified body.
+    /// Returns the trace, which the verified body takes to dedup.
     pub(crate) fn trace(&self) -> Trace {
         Trace {
             span: self.span.clone(),
@@ -119,7 +120,7 @@ impl Delivery {
         &mut self,
         poll: impl FnOnce(&Self) -> Poll<Result<Response<B>, E>>,
     ) -> Poll<Result<Response<B>, E>> {
-        // Only a panic of the inner service ends it in between.
+        // If the delivery ends inside `poll`, the inner service has panicked.
         self.dropped = Some(Outcome::Failed);
         let polled = self.span.in_scope(|| poll(self));
         self.dropped = Some(Outcome::HungUp);
@@ -162,7 +163,7 @@ impl Drop for Delivery {
     }
 }
 
-/// A delivery on its way to dedup, through layers that may have spans of their own.
+/// The delivery's span and outcome on the way to dedup. The layers in between may have spans of their own.
 #[derive(Clone)]
 pub(crate) struct Trace {
     span: spans::Delivery,
@@ -170,7 +171,7 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// The trace of a delivery that another check than ours has verified.
+    /// Makes the trace of a delivery that `VerifySignature` has not verified.
     pub(crate) fn none() -> Self {
         Self {
             span: spans::Delivery::none(),
@@ -179,7 +180,7 @@ impl Trace {
     }
 }
 
-/// A delivery as dedup sees it. It keeps the span open.
+/// Observes a delivery in dedup. It keeps the span open.
 pub(crate) struct Deduped {
     account: Arc<str>,
     key: MessageKey,
@@ -199,7 +200,7 @@ impl Deduped {
         }
     }
 
-    /// It makes the message run.
+    /// Records that the delivery starts the message's runs.
     pub(crate) fn starts_runs(&self) -> Runs {
         self.known.set(Outcome::Run);
         Runs {
@@ -211,79 +212,79 @@ impl Deduped {
         }
     }
 
-    /// It waits for the run that another delivery has started.
+    /// Records that the delivery waits for a run that another delivery started.
     pub(crate) fn joins(&self) {
         self.known.set(Outcome::Joined);
         meters::joined(&self.account);
     }
 
-    /// It gets a reply: a kept one, unless it has waited for it.
+    /// Records that the delivery gets a reply. The reply is a kept one, unless the delivery has waited for it.
     pub(crate) fn gets_reply(&self) {
         if self.known.turn(None, Outcome::KeptReply) {
             meters::kept_reply(&self.account);
         }
     }
 
-    /// No reply is left for it, unless it has waited for one.
+    /// Records that no reply is left for the delivery, unless it has waited for one.
     pub(crate) fn is_done(&self) {
         self.known.turn(None, Outcome::Done);
     }
 
-    /// It is acknowledged while the message runs.
+    /// Records that the delivery is acknowledged while the message runs.
     pub(crate) fn is_acknowledged(&self) {
         self.known.set(Outcome::Acknowledged);
     }
 
-    /// It is answered 503, so that WeChat sends it again.
+    /// Records that the delivery is answered 503, so that WeChat retries.
     pub(crate) fn is_turned_away(&self, reason: &'static str) {
         self.known.set(Outcome::TurnedAway);
         self.span
             .in_scope(|| events::delivery_turned_away(&self.account, reason));
     }
 
-    /// WeChat hangs up on it without an answer, or has done so.
+    /// Records that WeChat hangs up before an answer, or has hung up.
     pub(crate) fn hangs_up(&self) {
         self.span.in_scope(|| events::hung_up(&self.account));
         meters::hung_up(&self.account);
     }
 }
 
-/// The runs of a message on this node. The delivery that started them may be over.
+/// Observes the runs of a message on this node. They may outlive the delivery that started them.
 pub(crate) struct Runs {
     account: Arc<str>,
     key: MessageKey,
     cause: spans::Cause,
-    /// Of the delivery that started them.
+    /// The outcome of the delivery that started the runs.
     known: Known,
     are_lost: AtomicBool,
 }
 
 impl Runs {
-    /// Another node runs the message: the delivery has joined that run.
+    /// Records that another node runs the message. The delivery has joined that run.
     pub(crate) fn are_elsewhere(&self) {
         if self.known.turn(Some(Outcome::Run), Outcome::Joined) {
             meters::joined(&self.account);
         }
     }
 
-    /// Another node has kept a reply; the delivery gets it, unless it has waited for it.
+    /// Records that another node has kept a reply. The delivery gets it, unless it has waited for it.
     pub(crate) fn have_reply(&self) {
         if self.known.turn(Some(Outcome::Run), Outcome::KeptReply) {
             meters::kept_reply(&self.account);
         }
     }
 
-    /// Another node has ended the message, and no reply is left.
+    /// Records that another node has finished the message, and that no reply is left.
     pub(crate) fn are_done(&self) {
         self.known.turn(Some(Outcome::Run), Outcome::Done);
     }
 
-    /// Another node has taken the message: the result of the current run is discarded.
+    /// Records that another node has taken over the message. The result of the current run is discarded.
     pub(crate) fn are_lost(&self) {
         self.are_lost.store(true, Ordering::Relaxed);
     }
 
-    /// Does one run of the message inside a span of its own.
+    /// Awaits one run of the message inside a span of its own.
     pub(crate) async fn run<'a, T, E: RunFailure>(
         &self,
         number: u32,
@@ -305,7 +306,7 @@ impl Runs {
 
 /// A failure of a run, for the log and the metrics.
 pub(crate) trait RunFailure: fmt::Display {
-    /// The `result` of the run: `failed`, `timed_out` or `panicked`.
+    /// Returns the `result` of the run: `failed`, `timed_out` or `panicked`.
     fn result(&self) -> &'static str;
 }
 
@@ -346,7 +347,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// It is dropped when its lease is lost, and when the node shuts down.
+/// A run is dropped before its end if its lease is lost or the node shuts down.
 impl Drop for Run<'_> {
     fn drop(&mut self) {
         if !self.is_over {
@@ -356,35 +357,35 @@ impl Drop for Run<'_> {
     }
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// It was rejected.
     Rejected,
-    /// It only asked whether this is the account's server.
+    /// WeChat verified the URL with it.
     UrlVerified,
-    /// It went to the inner service, without dedup between.
+    /// It reached the inner service without dedup in between.
     Passed,
-    /// It made the message run, and waited for that.
+    /// It started the message's runs, and waited for them.
     Run,
-    /// It waited for a run that another delivery had started, here or on another node.
+    /// It waited for a run that another delivery started, here or on another node.
     Joined,
-    /// It got the reply of a run that was over.
+    /// It got the reply of a finished run.
     KeptReply,
-    /// Its message was over, and no reply was left.
+    /// Its message was finished, and no reply was left.
     Done,
     /// It was acknowledged while the message ran.
     Acknowledged,
-    /// It was answered 503, so that WeChat delivers the message again.
+    /// It was answered 503, so that WeChat retries.
     TurnedAway,
-    /// The inner service failed, or its answer could not be read or sealed.
+    /// The inner service failed or answered with a 5xx status, or its response could not be read or sealed.
     Failed,
-    /// Its client went away before it was answered.
+    /// Its client disconnected before the answer.
     HungUp,
 }
 
 impl Outcome {
-    /// As spans and metrics name it.
+    /// Returns the outcome's name in spans and metrics.
     fn as_str(self) -> &'static str {
         match self {
             Self::Rejected => "rejected",
@@ -402,10 +403,10 @@ impl Outcome {
     }
 }
 
-/// A delivery's outcome as far as it is known. It may outlive the delivery, and is no longer read then.
+/// A delivery's outcome as far as it is known. It may outlive the delivery; then it is no longer read.
 #[derive(Clone)]
 struct Known(
-    /// `None` where nothing is observed.
+    /// `None` if nothing is observed.
     Option<Arc<Mutex<Option<Outcome>>>>,
 );
 
@@ -424,7 +425,7 @@ impl Known {
         }
     }
 
-    /// Changes the outcome from `old` to `new`, and says whether it was `old`.
+    /// Changes the outcome to `new` if it is `old`. Returns whether it was.
     fn turn(&self, old: Option<Outcome>, new: Outcome) -> bool {
         let Some(known) = &self.0 else {
             return false;
@@ -438,7 +439,7 @@ impl Known {
     }
 }
 
-/// When something began. Without the features nobody asks the clock.
+/// The time at which something began. Without the features, the clock is never read.
 struct Begun(Option<Instant>);
 
 impl Begun {
@@ -451,10 +452,10 @@ impl Begun {
     }
 }
 
-/// Each change is made at once, so a panic leaves none half made.
+/// Locks, even after a panic: each change is a single assignment, so a panic cannot leave half of one.
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether anything is observed. Without both features, the guards keep nothing and cost nothing.
+/// Whether anything is observed. Without both features, the guards store nothing and cost nothing.
 const IS_ON: bool = cfg!(any(feature = "metrics", feature = "tracing"));

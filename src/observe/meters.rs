@@ -1,4 +1,4 @@
-//! Counters, gauges and histograms. The module `metrics` documents their names and labels.
+//! Updates the counters, gauges and histograms. The module `metrics` documents their names and labels.
 
 use std::{sync::Arc, time::Duration};
 

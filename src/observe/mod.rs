@@ -1,10 +1,10 @@
-//! What the crate tells about itself: events and spans through `tracing`, metrics through `metrics`.
+//! Logs and metrics of the crate: events and spans through `tracing`, metrics through `metrics`.
 //!
-//! Fields and labels are ids, kinds, counts and times: no contents, no secrets, no signatures, no user ids.
+//! Fields and labels are ids, kinds, counts and times. They never hold contents, secrets, signatures or user ids.
 //!
-//! All of this compiles in every build. Without a feature, the macros below and the `Span` of `spans` do nothing.
+//! This module compiles in every build. Without a feature, the macros below and the `Span` of `spans` do nothing.
 
-/// Logs an event, in the words of `tracing::event!`.
+/// Logs an event, with the syntax of `tracing::event!`.
 macro_rules! event {
     ($level:ident, $($field:tt)*) => {
         #[cfg(feature = "tracing")]
@@ -12,7 +12,7 @@ macro_rules! event {
     };
 }
 
-/// Opens a span, in the words of `tracing::span!`.
+/// Opens a span, with the syntax of `tracing::span!`.
 macro_rules! span {
     ($($field:tt)*) => {{
         #[cfg(feature = "tracing")]
@@ -23,12 +23,12 @@ macro_rules! span {
     }};
 }
 
-/// Changes a metric, in the words of the crate `metrics`.
+/// Changes a metric, with the syntax of the crate `metrics`.
 macro_rules! meter {
     ($kind:ident!($name:ident $(, $label:literal => $value:expr)*).$change:ident($by:expr)) => {
         #[cfg(feature = "metrics")]
         ::metrics::$kind!(crate::metrics::$name $(, $label => $value)*).$change($by);
-        // Uses the values, and computes none.
+        // Uses the values, but does not compute them.
         #[cfg(not(feature = "metrics"))]
         let _ = || ($($value,)* $by);
     };
@@ -51,8 +51,8 @@ mod spans;
 pub(crate) use self::{
     events::{
         MessageKey, another_type, decode_failed, handler_failed, late_reply_failed, lease_lost,
-        message_given_up, reply_dropped, reply_is_late, reply_is_lost, reply_not_sealed,
-        response_unreadable, store_back, store_failed, store_silent,
+        message_given_up, reply_dropped, reply_is_cut, reply_is_late, reply_is_lost,
+        reply_not_sealed, response_unreadable, store_back, store_failed, store_silent,
     },
     guards::{Deduped, Delivery, RunFailure, Runs, Trace},
 };

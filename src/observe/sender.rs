@@ -1,15 +1,12 @@
-//! Who a request seems to come from, and how much of that is proven.
+//! The account of a request, and how much of it is proven.
 //!
-//! This decides what a stranger can make the crate tell. An account's name becomes a label and a field only where no
-//! stranger can choose it:
+//! An account's name becomes a label and a field only if a stranger cannot choose it:
 //!
-//! - The only account of a layer is named by its developer.
-//! - An account that was picked by the request's head may be named by its path, which anyone can write. Its name counts
-//!   once a signature holds.
-//! - An authorizer's original id may come from the path, too, and all authorizers share a token. It counts once its
-//!   message has been opened; before, the component's name does.
-//!
-//! A rejection is worth a warning once a signature holds.
+//! - If a layer has one account, the developer has chosen its name. The name is always used.
+//! - If a layer picks the account by the request's head, the name may come from the path, which anyone can write. The
+//!   name is used after a valid signature.
+//! - An authorizer's original id may come from the path too, and all authorizers share a token. The original id is used
+//!   after the message has been opened. Before that, the component's name is used.
 
 use std::sync::Arc;
 
@@ -21,7 +18,7 @@ pub(super) struct Sender {
     account: Option<Account>,
     is_picked: bool,
     proven: Proven,
-    /// Whether the span has the account.
+    /// Whether the span already has the account.
     is_recorded: bool,
 }
 
@@ -29,9 +26,9 @@ pub(super) struct Sender {
 enum Proven {
     #[default]
     Nothing,
-    /// A signature holds: the request comes from WeChat, or is a copy of one that does.
+    /// A signature is valid: the request is from WeChat, or a copy of one from WeChat.
     Signature,
-    /// The message is the account's.
+    /// The message has been opened, and is for the account.
     Message,
 }
 
@@ -44,9 +41,10 @@ impl Sender {
         }
     }
 
-    /// WeCom's queries carry no signature of their own.
+    /// Records that the query has passed its checks. WeCom's queries have no signature, so theirs prove nothing.
     pub(super) fn query_is_verified(&mut self) {
-        if !self.is_wecom() {
+        let account = self.account.as_ref();
+        if account.is_none_or(Account::has_signed_queries) {
             self.signature_holds();
         }
     }
@@ -59,7 +57,7 @@ impl Sender {
         self.proven = Proven::Message;
     }
 
-    /// The account's name, if it may be a label.
+    /// Returns the account's name, if it may be a label.
     pub(super) fn label(&self) -> Option<Arc<str>> {
         let account = self.account.as_ref()?;
         match self.proven {
@@ -69,7 +67,7 @@ impl Sender {
         }
     }
 
-    /// Records the label in the span, once.
+    /// Records the label in the span, at most once.
     pub(super) fn record_account(&mut self, span: &spans::Delivery) {
         if !self.is_recorded
             && let Some(account) = self.label()
@@ -77,9 +75,5 @@ impl Sender {
             span.is_for(&account);
             self.is_recorded = true;
         }
-    }
-
-    fn is_wecom(&self) -> bool {
-        self.account.as_ref().is_some_and(Account::is_wecom)
     }
 }

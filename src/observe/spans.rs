@@ -1,4 +1,4 @@
-//! Spans of deliveries and runs. No fields but ids, kinds, counts and times.
+//! Spans of deliveries and runs. Their fields are only ids, kinds, counts and times.
 
 use std::{fmt, time::Duration};
 
@@ -15,12 +15,12 @@ use self::silent::{Id, Instrument, Span, display};
 use super::events::{self, MessageKey};
 use crate::message::Head;
 
-/// One request to the verifying layer. The span is open until the last of its clones is dropped.
+/// The span of one request to the verifying layer. It is open until its last clone is dropped.
 #[derive(Clone)]
 pub(super) struct Delivery(Span);
 
 impl Delivery {
-    /// Opens it inside the server's span, if there is one.
+    /// Opens the span inside the server's span, if there is one.
     pub(super) fn open() -> Self {
         Self(span!(
             tracing::Level::INFO,
@@ -37,7 +37,7 @@ impl Delivery {
         ))
     }
 
-    /// For a delivery that the signature layer has not seen.
+    /// Makes a disabled span, for a delivery that `VerifySignature` has not verified.
     pub(super) fn none() -> Self {
         Self(Span::none())
     }
@@ -74,7 +74,7 @@ impl Delivery {
         self.0.record("duration_seconds", duration.as_secs_f64());
     }
 
-    /// The cause that the span of a run follows from.
+    /// Returns the cause, from which the span of a run follows.
     pub(super) fn cause(&self) -> Cause {
         Cause(self.0.id())
     }
@@ -83,13 +83,15 @@ impl Delivery {
 /// The id of a delivery's span. It does not keep the span open.
 pub(super) struct Cause(Option<Id>);
 
-/// One run of a message.
+/// The span of one run of a message.
 pub(super) struct Run(Span);
 
 impl Run {
-    /// Opens it as a root. The delivery that started the run may end before it, and others wait for it, too. They
-    /// are linked by `follows_from`, and by `message_key`: all deliveries and runs of a message share it on all
-    /// nodes, and plain logs show it.
+    /// Opens the span as a root span: the run may outlive the delivery that started it, and other deliveries wait for
+    /// it too.
+    ///
+    /// Two links connect run and deliveries. `follows_from` links the run to the delivery that started it.
+    /// `message_key` is the same for all deliveries and runs of a message on all nodes, and plain logs show it.
     pub(super) fn open(account: &str, key: MessageKey, number: u32, cause: &Cause) -> Self {
         let span = span!(
             parent: None,
@@ -146,17 +148,17 @@ fn record_head(span: &Span, head: &Head) {
     }
 }
 
-/// Whether it can be one of WeChat's names or ids, rather than a text. In plain mode the signature does not
-/// cover the body.
+/// Returns whether `text` can be one of WeChat's names or ids. In plain mode the signature does not cover the body, so
+/// it can be any text.
 fn is_name(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(is_part)
 }
 
-/// The longest names of events have 40 characters.
+/// In bytes. The longest event names have 40.
 const MAX_NAME: usize = 64;
 
-/// The parts of `tracing` that are used here, without size and effect.
+/// Stands in for the parts of `tracing` that this module uses. The types have no size, and the functions do nothing.
 #[cfg(not(feature = "tracing"))]
 mod silent {
     #[derive(Clone)]

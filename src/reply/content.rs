@@ -3,7 +3,7 @@ use super::{
     parts::{Article, Media, Music, TransInfo, Video},
 };
 
-/// The content of a reply, by its MsgType.
+/// The content of a reply, one variant for each MsgType.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
     Text(String),
@@ -12,7 +12,7 @@ pub(super) enum Content {
     Video(Video),
     Music(Music),
     News(Vec<Article>),
-    /// To any agent, or to one.
+    /// To this agent, or to any agent.
     TransferCustomerService(Option<TransInfo>),
 }
 
@@ -71,11 +71,11 @@ fn check_articles(found: usize, limit: usize) -> Result<(), Error> {
     }
 }
 
-/// In bytes of UTF-8. Undocumented; integrations report 2047 (dodgepudding/wechat-php-sdk #363) or 2048.
+/// In bytes of UTF-8. WeChat does not document it; integrations report 2047 (dodgepudding/wechat-php-sdk #363) or 2048.
 pub(crate) const TEXT_LIMIT: usize = 2048;
 
-/// WeChat's page on passive replies: news in answer to anything but a user's message.
-pub(super) const ARTICLE_LIMIT: usize = 8;
+/// The most articles in answer to anything but a user's message. Source: WeChat's page on passive replies.
+pub(super) const EVENT_ARTICLE_LIMIT: usize = 8;
 
-/// The same page: news in answer to a user's message, since October 2018.
+/// The most articles in answer to a user's message, since October 2018. Source: the same page.
 pub(super) const MESSAGE_ARTICLE_LIMIT: usize = 1;

@@ -1,4 +1,4 @@
-//! Replies as messages of the customer-service API, for when it is too late for the passive one.
+//! Turns replies into messages of the customer-service API, for when a passive reply is too late.
 
 use serde_json::{Value, json};
 
@@ -10,12 +10,14 @@ use super::{
 };
 
 impl Reply {
-    /// The body of a call of the customer-service API (客服消息) that sends the same to the user with the OpenID
-    /// `openid`: to be posted to `https://api.weixin.qq.com/cgi-bin/message/custom/send?access_token=…`.
+    /// Returns the JSON that sends this reply to the user with the OpenID `openid` through the customer-service API
+    /// (客服消息). Post it to `https://api.weixin.qq.com/cgi-bin/message/custom/send?access_token=…`.
     ///
-    /// `None` if there is nothing to send: for [`Reply::success`], and for a transfer to an agent, which only a
-    /// passive reply can ask for. WeChat takes such a message for 48 hours after the user's message (five of
-    /// them), or for one minute after a menu click, a scan or a subscription (three of them).
+    /// It is `None` if there is nothing to send: for [`Reply::success`], and for a transfer to an agent, which only a
+    /// passive reply can do.
+    ///
+    /// WeChat accepts five such messages within 48 hours after the user's message. It accepts three within one minute
+    /// after a menu click, a scan or a subscription.
     ///
     /// ```
     /// use tower_wechat::Reply;
@@ -30,13 +32,13 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// If the reply is over a [limit](crate::reply#limits), with one article whatever was answered; or if it is a video
-    /// without a [picture](Video::with_thumb_media_id).
+    /// If the reply is over a [limit](crate::reply#limits). Here the limit is always one article. Also if the reply is
+    /// a video without a [picture](Video::with_thumb_media_id).
     pub fn to_customer_service(&self, openid: &str) -> Result<Option<String>, Error> {
         let Some(content) = &self.0 else {
             return Ok(None);
         };
-        content.check(ARTICLE_LIMIT)?;
+        content.check(CUSTOMER_SERVICE_ARTICLE_LIMIT)?;
         let (msgtype, body) = match content {
             Content::Text(text) => ("text", json!({ "content": text })),
             Content::Image(media) => ("image", json!({ "media_id": media.media_id })),
@@ -62,7 +64,7 @@ fn video_body(video: &Video) -> Result<Value, Error> {
     Ok(body)
 }
 
-/// Here both addresses have to be there, so one stands in for the other.
+/// Makes the body of a music card. This API requires both URLs, so a missing one is replaced by the other.
 fn music_body(music: &Music) -> Value {
     let either = |one: &Option<String>, other: &Option<String>| {
         one.clone().or_else(|| other.clone()).unwrap_or_default()
@@ -95,5 +97,5 @@ fn add(body: &mut Value, name: &str, text: Option<&str>) {
     }
 }
 
-/// More is error 45008, after WeChat's page "Send customer-service messages".
-const ARTICLE_LIMIT: usize = 1;
+/// More articles are error 45008, says WeChat's page "Send customer-service messages".
+const CUSTOMER_SERVICE_ARTICLE_LIMIT: usize = 1;

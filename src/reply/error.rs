@@ -2,19 +2,19 @@ use std::fmt;
 
 use crate::xml;
 
-/// Why a reply cannot be sent. The message names the limit, never the contents.
+/// The reason why a reply cannot be sent. The message names the limit, never the contents.
 #[derive(Debug)]
 pub struct Error(pub(super) Cause);
 
 #[derive(Debug)]
 pub(super) enum Cause {
     TextEmpty,
-    /// In bytes.
+    /// Both in bytes.
     TextLength {
         found: usize,
         limit: usize,
     },
-    /// With the name of the element.
+    /// The name of the element.
     MediaIdEmpty(&'static str),
     ArticlesEmpty,
     ArticleCount {
@@ -27,7 +27,7 @@ pub(super) enum Cause {
 }
 
 impl Error {
-    /// The message to answer has no readable sender and receiver.
+    /// Makes the error for a message without a readable sender and receiver.
     #[cfg(feature = "layers")]
     pub(crate) fn unaddressed() -> Self {
         Self(Cause::Unaddressed)
@@ -100,7 +100,7 @@ impl std::error::Error for Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A text without a writable character: the user would see the fault text.
+    /// A text that is empty, or has only characters that XML cannot write. The user would see the fault text.
     TextEmpty,
     /// A text of more than 2048 bytes of UTF-8.
     TextLength,
@@ -114,6 +114,6 @@ pub enum ErrorKind {
     KfAccountEmpty,
     /// The message has no sender to reply to, or no receiver to reply from.
     Unaddressed,
-    /// The XML format failed; [`source`](std::error::Error::source) says how.
+    /// Writing the XML failed; [`source`](std::error::Error::source) returns the reason.
     Unwritable,
 }

@@ -2,7 +2,7 @@ use std::{borrow::Cow, error, fmt};
 
 use super::Reply;
 
-/// What a handler may return.
+/// A value that a handler may return.
 ///
 /// | value | outcome |
 /// |---|---|
@@ -10,17 +10,17 @@ use super::Reply;
 /// | `String`, `&str`, `Cow<str>` | [`Reply::text`] |
 /// | `()` | [`Reply::success`]: the user sees nothing |
 /// | `Option<T>` | `T`'s outcome, or [`Reply::success`] for `None` |
-/// | `Result<T, E>` with any `E` that is [`Display`](fmt::Display) | `T`'s outcome, or a failed run |
+/// | `Result<T, E>` with any `E` that implements [`Display`](fmt::Display) | `T`'s outcome, or a failed run |
 ///
-/// An error is formatted with `{:#}`, which shows the whole chain of an `anyhow::Error`. The text goes to the log, never
-/// to the user.
+/// An error is formatted with `{:#}`, which shows the whole chain of an `anyhow::Error`. The text goes to the log,
+/// never to the user.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "this handler's return value is no reply",
     note = "return `Reply`, `String`, `&str`, `()`, an `Option` of these, or a `Result` of these whose error is `Display`"
 )]
 pub trait IntoReply {
-    /// Converts the value.
+    /// Converts the value into a reply.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
-//! What a handler may answer: [`Reply`] and its XML.
+//! Replies to messages: [`Reply`] and its XML.
 //!
-//! WeChat calls it the passive reply (被动回复): the answer to a delivery, in the body of the HTTP
-//! response, rather than a call of the customer-service API. `MessageService` addresses, renders and sends
-//! what a handler returns. Without it, [`Reply::render`] does the same:
+//! WeChat calls it the passive reply (被动回复): the answer to a delivery in the body of the HTTP response, not a call
+//! of the customer-service API. `MessageService` addresses, renders and sends the reply that a handler returns. Without
+//! that service, use [`Reply::render`]:
 //!
 //! ```
 //! use tower_wechat::{Timestamp, reply::{Addressing, Reply}};
@@ -28,7 +28,7 @@
 //!
 //! # Types
 //!
-//! | constructor | what happens in the chat | MsgType |
+//! | constructor | the user sees | MsgType |
 //! |---|---|---|
 //! | [`Reply::success`] | nothing | |
 //! | [`Reply::text`] | a text | `text` |
@@ -39,14 +39,14 @@
 //! | [`Reply::news`] with [`Article`]s | articles with pictures, each a link | `news` |
 //! | [`Reply::transfer_customer_service`], [`…_to`](Reply::transfer_customer_service_to) | nothing yet: an agent takes over | `transfer_customer_service` |
 //!
-//! A MediaId comes from uploading to the account's material, temporary or permanent; one that arrived
-//! with a message is temporary material, too.
+//! An upload to the account's material, temporary or permanent, returns a MediaId. The MediaId of a received message is
+//! temporary material too.
 //!
 //! # Limits
 //!
-//! WeChat does not report a reply that it refuses: the user sees 该公众号提供的服务出现故障 (the service
-//! of this account is out of order) in the chat. What is known to end so is an [`Error`] here, and so
-//! is what WeChat would send cut short:
+//! If WeChat refuses a reply, it does not tell the server. The user sees the fault text in the chat:
+//! 该公众号提供的服务出现故障 (the service of this account is out of order). A reply that WeChat is known to refuse or to
+//! cut short is an [`Error`] here:
 //!
 //! | reply | limit |
 //! |---|---|
@@ -55,15 +55,14 @@
 //! | music | a `ThumbMediaId` that is not empty |
 //! | news | at least one article; at most one in answer to a message, eight in answer to an event |
 //! | transfer to an agent | a `KfAccount` that is not empty |
-//! | every reply but `success` | somebody to send it to, and somebody to send it from |
+//! | every reply but `success` | a receiver and a sender that are not empty |
 //!
-//! The 2048 bytes are not in WeChat's documentation; they are what accounts report. Of articles over
-//! the limit, its page on passive replies says that they are dropped, which nobody would notice. How
-//! many there may be depends on what is answered, so [`Reply::check`] lets eight pass, and
-//! [`Reply::render`] decides by [`Addressing::answering`].
+//! WeChat does not document the 2048 bytes; accounts report them. Its page on passive replies says that it drops
+//! articles over the limit, so the developer would not notice. The limit of articles depends on the message that is
+//! answered. So [`Reply::check`] allows eight, and [`Reply::render`] applies the limit of [`Addressing::answering`].
 //!
-//! Control characters that XML 1.0 has no way to write (all below U+0020 but tab, line feed and
-//! carriage return, and U+FFFE and U+FFFF) are left out of every part of a reply, and do not count.
+//! XML 1.0 cannot write some control characters: all below U+0020 except tab, line feed and carriage return, and U+FFFE
+//! and U+FFFF. They are removed from every part of a reply, and do not count.
 
 mod content;
 #[cfg(feature = "json")]
@@ -80,33 +79,35 @@ pub use self::{
     render::{Addressing, Rendered},
 };
 
+#[cfg(feature = "layers")]
+pub(crate) use self::render::is_silent;
 #[cfg(feature = "simulator")]
 pub(crate) use self::{content::TEXT_LIMIT, parts::is_forbidden};
 use self::{
-    content::{ARTICLE_LIMIT, Content},
+    content::{Content, EVENT_ARTICLE_LIMIT},
     parts::{Media, TransInfo, written},
 };
 
-/// What a handler answers to a message.
+/// A reply to a message.
 ///
-/// A constructor never fails. [`check`](Self::check) tells whether WeChat would take the reply;
-/// rendering checks the same.
+/// A constructor never fails. [`check`](Self::check) returns an error if WeChat would refuse the reply, and so does
+/// rendering.
 ///
 /// The default is [`Reply::success`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reply(Option<Content>);
 
 impl Reply {
-    /// Acknowledges the message; the user sees nothing.
+    /// Makes the reply that only acknowledges the message; the user sees nothing.
     ///
-    /// On the wire it is the word `success` rather than a document.
+    /// On the wire it is the word `success`, not a document.
     pub fn success() -> Self {
         Self(None)
     }
 
-    /// A text, at most 2048 bytes of UTF-8 and not empty. A line feed starts a new line in the chat.
+    /// Makes a text of 1 to 2048 bytes of UTF-8. A line feed starts a new line in the chat.
     ///
-    /// See the [limits](self#limits) for the characters that are left out.
+    /// Characters that XML cannot write are removed, see the [limits](self#limits).
     ///
     /// ```
     /// use tower_wechat::{Reply, reply::ErrorKind};
@@ -120,7 +121,7 @@ impl Reply {
         Self(Some(Content::Text(written(text))))
     }
 
-    /// A picture, by its MediaId. WeChat does not take GIFs here.
+    /// Makes a picture from its MediaId. WeChat does not accept GIFs here.
     ///
     /// ```
     /// use tower_wechat::Reply;
@@ -131,7 +132,7 @@ impl Reply {
         Self(Some(Content::Image(Media::new(media_id))))
     }
 
-    /// A voice message, by its MediaId.
+    /// Makes a voice message from its MediaId.
     ///
     /// ```
     /// use tower_wechat::{Reply, message::VoiceMessage};
@@ -149,7 +150,7 @@ impl Reply {
         Self(Some(Content::Voice(Media::new(media_id))))
     }
 
-    /// A video.
+    /// Makes a video.
     ///
     /// ```
     /// use tower_wechat::{Reply, reply::Video};
@@ -161,7 +162,7 @@ impl Reply {
         Self(Some(Content::Video(video)))
     }
 
-    /// A music card. WeChat demands a picture, [`Music`]'s `ThumbMediaId`, but no music.
+    /// Makes a music card. WeChat requires its picture, the `ThumbMediaId` of [`Music`], but not the music itself.
     ///
     /// ```
     /// use tower_wechat::{Reply, reply::Music};
@@ -175,8 +176,8 @@ impl Reply {
         Self(Some(Content::Music(music)))
     }
 
-    /// Articles with pictures (图文消息): one in answer to a user's message, up to eight in answer to
-    /// an event, such as the click of a menu entry.
+    /// Makes articles with pictures (图文消息): one in answer to a user's message, up to eight in answer to an event, such
+    /// as a click on a menu entry.
     ///
     /// ```
     /// use tower_wechat::{
@@ -212,7 +213,7 @@ impl Reply {
         Self(Some(Content::News(articles.into_iter().collect())))
     }
 
-    /// Hands the message to the account's customer-service agents (客服), whichever is free.
+    /// Makes the reply that transfers the message to any free customer-service agent (客服) of the account.
     ///
     /// ```
     /// use tower_wechat::{Message, Reply};
@@ -229,8 +230,9 @@ impl Reply {
         Self(Some(Content::TransferCustomerService(None)))
     }
 
-    /// Hands the message to one customer-service agent, named by the whole `KfAccount`: before its `@`
-    /// stands the agent, after it the account.
+    /// Makes the reply that transfers the message to one customer-service agent.
+    ///
+    /// `kf_account` is the whole `KfAccount`: the agent, `@`, and the account.
     ///
     /// ```
     /// use tower_wechat::Reply;
@@ -242,20 +244,20 @@ impl Reply {
         Self(Some(Content::TransferCustomerService(Some(agent))))
     }
 
-    /// Whether this is [`Reply::success`], which shows nothing in the chat.
+    /// Returns whether this is [`Reply::success`], which shows nothing in the chat.
     pub fn is_success(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Checks the [limits](self#limits) that do not depend on what the reply answers.
+    /// Checks the [limits](self#limits) that do not depend on the message that the reply answers.
     ///
     /// # Errors
     ///
-    /// If WeChat would refuse the reply, or cut it short.
+    /// If WeChat would refuse the reply or cut it short.
     pub fn check(&self) -> Result<(), Error> {
         match &self.0 {
             None => Ok(()),
-            Some(content) => content.check(ARTICLE_LIMIT),
+            Some(content) => content.check(EVENT_ARTICLE_LIMIT),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The parts that replies are made of. No text in them has a character that XML cannot write.
+//! The parts of replies. Their texts contain no characters that XML cannot write.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
-/// A video to reply, for [`Reply::video`](super::Reply::video).
+/// The video of a reply, for [`Reply::video`](super::Reply::video).
 ///
 /// It serializes as the reply's `Video` element.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -13,13 +13,13 @@ pub struct Video {
     pub(super) media_id: String,
     pub(super) title: Option<String>,
     pub(super) description: Option<String>,
-    /// No part of the passive reply.
+    /// Not part of the passive reply.
     #[serde(skip)]
     pub(super) thumb_media_id: Option<String>,
 }
 
 impl Video {
-    /// The video with the MediaId `media_id`.
+    /// Makes the video with the MediaId `media_id`.
     pub fn new(media_id: impl Into<String>) -> Self {
         Self {
             media_id: written(media_id),
@@ -29,22 +29,23 @@ impl Video {
         }
     }
 
-    /// The title above the description.
+    /// Sets the title above the description; none by default.
     #[must_use]
     pub fn with_title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(written(title));
         self
     }
 
-    /// What the video shows, in words.
+    /// Sets the description of the video; none by default.
     #[must_use]
     pub fn with_description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(written(description));
         self
     }
 
-    /// The picture that stands for the video, a MediaId like any other. Only the customer-service API
-    /// has it, and demands it.
+    /// Sets the MediaId of the picture that represents the video; none by default.
+    ///
+    /// Only the customer-service API uses it, and requires it.
     #[must_use]
     pub fn with_thumb_media_id(mut self, thumb_media_id: impl Into<String>) -> Self {
         self.thumb_media_id = Some(written(thumb_media_id));
@@ -52,7 +53,7 @@ impl Video {
     }
 }
 
-/// A music card to reply, for [`Reply::music`](super::Reply::music).
+/// The music card of a reply, for [`Reply::music`](super::Reply::music).
 ///
 /// It serializes as the reply's `Music` element.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -68,7 +69,7 @@ pub struct Music {
 }
 
 impl Music {
-    /// A card with the picture `thumb_media_id`, a MediaId like any other.
+    /// Makes the card whose picture has the MediaId `thumb_media_id`.
     pub fn new(thumb_media_id: impl Into<String>) -> Self {
         Self {
             title: None,
@@ -79,28 +80,28 @@ impl Music {
         }
     }
 
-    /// The title of the card.
+    /// Sets the title of the card; none by default.
     #[must_use]
     pub fn with_title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(written(title));
         self
     }
 
-    /// The line below the title.
+    /// Sets the line below the title; none by default.
     #[must_use]
     pub fn with_description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(written(description));
         self
     }
 
-    /// Where the music is.
+    /// Sets the URL of the music; none by default.
     #[must_use]
     pub fn with_music_url(mut self, music_url: impl Into<String>) -> Self {
         self.url = Some(written(music_url));
         self
     }
 
-    /// Where the music is in better quality; WeChat plays it first on Wi-Fi.
+    /// Sets the URL of the music in better quality; none by default. On Wi-Fi, WeChat plays it first.
     #[must_use]
     pub fn with_hq_music_url(mut self, hq_music_url: impl Into<String>) -> Self {
         self.hq_url = Some(written(hq_music_url));
@@ -108,7 +109,7 @@ impl Music {
     }
 }
 
-/// One of the articles of [`Reply::news`](super::Reply::news).
+/// One article of [`Reply::news`](super::Reply::news).
 ///
 /// It serializes as an `item` of the reply's `Articles` element.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,11 +122,10 @@ pub struct Article {
 }
 
 impl Article {
-    /// An article in WeChat's order of parts, all of which its page on passive replies requires: the
-    /// title, a description, where the picture is (JPG or PNG; 360×200 or 200×200 pixels look best),
-    /// and what a tap opens.
+    /// Makes an article from its title, its description, the URL of its picture, and the URL that a tap opens.
     ///
-    /// A part that is the empty string is written as an empty element.
+    /// The picture is a JPG or PNG; 360×200 or 200×200 pixels look best. WeChat's page on passive replies requires all
+    /// four parts, in this order. An empty string is written as an empty element.
     pub fn new(
         title: impl Into<String>,
         description: impl Into<String>,
@@ -141,7 +141,7 @@ impl Article {
     }
 }
 
-/// The element of an image and of a voice message.
+/// The element of an image or a voice message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Media {
@@ -175,7 +175,7 @@ impl TransInfo {
     }
 }
 
-/// A part of a reply as it will be written.
+/// Returns the text of a part as it will be written.
 pub(super) fn written(text: impl Into<String>) -> String {
     writable(Cow::Owned(text.into())).into_owned()
 }
@@ -188,7 +188,7 @@ pub(super) fn writable(mut text: Cow<'_, str>) -> Cow<'_, str> {
     text
 }
 
-/// The complement of XML 1.0's `Char`; a `char` is never a surrogate.
+/// Returns whether XML 1.0 cannot write `character`: the complement of its `Char`. A `char` is never a surrogate.
 pub(crate) fn is_forbidden(character: char) -> bool {
     matches!(
         character,

@@ -1,33 +1,30 @@
-//! A reply on the wire.
+//! Replies on the wire.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
     Reply,
-    content::{ARTICLE_LIMIT, Content, MESSAGE_ARTICLE_LIMIT},
+    content::{Content, EVENT_ARTICLE_LIMIT, MESSAGE_ARTICLE_LIMIT},
     error::{Cause, Error},
     parts::{Article, writable},
 };
 use crate::{message::Head, timestamp::Timestamp, xml};
 
 impl Reply {
-    /// Renders the reply as the body of the HTTP response, sent at `create_time`.
+    /// Renders the reply as the body of an HTTP response. `create_time` is the time of sending.
     ///
     /// # Errors
     ///
-    /// If the reply is over a [limit](super#limits) or `addressing` lacks a name.
+    /// If the reply is over a [limit](super#limits), or `addressing` lacks the receiver or the sender.
     pub fn render(
         &self,
         addressing: &Addressing<'_>,
         create_time: Timestamp,
     ) -> Result<Rendered, Error> {
         let Some(content) = &self.0 else {
-            return Ok(Rendered {
-                body: Cow::Borrowed("success"),
-                content_type: "text/plain",
-            });
+            return Ok(Rendered::success());
         };
         content.check(addressing.article_limit)?;
         let (to_user_name, from_user_name) = addressing.names()?;
@@ -46,13 +43,21 @@ impl Reply {
 }
 
 /// A rendered reply: the body of an HTTP response and its Content-Type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Rendered {
     body: Cow<'static, str>,
     content_type: &'static str,
 }
 
 impl Rendered {
+    /// Makes the acknowledgement: the word `success`.
+    pub(crate) fn success() -> Self {
+        Self {
+            body: Cow::Borrowed(SUCCESS),
+            content_type: "text/plain",
+        }
+    }
+
     /// Returns the body: the reply's XML, or the word `success` for [`Reply::success`].
     pub fn body(&self) -> &str {
         &self.body
@@ -69,8 +74,25 @@ impl Rendered {
     }
 }
 
-/// The receiver and the sender of a reply: the names of a message, exchanged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Shows the length of the body, not its contents.
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rendered")
+            .field("len", &self.body.len())
+            .field("content_type", &self.content_type)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns whether WeChat shows the user nothing for an answer of 200 with this body. Both forms are answered in
+/// plaintext, whatever the account's mode. Source: WeChat's page on passive replies.
+#[cfg(feature = "layers")]
+pub(crate) fn is_silent(body: &[u8]) -> bool {
+    body.is_empty() || body == SUCCESS.as_bytes()
+}
+
+/// The receiver and the sender of a reply: those of the message, exchanged.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Addressing<'a> {
     to_user_name: Cow<'a, str>,
     from_user_name: Cow<'a, str>,
@@ -81,7 +103,7 @@ impl<'a> Addressing<'a> {
     /// Addresses a reply to the user with the OpenID `to_user_name`, from the account with the original id
     /// (`gh_…`) `from_user_name`.
     ///
-    /// The reply may hold eight articles, as in answer to an event.
+    /// The reply may have up to eight articles, as in answer to an event.
     pub fn new(
         to_user_name: impl Into<Cow<'a, str>>,
         from_user_name: impl Into<Cow<'a, str>>,
@@ -89,21 +111,22 @@ impl<'a> Addressing<'a> {
         Self {
             to_user_name: writable(to_user_name.into()),
             from_user_name: writable(from_user_name.into()),
-            article_limit: ARTICLE_LIMIT,
+            article_limit: EVENT_ARTICLE_LIMIT,
         }
     }
 
     /// Addresses an answer to `message`: to its sender, from its receiver.
     ///
-    /// Unless the message is an event, the answer may hold one article. A name that the message does not have stays
-    /// empty, and rendering reports it. Some pushes of the open platform and of WeCom name no sender.
+    /// The answer to a user's message may have one article, any other answer up to eight. If the message lacks the
+    /// sender or the receiver, rendering returns an error. Some pushes of the open platform and of WeCom name no
+    /// sender.
     pub fn answering(message: &'a Head) -> Self {
-        // WeChat's page lists the types of message that get a single article and calls the rest other scenes. It does
-        // not mention types that are newer than the list; they are a user's messages as well.
+        // WeChat's page lists the message types that allow a single article, and calls the rest other scenes. The list
+        // lacks newer types. These are users' messages too, so they also allow one.
         let article_limit = if message.is_message() {
             MESSAGE_ARTICLE_LIMIT
         } else {
-            ARTICLE_LIMIT
+            EVENT_ARTICLE_LIMIT
         };
         let sender = message.from_user_name().unwrap_or_default();
         let receiver = message.to_user_name().unwrap_or_default();
@@ -113,7 +136,7 @@ impl<'a> Addressing<'a> {
         }
     }
 
-    /// The receiver and the sender of the reply.
+    /// Returns the receiver and the sender of the reply.
     fn names(&self) -> Result<(&str, &str), Error> {
         if self.to_user_name.is_empty() || self.from_user_name.is_empty() {
             return Err(Error(Cause::Unaddressed));
@@ -122,7 +145,18 @@ impl<'a> Addressing<'a> {
     }
 }
 
-/// The document, its elements in the order of WeChat's samples.
+/// Shows the lengths of the names, which identify a user and an account.
+impl fmt::Debug for Addressing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Addressing")
+            .field("to_user_name_len", &self.to_user_name.len())
+            .field("from_user_name_len", &self.from_user_name.len())
+            .field("article_limit", &self.article_limit)
+            .finish()
+    }
+}
+
+/// The reply's document. Its elements are in the order of WeChat's samples.
 struct Document<'a> {
     to_user_name: &'a str,
     from_user_name: &'a str,
@@ -158,5 +192,8 @@ struct Articles<'a> {
     item: &'a [Article],
 }
 
-/// At most; the format does not need the exact number.
+/// The body that acknowledges a message.
+pub(crate) const SUCCESS: &str = "success";
+
+/// The largest number of fields. The format does not need the exact one.
 const FIELDS: usize = 6;

@@ -1,4 +1,4 @@
-//! What WeChat makes of an answer.
+//! Checks answers as WeChat does.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -9,11 +9,11 @@ use crate::{
     account::Account,
     callback,
     message::Head,
-    reply::{TEXT_LIMIT, is_forbidden},
+    reply::{self, TEXT_LIMIT, is_forbidden},
     xml::{self, Value},
 };
 
-/// Between whom a message goes; empty where its body does not say.
+/// The sender and the receiver of a message. A name that the body does not have is empty.
 pub(super) struct Parties {
     pub(super) user: String,
     account: String,
@@ -31,7 +31,7 @@ impl Parties {
     }
 }
 
-/// The echostr must come back as it went: in quotes or before a line end it is refused.
+/// Checks that the answer is the echostr and nothing else. WeChat refuses it in quotes or with a line end.
 pub(super) fn check_echo(answer: &Response<Bytes>, echostr: &str) -> Result<(), Fault> {
     check_status(answer)?;
     if answer.body() == echostr {
@@ -41,7 +41,7 @@ pub(super) fn check_echo(answer: &Response<Bytes>, echostr: &str) -> Result<(), 
     }
 }
 
-/// What the user sees of an answer.
+/// Returns what an answer shows to the user, or why WeChat refuses it.
 pub(super) fn check_reply(
     answer: &Response<Bytes>,
     account: &Account,
@@ -49,7 +49,7 @@ pub(super) fn check_reply(
 ) -> Result<Shown, Fault> {
     check_status(answer)?;
     let body = answer.body();
-    if body.is_empty() || body == "success" {
+    if reply::is_silent(body) {
         return Ok(Shown::Nothing);
     }
     let reply = if account.encryption().is_some() {
@@ -60,14 +60,13 @@ pub(super) fn check_reply(
     check_addressing(&reply, parties)?;
     check_content(&reply)?;
     Ok(match required(&reply, "MsgType")? {
-        // It goes to an agent.
+        // The message goes to an agent.
         "transfer_customer_service" => Shown::Nothing,
         _ => Shown::Reply(ShownReply::new(reply)),
     })
 }
 
-/// Nothing but 200 will do: a 201 with `success` is a failure (published log of a server that
-/// answered so).
+/// Checks that the status is 200. Even a 201 with `success` is a failure; a published log shows it.
 fn check_status(answer: &Response<Bytes>) -> Result<(), Fault> {
     match answer.status() {
         StatusCode::OK => Ok(()),
@@ -75,8 +74,8 @@ fn check_status(answer: &Response<Bytes>) -> Result<(), Fault> {
     }
 }
 
-/// Reads a reply more strictly than the crate reads WeChat's own bodies: what is wrong with those,
-/// WeChat need not forgive in ours.
+/// Reads a reply. It is stricter than the crate's reader, which accepts known errors in WeChat's bodies: WeChat may not
+/// accept the same errors in a reply.
 fn read(body: &[u8]) -> Result<Value, Fault> {
     let document = str::from_utf8(body).map_err(|_| Fault::malformed("expected UTF-8"))?;
     check_well_formed(document)?;
@@ -85,7 +84,7 @@ fn read(body: &[u8]) -> Result<Value, Fault> {
 
 fn check_well_formed(document: &str) -> Result<(), Fault> {
     if let Some(character) = document.chars().find(|character| is_forbidden(*character)) {
-        let message = format!("expected characters of XML, found {character:?}");
+        let message = format!("expected characters that XML allows, found {character:?}");
         return Err(Fault::malformed(message));
     }
     let mut reader = Reader::from_str(document);
@@ -96,7 +95,7 @@ fn check_well_formed(document: &str) -> Result<(), Fault> {
             Ok(Event::Start(start)) => {
                 root.get_or_insert_with(|| start.name().as_ref() == "xml");
             }
-            // The end of a section that has been closed before.
+            // The section was already closed by an earlier `]]>`.
             Ok(Event::Text(text)) if text.contains("]]>") => {
                 return Err(Fault::malformed("expected text, found `]]>`"));
             }
@@ -110,7 +109,7 @@ fn check_well_formed(document: &str) -> Result<(), Fault> {
     }
 }
 
-/// The names change places, and a time stands beside them.
+/// Checks that the reply goes from the message's receiver to its sender, and has a time.
 fn check_addressing(reply: &Value, parties: &Parties) -> Result<(), Fault> {
     for (name, expected) in [
         ("ToUserName", &parties.user),
@@ -131,7 +130,7 @@ fn check_addressing(reply: &Value, parties: &Parties) -> Result<(), Fault> {
     }
 }
 
-/// Each type's own fields and limits, after WeChat's page on passive replies.
+/// Checks the fields and limits of the reply's type. Source: WeChat's page on passive replies.
 fn check_content(reply: &Value) -> Result<(), Fault> {
     match required(reply, "MsgType")? {
         "text" => {
@@ -155,7 +154,7 @@ fn check_content(reply: &Value) -> Result<(), Fault> {
             required(&reply["Music"], "ThumbMediaId")?;
         }
         "news" => {
-            // Too many are no fault: the user sees the first ones.
+            // Too many articles are no fault: the user sees the first ones.
             required(reply, "ArticleCount")?;
             if reply["Articles"].element("item").is_none() {
                 return Err(Fault::malformed(
@@ -173,7 +172,7 @@ fn check_content(reply: &Value) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The text of a field that must have one.
+/// Returns the text of a required field.
 fn required<'a>(element: &'a Value, name: &str) -> Result<&'a str, Fault> {
     match element[name].as_str() {
         None | Some("") => Err(Fault::malformed(format!(

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// The body of a simulated request. It is there at once, or [trickles in](super::Push::deliver_slowly).
+/// The body of a simulated request. It arrives at once, or [slowly](super::Push::deliver_slowly) in pieces.
 pub struct RequestBody {
     rest: Bytes,
     trickle: Option<Trickle>,
@@ -31,7 +31,7 @@ impl RequestBody {
         }
     }
 
-    /// Sends `body` in pieces of one size, the last one after this time.
+    /// Makes a body that arrives in pieces of equal size, the last one `over` after the start.
     pub(super) fn slow(body: Bytes, over: Duration) -> Self {
         let pause = over / PIECES;
         Self {

@@ -19,22 +19,22 @@ use crate::{
     body::{ReadBody, ReadError},
 };
 
-/// What is to be delivered, and what is to go wrong with it.
+/// A message to deliver, and the failures to simulate.
 pub(super) struct Plan {
     /// The same for each delivery.
     pub(super) request: Result<Request<Bytes>, http::Error>,
     pub(super) query: String,
-    /// For what is in a sealed answer.
+    /// Opens a sealed answer.
     pub(super) account: Account,
     pub(super) parties: Parties,
     pub(super) mishaps: Mishaps,
 }
 
-/// The failures that a test asks for.
+/// The failures to simulate.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mishaps {
     pub(super) lost_answers: usize,
-    /// On the way there, and again on the way back.
+    /// The time that each request and each answer takes on its way.
     pub(super) latency: Duration,
     pub(super) is_duplicated: bool,
     /// Whether the second delivery overtakes the first.
@@ -42,7 +42,7 @@ pub(super) struct Mishaps {
     pub(super) attack: Option<Attack>,
 }
 
-/// The attacker that sends instead of WeChat.
+/// An attack to simulate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attack {
     Forge,
@@ -58,11 +58,12 @@ pub enum Part {
     Timestamp,
     /// The `nonce` of the query.
     Nonce,
-    /// The ciphertext; in plain mode, whose signature does not cover the body, a line end is added to it.
+    /// The ciphertext. In plain mode, a line end is added to the body, which the signature does not cover.
     Body,
 }
 
-/// Sends until there is an answer that counts, or none has come too often.
+/// Delivers a message until WeChat gets an answer with status 200, at most [`DELIVERIES`] times. An attack is sent
+/// once.
 pub(super) async fn deliver<S, R, B>(
     plan: Plan,
     body: impl Fn(Bytes) -> R,
@@ -82,7 +83,7 @@ where
         mishaps,
     } = plan;
     let request = request.map_err(|error| Fault::unsent(&error));
-    // Two requests may be under way at a time.
+    // Two requests may use the service at the same time.
     let service = Mutex::new(service);
     let send = || {
         let request = request.clone().map(|request| request.map(&body));
@@ -108,7 +109,7 @@ where
             1 if mishaps.is_overtaken => hang_up().await,
             2 if mishaps.is_overtaken => match select(pin!(send()), pin!(send())).await {
                 Either::Left((answer, overtaken)) => {
-                    // However fast the answer was, the other request has reached the service.
+                    // Polls the other request once, so that it reaches the service however fast the answer was.
                     let _ = overtaken.now_or_never();
                     answer
                 }
@@ -139,7 +140,7 @@ where
         if !is_sent_again(kind) || number == DELIVERIES {
             break Shown::Fault;
         }
-        // It has waited long enough before it hung up.
+        // After a hang-up, WeChat retries at once.
         if kind != FaultKind::HungUp {
             time::sleep(PAUSE).await;
         }
@@ -147,13 +148,13 @@ where
     Transcript::new(deliveries, shown)
 }
 
-/// What came of a request, and after how long.
+/// The result of a request, and the time it took.
 pub(super) struct Answer {
     pub(super) response: Result<Response<Bytes>, Fault>,
     pub(super) took: Duration,
 }
 
-/// Waits for the whole answer, as long as WeChat does.
+/// Sends a request, and waits for the whole answer as long as WeChat does.
 pub(super) async fn send<S, R, B>(
     service: &Mutex<S>,
     request: Result<Request<R>, Fault>,
@@ -194,7 +195,7 @@ where
     }
 }
 
-/// Waits in vain.
+/// Waits until WeChat hangs up, without sending a request.
 async fn hang_up() -> Answer {
     time::sleep(HANG_UP).await;
     Answer {
@@ -204,13 +205,13 @@ async fn hang_up() -> Answer {
 }
 
 async fn pass(latency: Duration) {
-    // A timer waits for the next millisecond, even if there is nothing to wait for.
+    // Even a timer of zero would wait for the next millisecond.
     if !latency.is_zero() {
         time::sleep(latency).await;
     }
 }
 
-/// Whether what ended like this is sent again.
+/// Returns whether WeChat retries after this fault.
 fn is_sent_again(kind: FaultKind) -> bool {
     match kind {
         FaultKind::HungUp | FaultKind::Lost | FaultKind::Connection | FaultKind::Status => true,
@@ -223,15 +224,16 @@ fn is_sent_again(kind: FaultKind) -> bool {
     }
 }
 
-/// WeChat's page on passive replies: no answer within five seconds, and it hangs up.
+/// WeChat hangs up after this time. Source: its page on passive replies.
 const HANG_UP: Duration = Duration::from_secs(5);
 
-/// In all. The page says 总共重试三次, which is three retries or three deliveries; the second is what
-/// integrations count on, as in the 15 s that they say there are for an answer.
+/// The number of deliveries in all. The page says 总共重试三次, which can mean three retries or three deliveries.
+/// Integrations count on three deliveries: they say that there are 15 s for an answer.
 const DELIVERIES: usize = 3;
 
-/// Undocumented. In a published log, all the retries after a 201 came within about a second.
+/// The delay before a retry. WeChat does not document it. In a published log, all retries after a 201 came within about
+/// a second.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// In bytes. WeChat's own is unknown; the longest reply that it takes, eight articles, is far smaller.
+/// In bytes. WeChat's own limit is unknown. The longest reply that it accepts, eight articles, is far smaller.
 const ANSWER_LIMIT: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! How WeChat signs and encrypts what it sends.
+//! Signs and encrypts requests as WeChat does.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ use crate::{
 
 /// The parameters that sign a request.
 pub(super) struct SignedQuery {
-    /// WeCom has none.
+    /// `None` for WeCom.
     signature: Option<Signature>,
     timestamp: String,
     nonce: String,
-    /// In an encrypted account's requests.
+    /// Only in requests to an encrypted account.
     msg_signature: Option<Signature>,
-    /// The first digit of each signature is another.
+    /// Whether the first digit of each signature is wrong.
     is_forged: bool,
 }
 
@@ -55,9 +55,10 @@ impl fmt::Display for SignedQuery {
 }
 
 impl Simulator {
-    /// The query that signs a request sent now, without a ciphertext.
+    /// Makes the query that signs a request sent now, without a ciphertext.
     pub(super) fn sign(&self) -> SignedQuery {
-        // Ten digits, as WeChat's and as receivers check them, even if the clock is at the epoch.
+        // WeChat's timestamps have ten digits, and receivers check that. So pads with zeros if the clock is near the
+        // epoch.
         let timestamp = format!("{:010}", self.now().as_secs());
         let nonce = self.nonce();
         let current = self.account().tokens().first();
@@ -72,7 +73,7 @@ impl Simulator {
         }
     }
 
-    /// The query and the body that deliver `plaintext` now, unless somebody meddles with them.
+    /// Makes the query and the body that deliver `plaintext` now, changed by the `attack` if there is one.
     pub(super) fn wrap(
         &self,
         mut plaintext: Bytes,
@@ -111,7 +112,7 @@ impl Simulator {
         (query, body.into())
     }
 
-    /// Encrypts and signs `plaintext`, if the account has a key for it.
+    /// Encrypts and signs `plaintext`, if the account has a key.
     pub(super) fn encrypt(&self, query: &mut SignedQuery, plaintext: &[u8]) -> Option<String> {
         let signed = [&*query.timestamp, &*query.nonce];
         let random = self.random();
@@ -122,13 +123,13 @@ impl Simulator {
     }
 }
 
-/// Makes its first character another one that may stand there.
+/// Replaces the first character with a different one that is also valid there.
 fn change(text: &mut String) {
     let other = if text.starts_with('1') { "2" } else { "1" };
     text.replace_range(..1, other);
 }
 
-/// The ciphertext behind the message's own fields, as compatible mode has it.
+/// Adds the ciphertext after the message's own fields, as compatible mode does.
 fn beside(plaintext: &[u8], encrypt: &str) -> String {
     let mut message: Value = xml::from_slice(plaintext).unwrap_or_default();
     if let Value::Elements(elements) = &mut message {

@@ -5,7 +5,7 @@ use tower::BoxError;
 
 use crate::callback;
 
-/// Why WeChat does not accept what came back for a delivery, or what kept it from coming.
+/// The reason why WeChat does not accept the answer to a delivery, or gets none.
 ///
 /// Its message may quote the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// What is wrong.
+    /// Returns the kind of fault.
     pub fn kind(&self) -> FaultKind {
         self.kind
     }
@@ -37,7 +37,7 @@ impl Fault {
     pub(super) fn connection(error: impl Into<BoxError>) -> Self {
         let error = error.into();
         let mut message = error.to_string();
-        // hyper-util says "client error (Connect)", and only its sources say what the matter is.
+        // The message of hyper-util is only "client error (Connect)"; its sources contain the cause.
         let mut source = error.source();
         while let Some(error) = source {
             message = format!("{message}: {error}");
@@ -96,22 +96,22 @@ impl error::Error for Fault {}
 pub enum FaultKind {
     /// The request could not be made; see [`Push::request`](super::Push::request).
     Unsent,
-    /// The service failed: no connection, or one that broke off.
+    /// The service failed: there was no connection, or it broke.
     Connection,
-    /// There was no whole answer within 5 s.
+    /// The whole answer did not arrive within 5 s.
     HungUp,
-    /// The answer was lost on its way, as [`lose_answers`](super::Push::lose_answers) asks for.
+    /// The answer was lost on its way, because of [`lose_answers`](super::Push::lose_answers).
     Lost,
     /// The status is not 200.
     Status,
-    /// The body is neither empty nor `success` nor a reply's XML.
+    /// The body is not empty, not `success`, and not the XML of a reply.
     Malformed,
-    /// The reply goes to another than the message's sender, or comes from another than its receiver.
+    /// The reply does not go to the message's sender, or does not come from its receiver.
     Addressing,
-    /// The reply is longer than WeChat takes.
+    /// The reply is longer than WeChat accepts.
     Limit,
-    /// The reply of an encrypted account is not encrypted, or not as its token and key do it.
+    /// The reply of an encrypted account is not encrypted, or not with the account's token and key.
     Envelope,
-    /// What came back at URL verification is not the echostr.
+    /// The answer to a URL verification is not the echostr.
     Echo,
 }

@@ -1,8 +1,7 @@
 //! WeChat's side of the wire, for tests and local development: [`Simulator`].
 //!
-//! It signs and delivers messages to any Tower service, as WeChat's server does to yours, and says
-//! what the user would see in the chat. With tokio's paused clock, a test of three deliveries takes
-//! milliseconds:
+//! The simulator signs messages and delivers them to any Tower service, as WeChat's server does. It returns what the
+//! user would see in the chat. With tokio's paused clock, a test of three deliveries takes milliseconds:
 //!
 //! ```
 //! use std::{convert::Infallible, time::Duration};
@@ -28,9 +27,11 @@
 //! }
 //! ```
 //!
-//! The service is your stack, an axum `Router`, or hyper-util's `Client`, which reaches a server over
-//! its socket; [`with_uri`](Simulator::with_uri) says where that is. Delivering needs a tokio runtime
-//! with its timers enabled. It speaks the account's mode: plain, encrypted, or WeCom's.
+//! The service is your stack, an axum `Router`, or hyper-util's `Client`. A `Client` delivers to a server over its
+//! socket; set the server's address with [`with_uri`](Simulator::with_uri). Delivering needs a tokio runtime with
+//! timers enabled.
+//!
+//! The simulator signs and encrypts in the account's mode: plain, encrypted or WeCom's.
 //!
 //! # What WeChat does
 //!
@@ -38,22 +39,26 @@
 //! |---|---|
 //! | 200 with `success` or without a body | the user sees nothing |
 //! | 200 with a reply to this user | the user sees the reply |
-//! | none within 5 s | WeChat hangs up and sends again at once |
-//! | a connection that breaks off, or a status other than 200 | it sends again after half a second |
-//! | 200 with anything else: no XML, not encrypted in safe mode, addressed to somebody else, over a limit | the user sees the fault text |
+//! | none within 5 s | WeChat hangs up and retries at once |
+//! | a broken connection, or a status other than 200 | WeChat retries after half a second |
+//! | 200 with anything else: no XML, not encrypted in safe mode, addressed to another user, over a limit | the user sees the fault text |
 //!
-//! A message is delivered three times at most, with the same query string; after that the user sees the
-//! fault text, [`Shown::Fault`]. WeChat's page on passive replies speaks of three retries, integrations
-//! count on three deliveries or have met four; a server that copes with three copes with more. How long
-//! WeChat waits after a wrong status it does not say: in a published log, the retries came within
-//! about a second. Nor does it say whether it repeats a delivery whose answer makes no sense: the
-//! simulator takes it for answered.
+//! A message is delivered at most three times, with the same query string. After the third failure the user sees the
+//! fault text, [`Shown::Fault`].
+//!
+//! WeChat's documentation leaves some of this open:
+//!
+//! - The page on passive replies mentions three retries. Integrations count on three deliveries, or have seen four. A
+//!   server that handles three handles more.
+//! - The page does not state the delay after a wrong status. In a published log, the retries came within about a
+//!   second.
+//! - The page does not state whether WeChat retries after a malformed answer. The simulator does not.
 //!
 //! # What goes wrong
 //!
-//! A [`Push`] can lose answers, take its time on the way, arrive twice, or be overtaken by its own retry; its
-//! body can trickle in. And it can come from somebody else: with a wrong signature, with a part changed, or as
-//! plaintext to an account that encrypts.
+//! A [`Push`] can simulate a bad network: lost answers, latency, duplicates, a delivery that arrives after its own
+//! retry, and a slow body. It can also simulate an attacker: a wrong signature, a changed part, or plaintext for an
+//! encrypted account.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -14,9 +14,9 @@ use super::{
 };
 use crate::timestamp::Timestamp;
 
-/// Something for WeChat to push, made by a [`Simulator`]'s methods.
+/// A message or event to deliver. The methods of [`Simulator`] make it.
 ///
-/// It is one message: its clones have the same CreateTime and MsgId.
+/// Clones are the same message: they have the same CreateTime and MsgId.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is sent until it is delivered"]
 pub struct Push {
@@ -31,16 +31,16 @@ enum Content {
     Raw(Bytes),
 }
 
-/// A message's fields; which of the optional ones there are, the type decides.
+/// A message's fields. Its type decides which optional fields it has.
 #[derive(Debug, Clone)]
 struct Fields {
     to_user: String,
     msg_type: &'static str,
     from_user: String,
     create_time: Timestamp,
-    /// Events have none.
+    /// `None` for events, unless it is set.
     msg_id: Option<String>,
-    /// What only this type has, in WeChat's order.
+    /// The fields that only this type has, in WeChat's order.
     own: Vec<(Cow<'static, str>, String)>,
 }
 
@@ -88,7 +88,7 @@ impl Push {
         }
     }
 
-    /// Sent by the user with this OpenID. A raw body keeps its own.
+    /// Sets the OpenID of the sender. Does not change a raw body.
     pub fn from_user(mut self, openid: impl Into<String>) -> Self {
         if let Content::Fields(fields) = &mut self.content {
             fields.from_user = openid.into();
@@ -96,8 +96,9 @@ impl Push {
         self
     }
 
-    /// With this MsgId, which need not be a number; by default a message's is one that no other of the
-    /// simulator has, and an event has none. A raw body keeps its own.
+    /// Sets the MsgId, which need not be a number. Does not change a raw body.
+    ///
+    /// By default, each message of a simulator has a different MsgId, and an event has none.
     pub fn msg_id(mut self, id: impl fmt::Display) -> Self {
         if let Content::Fields(fields) = &mut self.content {
             fields.msg_id = Some(id.to_string());
@@ -105,15 +106,15 @@ impl Push {
         self
     }
 
-    /// With what was recognised in a voice message, which may be empty. A raw body keeps its own.
+    /// Sets the words recognised in a voice message, which may be empty. Does not change a raw body.
     pub fn recognition(self, words: impl Into<String>) -> Self {
         self.field("Recognition", words.into())
     }
 
-    /// With this field, such as an event's `EventKey`, in the place of one of its name that only this type has,
-    /// or behind the rest. A raw body keeps its own.
+    /// Sets a field of the message's type, such as an event's `EventKey`. Does not change a raw body.
     ///
-    /// What has elements inside is written as a raw body, with [`Simulator::xml`].
+    /// If the type already has a field with this name, replaces it. Otherwise adds the field after the type's other
+    /// fields. To send a field that contains elements, write the whole body with [`Simulator::xml`].
     pub fn field(mut self, name: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
         if let Content::Fields(fields) = &mut self.content {
             let (name, value) = (name.into(), value.to_string());
@@ -125,61 +126,60 @@ impl Push {
         self
     }
 
-    /// Loses the first `count` answers: the service gives them, the connection breaks off before they
-    /// arrive, and WeChat sends the message again.
+    /// Loses the first `count` answers. The service answers, but the connection breaks before the answer arrives, and
+    /// WeChat retries.
     pub fn lose_answers(mut self, count: usize) -> Self {
         self.mishaps.lost_answers = count;
         self
     }
 
-    /// Lets each request take this long to the service, and each answer as long on its way back. WeChat's
-    /// 5 s include both.
+    /// Sets the time that each request takes to the service, and each answer takes back; zero by default. WeChat's 5 s
+    /// include both.
     pub fn latency(mut self, latency: Duration) -> Self {
         self.mishaps.latency = latency;
         self
     }
 
-    /// Sends each delivery twice at the same time. The copies are in the transcript, each behind its original;
-    /// the user sees what comes of the original.
+    /// Sends each delivery twice at the same time. In the transcript, each copy follows its original. The user sees the
+    /// result of the original.
     pub fn duplicate(mut self) -> Self {
         self.mishaps.is_duplicated = true;
         self
     }
 
-    /// Holds the first delivery up on its way until WeChat has hung up on it: the service meets it behind
-    /// the second.
+    /// Delays the first delivery until WeChat has hung up on it, so that it reaches the service after the second.
     pub fn reorder(mut self) -> Self {
         self.mishaps.is_overtaken = true;
         self
     }
 
-    /// Sends it as somebody does who does not know the token: once, with a wrong signature.
+    /// Attacks as somebody who does not know the token: sends the message once, with a wrong signature.
     ///
-    /// The answer reaches no user, whatever it is. Of this, [`tamper`](Self::tamper) and
-    /// [`downgrade`](Self::downgrade), the last one called holds.
+    /// The user never sees the answer. This method, [`tamper`](Self::tamper) and [`downgrade`](Self::downgrade) replace
+    /// each other: the last call counts.
     pub fn forge_signature(mut self) -> Self {
         self.mishaps.attack = Some(Attack::Forge);
         self
     }
 
-    /// Sends it as somebody does who has captured a delivery and changed this part of it: once.
+    /// Attacks as somebody who has captured a delivery: sends it once, with this part changed.
     ///
-    /// The answer reaches no user, whatever it is.
+    /// The user never sees the answer.
     pub fn tamper(mut self, part: Part) -> Self {
         self.mishaps.attack = Some(Attack::Tamper(part));
         self
     }
 
-    /// Sends it as somebody does who has captured the plain signature of an encrypted delivery: once, as plain
-    /// mode does, the message readable in the body and nothing of the encryption in the query.
+    /// Attacks as somebody who has captured the plain signature of an encrypted delivery: sends the message once as
+    /// plain mode does, in plaintext and without the parameters of the encryption.
     ///
-    /// The answer reaches no user, whatever it is. To an account in plain mode it is an ordinary delivery.
+    /// The user never sees the answer. For an account in plain mode this is an ordinary delivery.
     pub fn downgrade(mut self) -> Self {
         self.mishaps.attack = Some(Attack::Downgrade);
         self
     }
 
-    /// Delivers it until WeChat has an answer, up to three times.
+    /// Delivers the message until WeChat gets an answer with status 200, at most three times.
     ///
     /// To keep the service, pass a clone or `&mut service`.
     pub async fn deliver<S, B>(self, service: S) -> Transcript
@@ -192,9 +192,9 @@ impl Push {
         deliver(self.plan(), RequestBody::new, service).await
     }
 
-    /// As [`deliver`](Self::deliver), but each body trickles in over this time.
+    /// Delivers the message like [`deliver`](Self::deliver), but each body arrives slowly, over the time `over`.
     ///
-    /// A server that waits for it in vain answers 408, here after 2 s.
+    /// A server that does not wait that long answers 408. This crate's layer does so after 2 s by default.
     pub async fn deliver_slowly<S, B>(self, over: Duration, service: S) -> Transcript
     where
         S: Service<Request<RequestBody>, Response = Response<B>>,
@@ -218,7 +218,7 @@ impl Push {
         }
     }
 
-    /// One delivery's request, signed now, for those who send it in a way of their own.
+    /// Makes the request of one delivery, signed now, so that you can send it yourself.
     ///
     /// # Errors
     ///
@@ -245,8 +245,8 @@ impl Push {
     }
 }
 
-/// As WeChat writes a body: a line a field, its own numbers bare, everything else in sections whose ends are
-/// not escaped.
+/// Writes a body as WeChat does: each field on its own line, WeChat's own numbers as they are, and all else in CDATA
+/// sections. A `]]>` in a value is not escaped.
 impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<xml>\n")?;
@@ -271,8 +271,8 @@ fn section(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
 /// An `OpenID` consists of letters, digits, `-` and `_`.
 const OPENID_ESCAPES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
-/// The account's original id in every message to one that has none of its own.
+/// The original id of the account in messages, unless the account is an authorizer.
 pub(super) const ACCOUNT: &str = "gh_5130c4e1d2a7";
 
-/// The OpenID of messages that name no other.
+/// The default OpenID of the sender.
 const USER: &str = "oSim-8fKq2vR0yT5wXe7Zb1cU4n";

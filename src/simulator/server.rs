@@ -15,30 +15,31 @@ use tokio::sync::Mutex;
 use tower::{BoxError, Service};
 
 use super::{
-    DeliveryRecord, Fault, Push, answer::check_echo, body::RequestBody, deliver::send, push::ACCOUNT,
+    DeliveryRecord, Fault, Push, answer::check_echo, body::RequestBody, deliver::send,
+    push::ACCOUNT,
 };
 use crate::{
     account::{Account, Platform},
     timestamp::Timestamp,
 };
 
-/// WeChat's server, as one account's callback URL meets it.
+/// WeChat's server, as the callback URL of one account sees it.
 ///
-/// See the [module](super) for an example and for what it does. Its clones go on counting where it
-/// is: nonces and message ids are numbered and not random, so that a test sends the same in every run.
+/// The [module docs](super) have an example, and list what it does. Nonces and message ids are not random but counted,
+/// so that a test sends the same in every run. Clones share the counter.
 #[derive(Clone)]
 pub struct Simulator {
     account: Account,
     is_compatible: bool,
     uri: Uri,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
-    /// How many numbers have been given out.
+    /// How many numbers have been used.
     numbers: Arc<AtomicU64>,
 }
 
 impl Simulator {
-    /// A server that signs with the account's current token and delivers to `/wechat`; to an encrypted account
-    /// it delivers as safe mode does, with the account's current key.
+    /// Makes a server that signs with the account's current token and delivers to `/wechat`. To an encrypted account it
+    /// delivers as in safe mode, with the account's current key.
     pub fn new(account: Account) -> Self {
         Self {
             account,
@@ -49,55 +50,55 @@ impl Simulator {
         }
     }
 
-    /// Delivers to `uri`: the callback URL as the console has it, or a path alone if the service is
-    /// called in process. What WeChat adds follows a query that it has.
+    /// Sets the callback URL as the console has it, or only its path if the service is called in process; the default
+    /// is `/wechat`. If `uri` has a query, WeChat's parameters are added to it.
     ///
     /// # Errors
     ///
-    /// If it is neither a URL nor a path.
+    /// If `uri` is neither a URL nor a path.
     pub fn with_uri(mut self, uri: impl AsRef<str>) -> Result<Self, http::Error> {
         self.uri = uri.as_ref().parse()?;
-        // Where no query fits, nothing could ever be delivered to.
+        // Fails now if the URI cannot have a query: then nothing could be delivered to it.
         self.uri_with("nonce=1")?;
         Ok(self)
     }
 
-    /// Delivers as compatible mode (兼容模式) does, if the account is an encrypted one: the message's own fields
-    /// stand beside the ciphertext.
+    /// Delivers to an encrypted account as in compatible mode (兼容模式): the body has the message's own fields and the
+    /// ciphertext.
     #[must_use]
     pub fn with_compatible_mode(mut self) -> Self {
         self.is_compatible = true;
         self
     }
 
-    /// Asks `clock` for the present instead of the system's clock.
+    /// Sets the clock for timestamps and CreateTime, which are in whole seconds; the default is the system's clock.
     ///
-    /// Timestamps and CreateTime come from it, in whole seconds; waiting goes by tokio's clock.
+    /// Waiting uses tokio's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// A voice message. It has no Recognition, as with accounts that have it turned off, until
-    /// [`recognition`](Push::recognition) gives it one.
+    /// Makes a voice message. It has no Recognition, as for an account that has turned speech recognition off; add one
+    /// with [`recognition`](Push::recognition).
     pub fn voice(&self, media_id: impl Into<String>) -> Push {
         let own = [("MediaId", media_id.into()), ("Format", "amr".to_owned())];
         Push::message(self.clone(), "voice", own)
     }
 
-    /// A text message.
+    /// Makes a text message.
     pub fn text(&self, content: impl Into<String>) -> Push {
         Push::message(self.clone(), "text", [("Content", content.into())])
     }
 
-    /// An image.
+    /// Makes an image.
     pub fn image(&self, media_id: impl Into<String>, pic_url: impl Into<String>) -> Push {
         let own = [("PicUrl", pic_url.into()), ("MediaId", media_id.into())];
         Push::message(self.clone(), "image", own)
     }
 
-    /// A place, in degrees, as its name on the map.
+    /// Makes a location: latitude and longitude in degrees, and its name on the map.
     pub fn location(&self, latitude: f64, longitude: f64, label: impl Into<String>) -> Push {
         let own = [
             ("Location_X", latitude.to_string()),
@@ -108,7 +109,7 @@ impl Simulator {
         Push::message(self.clone(), "location", own)
     }
 
-    /// A link.
+    /// Makes a link.
     pub fn link(&self, title: impl Into<String>, url: impl Into<String>) -> Push {
         let own = [
             ("Title", title.into()),
@@ -118,7 +119,7 @@ impl Simulator {
         Push::message(self.clone(), "link", own)
     }
 
-    /// An event of this name, such as `subscribe` or `CLICK`; [`field`](Push::field) gives it what it has.
+    /// Makes an event with this name, such as `subscribe` or `CLICK`. Add its fields with [`field`](Push::field).
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -132,17 +133,17 @@ impl Simulator {
         Push::event(self.clone(), name.into())
     }
 
-    /// Any body, sent as it is.
+    /// Makes a push from a raw body, which is sent unchanged.
     ///
-    /// An answer to it is accepted if it goes to the body's FromUserName, from its ToUserName.
+    /// An answer is accepted if it goes to the body's FromUserName, and comes from its ToUserName.
     pub fn xml(&self, body: impl Into<Bytes>) -> Push {
         Push::raw(self.clone(), body.into())
     }
 
-    /// Verifies the URL, as the console does when its settings are saved: a GET with an echostr, which
-    /// must come back with status 200 within 5 s and nothing around it.
+    /// Verifies the URL, as the console does when you save its settings.
     ///
-    /// There is one request; its [`fault`](DeliveryRecord::fault) says why the console would refuse the URL.
+    /// Sends one `GET` with an echostr. The answer must be the echostr and nothing else, with status 200, within 5 s.
+    /// Otherwise the [`fault`](DeliveryRecord::fault) of the record says why the console would refuse the URL.
     pub async fn verify_url<S, B>(&self, service: S) -> DeliveryRecord
     where
         S: Service<Request<RequestBody>, Response = Response<B>>,
@@ -172,7 +173,7 @@ impl Simulator {
         DeliveryRecord::new(Duration::ZERO, answer.took, query, status, fault)
     }
 
-    /// A request with WeChat's headers.
+    /// Makes a request with WeChat's headers.
     pub(super) fn request(
         &self,
         method: Method,
@@ -201,7 +202,7 @@ impl Simulator {
         Ok(Uri::from_parts(parts)?)
     }
 
-    /// One that no other message of this simulator has.
+    /// Returns an id that no other message of this simulator has.
     pub(super) fn msg_id(&self) -> String {
         (FIRST_MSG_ID + self.number()).to_string()
     }
@@ -214,7 +215,7 @@ impl Simulator {
         &self.account
     }
 
-    /// To whom messages are.
+    /// Returns the receiver of messages.
     pub(super) fn original_id(&self) -> &str {
         match self.account.encryption().map(|it| &it.platform) {
             Some(Platform::Authorizer(original_id)) => original_id,
@@ -230,7 +231,7 @@ impl Simulator {
         (FIRST_NONCE + self.number()).to_string()
     }
 
-    /// Bytes that no other ciphertext of this simulator has.
+    /// Returns bytes that no other ciphertext of this simulator has.
     pub(super) fn random(&self) -> [u8; 16] {
         u128::from(self.number()).to_be_bytes()
     }
@@ -253,7 +254,7 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static("Mozilla/4.0");
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/xml");
 
-// As many digits as WeChat's.
+// These numbers have as many digits as WeChat's.
 
 const FIRST_NONCE: u64 = 1_000_000_000;
 

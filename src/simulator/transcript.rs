@@ -5,9 +5,9 @@ use http::StatusCode;
 use super::fault::Fault;
 use crate::xml::Value;
 
-/// What happened to one message: its deliveries, and what the user sees.
+/// The deliveries of one message, and what the user sees.
 ///
-/// [`Display`](fmt::Display) and [`Debug`] show it a line a delivery, so that a failed assertion tells what happened:
+/// [`Display`](fmt::Display) and [`Debug`] show one line for each delivery, so that a failed assertion explains itself:
 ///
 /// ```text
 /// at 0.0 s: no answer: expected an answer within 5 s
@@ -26,7 +26,7 @@ impl Transcript {
         Self { deliveries, shown }
     }
 
-    /// Returns the deliveries in their order; at least one.
+    /// Returns the deliveries in order; there is at least one.
     pub fn deliveries(&self) -> &[DeliveryRecord] {
         &self.deliveries
     }
@@ -83,12 +83,12 @@ impl DeliveryRecord {
         }
     }
 
-    /// Returns when it was sent, counted from the message's first delivery.
+    /// Returns the time of sending, counted from the message's first delivery.
     pub fn at(&self) -> Duration {
         self.at
     }
 
-    /// Returns how long WeChat waited, until it had the answer or gave up.
+    /// Returns how long WeChat waited for the answer, or until it gave up.
     pub fn took(&self) -> Duration {
         self.took
     }
@@ -98,7 +98,8 @@ impl DeliveryRecord {
         &self.query
     }
 
-    /// Returns the status of the answer; `None` if no answer reached WeChat, as [`fault`](Self::fault) says.
+    /// Returns the status of the answer; `None` if no answer reached WeChat. Then [`fault`](Self::fault) has the
+    /// reason.
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
@@ -126,17 +127,17 @@ impl fmt::Display for DeliveryRecord {
     }
 }
 
-/// What the user sees in the chat in answer to a message.
+/// The answer that the user sees in the chat.
 ///
-/// [`Display`](fmt::Display) shows the same.
+/// [`Display`](fmt::Display) writes the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shown {
-    /// The reply.
+    /// The user sees the reply.
     Reply(ShownReply),
-    /// Nothing: the message was acknowledged, or not sent by a user.
+    /// The user sees nothing: the message was acknowledged or transferred to an agent, or came from an attacker.
     Nothing,
-    /// The fault text 该公众号提供的服务出现故障，请稍后再试.
+    /// The user sees the fault text 该公众号提供的服务出现故障，请稍后再试.
     Fault,
 }
 
@@ -163,7 +164,7 @@ impl fmt::Display for Shown {
 /// A reply that WeChat has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownReply {
-    /// The elements of the reply. Its MsgType has been checked.
+    /// The elements of the reply. MsgType has been checked.
     fields: Value,
 }
 
@@ -185,13 +186,13 @@ impl ShownReply {
         }
     }
 
-    /// Returns all fields.
+    /// Returns all fields of the reply.
     pub fn fields(&self) -> &Value {
         &self.fields
     }
 }
 
-/// Shows the words, or the type in brackets.
+/// Writes the words of a text reply, or the MsgType in brackets.
 impl fmt::Display for ShownReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.text() {
@@ -201,5 +202,5 @@ impl fmt::Display for ShownReply {
     }
 }
 
-/// The words of today's client. WeChat's page still quotes the older 该公众号暂时无法提供服务，请稍后再试.
+/// The fault text of today's client. WeChat's page still has the older 该公众号暂时无法提供服务，请稍后再试.
 const FAULT: &str = "该公众号提供的服务出现故障，请稍后再试";

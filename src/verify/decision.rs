@@ -18,7 +18,7 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Config {
     pub(super) account: Arc<PickAccount>,
-    /// Whether the account depends on the request.
+    /// Whether the layer picks the account by the request.
     pub(super) is_picked: bool,
     pub(super) clock: Arc<Clock>,
     pub(super) timestamp_tolerance: Duration,
@@ -29,17 +29,17 @@ pub(super) struct Config {
 type PickAccount = dyn Fn(&Parts) -> Option<Account> + Send + Sync;
 type Clock = dyn Fn() -> SystemTime + Send + Sync;
 
-/// What to do with a request that has passed the checks of its head.
+/// The next step for a request whose head has passed the checks.
 pub(super) enum Decision {
-    /// WeChat verifies the URL: send this back.
+    /// WeChat verifies the URL. Answer with these bytes.
     Echo(Bytes),
-    /// WeChat delivers a push: read the body.
+    /// WeChat delivers a push. Read the body and open it.
     Read(Delivery, Opener),
 }
 
-/// What it takes to open the body, once it is there.
+/// Opens the body of a push once it has been read.
 pub(super) struct Opener {
-    /// Whether the query was signed. WeCom signs ciphertexts alone.
+    /// Whether the query was signed.
     pub(super) is_signed: bool,
     encrypted: Option<(Account, Query)>,
 }
@@ -50,15 +50,14 @@ impl Opener {
             return Err(Rejection::new(RejectionKind::BodyEmpty).signed(self.is_signed));
         }
         match &self.encrypted {
-            Some((account, query)) => callback::open(account, query, body)
-                .map_err(|error| opening_failed(error, self.is_signed)),
+            Some((account, query)) => Ok(callback::open(account, query, body)?),
             None => Ok(Opened::plain(body)),
         }
     }
 }
 
 impl Config {
-    /// Decides on the head of a request to `account`, whose body has at least `body_size` bytes.
+    /// Checks the head of a request to `account`. `body_size` is the least number of bytes that its body has.
     pub(super) fn decide(
         &self,
         account: &Account,
@@ -73,22 +72,11 @@ impl Config {
         };
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let now = (self.clock)();
-        let is_signed = !account.is_wecom();
-        query
-            .verify(account, now, self.timestamp_tolerance)
-            .map_err(|error| {
-                // The signature is checked first.
-                let is_late = error.kind() == ErrorKind::Timestamp;
-                Rejection::from(error).signed(is_signed && is_late)
-            })?;
+        query.verify(account, now, self.timestamp_tolerance)?;
         if is_verification {
-            let echostr = callback::echostr(account, &query).map_err(|error| {
-                // WeCom's echostr is found to be none after its signature, unless it is missing.
-                let is_decrypted = error.kind() == ErrorKind::Echostr && query.echostr().is_ok();
-                opening_failed(error, is_signed || is_decrypted)
-            })?;
-            return Ok(Decision::Echo(echostr));
+            return Ok(Decision::Echo(callback::echostr(account, &query)?));
         }
+        let is_signed = account.has_signed_queries();
         let rejected = |kind| Err(Rejection::new(kind).signed(is_signed));
         let is_encrypted = account.encryption().is_some();
         if is_encrypted && query.msg_signature().is_none() {
@@ -97,11 +85,13 @@ impl Config {
         if content_length(head).unwrap_or(0).max(body_size) > self.body_limit as u64 {
             return rejected(RejectionKind::BodyTooLarge);
         }
-        let age = now.duration_since(query.timestamp().into());
-        let delivery = Delivery::new(account.shared_name())
-            .with_arrival(arrival.into_std())
-            .with_timestamp(query.timestamp(), age.unwrap_or_default())
-            .with_timestamp_tolerance(self.timestamp_tolerance);
+        let delivery = Delivery::of_request(
+            account.shared_name(),
+            arrival,
+            now,
+            query.timestamp(),
+            self.timestamp_tolerance,
+        );
         let opener = Opener {
             is_signed,
             encrypted: is_encrypted.then(|| (account.clone(), query)),
@@ -110,16 +100,7 @@ impl Config {
     }
 }
 
-/// A ciphertext that fails after its signature has been checked is signed, even where the query is not.
-fn opening_failed(error: callback::Error, is_query_signed: bool) -> Rejection {
-    let is_before_signature = matches!(
-        error.kind(),
-        ErrorKind::Parameters | ErrorKind::Document | ErrorKind::Signature | ErrorKind::Echostr
-    );
-    Rejection::from(error).signed(is_query_signed || !is_before_signature)
-}
-
-/// The length in the header. A layer outside may have hidden the body's own size.
+/// Returns the length in the header. An outer layer may have hidden the body's own size.
 fn content_length(head: &Parts) -> Option<u64> {
     head.headers
         .get(header::CONTENT_LENGTH)?

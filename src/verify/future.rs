@@ -10,11 +10,12 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header, request, response::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tower::{Service, ServiceExt, util::Oneshot};
+use tower::Service;
 
 use super::{decision::Opener, rejection::Rejection};
 use crate::{
     body::ReadBody,
+    call::Call,
     callback::{Sealer, seal_reply},
     delivery::{Delivery, Verified},
     observe,
@@ -23,23 +24,19 @@ use crate::{
 
 pin_project! {
     /// The response future of [`VerifySignature`](super::VerifySignature).
-    pub struct ResponseFuture<S, B, RB>
-    where
-        S: Service<Request<Verified>>,
-    {
+    ///
+    /// `F` is the inner service's future.
+    pub struct ResponseFuture<S, F, B, RB> {
         #[pin]
-        state: State<S, B, RB>,
+        state: State<S, F, B, RB>,
         observed: observe::Delivery,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<S, B, RB>
-    where
-        S: Service<Request<Verified>>,
-    {
-        /// Decided without the inner service.
+    enum State<S, F, B, RB> {
+        /// The layer answers without the inner service.
         Ready { response: Option<Response<ResponseBody>> },
         Read {
             #[pin]
@@ -48,10 +45,10 @@ pin_project! {
         },
         Call {
             #[pin]
-            response: Oneshot<S, Request<Verified>>,
+            call: Call<S, F, Request<Verified>>,
             finish: Option<Finish>,
         },
-        /// The inner service has answered; its body is read.
+        /// The inner service has answered, and the body of its response is read.
         Collect {
             #[pin]
             body: ReadBody<RB>,
@@ -61,7 +58,7 @@ pin_project! {
     }
 }
 
-/// What waits for the request's body.
+/// The parts of a delivery that wait for its body.
 pub(super) struct Pending<S> {
     pub(super) head: request::Parts,
     pub(super) delivery: Delivery,
@@ -70,7 +67,7 @@ pub(super) struct Pending<S> {
 }
 
 impl<S> Pending<S> {
-    /// Makes the request for the inner service, and what finishes the response to it.
+    /// Opens the body. Returns the request for the inner service, that service, and the [`Finish`] for its response.
     fn open(
         self,
         body: Bytes,
@@ -89,7 +86,7 @@ impl<S> Pending<S> {
     }
 }
 
-/// What finishes the inner service's response.
+/// Finishes the inner service's response: seals it if the message was encrypted.
 struct Finish {
     account: Arc<str>,
     sealer: Option<Sealer>,
@@ -97,7 +94,7 @@ struct Finish {
 
 impl Finish {
     fn finish(self, mut head: Parts, body: Bytes) -> Response<ResponseBody> {
-        // Whatever the status: no answer to an encrypted message leaves unencrypted.
+        // Seals whatever the status is: no answer to an encrypted message may leave in plaintext.
         match seal_reply(self.sealer.as_ref(), body) {
             Ok(answer) => {
                 if let Some(content_type) = answer.content_type() {
@@ -115,10 +112,7 @@ impl Finish {
     }
 }
 
-impl<S, B, RB> ResponseFuture<S, B, RB>
-where
-    S: Service<Request<Verified>>,
-{
+impl<S, F, B, RB> ResponseFuture<S, F, B, RB> {
     pub(super) fn ready(response: Response<ResponseBody>, observed: observe::Delivery) -> Self {
         Self {
             state: State::Ready {
@@ -143,7 +137,7 @@ where
     }
 }
 
-impl<S, B, RB> Future for ResponseFuture<S, B, RB>
+impl<S, B, RB> Future for ResponseFuture<S, S::Future, B, RB>
 where
     S: Service<Request<Verified>, Response = Response<RB>>,
     B: Body,
@@ -158,7 +152,7 @@ where
     }
 }
 
-impl<S, B, RB> State<S, B, RB>
+impl<S, B, RB> State<S, S::Future, B, RB>
 where
     S: Service<Request<Verified>, Response = Response<RB>>,
     B: Body,
@@ -183,7 +177,7 @@ where
                         .and_then(|body| pending.open(body, observed))
                     {
                         Ok((request, inner, finish)) => State::Call {
-                            response: inner.oneshot(request),
+                            call: Call::new(inner, request),
                             finish: Some(finish),
                         },
                         Err(rejection) => State::Ready {
@@ -191,8 +185,8 @@ where
                         },
                     }
                 }
-                StateProjection::Call { response, finish } => {
-                    let (head, body) = ready!(response.poll(cx))?.into_parts();
+                StateProjection::Call { call, finish } => {
+                    let (head, body) = ready!(call.poll(cx))?.into_parts();
                     State::Collect {
                         body: ReadBody::of_response(body),
                         head: Some(head),
@@ -216,7 +210,7 @@ where
     }
 }
 
-/// Takes the value that a state holds until it ends.
+/// Takes the value that a state holds until the state ends.
 #[expect(clippy::panic, reason = "a future's contract: not to be polled again")]
 fn taken<T>(held: &mut Option<T>) -> T {
     match held.take() {
@@ -225,10 +219,7 @@ fn taken<T>(held: &mut Option<T>) -> T {
     }
 }
 
-impl<S, B, RB> fmt::Debug for ResponseFuture<S, B, RB>
-where
-    S: Service<Request<Verified>>,
-{
+impl<S, F, B, RB> fmt::Debug for ResponseFuture<S, F, B, RB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

@@ -19,19 +19,20 @@ pub struct VerifySignatureLayer {
 }
 
 impl VerifySignatureLayer {
-    /// Verifies all requests as callbacks to `account`.
+    /// Makes the layer that verifies all requests as callbacks to `account`.
     pub fn new(account: Account) -> Self {
         let mut layer = Self::from_fn(move |_| Some(account.clone()));
         Arc::make_mut(&mut layer.config).is_picked = false;
         layer
     }
 
-    /// Picks the account of each request by path, query or host. `None` is answered 404.
+    /// Makes the layer that picks the account of each request with `account`, for example by path, query or host.
+    /// `None` is answered 404.
     ///
-    /// Nothing in the head has been checked when `account` is called, and WeChat signs neither path nor
-    /// host: the account says whose token must have signed the query, no more. It is called on the server's
-    /// task, so it must not block. Give each plain account a [name](Account::with_name), or dedup takes
-    /// their messages for those of one account.
+    /// The layer calls `account` before any check, and WeChat signs neither path nor host. So the choice only decides
+    /// whose token must have signed the query. `account` runs on the server's task and must not block.
+    ///
+    /// Give each plain account a [name](Account::with_name). Otherwise dedup treats all of them as one account.
     ///
     /// ```
     /// use std::collections::HashMap;
@@ -45,7 +46,7 @@ impl VerifySignatureLayer {
     /// # Ok::<(), tower_wechat::account::Error>(())
     /// ```
     ///
-    /// Settings that change while the server runs are behind a lock, or whatever can be swapped:
+    /// Put settings that change while the server runs behind a lock, or into a value that can be swapped:
     ///
     /// ```
     /// use std::sync::{Arc, RwLock};
@@ -59,7 +60,7 @@ impl VerifySignatureLayer {
     ///     move |_| current.read().ok()?.clone()
     /// });
     ///
-    /// // While the console changes over, deliveries come with either.
+    /// // While the console changes the settings, deliveries come with the old or the new ones.
     /// let new = settings("walnut42", "Z9yXw8VuT7sRq6PoN5mLk4JiH3gFe2DcB1aAzYxWvUt")?
     ///     .with_previous_token("rosebud7")?
     ///     .with_previous_aes_key("q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb")?;
@@ -81,9 +82,10 @@ impl VerifySignatureLayer {
         }
     }
 
-    /// Sets how far a timestamp may be before or after the present; the default is 300 s. Others are answered 403.
+    /// Sets how far before or after the present a timestamp may be; the default is 300 s. A request with any other
+    /// timestamp is answered 403.
     ///
-    /// A captured query string can be replayed for as long. WeChat's retries repeat the timestamp for about 20 s, so
+    /// A captured query string can be replayed for this time. WeChat's retries repeat the timestamp for about 20 s, so
     /// a tolerance far below a minute rejects real deliveries.
     #[must_use]
     pub fn with_timestamp_tolerance(mut self, tolerance: Duration) -> Self {
@@ -91,28 +93,28 @@ impl VerifySignatureLayer {
         self
     }
 
-    /// Replaces the system's clock, as tests do.
+    /// Sets the clock that timestamps are compared with, for tests; the default is the system's clock.
     ///
-    /// Timestamps are compared with it. Deadlines are measured by tokio's clock.
+    /// Deadlines use tokio's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.config).clock = Arc::new(clock);
         self
     }
 
-    /// Sets the largest body of a request in bytes; the default is 64 KiB. A larger one is answered 413.
+    /// Sets the largest size of a request's body in bytes; the default is 64 KiB. A larger body is answered 413.
     ///
-    /// WeChat's messages have some hundred bytes, its largest events a few KiB.
+    /// WeChat's messages have a few hundred bytes. Its largest events have a few KiB.
     #[must_use]
     pub fn with_body_limit(mut self, bytes: usize) -> Self {
         Arc::make_mut(&mut self.config).body_limit = bytes;
         self
     }
 
-    /// Sets how long after its head the whole body of a request may take to arrive; the default is 2 s. A later one is
+    /// Sets how long after the request's head the whole body may take to arrive; the default is 2 s. A later body is
     /// answered 408.
     ///
-    /// WeChat hangs up 5 s after it began to send, so time spent on the body is lost for the answer.
+    /// WeChat hangs up 5 s after it began to send, so a slow body leaves less time for the answer.
     #[must_use]
     pub fn with_body_timeout(mut self, timeout: Duration) -> Self {
         Arc::make_mut(&mut self.config).body_timeout = timeout;

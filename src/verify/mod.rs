@@ -1,61 +1,69 @@
-//! Middleware that rejects callbacks WeChat has not signed.
+//! Middleware that rejects callbacks that WeChat has not signed.
 //!
-//! [`VerifySignature`] answers WeChat's verification of the callback URL, reads the bounded body of a
-//! delivery and calls the inner service with [`Request<Verified>`](crate::Verified). It answers all other requests
-//! itself, and the inner service never sees them.
+//! [`VerifySignature`] answers WeChat's verification of the callback URL. It reads the body of a delivery, within
+//! limits, and calls the inner service with a [`Request<Verified>`](crate::Verified). It answers all other requests
+//! itself; the inner service never sees them.
 //!
-//! The first rule that a request breaks decides the answer:
+//! # Rules
 //!
-//! 1. There is an account for it ([`VerifySignatureLayer::from_fn`]), or 404.
-//! 2. Its method is `GET` or `POST`, or 405.
-//! 3. Its query has each signed parameter at most once and in its one form, see
-//!    [`Query::parse`](crate::callback::Query::parse), or 400. Other parameters, such as `openid`, are ignored.
-//! 4. `signature` is the SHA-1 of one of the account's tokens, `timestamp` and `nonce`, compared in
-//!    constant time, or 403.
+//! A request is rejected by the first rule that it breaks:
+//!
+//! 1. The request has an account ([`VerifySignatureLayer::from_fn`]), otherwise 404.
+//! 2. The method is `GET` or `POST`, otherwise 405.
+//! 3. The query has each parameter at most once and in its only accepted form, otherwise 400.
+//!    [`Query::parse`](crate::callback::Query::parse) lists the parameters. Others, such as `openid`, are ignored.
+//! 4. `signature` is the SHA-1 of one of the account's tokens, `timestamp` and `nonce`, otherwise 403. If it is
+//!    missing, 400. The comparison takes constant time. A WeCom request has no `signature`; rule 9 checks its
+//!    ciphertext.
 //! 5. `timestamp` is at most 300 s before or after the present
-//!    ([`with_timestamp_tolerance`](VerifySignatureLayer::with_timestamp_tolerance)), or 403.
-//! 6. An encrypted account's `POST` has a `msg_signature` and no `encrypt_type` but `aes`, or 400. WeCom's requests
-//!    have no `signature`; theirs is checked with the ciphertext.
-//! 7. A `GET` has an `echostr` of 1 to 256 visible ASCII characters, or 400. It is sent back: 200,
-//!    `text/plain`, `nosniff`. WeCom's is encrypted, and its plaintext is sent back.
-//! 8. A `POST` has a whole body that is not empty, or 400; of at most 64 KiB
-//!    ([`with_body_limit`](VerifySignatureLayer::with_body_limit)), or 413; within 2 s of the request's head
-//!    ([`with_body_timeout`](VerifySignatureLayer::with_body_timeout)), or 408.
-//! 9. The body of an encrypted account passes the [checks of the envelope](crate::callback#checks): 403 if its
-//!    `msg_signature` is wrong, 400 if any later check fails.
+//!    ([`with_timestamp_tolerance`](VerifySignatureLayer::with_timestamp_tolerance)), otherwise 403.
+//! 6. A `POST` to an encrypted account has a `msg_signature`, and its `encrypt_type`, if any, is `aes`, otherwise 400.
+//! 7. A `GET` has an `echostr` of 1 to 256 visible ASCII characters, otherwise 400. The layer answers it with 200, the
+//!    echostr, `text/plain` and `nosniff`. WeCom encrypts the echostr; the layer checks it as rule 9 does, and answers
+//!    with the plaintext.
+//! 8. A `POST` has a whole body that is not empty, otherwise 400. The body has at most 64 KiB
+//!    ([`with_body_limit`](VerifySignatureLayer::with_body_limit)), otherwise 413. It arrives within 2 s of the
+//!    request's head ([`with_body_timeout`](VerifySignatureLayer::with_body_timeout)), otherwise 408.
+//! 9. The body for an encrypted account passes the [checks of the envelope](crate::callback#checks), otherwise 400; 403
+//!    if its `msg_signature` is wrong.
 //!
-//! The body is read at rule 8 and not before. A rejection has an empty body. Its reason is in the response's
-//! extensions as a [`Rejection`] and in the log, never in the answer.
+//! The body is not read before rule 8. A rejection has an empty body. Its reason is in the response's extensions, as a
+//! [`Rejection`], and in the log.
+//!
+//! # Verified requests
 //!
 //! A verified request is passed to a clone of the inner service once that clone is ready. The layer itself is always
-//! ready, so unsigned requests never consume a permit of an inner limit. The request keeps its head and gains a
-//! [`Delivery`](crate::Delivery) in its extensions. The inner service's errors are passed on. Its response is collected,
-//! without trailers, up to 1 MiB; if its body is longer or ends in an error, the answer is an empty 500 and the log has
-//! an error. The answer to an encrypted delivery is sealed, unless it is empty or `success`.
+//! ready, so an unverified request never takes a permit of an inner limit. The request keeps its head, and gets a
+//! [`Delivery`](crate::Delivery) in its extensions.
 //!
-//! The inner service takes [`Verified`](crate::Verified) alone, such as [`MessageService`](crate::MessageService), or
-//! any body, such as an axum `Router` whose handlers extract `Bytes`.
+//! The layer passes on the inner service's errors. It reads the inner service's response up to 1 MiB, without trailers.
+//! If the response is longer or ends in an error, the layer answers with an empty 500 and logs an error. It seals the
+//! answer to an encrypted delivery, unless the answer is empty or `success`.
+//!
+//! The inner service accepts [`Verified`](crate::Verified) as its only body, as
+//! [`MessageService`](crate::MessageService) does. Or it accepts any body, as an axum `Router` does whose handlers
+//! extract `Bytes`.
 //!
 //! # Where protection ends
 //!
 //! - **Plain mode does not sign the body.** Anyone who sees one signed query, on the wire or in an access log,
-//!   can send any body with it. The only protection is TLS up to a machine you trust.
-//! - **A signed query works until its timestamp is too old.** WeChat's own retries repeat it, so it
-//!   cannot be rejected the second time.
+//!   can send any body with it. The only protection is TLS up to a machine that you trust.
+//! - **A signed query is valid until its timestamp is too old.** WeChat's retries repeat it, so a repeated query cannot
+//!   be rejected.
 //! - **The path, the host and all other parameters are not signed**, `openid` included. The holder of a signed
 //!   query can use it with any of them.
-//! - Timestamp and nonce are hashed without a separator. A signature also holds for the few other ways
-//!   to cut the same characters in two. Their timestamps are hardly ever near the present, and the body
-//!   is not covered anyway.
-//! - The token is the secret. A short one can be found by trial from a single signed query: use all
+//! - Timestamp and nonce are hashed without a separator. So a signature is also valid for the few other ways to split
+//!   the same characters in two. The timestamps of these are hardly ever near the present, and the body is not covered
+//!   anyway.
+//! - The token is the secret. An attacker can find a short token by trial from a single signed query: use all
 //!   32 characters.
-//! - The server bounds the number of connections, and the time a client takes for the head. Each
-//!   request holds at most the body limit in memory.
+//! - The layer does not limit the number of connections, or the time that a client takes for the head. Let the server
+//!   do that. Each request holds at most the body limit in memory.
 //!
-//! The timestamp is compared with the system's clock. On a server whose clock is off by more than the
-//! tolerance, all deliveries are rejected with [`Timestamp`](crate::callback::ErrorKind::Timestamp).
+//! The layer compares the timestamp with the system's clock. If that clock is wrong by more than the tolerance, all
+//! deliveries are rejected with [`Timestamp`](crate::callback::ErrorKind::Timestamp).
 //!
-//! The future waits for late bodies with tokio's timer, so it must be polled in a tokio runtime.
+//! The future waits for late bodies with tokio's timer, so poll it in a tokio runtime.
 //!
 //! # Example
 //!
@@ -92,7 +100,7 @@
 //! let response = service.clone().oneshot(Request::post(&uri).body(Full::<Bytes>::from(body))?).await?;
 //! assert_eq!(response.status(), StatusCode::OK);
 //!
-//! // A stranger does not.
+//! // A stranger does not know it.
 //! let uri = uri.replace("nonce=9", "nonce=8");
 //! let response = service.oneshot(Request::post(&uri).body(Full::<Bytes>::from(body))?).await?;
 //! assert_eq!(response.status(), StatusCode::FORBIDDEN);
@@ -103,8 +111,8 @@
 //! ```
 //!
 //! On axum, mount the service with `route_service("/wechat", service)`, or put
-//! `.layer(VerifySignatureLayer::new(account))` around a router of your own. A server that is not built on Tower uses
-//! [`callback`](crate::callback).
+//! `.layer(VerifySignatureLayer::new(account))` around a router of your own. On a server that is not built on Tower,
+//! use [`callback`](crate::callback).
 
 mod decision;
 mod future;

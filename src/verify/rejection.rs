@@ -4,10 +4,10 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::{body::ReadError, callback, observe, response::ResponseBody};
 
-/// Why a request was rejected.
+/// The reason why a request was rejected.
 ///
-/// [`VerifySignature`](super::VerifySignature) puts it into the extensions of every rejecting response, for layers
-/// around it. The client sees the status alone.
+/// [`VerifySignature`](super::VerifySignature) puts it into the extensions of each response that rejects a request, for
+/// outer layers. The client sees only the status.
 #[derive(Debug, Clone)]
 pub struct Rejection {
     kind: RejectionKind,
@@ -15,7 +15,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A rejection of a request that anyone may have sent.
+    /// Makes the rejection of a request that anyone may have sent.
     pub(super) fn new(kind: RejectionKind) -> Self {
         Self {
             kind,
@@ -23,21 +23,22 @@ impl Rejection {
         }
     }
 
-    /// Sets whether a signature with the account's token held.
+    /// Sets whether a signature made with one of the account's tokens was valid.
     pub(super) fn signed(mut self, is_signed: bool) -> Self {
         self.is_signed = is_signed;
         self
     }
 
-    /// Returns the reason.
+    /// Returns the kind of rejection.
     pub fn kind(&self) -> RejectionKind {
         self.kind
     }
 
-    /// Returns whether a signature with one of the account's tokens held.
+    /// Returns whether a signature made with one of the account's tokens was valid.
     ///
-    /// Such a request comes from WeChat or is a copy of one that did, so a setting may be wrong, or a clock.
-    /// Anyone may have sent the others: they are logged at DEBUG, and counted.
+    /// If it was, the request is from WeChat, or a copy of one from WeChat. Then a setting or a clock may be wrong, and
+    /// the rejection is logged at WARN. Otherwise anyone may have sent the request, and the rejection is logged at
+    /// DEBUG. Both are counted.
     pub fn is_signed(&self) -> bool {
         self.is_signed
     }
@@ -58,7 +59,7 @@ impl Rejection {
         }
     }
 
-    /// Logs and counts it, and makes the response, with this in its extensions.
+    /// Logs and counts the rejection, and makes the response with it in the extensions.
     pub(super) fn into_response(self, observed: &observe::Delivery) -> Response<ResponseBody> {
         observed.is_rejected(self.kind.name(), self.is_signed);
         let mut response = Response::new(ResponseBody::default());
@@ -75,7 +76,7 @@ impl Rejection {
 
 impl From<callback::Error> for Rejection {
     fn from(error: callback::Error) -> Self {
-        Self::new(RejectionKind::Callback(error.kind()))
+        Self::new(RejectionKind::Callback(error.kind())).signed(error.is_signed())
     }
 }
 
@@ -98,7 +99,7 @@ impl fmt::Display for Rejection {
             RejectionKind::BodyTooLarge => "expected a body within the limit, found a larger one",
             RejectionKind::BodyTimeout => "expected the whole body in time",
             RejectionKind::BodyIncomplete => "expected a whole body, found a part of one",
-            RejectionKind::Callback(kind) => return callback::Error::from(kind).fmt(f),
+            RejectionKind::Callback(kind) => kind.expectation(),
         })
     }
 }
@@ -109,7 +110,7 @@ impl error::Error for Rejection {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionKind {
-    /// There is no account at this URL: 404.
+    /// The request has no account: 404.
     UnknownAccount,
     /// The method is neither GET nor POST: 405.
     Method,
@@ -120,14 +121,14 @@ pub enum RejectionKind {
     BodyEmpty,
     /// The body is larger than the limit: 413.
     BodyTooLarge,
-    /// The whole body was not there in time: 408.
+    /// The whole body did not arrive in time: 408.
     BodyTimeout,
-    /// The body ended in an error: 400.
+    /// Reading the body failed before its end: 400.
     BodyIncomplete,
 }
 
 impl RejectionKind {
-    /// The kind as spans and metrics name it.
+    /// Returns the name of the kind in spans and metrics.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::UnknownAccount => "unknown_account",

@@ -19,8 +19,9 @@ use crate::{body::ReadBody, delivery::Verified, observe, response::ResponseBody}
 
 /// Passes deliveries that WeChat has signed to the inner service, and answers all other requests itself.
 ///
-/// [`VerifySignatureLayer`](super::VerifySignatureLayer) makes it. It is always ready: the inner service is asked for
-/// readiness when a delivery has passed the checks, so that an unsigned request never takes a permit of an inner limit.
+/// [`VerifySignatureLayer`](super::VerifySignatureLayer) makes it. It is always ready. It waits for the inner service
+/// to be ready only after a delivery has passed the checks, so an unverified request never takes a permit of an inner
+/// limit.
 #[derive(Clone)]
 pub struct VerifySignature<S> {
     inner: S,
@@ -41,7 +42,7 @@ where
 {
     type Response = Response<ResponseBody>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, B, RB>;
+    type Future = ResponseFuture<S, S::Future, B, RB>;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         Poll::Ready(Ok(()))
@@ -61,7 +62,7 @@ where
         match decision {
             Ok(Decision::Read(delivery, opener)) => {
                 observed.query_is_verified();
-                // A time-out too long to be a point in time is none.
+                // A timeout that ends beyond the range of `Instant` means no deadline.
                 let deadline = arrival.checked_add(self.config.body_timeout);
                 let body = ReadBody::new(body, self.config.body_limit, deadline);
                 let pending = Pending {
@@ -81,7 +82,7 @@ where
     }
 }
 
-/// The client chooses the text, so a browser must never take it for a document.
+/// Makes the response with the echostr. The client chooses its text, so a browser must never treat it as a document.
 fn echo(echostr: Bytes) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::new(echostr));
     let headers = response.headers_mut();

@@ -113,11 +113,15 @@ fn an_app_id_is_a_word() {
 #[test]
 fn swapped_settings_are_errors() {
     let swapped = "the token looks like an app id and the app id does not: \
-        pass them in the order token, app id, EncodingAESKey";
+        pass them in the order token, app id (for WeCom, corp id or suite id), EncodingAESKey";
     let token = "rosebud7";
     for account in [
         Account::encrypted(APP_ID, token, KEY),
         Account::component(APP_ID, token, KEY),
+        Account::wecom(APP_ID, token, KEY),
+        Account::wecom("ww0a1b2c3d4e5f6071", token, KEY),
+        Account::wecom("dk0a1b2c3d4e5f6071", token, KEY),
+        Account::wecom("tj0a1b2c3d4e5f6071", token, KEY),
     ] {
         check(account, ErrorKind::Swapped, swapped);
     }
@@ -132,6 +136,9 @@ fn swapped_settings_are_errors() {
     }
     // A token may begin like an app id.
     assert!(Account::encrypted("wxtoken", APP_ID, KEY).is_ok());
+    assert!(Account::wecom("wwtoken", "dk0a1b2c3d4e5f6071", KEY).is_ok());
+    // An app without an id has nothing to swap.
+    assert!(Account::wecom("wwtoken", "", KEY).is_ok());
 }
 
 #[test]

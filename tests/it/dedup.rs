@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::{Instant, advance},
+    time::{Instant, advance, timeout},
 };
 use tower::{BoxError, Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer, service_fn};
 use tower_wechat::{
@@ -20,6 +20,8 @@ use tower_wechat::{
 use self::faulty::Faulty;
 use crate::assume;
 
+mod abandoned;
+mod blips;
 mod bounds;
 mod connections;
 mod cuts;
@@ -40,9 +42,10 @@ type Verdict = Result<Response<Full<Bytes>>, BoxError>;
 struct Runs(mpsc::UnboundedReceiver<(Option<RunNumber>, oneshot::Sender<Verdict>)>);
 
 impl Runs {
-    /// Waits for the next run.
+    /// Waits for the next run. Without one the test fails instead of hanging.
     async fn next(&mut self) -> (RunNumber, oneshot::Sender<Verdict>) {
-        let (number, verdict) = self.0.recv().await.expect("a run");
+        let run = timeout(Duration::from_secs(1000), self.0.recv()).await;
+        let (number, verdict) = run.expect("a run in time").expect("a run");
         (number.expect("the run's number"), verdict)
     }
 
@@ -264,7 +267,7 @@ async fn a_failed_run_is_repeated_by_its_task() {
                 }
                 Fail::Timeout => {
                     held.push(verdict);
-                    advance(Duration::from_secs(60)).await;
+                    advance(Duration::from_mins(1)).await;
                 }
             }
             settle().await;
@@ -548,7 +551,7 @@ async fn the_log_has_each_failed_run_and_no_content() {
         &log,
         [
             &["WARN", "turned a delivery away", "no outcome in time"],
-            &["DEBUG", "without an answer in time"],
+            &["DEBUG", "a delivery got no answer"],
             &["WARN", "number=1", "out of ink"],
             &["WARN", "number=2", "panicked"],
             &["ERROR", "runs=2"],

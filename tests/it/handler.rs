@@ -384,6 +384,25 @@ async fn the_handler_sees_the_delivery() {
     );
 }
 
+/// A layer in front may have replaced it.
+#[tokio::test]
+async fn the_handler_sees_the_delivery_that_the_request_has() {
+    let handler = service_fn(|request: Request<VoiceMessage>| async move {
+        let delivery: &Delivery = request.extensions().get().unwrap();
+        Ok::<_, Infallible>(delivery.account().to_owned())
+    });
+    let request = Request::post("/wechat")
+        .extension(Delivery::new("weekly"))
+        .body(Verified::insecure_assume(VOICE, Delivery::new("news")))
+        .unwrap();
+    let service = MessageService::for_type::<VoiceMessage>(handler);
+    let response = service.oneshot(request).await.unwrap();
+    assert_eq!(
+        response.body().reply(),
+        Some(&Arc::new(Reply::text("weekly")))
+    );
+}
+
 /// A permit of a limit around the handler belongs to messages for the handler: nothing is taken
 /// when the service is polled for readiness, nor for a body that is not for it.
 #[tokio::test]

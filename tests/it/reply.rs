@@ -225,6 +225,22 @@ fn an_answer_goes_back_to_the_sender() {
     Head::read(b"<xml").expect_err("unreadable");
 }
 
+/// Both are about a user: what is said, and to whom.
+#[test]
+fn neither_the_reply_nor_the_names_are_shown() {
+    let addressing = Addressing::new("openid", "gh_account");
+    assert_eq!(
+        format!("{addressing:?}"),
+        "Addressing { to_user_name_len: 6, from_user_name_len: 10, article_limit: 8 }"
+    );
+    let rendered = Reply::text("hush-hush").render(&addressing, NOW).unwrap();
+    let length = rendered.body().len();
+    assert_eq!(
+        format!("{rendered:?}"),
+        format!("Rendered {{ len: {length}, content_type: \"application/xml\", .. }}")
+    );
+}
+
 /// XML 1.0's `Char`, as the recommendation writes it.
 fn is_xml_character(character: char) -> bool {
     matches!(

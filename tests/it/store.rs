@@ -1,14 +1,20 @@
 //! The stores against their contract.
 
+#[cfg(feature = "simulator")]
 mod double;
 #[cfg(feature = "redis")]
 mod faults;
+#[cfg(feature = "simulator")]
 mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod proxy;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "simulator")]
 mod reference;
 #[cfg(feature = "redis")]
 pub(crate) mod server;
-mod suite;
+
+/// Of the sequences of operations. The log of a failure names the one that failed.
+#[cfg(feature = "simulator")]
+const SEED: u64 = 20_261_123;

@@ -41,7 +41,7 @@ fn no_mistake_is_forgotten() {
 }
 
 const VERIFICATION: &str =
-    "`VerifySignatureLayer` is missing in front of this service, or stands behind it";
+    "`VerifySignatureLayer` is not around this service: it is missing, or in the wrong order";
 
 const FIRST_LINES: [(&str, &str); 9] = [
     ("all_layers_left_out", VERIFICATION),

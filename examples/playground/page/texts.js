@@ -38,7 +38,7 @@ const TEXTS = {
     lateFailed: "all runs failed", deliveries: ["delivery", "deliveries"], runs: ["run", "runs"],
     encrypted: "safe mode", simulatedTag: "simulated time", run: "run", waiting: "under way",
     part: { run: "run", joined: "joined", kept: "kept" },
-    acknowledged: "acknowledged", replied: "reply", silent: "nothing to say", refused: "refused", echoed: "echo",
+    acknowledged: "acknowledged", replied: "reply", silent: "nothing to say", rejected: "rejected", echoed: "echo",
     faults: {
       HungUp: "hung up", Lost: "answer lost", Status: "failed", Connection: "no connection", Malformed: "no reply",
       Addressing: "wrong address", Limit: "too long", Envelope: "not sealed", Echo: "no echo", Unsent: "not sent",
@@ -85,7 +85,7 @@ const TEXTS = {
     forged: "伪造：并非来自微信", nothing: "用户看不到任何内容", service: "客服消息", lateFailed: "多次运行均失败",
     deliveries: ["次推送", "次推送"], runs: ["次运行", "次运行"], encrypted: "安全模式", simulatedTag: "模拟时间",
     run: "运行", waiting: "进行中", part: { run: "运行", joined: "加入", kept: "已存" },
-    acknowledged: "先行应答", replied: "回复", silent: "无内容", refused: "拒绝", echoed: "原样返回",
+    acknowledged: "先行应答", replied: "回复", silent: "无内容", rejected: "拒绝", echoed: "原样返回",
     faults: {
       HungUp: "微信断开", Lost: "回包丢失", Status: "失败", Connection: "连接失败", Malformed: "不是回复",
       Addressing: "收发方不符", Limit: "过长", Envelope: "未正确加密", Echo: "未原样返回", Unsent: "未发出",

@@ -76,16 +76,16 @@ function track(record, { at, took }, span) {
 function outcome(record, delivery) {
   const status = delivery.status === null ? "" : `${delivery.status} `;
   if (delivery.took === null) return ["open", `${t.waiting} …`, null];
-  if (delivery.rejection) return ["refused", `${status}${t.refused}`, delivery.rejection];
+  if (delivery.rejection) return ["rejected", `${status}${t.rejected}`, delivery.rejection];
   if (delivery.fault) {
     const { kind: fault, message } = delivery.fault;
-    const look = fault === "HungUp" || fault === "Lost" ? "missed" : "refused";
+    const look = fault === "HungUp" || fault === "Lost" ? "missed" : "rejected";
     return [look, `${status}${t.faults[fault] ?? fault}`, look === "missed" ? null : message];
   }
   if (delivery.status === null) return ["missed", t.faults.HungUp, null];
   if (record.content.kind === "verify") return ["right", `${status}${t.echoed}`, null];
   if (delivery.isAcknowledged) return ["acknowledged", `${status}${t.acknowledged}`, null];
-  if (delivery.status !== 200) return ["refused", `${status}${t.faults.Status}`, null];
+  if (delivery.status !== 200) return ["rejected", `${status}${t.faults.Status}`, null];
   return ["right", `${status}${delivery.answer?.fields ? t.replied : t.silent}`, null];
 }
 

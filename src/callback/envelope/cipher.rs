@@ -1,4 +1,4 @@
-//! AES-256-CBC around a message, its length and its receiver.
+//! AES-256-CBC over random bytes, a message's length, the message and its receive id.
 
 use bytes::{Buf, Bytes};
 use cbc::{
@@ -11,18 +11,18 @@ use crate::{
     callback::error::{Error, ErrorKind, SealError, SealErrorKind},
 };
 
-/// Decodes a ciphertext, once for all keys that are tried on it.
+/// Decodes the base64 of a ciphertext whose signature is valid. One decoding serves all keys that are tried.
 pub(super) fn decode(encrypt: &str) -> Result<Vec<u8>, Error> {
     let ciphertext = base64_simd::STANDARD
         .decode_to_vec(encrypt)
-        .map_err(|_| Error::new(ErrorKind::Ciphertext))?;
+        .map_err(|_| Error::signed(ErrorKind::Ciphertext))?;
     if ciphertext.len() < 2 * BLOCK || ciphertext.len() % BLOCK != 0 {
-        return Err(Error::new(ErrorKind::Ciphertext));
+        return Err(Error::signed(ErrorKind::Ciphertext));
     }
     Ok(ciphertext)
 }
 
-/// Decrypts a ciphertext in place and returns its message.
+/// Decrypts a ciphertext whose signature is valid, in place, checks it and returns its message.
 pub(super) fn open(
     key: &EncodingAesKey,
     receive_id: &str,
@@ -31,16 +31,16 @@ pub(super) fn open(
     let cipher = Decryptor::inner_iv_init(key.cipher(), key.iv().into());
     let whole = cipher
         .decrypt_padded::<NoPadding>(&mut ciphertext)
-        .map_err(|_| Error::new(ErrorKind::Ciphertext))?;
-    let content = unpad(whole).ok_or(Error::new(ErrorKind::Padding))?;
-    let length = message_length(content).ok_or(Error::new(ErrorKind::Length))?;
+        .map_err(|_| Error::signed(ErrorKind::Ciphertext))?;
+    let content = unpad(whole).ok_or(Error::signed(ErrorKind::Padding))?;
+    let length = message_length(content).ok_or(Error::signed(ErrorKind::Length))?;
     let message = HEAD..HEAD + length;
     if content.get(message.end..) != Some(receive_id.as_bytes()) {
-        return Err(Error::new(ErrorKind::ReceiveId));
+        return Err(Error::signed(ErrorKind::ReceiveId));
     }
     let text = content.get(message.clone()).map(str::from_utf8);
     if !matches!(text, Some(Ok(_))) {
-        return Err(Error::new(ErrorKind::Utf8));
+        return Err(Error::signed(ErrorKind::Utf8));
     }
     ciphertext.truncate(message.end);
     let mut plaintext = Bytes::from(ciphertext);
@@ -48,7 +48,7 @@ pub(super) fn open(
     Ok(plaintext)
 }
 
-/// Encrypts `message` for `receive_id`, behind the `random` bytes.
+/// Encrypts `message` for `receive_id`, with the `random` bytes in front.
 pub(super) fn seal(
     key: &EncodingAesKey,
     receive_id: &str,
@@ -64,7 +64,7 @@ pub(super) fn seal(
     plaintext.extend_from_slice(&length.to_be_bytes());
     plaintext.extend_from_slice(message);
     plaintext.extend_from_slice(receive_id.as_bytes());
-    // At most 32.
+    // `padding` is at most 32.
     let byte = u8::try_from(padding).unwrap_or_default();
     plaintext.resize(content + padding, byte);
     let cipher = Encryptor::inner_iv_init(key.cipher(), key.iv().into());
@@ -75,7 +75,7 @@ pub(super) fn seal(
     Ok(base64_simd::STANDARD.encode_to_string(ciphertext))
 }
 
-/// Removes the padding of 1 to 32 equal bytes. It has up to two blocks, unlike PKCS#7 for AES.
+/// Removes the padding of 1 to 32 equal bytes. Unlike PKCS#7 for AES, it may fill two blocks.
 fn unpad(whole: &[u8]) -> Option<&[u8]> {
     let padding = *whole.last()?;
     if !(1..=MAX_PADDING).contains(&usize::from(padding)) {
@@ -87,7 +87,7 @@ fn unpad(whole: &[u8]) -> Option<&[u8]> {
     (padded == expected.get(..padded.len())?).then_some(content)
 }
 
-/// Reads the message's length, if `content` has room for such a message.
+/// Returns the message's length, if `content` has room for a message of that length.
 fn message_length(content: &[u8]) -> Option<usize> {
     let length = content.get(RANDOM..)?.first_chunk()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
@@ -101,5 +101,5 @@ const MAX_PADDING: usize = 32;
 
 pub(super) const RANDOM: usize = 16;
 
-/// The random bytes and the length.
+/// The length of the random bytes and the length field.
 const HEAD: usize = RANDOM + 4;

@@ -1,17 +1,10 @@
-//! The envelope on the wire, inbound and outbound.
+//! Envelopes on the wire, inbound and outbound.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::{
-    callback::{
-        error::{Error, ErrorKind},
-        signature::Signature,
-    },
-    timestamp::Timestamp,
-    xml,
-};
+use crate::{callback::signature::Signature, timestamp::Timestamp, xml};
 
 /// The format of an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,8 +24,8 @@ impl Format {
     }
 }
 
-/// An inbound envelope. Only the ciphertext is read: in compatible mode the plaintext stands beside it, and that is not
-/// signed.
+/// An inbound envelope. Only the ciphertext is read. In compatible mode the envelope also contains the plaintext, which
+/// is not signed.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Envelope<'a> {
@@ -41,14 +34,14 @@ pub(super) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    pub(super) fn read(body: &'a [u8]) -> Result<(Self, Format), Error> {
+    /// Reads the envelope in `body`. `None` if the body is not an envelope.
+    pub(super) fn read(body: &'a [u8]) -> Option<(Self, Format)> {
         let (envelope, format) = match body.trim_ascii_start() {
             #[cfg(feature = "json")]
             [b'{', ..] => (serde_json::from_slice(body).ok(), Format::Json),
             _ => (xml::from_slice(body).ok(), Format::Xml),
         };
-        let envelope = envelope.ok_or(Error::new(ErrorKind::Document))?;
-        Ok((envelope, format))
+        Some((envelope?, format))
     }
 }
 
@@ -91,12 +84,12 @@ impl Sealed {
         self.timestamp
     }
 
-    /// Returns the nonce: random digits behind `0000`.
+    /// Returns the nonce: `0000` and random digits.
     pub fn nonce(&self) -> &str {
         &self.nonce
     }
 
-    /// Writes the envelope in XML: `Encrypt`, `MsgSignature`, `TimeStamp`, `Nonce`.
+    /// Returns the envelope in XML: `Encrypt`, `MsgSignature`, `TimeStamp`, `Nonce`.
     pub fn to_xml(&self) -> String {
         let Self {
             encrypt,
@@ -104,7 +97,7 @@ impl Sealed {
             timestamp,
             nonce,
         } = self;
-        // No part has a character that XML escapes or that ends a section.
+        // No part contains `]]>` or a character that XML escapes.
         format!(
             "<xml><Encrypt><![CDATA[{encrypt}]]></Encrypt>\
              <MsgSignature><![CDATA[{msg_signature}]]></MsgSignature>\
@@ -112,7 +105,7 @@ impl Sealed {
         )
     }
 
-    /// Writes the envelope in JSON, for an account whose pushes are in JSON.
+    /// Returns the envelope in JSON, for an account whose pushes are in JSON.
     pub fn to_json(&self) -> String {
         let Self {
             encrypt,
@@ -120,7 +113,7 @@ impl Sealed {
             timestamp,
             nonce,
         } = self;
-        // No part has a character that JSON escapes.
+        // No part contains a character that JSON escapes.
         format!(
             r#"{{"Encrypt":"{encrypt}","MsgSignature":"{msg_signature}","TimeStamp":{timestamp},"Nonce":"{nonce}"}}"#
         )

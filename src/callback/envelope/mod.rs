@@ -22,16 +22,17 @@ use super::{
 use crate::{
     account::{Account, Encryption, Platform},
     message::{self, Head},
+    reply, xml,
 };
 
 /// Opens the body of a `POST` whose query has been [verified](Query::verify).
 ///
-/// A plain account's body is its plaintext. An encrypted account's body is an envelope, and nothing beside its ciphertext
-/// is read.
+/// The body of a plain account is the plaintext. The body of an encrypted account is an envelope, of which only the
+/// ciphertext is read.
 ///
 /// # Errors
 ///
-/// If one of the [checks](super#checks) fails.
+/// If one of the [checks](super#checks) 5 to 11 fails.
 pub fn open(account: &Account, query: &Query, body: impl Into<Bytes>) -> Result<Opened, Error> {
     let body = body.into();
     let Some(encryption) = account.encryption() else {
@@ -39,8 +40,9 @@ pub fn open(account: &Account, query: &Query, body: impl Into<Bytes>) -> Result<
     };
     let msg_signature = query
         .msg_signature()
-        .ok_or(Error::new(ErrorKind::Parameters))?;
-    let (envelope, format) = Envelope::read(&body)?;
+        .ok_or(Error::of_verified_query(ErrorKind::Parameters, account))?;
+    let (envelope, format) =
+        Envelope::read(&body).ok_or(Error::of_verified_query(ErrorKind::Document, account))?;
     let signed = query.signed_parts();
     let (plaintext, index) = decrypt(
         account,
@@ -61,30 +63,31 @@ pub fn open(account: &Account, query: &Query, body: impl Into<Bytes>) -> Result<
     })
 }
 
-/// Opens the `echostr` of a WeCom account's verification.
+/// Decrypts the `echostr` with which WeCom verifies the URL.
 pub(super) fn open_echostr(
     account: &Account,
     query: &Query,
     echostr: &str,
 ) -> Result<Bytes, Error> {
-    let malformed = Error::new(ErrorKind::Parameters);
+    let malformed = Error::of_verified_query(ErrorKind::Parameters, account);
     let encryption = account.encryption().ok_or(malformed)?;
     let msg_signature = query.msg_signature().ok_or(malformed)?;
     let signed = query.signed_parts();
     let (plaintext, _) = decrypt(account, encryption, msg_signature, signed, echostr)?;
-    // A push is signed as an echostr is, and a captured one must not be decrypted for its captor.
+    // A push is signed in the same way as an echostr. This check keeps an attacker from using this server to decrypt a
+    // captured push.
     let is_echostr = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'{');
     if plaintext.is_empty() || !plaintext.iter().all(is_echostr) {
-        return Err(Error::new(ErrorKind::Echostr));
+        return Err(Error::signed(ErrorKind::Echostr));
     }
     Ok(plaintext)
 }
 
-/// An opened push. It seals its reply with the key that opened it.
+/// An opened push. It seals the reply with the key that opened the push.
 pub struct Opened {
     plaintext: Bytes,
-    /// If a check has parsed it.
-    head: Option<Head>,
+    /// The result of parsing the plaintext's head, if a check has done so.
+    head: Option<xml::Result<Head>>,
     /// `None` in plain mode.
     sealer: Option<Sealer>,
 }
@@ -98,24 +101,25 @@ impl Opened {
         }
     }
 
-    /// Returns the message, in XML or JSON. An encrypted account's is UTF-8.
+    /// Returns the message in XML or JSON. For an encrypted account it is valid UTF-8.
     pub fn plaintext(&self) -> &Bytes {
         &self.plaintext
     }
 
-    /// Makes the answer that carries `reply`.
+    /// Makes the answer that contains `reply`.
     ///
-    /// An encrypted account's reply is sealed in the format of the message's envelope. An empty reply, `success` and the
-    /// reply of a plain account are the answer as they are.
+    /// For an encrypted account, the reply is sealed in the format of the message's envelope. An empty reply and
+    /// `success` are not sealed. A plain account's reply is never sealed.
     ///
     /// # Errors
     ///
-    /// [`SealErrorKind::Random`](super::SealErrorKind::Random) if the operating system has no random bytes.
+    /// - [`SealErrorKind::Random`](super::SealErrorKind::Random): the operating system has no random bytes.
+    /// - [`SealErrorKind::TooLong`](super::SealErrorKind::TooLong): the reply has 4 GiB or more.
     pub fn seal(&self, reply: impl Into<Bytes>) -> Result<Answer, SealError> {
         seal_reply(self.sealer.as_ref(), reply.into())
     }
 
-    pub(crate) fn into_parts(self) -> (Bytes, Option<Head>, Option<Sealer>) {
+    pub(crate) fn into_parts(self) -> (Bytes, Option<xml::Result<Head>>, Option<Sealer>) {
         (self.plaintext, self.head, self.sealer)
     }
 }
@@ -146,13 +150,13 @@ impl Answer {
         self.body
     }
 
-    /// Returns the Content-Type of a sealed reply; `None` if the body is the reply as it was.
+    /// Returns the Content-Type of a sealed reply; `None` if the reply was not sealed.
     pub fn content_type(&self) -> Option<&'static str> {
         self.content_type
     }
 }
 
-/// Shows no content.
+/// Shows the length of the body, not its contents.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")
@@ -162,21 +166,21 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// The key and the format in which a message's reply is sealed.
+/// The key and the format that seal a message's reply.
 pub(crate) struct Sealer {
     account: Account,
     index: KeyIndex,
     format: Format,
 }
 
-/// Positions of a token and a key among those of an account.
+/// The positions of a token and a key in an account's lists.
 #[derive(Clone, Copy, Default)]
 struct KeyIndex {
     token: usize,
     key: usize,
 }
 
-/// Makes the answer that carries `reply`; without a `sealer` as it is.
+/// Makes the answer that contains `reply`, unsealed if there is no `sealer`.
 pub(crate) fn seal_reply(sealer: Option<&Sealer>, reply: Bytes) -> Result<Answer, SealError> {
     let Some(sealer) = sealer else {
         return Ok(Answer {
@@ -184,8 +188,8 @@ pub(crate) fn seal_reply(sealer: Option<&Sealer>, reply: Bytes) -> Result<Answer
             content_type: None,
         });
     };
-    // WeChat takes these two unsealed, and nothing else.
-    if matches!(&*reply, b"" | b"success") {
+    // WeChat accepts only these unsealed.
+    if reply::is_silent(&reply) {
         return seal_reply(None, reply);
     }
     let envelope = seal::seal_with(&sealer.account, sealer.index, &reply)?;
@@ -195,7 +199,9 @@ pub(crate) fn seal_reply(sealer: Option<&Sealer>, reply: Bytes) -> Result<Answer
     })
 }
 
-/// Decrypts with each token and key until all checks hold. The error is the last key's, and no worse than the others'.
+/// Finds the token that made the signature, then decrypts with each key until all checks pass.
+///
+/// If no key passes, the error is that of the last one. Any key's error would do.
 fn decrypt(
     account: &Account,
     encryption: &Encryption,
@@ -207,13 +213,13 @@ fn decrypt(
     let mut tokens = account.tokens().iter();
     let token = tokens
         .position(|token| msg_signature == Signature::sign(token, signed))
-        .ok_or(Error::new(ErrorKind::Signature))?;
+        .ok_or(Error::of_verified_query(ErrorKind::Signature, account))?;
     let mut ciphertext = cipher::decode(encrypt)?;
     let receive_id = &*encryption.receive_id;
-    let mut error = Error::new(ErrorKind::Ciphertext);
+    let mut error = Error::signed(ErrorKind::Ciphertext);
     let mut keys = encryption.keys.iter().enumerate().peekable();
     while let Some((key, aes_key)) = keys.next() {
-        // Decryption overwrites the ciphertext, which the keys that follow need.
+        // Decryption overwrites the ciphertext, so the keys that follow need a copy.
         let left = keys.peek().map(|_| ciphertext.clone());
         match cipher::open(aes_key, receive_id, ciphertext) {
             Ok(plaintext) => return Ok((plaintext, KeyIndex { token, key })),
@@ -224,23 +230,28 @@ fn decrypt(
     Err(error)
 }
 
-/// Checks that a push is to the account that the URL belongs to. Returns the push's head, if that was parsed.
-fn check_receiver(platform: &Platform, plaintext: &[u8]) -> Result<Option<Head>, Error> {
-    let wrong = Error::new(ErrorKind::Receiver);
+/// Checks that a push is to the account that the URL belongs to. Returns the result of parsing the push's head, if the
+/// check needs it.
+fn check_receiver(
+    platform: &Platform,
+    plaintext: &[u8],
+) -> Result<Option<xml::Result<Head>>, Error> {
+    let wrong = Error::signed(ErrorKind::Receiver);
     match platform {
         Platform::OfficialAccount | Platform::WeCom => Ok(None),
         Platform::Component => match Head::read(plaintext) {
-            Ok(head) if head.to_user_name().is_none() => Ok(Some(head)),
+            Ok(head) if head.to_user_name().is_none() => Ok(Some(Ok(head))),
             _ => Err(wrong),
         },
         Platform::Authorizer(original_id) => {
-            let head = Head::read(plaintext).ok();
-            // A user's text can make the rest unreadable, and an answer other than 200 counts against the account.
+            let head = Head::read(plaintext);
+            // A user's text can make the rest of a push unreadable. Such a push must not be rejected, since WeChat
+            // counts any status but 200 against the account.
             let is_right = match &head {
-                Some(head) => head.to_user_name() == Some(original_id),
-                None => message::receiver(plaintext).is_some_and(|it| it == **original_id),
+                Ok(head) => head.to_user_name() == Some(original_id),
+                Err(_) => message::receiver(plaintext).is_some_and(|it| it == **original_id),
             };
-            if is_right { Ok(head) } else { Err(wrong) }
+            if is_right { Ok(Some(head)) } else { Err(wrong) }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The peer's side of the envelope: what WeChat does, for the simulator.
+//! WeChat's side of the envelope, for the simulator.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use crate::{
     message,
 };
 
-/// Encrypts and signs with the given random bytes, timestamp and nonce.
+/// Encrypts and signs `plaintext` with the given random bytes, timestamp and nonce.
 pub(crate) fn seal_as(
     account: &Account,
     random: [u8; RANDOM],
@@ -30,16 +30,17 @@ pub(crate) fn seal_as(
     Some((encrypt, msg_signature))
 }
 
-/// Opens a sealed reply.
+/// Opens a sealed reply, as WeChat does.
 pub(crate) fn open_reply(account: &Account, body: &[u8]) -> Result<Bytes, Error> {
     let encryption = account
         .encryption()
-        .ok_or(Error::new(ErrorKind::Document))?;
-    let sealed: Sealed = message::from_slice(body).map_err(|_| Error::new(ErrorKind::Document))?;
+        .ok_or(Error::unsigned(ErrorKind::Document))?;
+    let sealed: Sealed =
+        message::from_slice(body).map_err(|_| Error::unsigned(ErrorKind::Document))?;
     let msg_signature = sealed
         .msg_signature
         .parse()
-        .map_err(|_| Error::new(ErrorKind::Signature))?;
+        .map_err(|_| Error::unsigned(ErrorKind::Signature))?;
     let signed = [sealed.time_stamp.as_bytes(), sealed.nonce.as_bytes()];
     decrypt(account, encryption, msg_signature, signed, &sealed.encrypt)
         .map(|(plaintext, _)| plaintext)

@@ -1,5 +1,3 @@
-use std::time::SystemTime;
-
 use super::{
     KeyIndex,
     cipher::{self, RANDOM},
@@ -15,9 +13,9 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// Seals `plaintext` with the account's current token and key, fresh random bytes, the present time and a new nonce.
+/// Seals `plaintext` with the account's current token and key, new random bytes, the present time and a new nonce.
 ///
-/// Seal a reply with [`Opened::seal`](super::Opened::seal), which uses the key that opened the message.
+/// To seal a reply, use [`Opened::seal`](super::Opened::seal), which takes the key that opened the message.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -30,7 +28,7 @@ use crate::{
 ///     "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb",
 /// )?;
 /// let sealed = callback::seal(&account, "<xml><Content>你好</Content></xml>".as_bytes())?;
-/// // As WeChat sends it.
+/// // WeChat sends an envelope in this way.
 /// let query = format!(
 ///     "timestamp={}&nonce={}&encrypt_type=aes&msg_signature={}",
 ///     sealed.timestamp(),
@@ -45,8 +43,9 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`SealErrorKind::PlainAccount`] for a plain account, [`SealErrorKind::Random`] if the operating system has no random
-/// bytes.
+/// - [`SealErrorKind::PlainAccount`]: the account is in plain mode.
+/// - [`SealErrorKind::Random`]: the operating system has no random bytes.
+/// - [`SealErrorKind::TooLong`]: the plaintext has 4 GiB or more.
 pub fn seal(account: &Account, plaintext: &[u8]) -> Result<Sealed, SealError> {
     seal_with(account, KeyIndex::default(), plaintext)
 }
@@ -58,7 +57,7 @@ pub(super) fn seal_with(
 ) -> Result<Sealed, SealError> {
     let plain = SealError::new(SealErrorKind::PlainAccount);
     let encryption = account.encryption().ok_or(plain)?;
-    // The index is one into this account's tokens and keys.
+    // Always found: the index is into the tokens and keys of this account.
     let (Some(token), Some(key)) = (
         account.tokens().get(index.token),
         encryption.keys.get(index.key),
@@ -73,7 +72,7 @@ pub(super) fn seal_with(
         .fold(0, |number, byte| number << 8 | u64::from(*byte));
     let nonce = format!("{REPLY_NONCE_PREFIX}{nonce}");
     let encrypt = cipher::seal(key, &encryption.receive_id, *random, plaintext)?;
-    let timestamp = Timestamp::from(SystemTime::now());
+    let timestamp = Timestamp::now();
     let msg_signature = Signature::sign(token, [&*timestamp.to_string(), &*nonce, &*encrypt]);
     Ok(Sealed::new(encrypt, msg_signature, timestamp, nonce))
 }

@@ -15,14 +15,8 @@ use crate::dedup::{
 pub(super) fn claim(answer: Value) -> Result<Claimed, Error> {
     let mut parts = parts(answer)?;
     match &*word(&mut parts)? {
-        b"run" => Ok(Claimed::Run {
-            age: time(&mut parts)?,
-            number: count(&mut parts)?,
-        }),
-        b"running" => Ok(Claimed::Running {
-            age: time(&mut parts)?,
-            lease: time(&mut parts)?,
-        }),
+        b"run" => Ok(Claimed::run(time(&mut parts)?, count(&mut parts)?)),
+        b"running" => Ok(Claimed::running(time(&mut parts)?, time(&mut parts)?)),
         b"replied" => Ok(Claimed::Replied(response(&mut parts)?)),
         b"done" => Ok(Claimed::Done),
         _ => Err(Error::foreign()),

@@ -10,7 +10,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Acknowledgement, Admission, Completion, Ended, Limits, Table};
+use super::{Abandoned, Acknowledgement, Admission, Completion, Ended, Limits, Table};
 use crate::{
     dedup::{Key, StoredResponse, store::ClaimId},
     delivery::{Delivery, Verified},
@@ -95,7 +95,7 @@ fn a_completion_wakes_the_waiting_deliveries_and_the_first_fetches_the_reply() {
             Err(oneshot::error::TryRecvError::Closed)
         );
     }
-    assert!(table.reclaim(key(1), id, now).is_none());
+    assert!(!table.reclaim(key(1), id, now));
 }
 
 #[test]
@@ -103,9 +103,9 @@ fn no_delivery_gets_a_reclaimed_reply() {
     let (mut table, now) = (Table::new(), Instant::now());
     let (id, _) = run(&mut table, 1, now);
     let _fetched = complete_unfetched(&mut table, 1, id, "reply", now);
-    assert_eq!(table.reclaim(key(1), id, now), Some(response("reply")));
+    assert!(table.reclaim(key(1), id, now));
     assert!(matches!(claim(&mut table, 1, now), Admission::Done));
-    assert!(table.reclaim(key(1), id, now).is_none());
+    assert!(!table.reclaim(key(1), id, now));
 }
 
 #[test]
@@ -147,19 +147,25 @@ fn a_reply_fetched_from_the_store_is_not_reclaimed() {
             fetched.try_recv(),
             Err(oneshot::error::TryRecvError::Closed)
         );
-        assert!(table.reclaim(key(1), id, now).is_none());
+        assert!(!table.reclaim(key(1), id, now));
     }
 }
 
 #[test]
-fn a_released_message_is_vacant_and_wakes_the_waiting_deliveries() {
+fn an_abandoned_message_is_vacant_and_wakes_the_waiting_deliveries() {
     let (mut table, now) = (Table::new(), Instant::now());
     let (id, waiting) = run(&mut table, 1, now);
-    table.release(key(1), id);
+    let abandoned = table.abandon(key(1), id, now);
+    assert_eq!(
+        abandoned,
+        Abandoned::Running {
+            is_acknowledged: false
+        }
+    );
     assert!(waiting.has_changed().is_err());
     let (next, waiting) = run(&mut table, 1, now);
     // A stale claim changes nothing.
-    table.release(key(1), id);
+    assert_eq!(table.abandon(key(1), id, now), Abandoned::Over);
     assert!(complete(&mut table, 1, id, "stale", now).is_none());
     table.end(key(1), id, now, MARK);
     assert!(waiting.has_changed().is_ok());
@@ -265,7 +271,7 @@ enum Step {
     /// By the claim made this many claims ago.
     Complete(u8, usize, &'static str, bool),
     Reclaim(u8, usize),
-    Release(u8, usize),
+    Abandon(u8, usize),
     FetchedFromStore(u8),
     End(u8, usize),
     Pass(u64),
@@ -286,7 +292,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (message(), ago(), body, prop::bool::weighted(0.2))
             .prop_map(|(message, ago, body, acknowledged)| Step::Complete(message, ago, body, acknowledged)),
         1 => (message(), ago()).prop_map(|(message, ago)| Step::Reclaim(message, ago)),
-        1 => (message(), ago()).prop_map(|(message, ago)| Step::Release(message, ago)),
+        1 => (message(), ago()).prop_map(|(message, ago)| Step::Abandon(message, ago)),
         1 => message().prop_map(Step::FetchedFromStore),
         1 => (message(), ago()).prop_map(|(message, ago)| Step::End(message, ago)),
         1 => prop_oneof![Just(1), Just(59), Just(60), Just(540), Just(600)].prop_map(Step::Pass),
@@ -430,16 +436,25 @@ proptest! {
                 Step::Reclaim(message, ago) => {
                     let Some(id) = id_of(&ids, message, ago) else { continue };
                     let expected = model.unfetched.get(&message).filter(|(by, _)| *by == id).map(|(_, body)| *body);
-                    prop_assert_eq!(table.reclaim(key(message), id, instant), expected.map(response));
+                    prop_assert_eq!(table.reclaim(key(message), id, instant), expected.is_some());
                     if expected.is_some() {
                         model.unfetched.remove(&message);
                         model.over.push((message, now, None));
                     }
                 }
-                Step::Release(message, ago) => {
+                Step::Abandon(message, ago) => {
                     let Some(id) = id_of(&ids, message, ago) else { continue };
-                    table.release(key(message), id);
-                    model.take_running(message, id);
+                    let abandoned = table.abandon(key(message), id, instant);
+                    if let Some(running) = model.take_running(message, id) {
+                        let is_acknowledged = running.acknowledged && !running.fetched;
+                        prop_assert_eq!(abandoned, Abandoned::Running { is_acknowledged });
+                    } else if model.unfetched.get(&message).is_some_and(|(by, _)| *by == id) {
+                        prop_assert_eq!(abandoned, Abandoned::Unfetched);
+                        model.unfetched.remove(&message);
+                        model.over.push((message, now, None));
+                    } else {
+                        prop_assert_eq!(abandoned, Abandoned::Over);
+                    }
                 }
                 Step::FetchedFromStore(message) => {
                     table.fetched_from_store(key(message), instant, &LIMITS);

@@ -176,3 +176,83 @@ fn an_encrypted_account_opens_no_plain_body() {
         assert_eq!(open(&unsealed, MESSAGE), Err(ErrorKind::Parameters));
     }
 }
+
+/// A server without Tower has to know too whether an error is its own setting's or a stranger's.
+#[test]
+fn an_error_says_whether_a_signature_was_valid() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
+    let error = Query::parse("").unwrap_err();
+    assert_eq!(
+        (error.kind(), error.is_signed()),
+        (ErrorKind::Parameters, false)
+    );
+    for (account, receive_id) in accounts() {
+        let mode = account.mode();
+        // WeCom signs only ciphertexts.
+        let signs_queries = mode != Mode::WeCom;
+        let signed = match mode {
+            Mode::WeCom => wecom_query(&ciphertext(MESSAGE)),
+            _ => query(&ciphertext(MESSAGE)),
+        };
+        let signed = Query::parse(&signed).unwrap();
+
+        let late = now + Duration::from_secs(1);
+        let error = signed.verify(&account, late, Duration::ZERO).unwrap_err();
+        let found = (error.kind(), error.is_signed());
+        assert_eq!(found, (ErrorKind::Timestamp, signs_queries), "{mode:?}");
+        if signs_queries {
+            let forged = query::signed().replace(NONCE, "90818");
+            let forged = Query::parse(&forged).unwrap();
+            let error = forged.verify(&account, now, Duration::ZERO).unwrap_err();
+            let found = (error.kind(), error.is_signed());
+            assert_eq!(found, (ErrorKind::Signature, false), "{mode:?}");
+        }
+
+        let error = callback::echostr(&account, &signed).unwrap_err();
+        let found = (error.kind(), error.is_signed());
+        assert_eq!(found, (ErrorKind::Echostr, signs_queries), "{mode:?}");
+        if mode == Mode::Plain {
+            continue;
+        }
+        let check = |query: &Query, body: String, kind, is_signed| {
+            let error = callback::open(&account, query, body).unwrap_err();
+            let found = (error.kind(), error.is_signed());
+            assert_eq!(found, (kind, is_signed), "{mode:?}");
+        };
+        let another = document(&ciphertext("another"));
+        check(
+            &signed,
+            MESSAGE.to_owned(),
+            ErrorKind::Document,
+            signs_queries,
+        );
+        check(&signed, another, ErrorKind::Signature, signs_queries);
+        let plain = Query::parse(&query::signed()).unwrap();
+        check(
+            &plain,
+            MESSAGE.to_owned(),
+            ErrorKind::Parameters,
+            signs_queries,
+        );
+        for (plaintext, kind) in [
+            (
+                padded(content(MESSAGE.as_bytes(), "wxother")),
+                ErrorKind::ReceiveId,
+            ),
+            (padded(content(b"\xff", receive_id)), ErrorKind::Utf8),
+            (vec![0; 32], ErrorKind::Padding),
+        ] {
+            let encrypt = encrypt(KEY, &plaintext);
+            let signed = Query::parse(&wecom_query(&encrypt)).unwrap();
+            check(&signed, document(&encrypt), kind, true);
+        }
+        // A captured push, sent as the echostr.
+        if mode == Mode::WeCom {
+            let push = encrypt(KEY, &padded(content(MESSAGE.as_bytes(), receive_id)));
+            let push = format!("{}&echostr={}", wecom_query(&push), push);
+            let error = callback::echostr(&account, &Query::parse(&push).unwrap()).unwrap_err();
+            let found = (error.kind(), error.is_signed());
+            assert_eq!(found, (ErrorKind::Echostr, true));
+        }
+    }
+}

@@ -102,3 +102,25 @@ async fn a_key_function_that_panics_fails_one_delivery_only() {
     runs.next().await.1.send(Ok(ok("reply"))).unwrap();
     check(&delivery.await.unwrap(), 200, "reply");
 }
+
+/// With bounds of zero, no message would ever run.
+#[tokio::test(start_paused = true)]
+async fn a_bound_of_zero_means_one() {
+    let layer = DedupLayer::builder()
+        .with_capacity(0)
+        .with_max_concurrent_runs(0)
+        .with_max_waiters_per_message(0)
+        .build();
+    let (stack, mut runs) = stack(&layer);
+    for id in ["1", "2"] {
+        let body = text("user", id, "hi");
+        let first = stack.deliver(&body).await;
+        let (_, verdict) = runs.next().await;
+        let another_delivery = stack.deliver(&body).await;
+        let another_message = stack.deliver(&text("user", "3", "hi")).await;
+        check(&another_delivery.await.unwrap(), 503, "");
+        check(&another_message.await.unwrap(), 503, "");
+        verdict.send(Ok(ok("reply"))).unwrap();
+        check(&first.await.unwrap(), 200, "reply");
+    }
+}

@@ -7,6 +7,7 @@ use tower_wechat::{
     Message, Reply, Timestamp,
     dedup::{DedupBuilder, LateCause, LateReply, StoredResponse},
     message_fn,
+    reply::ErrorKind,
 };
 
 use super::*;
@@ -79,7 +80,7 @@ async fn a_reply_after_the_acknowledgement_is_handed_over_once() {
     // A further delivery does not get it, and does not run the message.
     let again = stack.deliver(&text("user", "1", "hi")).await;
     check(&again.await.unwrap(), 200, "success");
-    advance(Duration::from_secs(60)).await;
+    advance(Duration::from_mins(1)).await;
     settle().await;
     assert_eq!(late.causes().len(), 1);
     runs.check_none();
@@ -157,6 +158,7 @@ async fn the_fallback_is_the_answer_when_all_runs_have_failed() {
     let layer = DedupLayer::builder()
         .with_retry_delays([])
         .with_fallback(Reply::text("sorry"))
+        .unwrap()
         .build();
     let (stack, mut runs) = stack(&layer);
     let first = stack.deliver(&text("user", "1", "hi")).await;
@@ -185,7 +187,7 @@ async fn a_late_reply_of_a_message_service_has_the_typed_reply_and_the_time_limi
             }
         }));
         let sent = Timestamp::from_secs(1_735_689_600);
-        let delivery = Delivery::new("shop").with_timestamp(sent, Duration::from_secs(1));
+        let delivery = Delivery::new("shop").with_timestamp(sent);
         let request = Request::new(Verified::insecure_assume(body, delivery));
         let first = tokio::spawn(stack.send(request));
         settle().await;
@@ -199,6 +201,18 @@ async fn a_late_reply_of_a_message_service_has_the_typed_reply_and_the_time_limi
         assert_eq!(reply.account(), "shop");
         let limit = reply.send_until().as_secs() - sent.as_secs();
         assert_eq!(limit, minutes * 60);
+    }
+}
+
+#[test]
+fn a_fallback_that_cannot_be_sent_is_no_fallback() {
+    for (reply, kind) in [
+        (Reply::text(""), ErrorKind::TextEmpty),
+        (Reply::text("x".repeat(2049)), ErrorKind::TextLength),
+        (Reply::image(""), ErrorKind::MediaIdEmpty),
+    ] {
+        let error = DedupLayer::builder().with_fallback(reply).unwrap_err();
+        assert_eq!(error.kind(), kind);
     }
 }
 

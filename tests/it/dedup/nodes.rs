@@ -29,7 +29,7 @@ fn nodes<St: Store + Clone>(store: &St) -> [(impl Delivers + use<St>, Runs); 2] 
 /// The claim of a node that never says another word.
 async fn claim_by_a_lost_node(store: &MemoryStore) -> (Key, ClaimId, Ttls) {
     let key = Key::of(&Request::new(assume(text("user", "1", "hi"))));
-    let (lost, ttls) = (ClaimId::random(), Ttls::with_lease(Duration::from_secs(5)));
+    let (lost, ttls) = (ClaimId::random(), Ttls::new(Duration::from_secs(5)));
     let claimed = store.claim(ClaimRequest::new(key, lost, ttls)).await;
     assert!(matches!(claimed, Ok(Claimed::Run { number: 1, .. })));
     (key, lost, ttls)
@@ -310,7 +310,11 @@ async fn a_reply_is_handed_over_once_whenever_the_store_comes_back() {
         pass(back).await;
         store.come_back();
         pass(20_000 - back).await;
-        assert_eq!(late.causes(), [LateCause::Unfetched], "back after {back} ms");
+        assert_eq!(
+            late.causes(),
+            [LateCause::Unfetched],
+            "back after {back} ms"
+        );
     }
 }
 
@@ -322,7 +326,7 @@ impl Store for Endless {
 
     async fn claim(&self, _: ClaimRequest) -> Result<Claimed, Infallible> {
         let (age, lease) = (Duration::MAX, Duration::MAX);
-        Ok(Claimed::Running { age, lease })
+        Ok(Claimed::running(age, lease))
     }
 
     async fn renew(&self, _: RenewRequest) -> Result<Renewed, Infallible> {

@@ -18,7 +18,7 @@ use tokio::{sync::oneshot, task::JoinHandle, time::advance};
 use tower::{Layer, service_fn};
 use tower_wechat::{
     DedupLayer, Reply, Verified,
-    dedup::{DedupBuilder, InStore, LateCause, LateReply, store::MemoryStore},
+    dedup::{DedupBuilder, LateCause, LateReply, Shared, store::MemoryStore},
 };
 
 use super::{Delivers, settle, text};
@@ -93,6 +93,7 @@ async fn check<S>(
                 ready(())
             })
             .with_fallback(Reply::text("wait"))
+            .unwrap()
             .build()
     };
     let first = layer();
@@ -211,7 +212,7 @@ proptest! {
 }
 
 /// Nodes with one new store.
-fn shared() -> impl Fn() -> DedupBuilder<InStore> {
+fn shared() -> impl Fn() -> DedupBuilder<Shared> {
     let store = MemoryStore::new();
     move || DedupLayer::builder().with_store(store.clone())
 }

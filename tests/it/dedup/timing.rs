@@ -37,7 +37,10 @@ async fn a_message_is_acknowledged_on_its_last_delivery_with_the_fallback() {
         (Reply::success(), "success"),
         (Reply::text("later"), "<Content><![CDATA[later]]></Content>"),
     ] {
-        let layer = DedupLayer::builder().with_fallback(fallback).build();
+        let layer = DedupLayer::builder()
+            .with_fallback(fallback)
+            .unwrap()
+            .build();
         let stack = layer.layer(forever());
         let (delivery, millis, (status, body)) =
             as_wechat_does(&stack, &text("user", "1", "hi")).await;
@@ -118,7 +121,7 @@ async fn after_twenty_hang_ups_first_deliveries_are_acknowledged() {
     check(&delivery.await.unwrap(), 200, "success");
     assert_eq!(begun.elapsed().as_millis(), 4_500);
     // The window passes.
-    advance(Duration::from_secs(5 * 60)).await;
+    advance(Duration::from_mins(5)).await;
     let delivery = stack.deliver(&text("user", "22", "hi")).await;
     check(&delivery.await.unwrap(), 503, "");
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tower_wechat::{
     Message, Timestamp,
-    message::{Event, EventMessage, OtherMessage},
+    message::{Event, EventMessage, Head, OtherMessage},
     xml::{self, Value},
 };
 
@@ -53,6 +53,42 @@ fn an_unknown_message() {
     assert_eq!(soon.create_time(), None);
     let nobody = check(&message("made_up", FIELDS).replace("o1", ""));
     assert_eq!(nobody.from_user_name(), None);
+}
+
+/// A text that a user wrote could close its element and give the message another id.
+#[test]
+fn an_id_may_not_be_repeated_under_its_other_name() {
+    let other = check(&message("made_up", "<MsgID>8</MsgID>").replace("<MsgId>7</MsgId>", ""));
+    assert_eq!(other.msg_type(), Some("made_up"));
+    for ids in [
+        "<MsgId>7</MsgId><MsgID>8</MsgID>",
+        "<MsgID>7</MsgID><MsgId>8</MsgId>",
+        "<MsgID>7</MsgID><MsgID>8</MsgID>",
+    ] {
+        let document = format!("<xml><MsgType>made_up</MsgType>{ids}</xml>");
+        let error = xml::from_str::<Message>(&document).expect_err(ids);
+        assert_eq!(error.kind(), xml::ErrorKind::DuplicateField, "{error}");
+        assert!(Head::read(document.as_bytes()).is_err());
+    }
+}
+
+/// `Message` and `Head` say the same of it.
+#[test]
+fn which_pushes_accept_a_reply() {
+    for (fields, accepts_reply) in [
+        ("<MsgType>made_up</MsgType>", true),
+        ("<MsgType></MsgType>", false),
+        ("<InfoType>suite_ticket</InfoType>", false),
+        ("<MsgType>event</MsgType><Event>made_up</Event>", false),
+    ] {
+        let document = format!("<xml>{fields}</xml>");
+        let head = Head::read(document.as_bytes()).expect("reads");
+        let found = (
+            read::<Message>(&document).accepts_reply(),
+            head.accepts_reply(),
+        );
+        assert_eq!(found, (accepts_reply, accepts_reply), "{fields}");
+    }
 }
 
 #[test]

@@ -164,8 +164,15 @@ async fn runs_by_their_results() {
 #[tokio::test(start_paused = true)]
 async fn deliveries_without_a_run() {
     let expected = "deliveries_open [0.0]
+        deliveries_total outcome=hung_up [1.0]
+        deliveries_total outcome=joined [1.0]
         deliveries_total outcome=turned_away [1.0]
-        delivery_duration_seconds [4.5]";
+        delivery_duration_seconds [4.5, 5.0, 2.0]
+        handler_duration_seconds [7.0]
+        hang_ups_total [1.0]
+        joins_total [1.0]
+        runs_open [0.0]
+        runs_total result=answered [1.0]";
     check(turned_away, expected).await;
     let expected = "deliveries_open [0.0]
         deliveries_total outcome=failed [2.0]

@@ -91,12 +91,7 @@ async fn rejections_are_warnings_once_a_signature_holds() {
             "WARN",
             "timestamp",
         ),
-        (
-            account(),
-            with_body(text(account())),
-            "WARN",
-            "document",
-        ),
+        (account(), with_body(text(account())), "WARN", "document"),
         // WeCom signs the ciphertext alone.
         (
             wecom("ww1"),
@@ -208,8 +203,8 @@ async fn a_run_outlives_the_delivery_that_started_it() {
         panic!("{:#?}", told.events())
     };
     assert_eq!(thinking, "INFO in 1 message=thinking");
-    assert!(first.starts_with("DEBUG in 0 message=a delivery ended without"));
-    assert!(second.starts_with("DEBUG in 2 message=a delivery ended without"));
+    assert!(first.starts_with("DEBUG in 0 message=a delivery got no answer"));
+    assert!(second.starts_with("DEBUG in 2 message=a delivery got no answer"));
     assert!(late.starts_with("DEBUG message=a reply is late account=post-office message_key="));
     assert!(late.ends_with("cause=acknowledged"));
 }
@@ -235,8 +230,13 @@ async fn each_run_is_a_span_and_says_how_it_failed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_is_full_or_going_away_turns_deliveries_away() {
-    let end = " status=503 outcome=turned_away duration_seconds=4.5";
-    check(turned_away, &[delivery(end)]).await;
+    let expected = [
+        delivery(" outcome=hung_up duration_seconds=5.0"),
+        delivery(" status=503 outcome=turned_away duration_seconds=4.5"),
+        run(0, 1, " result=answered duration_seconds=7.0"),
+        delivery(" status=200 outcome=joined duration_seconds=2.0"),
+    ];
+    check(turned_away, &expected).await;
 
     let expected = [
         delivery(" status=503 outcome=turned_away duration_seconds=1.0"),

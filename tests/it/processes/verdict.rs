@@ -209,11 +209,7 @@ impl Case<'_> {
                     | (Operation::Complete, Answer::Stored | Answer::Acknowledged)
             )
         };
-        let held = || {
-            operations(self.lines)
-                .map(|(_, done)| done)
-                .filter(has_it)
-        };
+        let held = || operations(self.lines).map(|(_, done)| done).filter(has_it);
         for done in held().filter(|done| done.operation != Operation::Claim) {
             let mut taken = held().filter(|claim| {
                 claim.operation == Operation::Claim

@@ -1,4 +1,4 @@
-//! A store that makes one of the classic mistakes. The suite has to notice each.
+//! The reference as a store, also with one of the classic mistakes. The check of the contract has to notice each.
 
 use std::{
     convert::Infallible,
@@ -12,17 +12,14 @@ use tokio::{
 };
 use tower_wechat::dedup::{
     Key,
+    contract::{self, Subject},
     store::{
         AcknowledgeRequest, Acknowledged, ClaimId, ClaimRequest, Claimed, CompleteRequest,
         Completed, ReleaseRequest, Released, RenewRequest, Renewed, Store, Ttls,
     },
 };
 
-use super::{
-    memory::paused,
-    reference::Reference,
-    suite::{Harness, suite},
-};
+use super::{SEED, reference::Reference};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mistake {
@@ -154,10 +151,8 @@ impl Store for Double {
     }
 }
 
-impl Harness for Mistake {
+impl Subject for Mistake {
     type Store = Double;
-
-    const TOLERANCE: Duration = Duration::ZERO;
 
     fn nodes(&self) -> [Double; 2] {
         let store = Double::new(*self);
@@ -169,25 +164,30 @@ impl Harness for Mistake {
     }
 }
 
-#[track_caller]
-fn check_noticed(mistake: Mistake) {
-    let difference = suite(&paused(), &mistake, 20_000);
-    assert!(difference.is_err(), "the suite does not notice {mistake:?}");
+/// The machine that the contract shows, and so `MemoryStore`, does what the reference does.
+#[tokio::test(start_paused = true)]
+async fn the_contract_agrees_with_the_reference() {
+    contract::check(&Mistake::None, crate::cases(20_000).cases, SEED)
+        .await
+        .unwrap();
 }
 
-#[test]
-fn the_suite_passes_a_store_without_mistakes() {
-    suite(&paused(), &Mistake::None, 2_000).unwrap_or_else(|difference| panic!("{difference}"));
-}
-
-#[test]
-fn the_suite_notices_each_classic_mistake() {
-    check_noticed(Mistake::NoClaimCheck);
-    check_noticed(Mistake::TornClaim);
-    check_noticed(Mistake::TornCompletion);
-    check_noticed(Mistake::TornAcknowledgement);
-    check_noticed(Mistake::ReleasesAll);
-    check_noticed(Mistake::ForgetsWithTheLease);
-    check_noticed(Mistake::UnknownIsHeld);
-    check_noticed(Mistake::NotCompletedIsHeld);
+#[tokio::test(start_paused = true)]
+async fn the_contract_is_violated_by_each_classic_mistake() {
+    for mistake in [
+        Mistake::NoClaimCheck,
+        Mistake::TornClaim,
+        Mistake::TornCompletion,
+        Mistake::TornAcknowledgement,
+        Mistake::ReleasesAll,
+        Mistake::ForgetsWithTheLease,
+        Mistake::UnknownIsHeld,
+        Mistake::NotCompletedIsHeld,
+    ] {
+        let checked = contract::check(&mistake, 20_000, SEED).await;
+        let violation = checked.expect_err(&format!("{mistake:?} is not noticed"));
+        // The shortest sequences take a few steps.
+        let steps = violation.to_string().lines().count() - 1;
+        assert!((1..=8).contains(&steps), "{mistake:?}: {violation}");
+    }
 }

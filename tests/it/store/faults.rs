@@ -39,7 +39,7 @@ async fn managed(port: u16) -> Managed {
 }
 
 fn ttls() -> Ttls {
-    Ttls::with_lease(Duration::from_secs(60))
+    Ttls::new(Duration::from_mins(1))
 }
 
 fn message() -> (Key, ClaimId) {

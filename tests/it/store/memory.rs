@@ -1,21 +1,20 @@
-//! The suite on the store for nodes in one process.
+//! The contract on the store for nodes in one process.
 
 use std::time::Duration;
 
-use tokio::{
-    runtime::{Builder, Runtime},
-    time::advance,
+use tokio::time::advance;
+use tower_wechat::dedup::{
+    Key,
+    contract::{self, Subject},
+    store::MemoryStore,
 };
-use tower_wechat::dedup::{Key, store::MemoryStore};
 
-use super::suite::{Harness, suite};
+use super::SEED;
 
 struct Memory;
 
-impl Harness for Memory {
+impl Subject for Memory {
     type Store = MemoryStore;
-
-    const TOLERANCE: Duration = Duration::ZERO;
 
     fn nodes(&self) -> [MemoryStore; 2] {
         let store = MemoryStore::new();
@@ -27,13 +26,9 @@ impl Harness for Memory {
     }
 }
 
-/// A runtime with a stopped clock.
-pub(super) fn paused() -> Runtime {
-    let mut builder = Builder::new_current_thread();
-    builder.enable_time().start_paused(true).build().unwrap()
-}
-
-#[test]
-fn memory_store_keeps_the_contract() {
-    suite(&paused(), &Memory, 20_000).unwrap_or_else(|difference| panic!("{difference}"));
+#[tokio::test(start_paused = true)]
+async fn memory_store_keeps_the_contract() {
+    contract::check(&Memory, crate::cases(20_000).cases, SEED)
+        .await
+        .unwrap();
 }

@@ -1,12 +1,11 @@
-//! The suite on a Redis, and what is particular to Redis.
+//! The contract on a Redis, and what is particular to Redis.
 
 use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use redis::{AsyncCommands, Script, aio::MultiplexedConnection};
-use tokio::runtime::{Builder, Runtime};
+use redis::{AsyncCommands, aio::MultiplexedConnection};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_wechat::{
     DedupLayer, Verified,
@@ -20,72 +19,69 @@ use tower_wechat::{
     },
 };
 
-use super::{
-    server::Server,
-    suite::{Harness, suite},
-};
+use super::server::Server;
 use crate::assume;
 
-struct Redis {
-    // Each node has its own connection, so that they meet at the server only.
-    nodes: [MultiplexedConnection; 2],
-}
+#[cfg(feature = "simulator")]
+mod contract {
+    use redis::Script;
+    use tower_wechat::dedup::contract::{self, Subject};
 
-impl Redis {
-    async fn of(server: &Server) -> Self {
-        Self {
-            nodes: [server.connect().await, server.connect().await],
+    use super::{super::SEED, *};
+
+    struct Redis {
+        // Each node has its own connection, so that they meet at the server only.
+        nodes: [MultiplexedConnection; 2],
+    }
+
+    impl Subject for Redis {
+        type Store = RedisStore<MultiplexedConnection>;
+
+        fn nodes(&self) -> [Self::Store; 2] {
+            self.nodes.clone().map(RedisStore::new)
+        }
+
+        /// Redis' clock cannot be set, so every entry is made older.
+        async fn pass(&self, keys: &[Key], time: Duration) {
+            let older = Script::new(
+                "for _, field in ipairs({'first_seen', 'lease', 'ends'}) do
+                   local time = redis.call('HGET', KEYS[1], field)
+                   if time then
+                     redis.call('HSET', KEYS[1], field, string.format('%.0f', time - ARGV[1]))
+                   end
+                 end
+                 local left = redis.call('PTTL', KEYS[1])
+                 if left == -1 then
+                   return redis.error_reply('ERR a key without an end')
+                 elseif left >= 0 then
+                   redis.call('PEXPIRE', KEYS[1], left - ARGV[1])
+                 end",
+            );
+            let mut connection = self.nodes[0].clone();
+            for key in keys {
+                let mut older = older.key(format!("tower-wechat:{key}"));
+                older.arg(u64::try_from(time.as_millis()).unwrap());
+                older.invoke_async::<()>(&mut connection).await.unwrap();
+            }
+        }
+
+        fn tolerance(&self) -> Duration {
+            Duration::from_secs(30)
         }
     }
-}
 
-impl Harness for Redis {
-    type Store = RedisStore<MultiplexedConnection>;
-
-    const TOLERANCE: Duration = Duration::from_secs(30);
-
-    fn nodes(&self) -> [Self::Store; 2] {
-        self.nodes.clone().map(RedisStore::new)
+    #[tokio::test]
+    async fn redis_store_keeps_the_contract() {
+        let server = Server::start();
+        let nodes = [server.connect().await, server.connect().await];
+        contract::check(&Redis { nodes }, crate::cases(500).cases, SEED)
+            .await
+            .unwrap();
     }
-
-    /// Redis' clock cannot be set, so every entry is made older.
-    async fn pass(&self, keys: &[Key], time: Duration) {
-        let older = Script::new(
-            "for _, field in ipairs({'first_seen', 'lease', 'ends'}) do
-               local time = redis.call('HGET', KEYS[1], field)
-               if time then
-                 redis.call('HSET', KEYS[1], field, string.format('%.0f', time - ARGV[1]))
-               end
-             end
-             local left = redis.call('PTTL', KEYS[1])
-             if left == -1 then
-               return redis.error_reply('ERR a key without an end')
-             elseif left >= 0 then
-               redis.call('PEXPIRE', KEYS[1], left - ARGV[1])
-             end",
-        );
-        let mut connection = self.nodes[0].clone();
-        for key in keys {
-            let mut older = older.key(format!("tower-wechat:{key}"));
-            older.arg(u64::try_from(time.as_millis()).unwrap());
-            older.invoke_async::<()>(&mut connection).await.unwrap();
-        }
-    }
-}
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-#[test]
-fn redis_store_keeps_the_contract() {
-    let (server, runtime) = (Server::start(), runtime());
-    let redis = runtime.block_on(Redis::of(&server));
-    suite(&runtime, &redis, 500).unwrap_or_else(|difference| panic!("{difference}"));
 }
 
 fn ttls() -> Ttls {
-    Ttls::with_lease(Duration::from_secs(60))
+    Ttls::new(Duration::from_mins(1))
 }
 
 /// Returns how often clients and scripts have called `command`.

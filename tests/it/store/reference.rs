@@ -45,20 +45,18 @@ enum State {
 impl Reference {
     pub(super) fn claim(&mut self, request: ClaimRequest, now: Instant) -> Claimed {
         let ClaimRequest { key, id, ttls, .. } = request;
-        let entry = self.entry_or(key, now, ClaimId::NONE, 0);
+        let entry = self.entry_or(key, now, ClaimId::from_bytes([0; 16]), 0);
         let age = now - entry.first_seen;
         match &mut entry.state {
-            State::Running { id: by, lease, .. } if *by != id && now < *lease => Claimed::Running {
-                age,
-                lease: *lease - now,
-            },
+            State::Running { id: by, lease, .. } if *by != id && now < *lease => {
+                Claimed::running(age, *lease - now)
+            }
             State::Running { id: by, lease, .. } => {
                 // A repeated claim is of the same run.
                 entry.number += u32::from(*by != id);
                 (*by, *lease) = (id, now + ttls.lease);
                 entry.keep(now, ttls);
-                let number = entry.number;
-                Claimed::Run { age, number }
+                Claimed::run(age, entry.number)
             }
             State::Replied {
                 response, holders, ..

@@ -1,6 +1,6 @@
 use std::{
     convert::Infallible,
-    io,
+    io, iter,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -15,7 +15,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, advance, sleep},
 };
-use tower::{Layer as _, Service as _, service_fn};
+use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
 use tower_wechat::{
     Verified,
     callback::ErrorKind,
@@ -105,10 +105,40 @@ async fn a_trickling_body_gains_no_time() {
     );
 }
 
-/// A body that is always ready, with nothing, would never let the timer be asked.
-#[tokio::test]
+/// A body that is always ready, with nothing, would never end.
+#[tokio::test(start_paused = true)]
 async fn a_body_of_empty_frames_is_given_up() {
-    let frames = stream::repeat_with(|| data(""));
+    let endless = || StreamBody::new(stream::repeat_with(|| data("")));
+    let layer = layer().with_body_timeout(Duration::MAX);
+    let outcome = send(&layer, request(endless())).await;
+    assert_eq!(outcome.rejection(), Some(RejectionKind::BodyTooLarge));
+
+    let service = layer.layer(service_fn(move |_: Request<Verified>| async move {
+        Ok::<_, Infallible>(http::Response::new(endless()))
+    }));
+    let response = service
+        .oneshot(request(Full::<Bytes>::from(MESSAGE)))
+        .await
+        .unwrap();
+    assert_eq!(
+        (response.status().as_u16(), response.body().as_bytes()),
+        (500, &b""[..])
+    );
+
+    // A few do no harm.
+    let some = iter::repeat_with(|| data("")).take(1024);
+    let frames = stream::iter(some.chain([data(MESSAGE)]));
+    let outcome = send(&layer, request(StreamBody::new(frames))).await;
+    assert_eq!((outcome.runs, &*outcome.body), (1, MESSAGE.as_bytes()));
+}
+
+/// Many frames without data must not keep the timer from its turn.
+#[tokio::test]
+async fn empty_frames_gain_no_time() {
+    let frames = stream::repeat_with(|| {
+        std::thread::sleep(Duration::from_millis(1));
+        data("")
+    });
     let layer = layer().with_body_timeout(Duration::from_millis(20));
     let outcome = send(&layer, request(StreamBody::new(frames))).await;
     assert_eq!(outcome.rejection(), Some(RejectionKind::BodyTimeout));

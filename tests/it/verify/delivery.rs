@@ -65,14 +65,21 @@ fn a_delivery_is_made_of_its_parts() {
     assert_eq!(delivery.timestamp_tolerance(), Duration::from_mins(5));
 
     let arrival = delivery.arrival() + Duration::from_secs(3);
+    let sent = Timestamp::from(start - Duration::from_secs(70));
     let delivery = delivery
         .with_arrival(arrival)
-        .with_timestamp(Timestamp::from_secs(NOW), Duration::from_secs(7))
+        .with_timestamp(sent)
         .with_timestamp_tolerance(Duration::ZERO);
     assert_eq!(delivery.arrival(), arrival);
-    assert_eq!(delivery.timestamp(), Timestamp::from_secs(NOW));
-    assert_eq!(delivery.age(), Duration::from_secs(7));
+    assert_eq!(delivery.timestamp(), sent);
+    let age = delivery.age().as_secs();
+    assert!((70..90).contains(&age), "{age}");
     assert_eq!(delivery.timestamp_tolerance(), Duration::ZERO);
+
+    // A clock that is behind WeChat's.
+    let ahead = Timestamp::from(start + Duration::from_hours(1));
+    let early = delivery.clone().with_timestamp(ahead);
+    assert_eq!(early.age(), Duration::ZERO);
 
     let verified = Verified::insecure_assume(MESSAGE, delivery);
     assert_eq!(verified.delivery().account(), "news");

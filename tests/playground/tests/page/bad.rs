@@ -18,7 +18,7 @@ fn a_wrong_command_line_gives_one_clear_line() {
         ),
         (
             &["--app-id", "wx0a1b2c3d4e5f6071", "--aes-key", "short"],
-            "playground: --token, --app-id, --aes-key: expected an EncodingAESKey of 43 characters, found 5\n",
+            "playground: --token, --app-id, --aes-key: the EncodingAESKey has 5 characters instead of 43: copy it from the console again, without spaces or line breaks\n",
         ),
         (
             &["--aes-key", "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb"],
@@ -26,7 +26,7 @@ fn a_wrong_command_line_gives_one_clear_line() {
         ),
         (
             &["--token", "ab"],
-            "playground: --token: expected a token of 3 to 32 characters, found 2\n",
+            "playground: --token: the token has 2 characters instead of 3 to 32: copy it from the console again, without spaces or line breaks\n",
         ),
         (
             &["--listen", "0.0.0.0:0"],
@@ -53,7 +53,7 @@ fn markup_in_the_chat_is_text() {
 }
 
 #[test]
-fn another_pages_requests_are_refused() {
+fn another_pages_requests_are_rejected() {
     let page = Page::open();
     page.say("mine");
     page.check(&["200 reply run"], 1, &["mine", "mine"]);

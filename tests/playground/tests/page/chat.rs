@@ -178,7 +178,7 @@ fn the_empty_page_offers_something_to_try() {
             &["200 answer lost run", "200 reply kept"],
             1,
         ),
-        ("a forged message", &["403 refused"], 0),
+        ("a forged message", &["403 rejected"], 0),
     ] {
         let page = Page::open();
         page.browser.run(&format!(

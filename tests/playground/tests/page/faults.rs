@@ -53,27 +53,27 @@ fn a_slow_network_takes_its_time_both_ways() {
 }
 
 #[test]
-fn in_safe_mode_every_change_is_refused() {
+fn in_safe_mode_every_change_is_rejected() {
     let page = Page::open();
     page.browser.click("[name=isSafe]");
     let chat = ["forgery", "the user sees nothing"];
     for (attack, result, reason) in [
         (
             "signature",
-            "403 refused",
+            "403 rejected",
             "signature made with the account's token",
         ),
         (
             "timestamp",
-            "403 refused",
+            "403 rejected",
             "signature made with the account's token",
         ),
         (
             "ciphertext",
-            "403 refused",
+            "403 rejected",
             "signature made with the account's token",
         ),
-        ("plaintext", "400 refused", "a parameter missing"),
+        ("plaintext", "400 rejected", "a parameter missing"),
     ] {
         page.browser
             .click(&format!("[name=attack][value={attack}]"));

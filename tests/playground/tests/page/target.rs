@@ -51,7 +51,7 @@ fn a_server_in_safe_mode_is_delivered_to() {
 }
 
 #[test]
-fn a_server_with_another_token_refuses() {
+fn a_server_with_another_token_rejects() {
     let bot = VoiceBot::start(&["--token", "rosebud7"]);
     let url = format!("http://127.0.0.1:{}/wechat", bot.port);
     let page = Page::with(&["--target", &url, "--token", "walnut42"]);

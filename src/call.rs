@@ -1,0 +1,62 @@
+//! Calls a service that may not be ready yet.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tower::Service;
+
+pin_project! {
+    /// Waits until a service is ready, then calls it with a request. `F` is the service's future.
+    ///
+    /// This is tower's `Oneshot` as a type without bounds. With `Oneshot`, the response futures that contain it would
+    /// need the bounds of their services.
+    #[project = CallProjection]
+    pub(crate) enum Call<S, F, R> {
+        Wait { service: S, request: Option<R> },
+        Respond { #[pin] response: F },
+    }
+}
+
+impl<S, F, R> Call<S, F, R> {
+    pub(crate) fn new(service: S, request: R) -> Self {
+        Self::Wait {
+            service,
+            request: Some(request),
+        }
+    }
+}
+
+/// Takes the request, which is there until the service has been called.
+#[expect(
+    clippy::panic,
+    reason = "a future's contract: not to be polled again after a panic"
+)]
+fn taken<R>(request: &mut Option<R>) -> R {
+    match request.take() {
+        Some(request) => request,
+        None => panic!("`Call` polled after a panic of its service"),
+    }
+}
+
+impl<S, R> Future for Call<S, S::Future, R>
+where
+    S: Service<R>,
+{
+    type Output = Result<S::Response, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let response = match self.as_mut().project() {
+                CallProjection::Wait { service, request } => {
+                    ready!(service.poll_ready(cx))?;
+                    service.call(taken(request))
+                }
+                CallProjection::Respond { response } => return response.poll(cx),
+            };
+            self.set(Self::Respond { response });
+        }
+    }
+}

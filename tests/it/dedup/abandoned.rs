@@ -1,0 +1,277 @@
+//! Tasks that end in the middle: their results reach somebody, and their claims are given up.
+
+use std::{
+    future::pending,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use tokio::time::{sleep, timeout};
+use tower_wechat::dedup::{
+    DedupBuilder, LateReply,
+    store::{
+        AcknowledgeRequest, Acknowledged, ClaimRequest, Claimed, CompleteRequest, Completed,
+        MemoryStore, ReleaseRequest, Released, RenewRequest, Renewed, Store,
+    },
+};
+
+use super::*;
+
+/// A `MemoryStore` whose answers can be kept back.
+#[derive(Clone, Default)]
+struct Odd {
+    store: MemoryStore,
+    faults: Arc<Mutex<Faults>>,
+}
+
+#[derive(Clone, Default)]
+struct Faults {
+    refused: Option<Key>,
+    complete: Option<Completion>,
+    is_release_refused: bool,
+    acknowledge_never_answers: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Completion {
+    CarriedOut,
+    Lost,
+}
+
+impl Odd {
+    fn faults(&self) -> Faults {
+        self.faults.lock().unwrap().clone()
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut self.faults.lock().unwrap());
+    }
+
+    fn check(&self, key: Key) -> Result<(), &'static str> {
+        match self.faults().refused {
+            Some(refused) if refused == key => Err("this shard is down"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Store for Odd {
+    type Error = &'static str;
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Claimed, &'static str> {
+        self.check(request.key)?;
+        Ok(self.store.claim(request).await.unwrap())
+    }
+
+    async fn renew(&self, request: RenewRequest) -> Result<Renewed, &'static str> {
+        self.check(request.key)?;
+        Ok(self.store.renew(request).await.unwrap())
+    }
+
+    async fn complete(&self, request: CompleteRequest<'_>) -> Result<Completed, &'static str> {
+        self.check(request.key)?;
+        match self.faults().complete {
+            None => Ok(self.store.complete(request).await.unwrap()),
+            Some(Completion::Lost) => pending().await,
+            Some(Completion::CarriedOut) => {
+                self.store.complete(request).await.unwrap();
+                pending().await
+            }
+        }
+    }
+
+    async fn acknowledge(&self, request: AcknowledgeRequest) -> Result<Acknowledged, &'static str> {
+        self.check(request.key)?;
+        let answer = self.store.acknowledge(request).await.unwrap();
+        if self.faults().acknowledge_never_answers {
+            pending::<()>().await;
+        }
+        Ok(answer)
+    }
+
+    async fn release(&self, request: ReleaseRequest) -> Result<Released, &'static str> {
+        self.check(request.key)?;
+        if self.faults().is_release_refused {
+            return Err("away");
+        }
+        Ok(self.store.release(request).await.unwrap())
+    }
+}
+
+/// Counts the runs and the late replies of a service that answers `reply` after some time.
+#[derive(Clone, Default)]
+struct Counts {
+    runs: Arc<AtomicUsize>,
+    late: Arc<AtomicUsize>,
+}
+
+impl Counts {
+    fn runs(&self) -> usize {
+        self.runs.load(SeqCst)
+    }
+
+    fn late(&self) -> usize {
+        self.late.load(SeqCst)
+    }
+
+    fn layer<Scope>(&self, builder: DedupBuilder<Scope>) -> DedupLayer {
+        let late = Arc::clone(&self.late);
+        let hook = move |_: LateReply| {
+            late.fetch_add(1, SeqCst);
+            async {}
+        };
+        builder.with_late_reply(hook).build()
+    }
+
+    fn service(&self, layer: &DedupLayer, takes: Duration) -> impl Delivers + use<> {
+        let runs = Arc::clone(&self.runs);
+        layer.layer(service_fn(move |_: Request<Verified>| {
+            let runs = Arc::clone(&runs);
+            async move {
+                runs.fetch_add(1, SeqCst);
+                sleep(takes).await;
+                Ok::<_, Infallible>(ok("reply"))
+            }
+        }))
+    }
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn message(number: u32) -> String {
+    text("user", &number.to_string(), "hi")
+}
+
+fn request(body: String) -> Request<Verified> {
+    Request::new(assume(body))
+}
+
+async fn answer(service: &impl Delivers, body: String) -> Response<Bytes> {
+    service.clone().send(request(body)).await
+}
+
+/// A cluster with a shard that is down: other messages' operations succeed all the time.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_refuses_one_message_does_not_keep_it_from_running() {
+    let (store, counts) = (Odd::default(), Counts::default());
+    store.set(|faults| faults.refused = Some(Key::of(&request(message(1)))));
+    let layer = counts.layer(DedupLayer::builder().with_store(store));
+    let service = counts.service(&layer, millis(10));
+    let others = tokio::spawn({
+        let service = service.clone();
+        async move {
+            for number in 100.. {
+                let _ = timeout(millis(50), answer(&service, message(number))).await;
+                sleep(millis(50)).await;
+            }
+        }
+    });
+    let refused = answer(&service, message(1)).await;
+    others.abort();
+    assert_eq!(refused.body(), "reply");
+}
+
+/// Its run is a part of the delivery, and the host drops both.
+#[tokio::test(start_paused = true)]
+async fn a_reply_survives_an_inline_delivery_that_is_dropped_while_it_completes() {
+    let (store, counts) = (Odd::default(), Counts::default());
+    store.set(|faults| faults.complete = Some(Completion::CarriedOut));
+    let builder = DedupLayer::builder().with_store(store.clone());
+    let layer = counts.layer(builder.with_inline_runs());
+    let service = counts.service(&layer, millis(1_000));
+    let delivery = service.start(&message(1));
+    sleep(millis(1_100)).await;
+    delivery.abort();
+    store.set(|faults| faults.complete = None);
+    sleep(millis(20_000)).await;
+    assert_eq!((counts.runs(), counts.late()), (1, 1));
+}
+
+#[test]
+fn a_reply_that_waits_for_a_delivery_when_its_runtime_ends_leaves_no_entry() {
+    let counts = Counts::default();
+    let layer = counts.layer(DedupLayer::builder().with_capacity(1));
+    let service = counts.service(&layer, millis(50));
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    };
+    runtime().block_on(async {
+        let delivery = service.start(&message(1));
+        sleep(millis(20)).await;
+        delivery.abort();
+        sleep(millis(100)).await;
+    });
+    let second = runtime().block_on(answer(&service, message(2)));
+    assert_eq!(second.body(), "reply");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_survives_a_cut_while_its_completion_is_not_answered_and_the_store_is_away() {
+    let (store, counts) = (Odd::default(), Counts::default());
+    store.set(|faults| {
+        faults.complete = Some(Completion::CarriedOut);
+        faults.is_release_refused = true;
+    });
+    let layer = counts.layer(DedupLayer::builder().with_store(store));
+    let service = counts.service(&layer, millis(1_000));
+    let _delivery = service.start(&message(1));
+    sleep(millis(1_100)).await;
+    layer.drain(Duration::ZERO).await;
+    assert_eq!((counts.runs(), counts.late()), (1, 1));
+}
+
+/// WeChat has been told not to wait, so no retry makes another node run it again.
+#[tokio::test(start_paused = true)]
+async fn an_acknowledged_reply_survives_a_cut_before_its_completion_is_carried_out() {
+    let (store, counts) = (Odd::default(), Counts::default());
+    store.set(|faults| faults.complete = Some(Completion::Lost));
+    let layer = counts.layer(DedupLayer::builder().with_store(store));
+    let service = counts.service(&layer, millis(6_000));
+    let acknowledged = answer(&service, event("a")).await;
+    assert_eq!(acknowledged.body(), "success");
+    sleep(millis(1_600)).await;
+    layer.drain(Duration::ZERO).await;
+    assert_eq!((counts.runs(), counts.late()), (1, 1));
+}
+
+/// The acknowledgement on the second node takes hold of the reply, and its client leaves before the answer.
+#[tokio::test(start_paused = true)]
+async fn a_hold_taken_by_an_abandoned_acknowledgement_is_released() {
+    let (first, counts) = (Odd::default(), Counts::default());
+    let second = Odd {
+        store: first.store.clone(),
+        ..Odd::default()
+    };
+    second.set(|faults| faults.acknowledge_never_answers = true);
+    let [first, second] = [first, second].map(|store| {
+        let layer = counts.layer(DedupLayer::builder().with_store(store));
+        counts.service(&layer, millis(4_490))
+    });
+    let one = first.start(&event("a"));
+    sleep(millis(1)).await;
+    let other = second.start(&event("a"));
+    sleep(millis(100)).await;
+    one.abort();
+    sleep(millis(4_450)).await;
+    other.abort();
+    sleep(millis(60_000)).await;
+    assert_eq!((counts.runs(), counts.late()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_fails_closed_is_not_acknowledged_without_the_store() {
+    let (store, counts) = (Odd::default(), Counts::default());
+    store.set(|faults| faults.refused = Some(Key::of(&request(event("a")))));
+    let layer = counts.layer(DedupLayer::builder().with_store(store).with_fail_closed());
+    let service = counts.service(&layer, millis(10));
+    let begun = Instant::now();
+    let turned_away = answer(&service, event("a")).await;
+    assert_eq!(turned_away.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(begun.elapsed(), millis(6_000));
+    assert_eq!(counts.runs(), 0);
+}
