@@ -22,12 +22,12 @@ use crate::{message::Head, observe, timestamp::Timestamp, xml};
 /// Clones share the plaintext and the parsed [head](Self::head).
 #[derive(Clone)]
 pub struct Verified {
-    known: Arc<Known>,
+    facts: Arc<Facts>,
     /// Whether the plaintext has been read as a frame.
     is_read: bool,
 }
 
-struct Known {
+struct Facts {
     plaintext: Bytes,
     delivery: Delivery,
     /// Parsed on the first call of [`Verified::head`].
@@ -52,7 +52,7 @@ impl Verified {
         trace: observe::Trace,
     ) -> Self {
         Self {
-            known: Arc::new(Known {
+            facts: Arc::new(Facts {
                 plaintext,
                 delivery,
                 head: head.map_or_else(OnceLock::new, OnceLock::from),
@@ -64,17 +64,17 @@ impl Verified {
 
     /// Returns the plaintext: WeChat's XML, or JSON.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.known.plaintext
+        &self.facts.plaintext
     }
 
     /// Returns the plaintext without copying it.
     pub fn to_bytes(&self) -> Bytes {
-        self.known.plaintext.clone()
+        self.facts.plaintext.clone()
     }
 
     /// Returns the facts about the request.
     pub fn delivery(&self) -> &Delivery {
-        &self.known.delivery
+        &self.facts.delivery
     }
 
     /// Returns the fields that all messages share, such as type, sender, receiver and id.
@@ -85,14 +85,14 @@ impl Verified {
     ///
     /// If the plaintext is not a readable document, or repeats one of these fields.
     pub fn head(&self) -> Result<&Head, &xml::Error> {
-        self.known
+        self.facts
             .head
-            .get_or_init(|| Head::read(&self.known.plaintext))
+            .get_or_init(|| Head::read(&self.facts.plaintext))
             .as_ref()
     }
 
     pub(crate) fn trace(&self) -> &observe::Trace {
-        &self.known.trace
+        &self.facts.trace
     }
 }
 
@@ -139,7 +139,7 @@ impl fmt::Debug for Verified {
 ///
 /// Only [`Verified`] implements it.
 #[diagnostic::on_unimplemented(
-    message = "`VerifySignatureLayer` is not around this service: it is missing, or in the wrong order",
+    message = "`VerifySignatureLayer` is missing or in the wrong order: it goes first, around this service",
     label = "this service takes only `Verified` bodies, but got a request with a `{Self}`",
     note = "put the layers in this order: `ServiceBuilder::new().layer(VerifySignatureLayer::new(account)).layer(DedupLayer::in_memory()).service(message_fn(answer))`"
 )]

@@ -46,8 +46,8 @@ impl ResponseBody {
     ///
     /// Layers around that service can read it here. [`Dedup`](crate::dedup::Dedup) keeps it for late replies.
     ///
-    /// A layer that replaces the body, for example by compressing it, loses the typed reply. Between `Dedup` and
-    /// `MessageService`, such a layer also takes it from [`LateReply::reply`](crate::dedup::LateReply::reply).
+    /// A layer that replaces the body, for example to compress it, loses the typed reply. If such a layer is between
+    /// `Dedup` and `MessageService`, [`LateReply::reply`](crate::dedup::LateReply::reply) has no reply either.
     pub fn reply(&self) -> Option<&Arc<Reply>> {
         self.reply.as_ref()
     }

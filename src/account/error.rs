@@ -1,3 +1,5 @@
+//! The errors of account settings.
+
 use std::{convert::Infallible, fmt};
 
 use super::Mode;
@@ -140,8 +142,8 @@ pub enum ErrorKind {
     OriginalIdEmpty,
     /// An authorizer's original id has a character other than ASCII letters, digits, `_` and `-`.
     OriginalIdCharacter,
-    /// The token begins as ids do, and the id does not. Ids of apps begin with `wx`, those of WeCom also with `ww`, `dk`
-    /// or `tj`.
+    /// The token begins like an id, and the id does not. App ids begin with `wx`. WeCom's ids begin with `ww`, `wx`,
+    /// `dk` or `tj`.
     Swapped,
     /// A plain account was given an EncodingAESKey.
     NotEncrypted,

@@ -46,7 +46,7 @@ pub use self::{
 /// Cloning is cheap: all clones share the settings.
 #[derive(Clone)]
 pub struct Account {
-    settings: Arc<Settings>,
+    settings: Arc<AccountSettings>,
 }
 
 /// How an account's callbacks are signed and encrypted.
@@ -66,7 +66,7 @@ pub enum Mode {
 }
 
 #[derive(Clone)]
-struct Settings {
+struct AccountSettings {
     /// Empty if the account has no name.
     name: Arc<str>,
     /// The current token first, then the previous ones.
@@ -140,8 +140,9 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// If a value is malformed: see [`Token::new`], [`AppId::new`] and [`EncodingAesKey::new`]. Also if token and receive
-    /// id seem to be swapped: the token begins with `ww`, `wx`, `dk` or `tj`, as WeCom's ids do, and the receive id does not.
+    /// If a value is malformed: see [`Token::new`], [`AppId::new`] and [`EncodingAesKey::new`]. Also if token and
+    /// receive id seem to be swapped: the token begins with `ww`, `wx`, `dk` or `tj`, as WeCom's ids do, and the
+    /// receive id does not.
     pub fn wecom(
         token: impl TryInto<Token, Error: Into<Error>>,
         receive_id: impl TryInto<AppId, Error: Into<Error>>,
@@ -255,7 +256,7 @@ impl Account {
     /// If `token` is not 3 to 32 ASCII letters or digits.
     pub fn plain(token: impl TryInto<Token, Error: Into<Error>>) -> Result<Self, Error> {
         Ok(Self {
-            settings: Arc::new(Settings {
+            settings: Arc::new(AccountSettings {
                 name: Arc::from(""),
                 tokens: vec![parse(token)?],
                 encryption: None,
@@ -285,7 +286,7 @@ impl Account {
         platform: Platform,
     ) -> Self {
         Self {
-            settings: Arc::new(Settings {
+            settings: Arc::new(AccountSettings {
                 name: Arc::clone(&receive_id),
                 tokens: vec![token],
                 encryption: Some(Encryption {
@@ -422,8 +423,8 @@ fn looks_like_id(text: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| text.starts_with(prefix))
 }
 
-/// Of all app ids.
+/// The prefix of all app ids.
 const APP_PREFIX: &str = "wx";
 
-/// Of corp ids and suite ids; `dk` is for suites that develop on behalf of a corporation (代开发).
+/// The prefixes of corp ids and suite ids; `dk` is for suites that develop on behalf of a corporation (代开发).
 const WECOM_PREFIXES: [&str; 4] = ["ww", APP_PREFIX, "dk", "tj"];

@@ -1,3 +1,5 @@
+//! The errors of checking callbacks and of sealing replies.
+
 use std::{error, fmt};
 
 use crate::account::Account;
@@ -43,9 +45,9 @@ impl Error {
     ///
     /// If it was, the request is from WeChat, or a copy of one from WeChat. Otherwise anyone may have sent it.
     ///
-    /// [`open`](super::open) and [`echostr`](super::echostr) presume that the query has been
-    /// [verified](super::Query::verify). For WeCom, which signs only ciphertexts, only their checks after `msg_signature`
-    /// are signed.
+    /// [`open`](super::open) and [`echostr`](super::echostr) expect that the query has been
+    /// [verified](super::Query::verify). For WeCom, which signs only ciphertexts, only their checks after
+    /// `msg_signature` are signed.
     pub fn is_signed(&self) -> bool {
         self.is_signed
     }

@@ -1,3 +1,5 @@
+//! The query string of a callback: its parameters, and the checks of its signature and timestamp.
+
 use std::{
     borrow::Cow,
     fmt,

@@ -1,3 +1,5 @@
+//! The SHA-1 signature of a callback, compared in constant time.
+
 use std::{fmt, str::FromStr};
 
 use sha1::{Digest, Sha1};

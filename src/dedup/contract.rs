@@ -170,7 +170,7 @@ enum Verb {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Answer {
+enum StoreAnswer {
     Claimed(Claimed),
     Renewed(Renewed),
     Completed(Completed),
@@ -294,16 +294,16 @@ impl Cast {
         }
     }
 
-    async fn ask(&self, store: &impl Store, operation: &Operation) -> Result<Answer, String> {
+    async fn ask(&self, store: &impl Store, operation: &Operation) -> Result<StoreAnswer, String> {
         let (key, id, ttls) = self.of(operation);
         let answer = match operation.verb {
             Verb::Claim => {
                 let claimed = store.claim(ClaimRequest::new(key, id, ttls)).await;
-                claimed.map(Answer::Claimed)
+                claimed.map(StoreAnswer::Claimed)
             }
             Verb::Renew { number } => {
                 let renewed = store.renew(RenewRequest::new(key, id, number, ttls)).await;
-                renewed.map(Answer::Renewed)
+                renewed.map(StoreAnswer::Renewed)
             }
             Verb::Complete {
                 response: which,
@@ -314,26 +314,28 @@ impl Cast {
                 let completed = store
                     .complete(request.with_acknowledged(is_acknowledged))
                     .await;
-                completed.map(Answer::Completed)
+                completed.map(StoreAnswer::Completed)
             }
             Verb::Acknowledge => {
                 let acknowledged = store.acknowledge(AcknowledgeRequest::new(key, id)).await;
-                acknowledged.map(Answer::Acknowledged)
+                acknowledged.map(StoreAnswer::Acknowledged)
             }
             Verb::Release => {
                 let released = store.release(ReleaseRequest::new(key, id)).await;
-                released.map(Answer::Released)
+                released.map(StoreAnswer::Released)
             }
         };
         answer.map_err(|error| format!("{operation:?} failed: {error:#}"))
     }
 
-    fn expect(&self, machine: &mut Machine, operation: &Operation, now: Instant) -> Answer {
+    fn expect(&self, machine: &mut Machine, operation: &Operation, now: Instant) -> StoreAnswer {
         let (key, id, ttls) = self.of(operation);
         match operation.verb {
-            Verb::Claim => Answer::Claimed(machine.claim(ClaimRequest::new(key, id, ttls), now)),
+            Verb::Claim => {
+                StoreAnswer::Claimed(machine.claim(ClaimRequest::new(key, id, ttls), now))
+            }
             Verb::Renew { number } => {
-                Answer::Renewed(machine.renew(RenewRequest::new(key, id, number, ttls), now))
+                StoreAnswer::Renewed(machine.renew(RenewRequest::new(key, id, number, ttls), now))
             }
             Verb::Complete {
                 response: which,
@@ -341,12 +343,16 @@ impl Cast {
             } => {
                 let response = response(which);
                 let request = CompleteRequest::new(key, id, &response, ttls);
-                Answer::Completed(machine.complete(request.with_acknowledged(is_acknowledged), now))
+                StoreAnswer::Completed(
+                    machine.complete(request.with_acknowledged(is_acknowledged), now),
+                )
             }
-            Verb::Acknowledge => {
-                Answer::Acknowledged(machine.acknowledge(AcknowledgeRequest::new(key, id), now))
+            Verb::Acknowledge => StoreAnswer::Acknowledged(
+                machine.acknowledge(AcknowledgeRequest::new(key, id), now),
+            ),
+            Verb::Release => {
+                StoreAnswer::Released(machine.release(ReleaseRequest::new(key, id), now))
             }
-            Verb::Release => Answer::Released(machine.release(ReleaseRequest::new(key, id), now)),
         }
     }
 
@@ -365,7 +371,7 @@ impl Cast {
     }
 }
 
-impl Answer {
+impl StoreAnswer {
     fn agrees(&self, other: &Self, tolerance: Duration) -> bool {
         let is_near = |one: &Duration, other: &Duration| one.abs_diff(*other) <= tolerance;
         match (self, other) {

@@ -136,7 +136,7 @@ impl Handover {
             while Instant::now() < end {
                 time::sleep(RENEWAL).await;
                 let request = CompleteRequest::new(key, id, &response, ttls)
-                    .acknowledged(late.load(Ordering::Acquire));
+                    .with_acknowledged(late.load(Ordering::Acquire));
                 match shared.store.publish(request).await {
                     // The reply has become late, here or on its way to the store, and the store has kept it.
                     Ok(Completed::Stored) if late.load(Ordering::Acquire) => {

@@ -1,3 +1,5 @@
+//! The identity of a message: which deliveries are one message.
+
 use std::fmt;
 
 use http::Request;

@@ -1,3 +1,5 @@
+//! The layer and its builder: all settings of dedup with their defaults and bounds.
+
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
@@ -120,6 +122,22 @@ pub struct Local;
 #[non_exhaustive]
 pub struct Shared;
 
+/// A scope with a store. Only [`Shared`] is one.
+#[diagnostic::on_unimplemented(
+    message = "this setting needs a store: call `with_store` before it",
+    label = "this builder has no store",
+    note = "`DedupLayer::builder().with_store(store)`, where `store` is a `Store` such as `RedisStore`"
+)]
+pub trait HasStore: sealed::Sealed {}
+
+impl HasStore for Shared {}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for super::Shared {}
+}
+
 impl DedupBuilder {
     fn new() -> Self {
         Self {
@@ -157,14 +175,17 @@ impl DedupBuilder {
     }
 }
 
-impl DedupBuilder<Shared> {
+impl<Scope> DedupBuilder<Scope> {
     /// Runs no message without the store. By default, each node runs messages alone while the store is away, so that two
     /// nodes may run one message.
     ///
     /// With this setting, deliveries wait for the store. If it does not come back, they are answered 503 after 6 s.
     /// Deliveries of messages that have already ended on this node get their answers as usual.
     #[must_use]
-    pub fn with_fail_closed(mut self) -> Self {
+    pub fn with_fail_closed(mut self) -> Self
+    where
+        Scope: HasStore,
+    {
         self.settings.is_fail_closed = true;
         self
     }
@@ -174,13 +195,14 @@ impl DedupBuilder<Shared> {
     ///
     /// WeChat's retries reach other instances of the program, so they need the store.
     #[must_use]
-    pub fn with_inline_runs(mut self) -> Self {
+    pub fn with_inline_runs(mut self) -> Self
+    where
+        Scope: HasStore,
+    {
         self.settings.runs_inline = true;
         self
     }
-}
 
-impl<Scope> DedupBuilder<Scope> {
     /// Makes the layer.
     pub fn build(self) -> DedupLayer {
         DedupLayer {

@@ -19,14 +19,14 @@ use super::{
 /// The states of at most a number of messages. The caller says what time it is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Machine {
-    messages: HashMap<Key, Message>,
+    messages: HashMap<Key, Record>,
     /// Each message once, the one that was claimed first in front.
     order: VecDeque<Key>,
     capacity: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Message {
+struct Record {
     first_seen: Instant,
     /// When it becomes vacant.
     forgotten: Instant,
@@ -186,7 +186,7 @@ impl Machine {
     }
 
     /// The message as it is at `now`; `None` if it is vacant.
-    fn message(&mut self, key: Key, now: Instant) -> Option<&mut Message> {
+    fn message(&mut self, key: Key, now: Instant) -> Option<&mut Record> {
         let message = self.messages.get_mut(&key)?;
         if let State::Replied { until, .. } = message.state
             && until <= now
@@ -197,8 +197,8 @@ impl Machine {
     }
 
     /// The message as it is at `now`. A vacant one is `id`'s, and its lease is over.
-    fn message_or(&mut self, key: Key, now: Instant, id: ClaimId, number: u32) -> &mut Message {
-        let vacant = Message {
+    fn message_or(&mut self, key: Key, now: Instant, id: ClaimId, number: u32) -> &mut Record {
+        let vacant = Record {
             first_seen: now,
             forgotten: now,
             number,

@@ -1,3 +1,5 @@
+//! A store for nodes in one process.
+
 use std::{
     convert::Infallible,
     fmt,

@@ -124,7 +124,7 @@
 //! use http::{Request, Response};
 //! use http_body_util::Full;
 //! use tower::{BoxError, ServiceBuilder, ServiceExt};
-//! use tower_wechat::{DedupLayer, Delivery, Verified};
+//! use tower_wechat::{DedupLayer, HasStore, Delivery, Verified};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
@@ -151,7 +151,6 @@ mod attempt;
 mod breaker;
 #[cfg(feature = "simulator")]
 pub mod contract;
-mod delivery;
 mod handover;
 mod hang_ups;
 mod key;
@@ -159,15 +158,16 @@ mod late;
 mod layer;
 mod machine;
 mod memory;
-mod message;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod renewal;
 mod response;
+mod running;
 mod service;
 mod shared;
 pub mod store;
 mod table;
+mod waiter;
 
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;

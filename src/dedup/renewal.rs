@@ -1,3 +1,5 @@
+//! Renewing the lease of a running message.
+
 use std::{
     future::{self, Future},
     pin::pin,

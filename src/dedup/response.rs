@@ -1,3 +1,5 @@
+//! The response that is kept for the retries of a message.
+
 use std::{any::Any, fmt, sync::Arc};
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! The Tower service: each delivery is answered by a waiter.
+
 use std::{
     convert::Infallible,
     fmt,
@@ -10,7 +12,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
 
-use super::{delivery::Waiter, shared::Shared};
+use super::{shared::Shared, waiter::Waiter};
 use crate::{
     delivery::{Verified, VerifiedBody},
     response::ResponseBody,

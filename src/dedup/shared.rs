@@ -1,3 +1,5 @@
+//! The state that a layer and all its services share on this node.
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

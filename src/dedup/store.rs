@@ -249,11 +249,6 @@ impl<'a> CompleteRequest<'a> {
         self.is_acknowledged = is_acknowledged;
         self
     }
-
-    // TODO(lead): rename the call sites in message.rs and handover.rs, then drop this.
-    pub(super) fn acknowledged(self, is_acknowledged: bool) -> Self {
-        self.with_acknowledged(is_acknowledged)
-    }
 }
 
 /// The arguments of [`Store::acknowledge`].

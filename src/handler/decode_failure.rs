@@ -1,3 +1,5 @@
+//! Verified bodies that the handler's type does not fit.
+
 use std::fmt;
 
 use crate::{

@@ -1,3 +1,5 @@
+//! Waits for the handler, and renders its reply as the response.
+
 use std::{
     convert::Infallible,
     fmt,

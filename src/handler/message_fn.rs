@@ -1,3 +1,5 @@
+//! Makes a handler from an async function.
+
 use std::{
     any,
     convert::Infallible,

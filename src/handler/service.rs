@@ -1,3 +1,5 @@
+//! The Tower service: reads a plaintext into the typed message, and calls the handler.
+
 use std::{
     convert::Infallible,
     fmt,

@@ -1,3 +1,5 @@
+//! The fields that every message has: type, event, sender, receiver, time and id.
+
 use std::{borrow::Cow, fmt};
 
 use serde::Deserialize;

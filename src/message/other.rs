@@ -1,3 +1,5 @@
+//! Messages and events of types that this crate does not know.
+
 use serde::{
     Serialize,
     de::{self, DeserializeOwned, MapAccess},

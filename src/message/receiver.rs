@@ -1,3 +1,5 @@
+//! The receiver of a push whose rest cannot be read.
+
 use std::fmt;
 
 use serde::{

@@ -102,11 +102,7 @@ pub(crate) fn lease_lost(account: &str, key: MessageKey) {
 
 /// Logs that a delivery was left unanswered until WeChat hung up, so that WeChat retries.
 pub(super) fn hung_up(account: &str) {
-    event!(
-        DEBUG,
-        account,
-        "a delivery got no answer before WeChat hung up"
-    );
+    event!(DEBUG, account, "a delivery ended without an answer in time");
 }
 
 /// Logs and counts a reply that no delivery gets, or an acknowledged message that has no reply.
@@ -126,7 +122,7 @@ pub(crate) fn reply_is_lost(account: &str, key: MessageKey, cause: &'static str)
     );
 }
 
-/// Logs that the task of a message ended before its reply reached anybody.
+/// Logs that the task of a message ended before its reply was delivered or given to the hook.
 pub(crate) fn reply_is_cut(account: &str, key: MessageKey) {
     event!(ERROR, account, message_key = %key, "a reply is lost: its message was cut");
 }

@@ -24,25 +24,25 @@ use super::{
 use crate::{account::Account, message::Head, xml};
 
 /// Observes one request to the verifying layer until it is answered or dropped.
-pub(crate) struct Delivery {
-    span: spans::Delivery,
+pub(crate) struct DeliveryGuard {
+    span: spans::DeliverySpan,
     begun: Begun,
     sender: Mutex<Sender>,
-    known: Known,
+    known: OutcomeCell,
     /// The kind of its rejection.
     rejection: OnceLock<&'static str>,
     /// The outcome to record if the delivery is dropped now; `None` after its end.
     dropped: Option<Outcome>,
 }
 
-impl Delivery {
+impl DeliveryGuard {
     pub(crate) fn begin() -> Self {
         meters::delivery_began();
         Self {
-            span: spans::Delivery::open(),
+            span: spans::DeliverySpan::open(),
             begun: Begun::now(),
             sender: Mutex::default(),
-            known: Known::new(),
+            known: OutcomeCell::new(),
             rejection: OnceLock::new(),
             dropped: Some(Outcome::HungUp),
         }
@@ -54,7 +54,7 @@ impl Delivery {
     }
 
     /// Records the account. It `is_picked` if the layer has more than one, and picks it by the request.
-    pub(crate) fn is_for(&self, account: &Account, is_picked: bool) {
+    pub(crate) fn record_account(&self, account: &Account, is_picked: bool) {
         if !IS_ON {
             return;
         }
@@ -66,27 +66,30 @@ impl Delivery {
     }
 
     /// Records that the query has passed the checks.
-    pub(crate) fn query_is_verified(&self) {
+    pub(crate) fn record_signed_query(&self) {
         if IS_ON {
-            lock(&self.sender).query_is_verified();
+            lock(&self.sender).record_signed_query();
         }
     }
 
     /// Records that WeChat verifies the URL. All signatures of the request are valid.
-    pub(crate) fn verifies_url(&self) {
+    pub(crate) fn record_url_verification(&self) {
         if IS_ON {
-            lock(&self.sender).signature_holds();
+            lock(&self.sender).record_signature();
         }
         self.known.set(Outcome::UrlVerified);
     }
 
     /// Records that the delivery is verified. Calls `head` only if the span needs it.
-    pub(crate) fn is_verified<'a>(&self, head: impl FnOnce() -> Result<&'a Head, &'a xml::Error>) {
+    pub(crate) fn record_verified<'a>(
+        &self,
+        head: impl FnOnce() -> Result<&'a Head, &'a xml::Error>,
+    ) {
         if !IS_ON {
             return;
         }
         let mut sender = lock(&self.sender);
-        sender.message_is_verified();
+        sender.record_verified_message();
         sender.record_account(&self.span);
         if self.span.is_enabled()
             && let Ok(head) = head()
@@ -96,12 +99,12 @@ impl Delivery {
     }
 
     /// Records a rejection. It `is_signed` if a signature was valid.
-    pub(crate) fn is_rejected(&self, kind: &'static str, is_signed: bool) {
+    pub(crate) fn record_rejection(&self, kind: &'static str, is_signed: bool) {
         // A delivery is rejected at most once.
         let _ = self.rejection.set(kind);
         let mut sender = lock(&self.sender);
         if is_signed {
-            sender.signature_holds();
+            sender.record_signature();
         }
         let account = sender.label().unwrap_or_default();
         self.in_scope(|| events::callback_rejected(&account, kind, is_signed));
@@ -125,12 +128,12 @@ impl Delivery {
         let polled = self.span.in_scope(|| poll(self));
         self.dropped = Some(Outcome::HungUp);
         if let Poll::Ready(answer) = &polled {
-            self.is_answered(answer.as_ref().ok());
+            self.record_answer(answer.as_ref().ok());
         }
         polled
     }
 
-    fn is_answered<B>(&mut self, answer: Option<&Response<B>>) {
+    fn record_answer<B>(&mut self, answer: Option<&Response<B>>) {
         let rejection = self.rejection.get().copied();
         let outcome = match (answer, self.known.outcome()) {
             (None, _) => Outcome::Failed,
@@ -155,7 +158,7 @@ impl Delivery {
     }
 }
 
-impl Drop for Delivery {
+impl Drop for DeliveryGuard {
     fn drop(&mut self) {
         if let Some(outcome) = self.dropped {
             self.end(outcome);
@@ -166,16 +169,16 @@ impl Drop for Delivery {
 /// The delivery's span and outcome on the way to dedup. The layers in between may have spans of their own.
 #[derive(Clone)]
 pub(crate) struct Trace {
-    span: spans::Delivery,
-    known: Known,
+    span: spans::DeliverySpan,
+    known: OutcomeCell,
 }
 
 impl Trace {
     /// Makes the trace of a delivery that `VerifySignature` has not verified.
     pub(crate) fn none() -> Self {
         Self {
-            span: spans::Delivery::none(),
-            known: Known::new(),
+            span: spans::DeliverySpan::none(),
+            known: OutcomeCell::new(),
         }
     }
 }
@@ -184,8 +187,8 @@ impl Trace {
 pub(crate) struct Deduped {
     account: Arc<str>,
     key: MessageKey,
-    span: spans::Delivery,
-    known: Known,
+    span: spans::DeliverySpan,
+    known: OutcomeCell,
 }
 
 impl Deduped {
@@ -201,7 +204,7 @@ impl Deduped {
     }
 
     /// Records that the delivery starts the message's runs.
-    pub(crate) fn starts_runs(&self) -> Runs {
+    pub(crate) fn start_runs(&self) -> Runs {
         self.known.set(Outcome::Run);
         Runs {
             account: Arc::clone(&self.account),
@@ -213,37 +216,37 @@ impl Deduped {
     }
 
     /// Records that the delivery waits for a run that another delivery started.
-    pub(crate) fn joins(&self) {
+    pub(crate) fn record_join(&self) {
         self.known.set(Outcome::Joined);
         meters::joined(&self.account);
     }
 
     /// Records that the delivery gets a reply. The reply is a kept one, unless the delivery has waited for it.
-    pub(crate) fn gets_reply(&self) {
+    pub(crate) fn record_kept_reply(&self) {
         if self.known.turn(None, Outcome::KeptReply) {
             meters::kept_reply(&self.account);
         }
     }
 
     /// Records that no reply is left for the delivery, unless it has waited for one.
-    pub(crate) fn is_done(&self) {
+    pub(crate) fn record_done(&self) {
         self.known.turn(None, Outcome::Done);
     }
 
     /// Records that the delivery is acknowledged while the message runs.
-    pub(crate) fn is_acknowledged(&self) {
+    pub(crate) fn record_acknowledged(&self) {
         self.known.set(Outcome::Acknowledged);
     }
 
     /// Records that the delivery is answered 503, so that WeChat retries.
-    pub(crate) fn is_turned_away(&self, reason: &'static str) {
+    pub(crate) fn record_turned_away(&self, reason: &'static str) {
         self.known.set(Outcome::TurnedAway);
         self.span
             .in_scope(|| events::delivery_turned_away(&self.account, reason));
     }
 
     /// Records that WeChat hangs up before an answer, or has hung up.
-    pub(crate) fn hangs_up(&self) {
+    pub(crate) fn record_hang_up(&self) {
         self.span.in_scope(|| events::hung_up(&self.account));
         meters::hung_up(&self.account);
     }
@@ -255,32 +258,32 @@ pub(crate) struct Runs {
     key: MessageKey,
     cause: spans::Cause,
     /// The outcome of the delivery that started the runs.
-    known: Known,
+    known: OutcomeCell,
     are_lost: AtomicBool,
 }
 
 impl Runs {
     /// Records that another node runs the message. The delivery has joined that run.
-    pub(crate) fn are_elsewhere(&self) {
+    pub(crate) fn record_join_elsewhere(&self) {
         if self.known.turn(Some(Outcome::Run), Outcome::Joined) {
             meters::joined(&self.account);
         }
     }
 
     /// Records that another node has kept a reply. The delivery gets it, unless it has waited for it.
-    pub(crate) fn have_reply(&self) {
+    pub(crate) fn record_reply_elsewhere(&self) {
         if self.known.turn(Some(Outcome::Run), Outcome::KeptReply) {
             meters::kept_reply(&self.account);
         }
     }
 
     /// Records that another node has finished the message, and that no reply is left.
-    pub(crate) fn are_done(&self) {
+    pub(crate) fn record_done_elsewhere(&self) {
         self.known.turn(Some(Outcome::Run), Outcome::Done);
     }
 
     /// Records that another node has taken over the message. The result of the current run is discarded.
-    pub(crate) fn are_lost(&self) {
+    pub(crate) fn mark_lost(&self) {
         self.are_lost.store(true, Ordering::Relaxed);
     }
 
@@ -291,7 +294,7 @@ impl Runs {
         head: impl FnOnce() -> Result<&'a Head, &'a xml::Error>,
         run: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let mut observed = Run::begin(self, number, head);
+        let mut observed = RunGuard::begin(self, number, head);
         let result = observed.span.instrument(run).await;
         observed.end(match &result {
             Ok(_) => "answered",
@@ -310,14 +313,14 @@ pub(crate) trait RunFailure: fmt::Display {
     fn result(&self) -> &'static str;
 }
 
-struct Run<'a> {
+struct RunGuard<'a> {
     of: &'a Runs,
-    span: spans::Run,
+    span: spans::RunSpan,
     begun: Begun,
     is_over: bool,
 }
 
-impl<'a> Run<'a> {
+impl<'a> RunGuard<'a> {
     fn begin<'h>(
         of: &'a Runs,
         number: u32,
@@ -325,7 +328,7 @@ impl<'a> Run<'a> {
     ) -> Self {
         meters::run_began();
         of.are_lost.store(false, Ordering::Relaxed);
-        let span = spans::Run::open(&of.account, of.key, number, &of.cause);
+        let span = spans::RunSpan::open(&of.account, of.key, number, &of.cause);
         if span.is_enabled()
             && let Ok(head) = head()
         {
@@ -348,7 +351,7 @@ impl<'a> Run<'a> {
 }
 
 /// A run is dropped before its end if its lease is lost or the node shuts down.
-impl Drop for Run<'_> {
+impl Drop for RunGuard<'_> {
     fn drop(&mut self) {
         if !self.is_over {
             let are_lost = self.of.are_lost.load(Ordering::Relaxed);
@@ -405,12 +408,12 @@ impl Outcome {
 
 /// A delivery's outcome as far as it is known. It may outlive the delivery; then it is no longer read.
 #[derive(Clone)]
-struct Known(
+struct OutcomeCell(
     /// `None` if nothing is observed.
     Option<Arc<Mutex<Option<Outcome>>>>,
 );
 
-impl Known {
+impl OutcomeCell {
     fn new() -> Self {
         Self(IS_ON.then(Arc::default))
     }

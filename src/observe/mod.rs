@@ -54,5 +54,5 @@ pub(crate) use self::{
         message_given_up, reply_dropped, reply_is_cut, reply_is_late, reply_is_lost,
         reply_not_sealed, response_unreadable, store_back, store_failed, store_silent,
     },
-    guards::{Deduped, Delivery, RunFailure, Runs, Trace},
+    guards::{Deduped, DeliveryGuard, RunFailure, Runs, Trace},
 };

@@ -42,18 +42,18 @@ impl Sender {
     }
 
     /// Records that the query has passed its checks. WeCom's queries have no signature, so theirs prove nothing.
-    pub(super) fn query_is_verified(&mut self) {
+    pub(super) fn record_signed_query(&mut self) {
         let account = self.account.as_ref();
         if account.is_none_or(Account::has_signed_queries) {
-            self.signature_holds();
+            self.record_signature();
         }
     }
 
-    pub(super) fn signature_holds(&mut self) {
+    pub(super) fn record_signature(&mut self) {
         self.proven = Proven::Signature;
     }
 
-    pub(super) fn message_is_verified(&mut self) {
+    pub(super) fn record_verified_message(&mut self) {
         self.proven = Proven::Message;
     }
 
@@ -68,7 +68,7 @@ impl Sender {
     }
 
     /// Records the label in the span, at most once.
-    pub(super) fn record_account(&mut self, span: &spans::Delivery) {
+    pub(super) fn record_account(&mut self, span: &spans::DeliverySpan) {
         if !self.is_recorded
             && let Some(account) = self.label()
         {

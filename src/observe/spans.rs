@@ -17,9 +17,9 @@ use crate::message::Head;
 
 /// The span of one request to the verifying layer. It is open until its last clone is dropped.
 #[derive(Clone)]
-pub(super) struct Delivery(Span);
+pub(super) struct DeliverySpan(Span);
 
-impl Delivery {
+impl DeliverySpan {
     /// Opens the span inside the server's span, if there is one.
     pub(super) fn open() -> Self {
         Self(span!(
@@ -84,9 +84,9 @@ impl Delivery {
 pub(super) struct Cause(Option<Id>);
 
 /// The span of one run of a message.
-pub(super) struct Run(Span);
+pub(super) struct RunSpan(Span);
 
-impl Run {
+impl RunSpan {
     /// Opens the span as a root span: the run may outlive the delivery that started it, and other deliveries wait for
     /// it too.
     ///

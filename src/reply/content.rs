@@ -1,3 +1,5 @@
+//! The content of a reply, and WeChat's limits on it.
+
 use super::{
     error::{Cause, Error},
     parts::{Article, Media, Music, TransInfo, Video},

@@ -1,3 +1,5 @@
+//! The errors of replies that cannot be sent.
+
 use std::fmt;
 
 use crate::xml;

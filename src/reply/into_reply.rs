@@ -1,3 +1,5 @@
+//! The values that a handler may return.
+
 use std::{borrow::Cow, error, fmt};
 
 use super::Reply;
@@ -64,6 +66,8 @@ impl<T: IntoReply> IntoReply for Option<T> {
     }
 }
 
+// Makes rustc name the type that the handler returns.
+#[diagnostic::do_not_recommend]
 impl<T: IntoReply, E: fmt::Display> IntoReply for Result<T, E> {
     fn into_reply(self) -> Result<Reply, HandlerError> {
         match self {

@@ -1,3 +1,5 @@
+//! The body of a simulated request.
+
 use std::{
     convert::Infallible,
     fmt,

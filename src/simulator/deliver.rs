@@ -1,3 +1,5 @@
+//! Delivers and retries as WeChat does: time limits, number of deliveries, and simulated faults.
+
 use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
@@ -8,10 +10,10 @@ use tokio::{
     sync::Mutex,
     time::{self, Instant},
 };
-use tower::{BoxError, Service, ServiceExt};
+use tower::{Service, ServiceExt};
 
 use super::{
-    DeliveryRecord, Fault, FaultKind, Shown, Transcript,
+    BoxError, DeliveryRecord, Fault, FaultKind, Shown, Transcript,
     answer::{Parties, check_reply},
 };
 use crate::{
@@ -89,7 +91,7 @@ where
         let request = request.clone().map(|request| request.map(&body));
         send(&service, request, mishaps.latency)
     };
-    let judge = |at, Answer { response, took }| {
+    let judge = |at, HttpAnswer { response, took }| {
         let status = response.as_ref().ok().map(Response::status);
         let verdict = response.and_then(|answer| check_reply(&answer, &account, &parties));
         let fault = verdict.as_ref().err().cloned();
@@ -149,7 +151,7 @@ where
 }
 
 /// The result of a request, and the time it took.
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub(super) response: Result<Response<Bytes>, Fault>,
     pub(super) took: Duration,
 }
@@ -159,7 +161,7 @@ pub(super) async fn send<S, R, B>(
     service: &Mutex<S>,
     request: Result<Request<R>, Fault>,
     latency: Duration,
-) -> Answer
+) -> HttpAnswer
 where
     S: Service<Request<R>, Response = Response<B>>,
     S::Error: Into<BoxError>,
@@ -189,16 +191,16 @@ where
         Ok(Response::from_parts(head, body))
     };
     let response = time::timeout(HANG_UP, answer).await;
-    Answer {
+    HttpAnswer {
         response: response.unwrap_or_else(|_elapsed| Err(Fault::hung_up(HANG_UP))),
         took: start.elapsed(),
     }
 }
 
 /// Waits until WeChat hangs up, without sending a request.
-async fn hang_up() -> Answer {
+async fn hang_up() -> HttpAnswer {
     time::sleep(HANG_UP).await;
-    Answer {
+    HttpAnswer {
         response: Err(Fault::hung_up(HANG_UP)),
         took: HANG_UP,
     }

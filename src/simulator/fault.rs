@@ -1,8 +1,10 @@
+//! The reasons why WeChat does not accept an answer.
+
 use std::{error, fmt, time::Duration};
 
 use http::StatusCode;
-use tower::BoxError;
 
+use super::BoxError;
 use crate::callback;
 
 /// The reason why WeChat does not accept the answer to a delivery, or gets none.

@@ -74,10 +74,10 @@
 mod answer;
 mod body;
 mod deliver;
-mod envelope;
 mod fault;
 mod push;
 mod server;
+mod sign;
 mod transcript;
 
 pub use body::RequestBody;
@@ -86,3 +86,6 @@ pub use fault::{Fault, FaultKind};
 pub use push::Push;
 pub use server::Simulator;
 pub use transcript::{DeliveryRecord, Shown, ShownReply, Transcript};
+
+/// The type that a service's error is converted into. Tower's alias would make tower part of the public API.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,13 +1,15 @@
+//! A message or an event to push, built field by field.
+
 use std::{borrow::Cow, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tower::{BoxError, Service};
+use tower::Service;
 
 use super::{
-    Simulator, Transcript,
+    BoxError, Simulator, Transcript,
     answer::Parties,
     body::RequestBody,
     deliver::{Attack, Mishaps, Part, Plan, deliver},
@@ -21,19 +23,19 @@ use crate::timestamp::Timestamp;
 #[must_use = "nothing is sent until it is delivered"]
 pub struct Push {
     simulator: Simulator,
-    content: Content,
+    content: PushContent,
     mishaps: Mishaps,
 }
 
 #[derive(Debug, Clone)]
-enum Content {
-    Fields(Fields),
+enum PushContent {
+    PushFields(PushFields),
     Raw(Bytes),
 }
 
 /// A message's fields. Its type decides which optional fields it has.
 #[derive(Debug, Clone)]
-struct Fields {
+struct PushFields {
     to_user: String,
     msg_type: &'static str,
     from_user: String,
@@ -61,7 +63,7 @@ impl Push {
     pub(super) fn raw(simulator: Simulator, body: Bytes) -> Self {
         Self {
             simulator,
-            content: Content::Raw(body),
+            content: PushContent::Raw(body),
             mishaps: Mishaps::default(),
         }
     }
@@ -73,7 +75,7 @@ impl Push {
         own: impl IntoIterator<Item = (&'static str, String)>,
     ) -> Self {
         let own = own.into_iter().map(|(name, value)| (name.into(), value));
-        let fields = Fields {
+        let fields = PushFields {
             to_user: simulator.original_id().to_owned(),
             msg_type,
             from_user: USER.to_owned(),
@@ -83,14 +85,14 @@ impl Push {
         };
         Self {
             simulator,
-            content: Content::Fields(fields),
+            content: PushContent::PushFields(fields),
             mishaps: Mishaps::default(),
         }
     }
 
     /// Sets the OpenID of the sender. Does not change a raw body.
     pub fn from_user(mut self, openid: impl Into<String>) -> Self {
-        if let Content::Fields(fields) = &mut self.content {
+        if let PushContent::PushFields(fields) = &mut self.content {
             fields.from_user = openid.into();
         }
         self
@@ -100,7 +102,7 @@ impl Push {
     ///
     /// By default, each message of a simulator has a different MsgId, and an event has none.
     pub fn msg_id(mut self, id: impl fmt::Display) -> Self {
-        if let Content::Fields(fields) = &mut self.content {
+        if let PushContent::PushFields(fields) = &mut self.content {
             fields.msg_id = Some(id.to_string());
         }
         self
@@ -116,7 +118,7 @@ impl Push {
     /// If the type already has a field with this name, replaces it. Otherwise adds the field after the type's other
     /// fields. To send a field that contains elements, write the whole body with [`Simulator::xml`].
     pub fn field(mut self, name: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
-        if let Content::Fields(fields) = &mut self.content {
+        if let PushContent::PushFields(fields) = &mut self.content {
             let (name, value) = (name.into(), value.to_string());
             match fields.own.iter_mut().find(|(own, _)| *own == name) {
                 Some((_, own)) => *own = value,
@@ -239,15 +241,15 @@ impl Push {
 
     fn body(&self) -> Bytes {
         match &self.content {
-            Content::Fields(fields) => fields.to_string().into(),
-            Content::Raw(body) => body.clone(),
+            PushContent::PushFields(fields) => fields.to_string().into(),
+            PushContent::Raw(body) => body.clone(),
         }
     }
 }
 
 /// Writes a body as WeChat does: each field on its own line, WeChat's own numbers as they are, and all else in CDATA
 /// sections. A `]]>` in a value is not escaped.
-impl fmt::Display for Fields {
+impl fmt::Display for PushFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<xml>\n")?;
         section(f, "ToUserName", &self.to_user)?;

@@ -1,3 +1,5 @@
+//! WeChat's server for one account.
+
 use std::{
     fmt,
     sync::{
@@ -12,10 +14,10 @@ use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body::Body;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::Mutex;
-use tower::{BoxError, Service};
+use tower::Service;
 
 use super::{
-    DeliveryRecord, Fault, Push, answer::check_echo, body::RequestBody, deliver::send,
+    BoxError, DeliveryRecord, Fault, Push, answer::check_echo, body::RequestBody, deliver::send,
     push::ACCOUNT,
 };
 use crate::{

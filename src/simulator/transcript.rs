@@ -1,3 +1,5 @@
+//! The deliveries of a message, and what the user sees.
+
 use std::{fmt, time::Duration};
 
 use http::StatusCode;

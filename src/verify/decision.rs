@@ -1,3 +1,5 @@
+//! Decides on a request by its head, in the order of the module's rules.
+
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},

@@ -1,3 +1,5 @@
+//! Reads the body, calls the inner service, and seals its response.
+
 use std::{
     fmt,
     future::Future,
@@ -29,7 +31,7 @@ pin_project! {
     pub struct ResponseFuture<S, F, B, RB> {
         #[pin]
         state: State<S, F, B, RB>,
-        observed: observe::Delivery,
+        observed: observe::DeliveryGuard,
     }
 }
 
@@ -71,7 +73,7 @@ impl<S> Pending<S> {
     fn open(
         self,
         body: Bytes,
-        observed: &observe::Delivery,
+        observed: &observe::DeliveryGuard,
     ) -> Result<(Request<Verified>, S, Finish), Rejection> {
         let (plaintext, head, sealer) = self.opener.open(body)?.into_parts();
         let finish = Finish {
@@ -81,7 +83,7 @@ impl<S> Pending<S> {
         let mut parts = self.head;
         parts.extensions.insert(self.delivery.clone());
         let verified = Verified::new(plaintext, head, self.delivery, observed.trace());
-        observed.is_verified(|| verified.head());
+        observed.record_verified(|| verified.head());
         Ok((Request::from_parts(parts, verified), self.inner, finish))
     }
 }
@@ -113,7 +115,10 @@ impl Finish {
 }
 
 impl<S, F, B, RB> ResponseFuture<S, F, B, RB> {
-    pub(super) fn ready(response: Response<ResponseBody>, observed: observe::Delivery) -> Self {
+    pub(super) fn ready(
+        response: Response<ResponseBody>,
+        observed: observe::DeliveryGuard,
+    ) -> Self {
         Self {
             state: State::Ready {
                 response: Some(response),
@@ -125,7 +130,7 @@ impl<S, F, B, RB> ResponseFuture<S, F, B, RB> {
     pub(super) fn read(
         body: ReadBody<B>,
         pending: Pending<S>,
-        observed: observe::Delivery,
+        observed: observe::DeliveryGuard,
     ) -> Self {
         Self {
             state: State::Read {
@@ -161,7 +166,7 @@ where
     fn poll(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        observed: &observe::Delivery,
+        observed: &observe::DeliveryGuard,
     ) -> Poll<Result<Response<ResponseBody>, S::Error>> {
         loop {
             let next = match self.as_mut().project() {

@@ -1,3 +1,5 @@
+//! The layer: accounts, clock, and the bounds on timestamp and body.
+
 use std::{
     fmt,
     sync::Arc,

@@ -1,3 +1,5 @@
+//! Rejections and their responses.
+
 use std::{error, fmt};
 
 use http::{HeaderValue, Response, StatusCode, header};
@@ -60,8 +62,8 @@ impl Rejection {
     }
 
     /// Logs and counts the rejection, and makes the response with it in the extensions.
-    pub(super) fn into_response(self, observed: &observe::Delivery) -> Response<ResponseBody> {
-        observed.is_rejected(self.kind.name(), self.is_signed);
+    pub(super) fn into_response(self, observed: &observe::DeliveryGuard) -> Response<ResponseBody> {
+        observed.record_rejection(self.kind.name(), self.is_signed);
         let mut response = Response::new(ResponseBody::default());
         *response.status_mut() = self.status();
         if self.kind == RejectionKind::Method {
@@ -119,7 +121,7 @@ pub enum RejectionKind {
     Callback(callback::ErrorKind),
     /// A verified POST has no body: 400.
     BodyEmpty,
-    /// The body is larger than the limit: 413.
+    /// The body is larger than the limit, or has more than 1024 frames without data: 413.
     BodyTooLarge,
     /// The whole body did not arrive in time: 408.
     BodyTimeout,

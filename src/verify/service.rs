@@ -1,3 +1,5 @@
+//! The Tower service.
+
 use std::{
     fmt,
     sync::Arc,
@@ -50,18 +52,18 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let arrival = Instant::now();
-        let observed = observe::Delivery::begin();
+        let observed = observe::DeliveryGuard::begin();
         let (head, body) = request.into_parts();
         let size = body.size_hint().lower();
         let decision = observed.in_scope(|| {
             let account = (self.config.account)(&head)
                 .ok_or(Rejection::new(RejectionKind::UnknownAccount))?;
-            observed.is_for(&account, self.config.is_picked);
+            observed.record_account(&account, self.config.is_picked);
             self.config.decide(&account, &head, size, arrival)
         });
         match decision {
             Ok(Decision::Read(delivery, opener)) => {
-                observed.query_is_verified();
+                observed.record_signed_query();
                 // A timeout that ends beyond the range of `Instant` means no deadline.
                 let deadline = arrival.checked_add(self.config.body_timeout);
                 let body = ReadBody::new(body, self.config.body_limit, deadline);
@@ -74,7 +76,7 @@ where
                 ResponseFuture::read(body, pending, observed)
             }
             Ok(Decision::Echo(echostr)) => {
-                observed.verifies_url();
+                observed.record_url_verification();
                 ResponseFuture::ready(echo(echostr), observed)
             }
             Err(rejection) => ResponseFuture::ready(rejection.into_response(&observed), observed),

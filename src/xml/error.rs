@@ -1,3 +1,5 @@
+//! Errors with a kind, an offset and the path of the element.
+
 use std::{fmt, io};
 
 use serde::{de, ser};

@@ -41,7 +41,7 @@ fn no_mistake_is_forgotten() {
 }
 
 const VERIFICATION: &str =
-    "`VerifySignatureLayer` is not around this service: it is missing, or in the wrong order";
+    "`VerifySignatureLayer` is missing or in the wrong order: it goes first, around this service";
 
 const FIRST_LINES: [(&str, &str); 9] = [
     ("all_layers_left_out", VERIFICATION),
@@ -50,16 +50,16 @@ const FIRST_LINES: [(&str, &str); 9] = [
     ("no_reply", "a handler cannot return `u32`"),
     (
         "error_without_display",
-        "`Failed` doesn't implement `std::fmt::Display`",
+        "a handler cannot return `Result<Reply, Failed>`",
     ),
     ("not_a_store", "`&str` is no store of deduplication state"),
     (
         "fail_closed_without_a_store",
-        "no method named `with_fail_closed` found for struct `DedupBuilder` in the current scope",
+        "this setting needs a store: call `with_store` before it",
     ),
     (
         "inline_runs_without_a_store",
-        "no method named `with_inline_runs` found for struct `DedupBuilder` in the current scope",
+        "this setting needs a store: call `with_store` before it",
     ),
     (
         "configured_after_it_was_made",

@@ -11,7 +11,7 @@ use crate::{
     callback::error::{Error, ErrorKind, SealError, SealErrorKind},
 };
 
-/// Decodes the base64 of a ciphertext whose signature is valid. One decoding serves all keys that are tried.
+/// Decodes the base64 of a ciphertext. Its signature must be valid. One decoding serves all keys that are tried.
 pub(super) fn decode(encrypt: &str) -> Result<Vec<u8>, Error> {
     let ciphertext = base64_simd::STANDARD
         .decode_to_vec(encrypt)
@@ -22,7 +22,7 @@ pub(super) fn decode(encrypt: &str) -> Result<Vec<u8>, Error> {
     Ok(ciphertext)
 }
 
-/// Decrypts a ciphertext whose signature is valid, in place, checks it and returns its message.
+/// Decrypts a ciphertext in place, checks it, and returns its message. Its signature must be valid.
 pub(super) fn open(
     key: &EncodingAesKey,
     receive_id: &str,

@@ -35,7 +35,7 @@ pub(crate) fn open_reply(account: &Account, body: &[u8]) -> Result<Bytes, Error>
     let encryption = account
         .encryption()
         .ok_or(Error::unsigned(ErrorKind::Document))?;
-    let sealed: Sealed =
+    let sealed: SealedReply =
         message::from_slice(body).map_err(|_| Error::unsigned(ErrorKind::Document))?;
     let msg_signature = sealed
         .msg_signature
@@ -48,7 +48,7 @@ pub(crate) fn open_reply(account: &Account, body: &[u8]) -> Result<Bytes, Error>
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Sealed {
+struct SealedReply {
     encrypt: String,
     msg_signature: String,
     time_stamp: String,

@@ -1,3 +1,5 @@
+//! Encrypts and signs replies.
+
 use super::{
     KeyIndex,
     cipher::{self, RANDOM},

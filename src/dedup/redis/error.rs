@@ -1,3 +1,5 @@
+//! Why an operation of the Redis store failed.
+
 use std::{error, fmt};
 
 use ::redis::RedisError;

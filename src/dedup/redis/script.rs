@@ -1,3 +1,5 @@
+//! Running a Lua script by its hash.
+
 use std::fmt::Write as _;
 
 use ::redis::{Cmd, RedisError, ServerErrorKind, Value, aio::ConnectionLike};

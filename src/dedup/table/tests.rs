@@ -22,9 +22,9 @@ const LIMITS: Limits = Limits {
     capacity: 4,
     waiters_per_message: 2,
     reply_bytes: 20,
-    reply_ttl: Duration::from_secs(60),
+    reply_ttl: Duration::from_mins(1),
 };
-const MARK: Duration = Duration::from_secs(600);
+const MARK: Duration = Duration::from_mins(10);
 
 fn key(message: u8) -> Key {
     Key::new([[message]])

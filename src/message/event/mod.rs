@@ -37,7 +37,7 @@ mod menu;
 mod order;
 mod product;
 mod read;
-mod store;
+mod shop;
 mod subscription;
 mod user;
 
@@ -78,7 +78,7 @@ pub use self::{
         UserScanProduct, UserScanProductAsync, UserScanProductEnterSession,
         UserScanProductVerifyAction,
     },
-    store::{
+    shop::{
         AddStoreAuditInfo, AroundBeacons, Beacon, CreateMapPoiAuditInfo, PoiCheckNotify,
         ShakearoundUserShake, StoreAudit, WifiConnected,
     },

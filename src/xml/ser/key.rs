@@ -5,7 +5,7 @@ use serde::ser::{self, Serialize};
 use crate::xml::error::{Error, ErrorKind, Result};
 
 /// A serializer of a map's key, which is a string, a char or a unit variant.
-pub(super) struct Key<'a>(pub(super) &'a mut String);
+pub(super) struct KeySerializer<'a>(pub(super) &'a mut String);
 
 fn no_name<T>(found: &str) -> Result<T> {
     Err(Error::expected(
@@ -23,7 +23,7 @@ macro_rules! refuse {
     )*};
 }
 
-impl ser::Serializer for Key<'_> {
+impl ser::Serializer for KeySerializer<'_> {
     type Ok = ();
     type Error = Error;
     type SerializeSeq = ser::Impossible<(), Error>;

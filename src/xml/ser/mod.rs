@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 
 use serde::ser::{self, Serialize};
 
-use self::key::Key;
+use self::key::KeySerializer;
 use super::{
     error::{Error, ErrorKind, Quoted, Result},
     read::is_name,
@@ -387,7 +387,7 @@ impl ser::SerializeMap for Elements<'_> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
         self.key.clear();
-        key.serialize(Key(&mut self.key))
+        key.serialize(KeySerializer(&mut self.key))
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {

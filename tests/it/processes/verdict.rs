@@ -62,6 +62,7 @@ impl Tally {
             };
             let promises = [
                 case.is_not_lost(),
+                case.is_heard(),
                 case.has_its_own_reply(),
                 case.has_one_claim_at_a_time(),
                 case.stays_lost(),
@@ -95,8 +96,7 @@ impl Tally {
         self.faults_shown += usize::from(case.told.transcript.shown() == &Shown::Fault);
         self.lost += usize::from(!case.is_run());
         self.handed_over += case.late().count();
-        let is_heard = case.shown_text().is_some() || case.late().count() > 0;
-        self.unheard += usize::from(!case.ended().is_empty() && !is_heard);
+        self.unheard += usize::from(case.is_unheard());
     }
 }
 
@@ -121,6 +121,18 @@ impl Case<'_> {
     /// Whether it has been run to its end, or has reached no node.
     fn is_run(&self) -> bool {
         self.lines.is_empty() || !self.ended().is_empty()
+    }
+
+    /// As long as no node is lost or stands still, whatever happens to the store: the reply is shown or handed over.
+    fn is_heard(&self) -> Result<(), String> {
+        check(!self.is_unheard() || self.is_hit(), || {
+            "a reply is neither shown nor handed over".to_owned()
+        })
+    }
+
+    /// Whether it has been run to its end, and the user has got none of its replies.
+    fn is_unheard(&self) -> bool {
+        !self.ended().is_empty() && self.shown_text().is_none() && self.late().count() == 0
     }
 
     /// As long as no node is lost or stands still, whatever happens to the store: no user gets the fault text.

@@ -35,7 +35,7 @@ use crate::{delivery::Verified, observe, response};
 ///
 /// Dropped before it is over, even before it is first polled, it makes the message vacant again, here and in the store,
 /// and hands on the result that it has.
-pub(super) struct Message {
+pub(super) struct RunningMessage {
     held: Handover,
     observed: observe::Runs,
     /// Held while the message runs and until its reply has been delivered or handed to the hook.
@@ -54,7 +54,7 @@ enum SharedClaim {
     Unwanted,
 }
 
-impl Message {
+impl RunningMessage {
     pub(super) fn new(
         shared: Arc<Shared>,
         key: Key,
@@ -115,7 +115,7 @@ impl Message {
                     let renewal = RenewRequest::new(held.key, held.id, number, held.ttls);
                     let mut renewal = Renewal::start(&held.shared, renewal).await;
                     let runs = self.runs(inner.clone(), number);
-                    let lost = || self.observed.are_lost();
+                    let lost = || self.observed.mark_lost();
                     if let Some(finished) = renewal.unless_lost(runs, lost).await {
                         let completed = self.complete(finished).await;
                         drop(renewal);
@@ -128,7 +128,7 @@ impl Message {
                     self.held.finished = None;
                 }
                 SharedClaim::Replied(response) => {
-                    self.observed.have_reply();
+                    self.observed.record_reply_elsewhere();
                     let has_failed = false;
                     self.held.finished = Some(Finished {
                         response,
@@ -137,7 +137,7 @@ impl Message {
                     return self.settle(Ok(Completed::Stored)).await;
                 }
                 SharedClaim::Done => {
-                    self.observed.are_done();
+                    self.observed.record_done_elsewhere();
                     let Handover {
                         shared,
                         key,
@@ -175,7 +175,7 @@ impl Message {
                     // A store may answer nonsense, but not make a time that no clock can tell.
                     let lease = lease.min(FOREVER);
                     self.seen(age);
-                    self.observed.are_elsewhere();
+                    self.observed.record_join_elsewhere();
                     if is_leaving {
                         return SharedClaim::Unwanted;
                     }
@@ -344,7 +344,7 @@ impl Message {
     }
 }
 
-impl Drop for Message {
+impl Drop for RunningMessage {
     fn drop(&mut self) {
         // A message that is over stays as it is.
         self.held.abandon();

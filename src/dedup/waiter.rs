@@ -13,7 +13,7 @@ use tower::Service;
 
 use super::{
     key::Key,
-    message::Message,
+    running::RunningMessage,
     shared::Shared,
     store::{AcknowledgeRequest, Acknowledged, ClaimId},
     table::{Acknowledgement, Admission},
@@ -91,25 +91,25 @@ impl Waiter {
             );
             let waited = match admission {
                 Admission::Replied(response) => {
-                    self.observed.gets_reply();
+                    self.observed.record_kept_reply();
                     return response.into_response();
                 }
                 Admission::Done => {
-                    self.observed.is_done();
+                    self.observed.record_done();
                     return response::success();
                 }
                 Admission::Join(id, waiting) => {
                     drop(token);
-                    self.observed.joins();
+                    self.observed.record_join();
                     self.wait(id, waiting).await
                 }
                 Admission::Run(id, permit, waiting) => {
-                    let message = Message::new(
+                    let message = RunningMessage::new(
                         Arc::clone(&self.shared),
                         self.key,
                         id,
                         self.request.clone(),
-                        self.observed.starts_runs(),
+                        self.observed.start_runs(),
                         permit,
                     );
                     let task = message.drive(inner.clone());
@@ -246,7 +246,7 @@ impl Waiter {
         let acknowledgement = self.shared.table().acknowledge(self.key, now, limits);
         match acknowledgement {
             Acknowledgement::Recorded => {
-                self.observed.is_acknowledged();
+                self.observed.record_acknowledged();
                 let fallback = self.shared.settings.fallback.clone();
                 Some(response::of_reply(fallback, self.request.body()))
             }
@@ -258,7 +258,7 @@ impl Waiter {
     /// Answers 503, so that WeChat delivers the message again. The connection is closed, since
     /// WeChat has given up on it, or will.
     fn turn_away(&self, reason: &'static str) -> Response<ResponseBody> {
-        self.observed.is_turned_away(reason);
+        self.observed.record_turned_away(reason);
         let mut response = Response::new(ResponseBody::default());
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         let close = HeaderValue::from_static("close");
@@ -290,7 +290,7 @@ impl Drop for HangUp<'_> {
             observed,
             request,
         } = self.waiter;
-        observed.hangs_up();
+        observed.record_hang_up();
         if shared.table().hang_up(*key) {
             let account = request.body().delivery().shared_account();
             shared.hang_ups.count(account, Instant::now());
