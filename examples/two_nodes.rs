@@ -1,10 +1,10 @@
-//! Two servers that share a Redis: WeChat's retries reach the other one, and get the first one's answer.
+//! Two servers that share a Redis. A retry that reaches the second server gets the answer of the first.
 //!
 //! ```sh
 //! cargo run --example two_nodes --features redis,simulator -- --once
 //! ```
 //!
-//! It starts a `redis-server` of its own on loopback, or takes `--redis URL`.
+//! It starts a `redis-server` on loopback, or uses the one at `--redis URL`.
 
 use std::{
     net::{Ipv4Addr, TcpListener as Port},
@@ -34,7 +34,7 @@ use tower_wechat::{
     simulator::{RequestBody, Shown, Simulator},
 };
 
-/// One of the servers. Its runtime is its own, so that it can die like a process.
+/// One server. It has its own runtime, so that it can die like a process.
 struct Node {
     runtime: Option<Runtime>,
     address: String,
@@ -71,7 +71,7 @@ impl Node {
         })
     }
 
-    /// As the power does when it fails: without a word to anybody.
+    /// Stops the server as a power failure does: no client and no store is told.
     fn die(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
@@ -79,7 +79,7 @@ impl Node {
     }
 }
 
-/// The bot: it thinks for as many seconds as the message says.
+/// The handler: waits for the number of seconds in the message, then answers.
 async fn think(
     node: &'static str,
     diary: Arc<Diary>,
@@ -96,7 +96,7 @@ async fn think(
     Ok(format!("from node {node}"))
 }
 
-/// What happened when.
+/// Prints what happens, with the time, and counts the runs.
 struct Diary {
     begun: Instant,
     runs: AtomicUsize,
@@ -123,7 +123,7 @@ impl Diary {
     }
 }
 
-/// A balancer of the worst kind: each delivery goes to another node than the one before, as long as it is alive.
+/// The worst possible load balancer: it sends each delivery to the other node, while both are alive.
 #[derive(Clone)]
 struct Alternating {
     client: Client<HttpConnector, RequestBody>,
@@ -161,7 +161,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            eprintln!("two_nodes: something was not as expected");
+            eprintln!("two_nodes: a timeline is not as expected");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -171,7 +171,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `Ok(false)` if something was not as expected.
+/// Returns `false` if a timeline is not as expected.
 fn run() -> Result<bool, BoxError> {
     let Some(arguments) = Arguments::parse()? else {
         println!("{USAGE}");
@@ -184,14 +184,14 @@ fn run() -> Result<bool, BoxError> {
     let shared = retry_on_the_other_node(&url)?;
     let lost = node_lost_in_mid_run(&url)?;
     if !arguments.once {
-        println!("\nRedis is at {url}; Ctrl-C ends it.");
+        println!("\nRedis runs at {url}. Press Ctrl-C to exit.");
         std::thread::park();
     }
     Ok(shared && lost)
 }
 
 fn retry_on_the_other_node(redis: &str) -> Result<bool, BoxError> {
-    println!("A handler that takes 7 s; WeChat's retry reaches the other node:");
+    println!("The handler takes 7 s, and WeChat's retry reaches the other node:");
     let diary = Diary::new();
     let shown = deliver(redis, &diary, "7", |_| {})?;
     println!("  the user sees: {shown}\n");
@@ -209,7 +209,7 @@ fn node_lost_in_mid_run(redis: &str) -> Result<bool, BoxError> {
     Ok(shown.text() == Some("from node B") && diary.runs.load(Ordering::Relaxed) == 2)
 }
 
-/// Delivers a message to two fresh nodes, while `accident` befalls the first.
+/// Delivers a message to two new nodes, while `accident` happens to the first.
 fn deliver(
     redis: &str,
     diary: &Arc<Diary>,
@@ -247,7 +247,7 @@ fn deliver(
     Ok(transcript.shown().clone())
 }
 
-/// A Redis that keeps nothing and ends with this program.
+/// A Redis server that writes nothing to disk and ends with this program.
 struct RedisServer {
     port: u16,
     child: Child,
@@ -268,7 +268,7 @@ impl RedisServer {
             .stdout(Stdio::null())
             .spawn()
             .map_err(|error| {
-                format!("cannot start redis-server, give --redis URL instead: {error}")
+                format!("cannot start redis-server (or pass --redis URL): {error}")
             })?;
         let server = Self { port, child };
         for _ in 0..100 {
@@ -298,7 +298,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// `None` if it is only asked how to use it.
+    /// Returns `None` if the user asks for help.
     fn parse() -> Result<Option<Self>, lexopt::Error> {
         let mut arguments = Self {
             redis: None,
@@ -320,5 +320,5 @@ impl Arguments {
 const USAGE: &str = "\
 usage: two_nodes [--redis URL] [--once]
 
-  --redis URL   a Redis that is there already, such as redis://127.0.0.1:6379/
-  --once        exit after the timelines, with failure if anything was not as expected";
+  --redis URL   use this Redis, such as redis://127.0.0.1:6379/, and start none
+  --once        exit after the timelines, with a failure status if one is not as expected";

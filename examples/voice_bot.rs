@@ -1,11 +1,11 @@
-//! A bot that answers a voice message with what WeChat's speech recognition understood of it.
+//! A bot that answers a voice message with the text that WeChat's speech recognition found in it.
 //!
 //! ```sh
 //! cargo run --example voice_bot --features simulator
 //! ```
 //!
-//! There is no WeChat to talk to on a developer's machine, so the example brings its own: [`show`]
-//! has a simulated one send the bot what the real one does, over the socket.
+//! WeChat cannot reach a developer's machine. So [`show`] lets a simulated WeChat send requests to the
+//! bot, over its socket.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -26,7 +26,7 @@ use tower_wechat::{
     simulator::{DeliveryRecord, FaultKind, Push, Shown, Simulator},
 };
 
-/// The bot; `runs` counts how often it is asked for an answer.
+/// Makes the bot. `runs` counts the runs of its handler.
 fn bot(account: Account, runs: Arc<AtomicUsize>) -> Router {
     let wechat = ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account))
@@ -48,7 +48,7 @@ fn bot(account: Account, runs: Arc<AtomicUsize>) -> Router {
 
 const UNRECOGNISED: &str = "没听清，请再说一遍";
 
-// What follows shows it at work.
+// The rest of this file shows the bot at work.
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -62,7 +62,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// `Ok(false)` if something was not as expected.
+/// Returns `false` if a row is not as expected.
 async fn run() -> Result<bool, BoxError> {
     let Some(arguments) = Arguments::parse()? else {
         println!("{USAGE}");
@@ -86,14 +86,14 @@ async fn run() -> Result<bool, BoxError> {
     let rows = show(&wechat, &runs).await;
     print(&rows);
     if !arguments.once {
-        println!("\nListening on {url}. A voice message, its signature good for five minutes:\n");
+        println!("\nListening on {url}. Send a voice message within five minutes:\n");
         println!("{}", curl(&wechat.voice("media-3").recognition("你好"))?);
         server.await??;
     }
     Ok(rows.iter().all(Row::is_as_expected))
 }
 
-/// Has WeChat send what it sends, and notes what comes of it.
+/// Sends each kind of request, and returns a row for each.
 async fn show(wechat: &Simulator, runs: &AtomicUsize) -> Vec<Row> {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let mut rows = Vec::new();
@@ -166,7 +166,7 @@ fn statuses(deliveries: &[DeliveryRecord]) -> String {
     each.join(", ")
 }
 
-/// The runs since the last time.
+/// Returns the number of runs since the last call.
 fn count(runs: &AtomicUsize) -> String {
     runs.swap(0, Ordering::Relaxed).to_string()
 }
@@ -196,17 +196,17 @@ fn print(rows: &[Row]) {
     }
 }
 
-/// In columns of a terminal, where a Chinese character or its punctuation takes two.
+/// Returns the width in columns of a terminal. A Chinese character or punctuation mark takes two columns.
 fn width(text: &str) -> usize {
     let is_wide =
         |character| matches!(character, '\u{2e80}'..='\u{9fff}' | '\u{ff00}'..='\u{ff60}');
     text.chars().count() + text.chars().filter(|character| is_wide(*character)).count()
 }
 
-/// A line for bash that sends `push`.
+/// Makes the bash command that sends `push`.
 fn curl(push: &Push) -> Result<String, BoxError> {
     let request = push.request()?;
-    // White space between the fields means nothing, and without it the line is one.
+    // White space between fields has no meaning. Without the line breaks, the command is one line.
     let body = str::from_utf8(request.body())?.replace('\n', "");
     let uri = request.uri();
     Ok(format!(
@@ -222,7 +222,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// `None` if it is only asked how to use it.
+    /// Returns `None` if the user asks for help.
     fn parse() -> Result<Option<Self>, lexopt::Error> {
         let mut arguments = Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -248,13 +248,13 @@ impl Arguments {
 const USAGE: &str = "\
 usage: voice_bot [--listen ADDR] [--token TOKEN] [--encrypted] [--once]
 
-  --listen ADDR   where to listen, such as 127.0.0.1:8080; a free port of loopback by default
+  --listen ADDR   the address to listen on, such as 127.0.0.1:8080; default: a free port on loopback
   --token TOKEN   the account's token, 3 to 32 letters or digits
-  --encrypted     safe mode: what WeChat sends and what the bot answers is encrypted
-  --once          exit after the table, with failure if anything in it was not as expected";
+  --encrypted     safe mode: messages and replies are encrypted
+  --once          exit after the table, with a failure status if a row is not as expected";
 
 const NOTHING: &str = "(nothing)";
 
-// Anybody's: they stand here.
+// These are no secrets: they are published in this file.
 const APP_ID: &str = "wx0a1b2c3d4e5f6071";
 const AES_KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";

@@ -284,7 +284,7 @@ impl RunningMessage {
         held.finished = Some(finished);
         let is_acknowledged = held.shared.table().is_acknowledged(held.key, held.id);
         let request = CompleteRequest::new(held.key, held.id, &response, held.ttls)
-            .acknowledged(is_acknowledged);
+            .with_acknowledged(is_acknowledged);
         let completed = held.shared.store.complete(request).await;
         // Unless the store says otherwise, it may have kept the reply, which this claim holds then.
         held.may_be_in_store = held.shared.store.is_shared()

@@ -7,12 +7,19 @@ use serde::{
     de::{self, Visitor},
 };
 
+use crate::timestamp::Timestamp;
+
 /// The MsgType of all events.
 pub(super) const EVENT: &str = "event";
 
 /// Whether `msg_type` is the one of events. Case does not matter.
 pub(super) fn is_event(msg_type: &str) -> bool {
     msg_type.eq_ignore_ascii_case(EVENT)
+}
+
+/// Reads the text of a CreateTime. `None` if it is not a number.
+pub(super) fn create_time(text: &str) -> Option<Timestamp> {
+    text.trim().parse().ok().map(Timestamp::from_secs)
 }
 
 /// A type of message with a MsgType of its own.

@@ -80,7 +80,7 @@ impl Head {
 
     /// When it was sent. `None` also if the field is not a number.
     pub fn create_time(&self) -> Option<Timestamp> {
-        create_time(self.create_time_text()?)
+        field::create_time(self.create_time_text()?)
     }
 
     /// The CreateTime as it came.
@@ -143,11 +143,6 @@ fn is_message(msg_type: Option<&str>) -> bool {
 pub(super) fn accepts_reply(msg_type: Option<&str>, event: Option<&str>) -> bool {
     let is_event = || msg_type.is_some_and(field::is_event);
     is_message(msg_type) || (is_event() && event.is_some_and(event::accepts_reply))
-}
-
-/// Reads the text of a CreateTime. `None` if it is not a number.
-pub(super) fn create_time(text: &str) -> Option<Timestamp> {
-    text.trim().parse().ok().map(Timestamp::from_secs)
 }
 
 /// A [`Head`] that borrows from the plaintext.

@@ -5,7 +5,7 @@ use serde::{
     de::{self, DeserializeOwned, MapAccess},
 };
 
-use super::{field::is_event, head};
+use super::field::{self, is_event};
 use crate::{
     timestamp::Timestamp,
     xml::{self, Value},
@@ -109,7 +109,7 @@ impl OtherMessage {
 
     /// When it was sent. `None` also if the field is not a number.
     pub fn create_time(&self) -> Option<Timestamp> {
-        head::create_time(self.text("CreateTime")?)
+        field::create_time(self.text("CreateTime")?)
     }
 
     /// The message's id, from an element MsgId or MsgID. WeChat's retries repeat it.

@@ -102,7 +102,11 @@ pub(crate) fn lease_lost(account: &str, key: MessageKey) {
 
 /// Logs that a delivery was left unanswered until WeChat hung up, so that WeChat retries.
 pub(super) fn hung_up(account: &str) {
-    event!(DEBUG, account, "a delivery ended without an answer in time");
+    event!(
+        DEBUG,
+        account,
+        "a delivery got no answer before WeChat hung up"
+    );
 }
 
 /// Logs and counts a reply that no delivery gets, or an acknowledged message that has no reply.
