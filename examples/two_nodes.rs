@@ -267,9 +267,7 @@ impl RedisServer {
             ])
             .stdout(Stdio::null())
             .spawn()
-            .map_err(|error| {
-                format!("cannot start redis-server (or pass --redis URL): {error}")
-            })?;
+            .map_err(|error| format!("cannot start redis-server (or pass --redis URL): {error}"))?;
         let server = Self { port, child };
         for _ in 0..100 {
             if std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {

@@ -7,17 +7,17 @@ use tower_wechat::Account;
 
 use crate::letter::Mode;
 
-/// What stands on the command line.
+/// The arguments of the command line.
 pub(crate) struct Arguments {
     pub(crate) listen: SocketAddr,
     pub(crate) setup: Setup,
 }
 
-/// Whom the messages are delivered to.
+/// The receiver of the messages.
 pub(crate) enum Setup {
-    /// The bot of this program, in either mode.
+    /// The bot of this program, with an account for each mode.
     BuiltIn { plain: Account, safe: Account },
-    /// A server on this machine, in the mode that its account has.
+    /// A server on this machine, in its account's mode.
     Target {
         url: Uri,
         account: Account,
@@ -26,7 +26,7 @@ pub(crate) enum Setup {
 }
 
 impl Arguments {
-    /// `None` if it is only asked how to use it.
+    /// Returns `None` if the user asks for help.
     pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Self>, BoxError> {
         let mut listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8765));
         let mut target = None;
@@ -77,7 +77,7 @@ impl Arguments {
     }
 }
 
-/// This is no tool to send anything to other people's servers.
+/// Parses a URL on loopback. Others are rejected, so that nobody floods another person's server with this tool.
 fn loopback(url: &str) -> Result<Uri, BoxError> {
     let expected = "--target: expected http://127.0.0.1:PORT/path, localhost or [::1]";
     let uri: Uri = url
@@ -98,13 +98,13 @@ fn loopback(url: &str) -> Result<Uri, BoxError> {
 pub(crate) const USAGE: &str = "\
 usage: playground [--listen ADDR] [--target URL] [--token TOKEN] [--app-id ID --aes-key KEY]
 
-  --listen ADDR   where to serve the page, 127.0.0.1:8765 by default; port 0 for any that is free
+  --listen ADDR   the address to serve the page on, default 127.0.0.1:8765; port 0 picks a free port
   --target URL    deliver to this server on loopback, such as http://127.0.0.1:8080/wechat, instead of
-                  to the bot that is built in
+                  the built-in bot
   --token TOKEN   the account's token, 3 to 32 letters or digits
   --app-id ID     safe mode: the account's app id
   --aes-key KEY   safe mode: the account's EncodingAESKey, 43 letters or digits";
 
-// Anybody's: they stand here.
+// These are no secrets: they are published in this file.
 const APP_ID: &str = "wx0a1b2c3d4e5f6071";
 const AES_KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";

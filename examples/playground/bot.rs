@@ -1,4 +1,4 @@
-//! The bot that is built in.
+//! The built-in bot.
 
 use std::{convert::Infallible, time::SystemTime};
 
@@ -16,7 +16,7 @@ use tower_wechat::{
 
 use crate::{exchange::Exchange, letter::Language};
 
-/// The whole stack, as a server mounts it at its callback URL.
+/// Makes the whole stack, as a server mounts it at its callback URL.
 pub(crate) fn bot(
     account: Account,
     clock: impl Fn() -> SystemTime + Send + Sync + 'static,
@@ -36,16 +36,16 @@ pub(crate) fn bot(
         .service(MessageService::new(service_fn(handle)))
 }
 
-/// Thinks as long as the page says, then echoes.
+/// Waits for the time that the page asks for, then answers.
 async fn handle(request: Request<Message>) -> Result<Reply, Infallible> {
-    // Whoever delivers here has put it there.
+    // The recorder puts it into each request.
     let exchange = request.extensions().get::<Exchange>().cloned();
     let _run = exchange.as_ref().map(Exchange::run);
     let language = exchange
         .as_ref()
         .map_or(Language::English, Exchange::language);
     if let Some(exchange) = &exchange {
-        // A timer waits for the next millisecond, even if there is nothing to wait for.
+        // A sleep of zero still takes up to a millisecond.
         if !exchange.thinking().is_zero() {
             time::sleep(exchange.thinking()).await;
         }
@@ -68,7 +68,7 @@ fn answer(message: Message, language: Language) -> Reply {
                 "没听清，请再说一遍".to_owned(),
             ),
         },
-        // Nothing but blanks is no reply.
+        // A text of blanks gets no reply.
         Message::Text(text) if !text.content.trim().is_empty() => Reply::text(text.content),
         Message::Image(image) => match image.media_id {
             Some(media_id) if !media_id.is_empty() => Reply::image(media_id),
@@ -109,12 +109,12 @@ fn answer(message: Message, language: Language) -> Reply {
     }
 }
 
-/// What a real bot would send through the customer-service API.
+/// Shows the late reply. A real bot would send it through the customer-service API.
 async fn hand_over(late: LateReply) {
     if let Some(exchange) = late.request().extensions().get::<Exchange>() {
         exchange.late(&late);
     }
 }
 
-/// Nothing is fetched from there.
+/// The page shows this URL, and does not fetch it.
 const PICTURE: &str = "https://example.com/picture.jpg";

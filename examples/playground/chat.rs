@@ -1,4 +1,4 @@
-//! All that the page shows: the last messages, and who wants to hear of changes.
+//! The state that the page shows: the last messages, with a subscription to changes.
 
 use std::{
     collections::VecDeque,
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{letter::Letter, record::Record};
 
-/// The chat. It outlives the page: whoever loads that again is told everything from here.
+/// The chat. It outlives the page: a page that is loaded again gets all messages from here.
 pub(crate) struct Chat {
     state: Mutex<State>,
     changed: watch::Sender<()>,
@@ -18,28 +18,28 @@ pub(crate) struct Chat {
 
 struct State {
     epoch: Epoch,
-    /// Counts the changes.
+    /// The number of changes so far.
     revision: u64,
     records: VecDeque<Record>,
     last_id: u64,
 }
 
-/// Which chat it is: another one after a new start of the program, and when it has been cleared.
+/// The identity of a chat. It changes when the program starts and when the chat is cleared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Epoch {
     started: u128,
     cleared: u64,
 }
 
-/// How far a page has heard. On the wire it is the id of an event.
+/// The last change that a page has received. On the wire, it is the id of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Position(String, u64);
 
-/// What is new for a page.
+/// The changes that a page has not received.
 pub(crate) struct News {
-    /// It has to forget what it shows.
+    /// Whether the page must first remove the messages that it shows.
     pub(crate) is_another_chat: bool,
-    /// What has changed, with the id of each event, in the order of the changes.
+    /// The id of each event with the changed message in JSON, in the order of the changes.
     pub(crate) records: Vec<(String, String)>,
     pub(crate) position: Position,
 }
@@ -61,7 +61,7 @@ impl Chat {
         }
     }
 
-    /// A new message, unless too many are under way.
+    /// Adds a message and returns its id, or `None` if too many are under way.
     pub(crate) fn open(&self, letter: &Letter, sent: SystemTime) -> Option<u64> {
         let mut state = self.lock();
         let under_way = state.records.iter().filter(|record| !record.is_over());
@@ -79,7 +79,7 @@ impl Chat {
         Some(id)
     }
 
-    /// Changes what is known of a message, if it is still there.
+    /// Changes the record of a message, if it is still there.
     pub(crate) fn change(&self, id: u64, change: impl FnOnce(&mut Record)) {
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -100,7 +100,7 @@ impl Chat {
         self.changed.send_replace(());
     }
 
-    /// What has happened behind `position`; `None` if nothing has.
+    /// Returns the changes after `position`, or `None` if there are none.
     pub(crate) fn news(&self, position: Option<&Position>) -> Option<News> {
         let state = self.lock();
         let epoch = format!("{}.{}", state.epoch.started, state.epoch.cleared);
@@ -123,7 +123,7 @@ impl Chat {
         })
     }
 
-    /// Hears of every change from now on.
+    /// Subscribes to all changes from now on.
     pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
@@ -134,14 +134,14 @@ impl Chat {
 }
 
 impl Position {
-    /// Reads the id of the last event that a page has had.
+    /// Parses the id of the last event that a page has received.
     pub(crate) fn parse(id: &str) -> Option<Self> {
         let (epoch, revision) = id.rsplit_once('-')?;
         Some(Self(epoch.to_owned(), revision.parse().ok()?))
     }
 }
 
-/// The page forgets older ones, too.
+/// The page keeps the same number.
 const MAX_RECORDS: usize = 100;
 
 const MAX_UNDER_WAY: usize = 20;

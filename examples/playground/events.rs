@@ -1,4 +1,4 @@
-//! Server-sent events: what happens in the chat, while it happens.
+//! Server-sent events: sends each change of the chat to the page.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc};
 
@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use crate::chat::{Chat, Position};
 
-/// All that is new to a page which has heard of everything up to `position`.
+/// Sends all changes after `position`, and then each new one.
 ///
-/// Every event tells a message whole, so that a page that was away for a while misses nothing, and one that
-/// cannot keep up skips what is out of date.
+/// Every event contains a whole message. So a page that reconnects misses nothing, and a slow page skips outdated
+/// states.
 pub(crate) fn events(
     chat: Arc<Chat>,
     setup: String,
@@ -43,14 +43,14 @@ impl Listener {
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
-            // Before looking, or a change in between would go unheard.
+            // This must come first: a change after it wakes the listener again.
             self.changes.mark_unchanged();
             let Some(news) = self.chat.news(self.position.as_ref()) else {
                 self.changes.changed().await.ok()?;
                 continue;
             };
             if news.is_another_chat {
-                // One without data would not be heard.
+                // Browsers ignore an event without data.
                 self.waiting
                     .push_back(Event::default().event("cleared").data("-"));
             }

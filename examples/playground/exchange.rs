@@ -1,4 +1,4 @@
-//! One message, for everybody who has to do with its delivery.
+//! The handle of one message, shared by all parts that deliver it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,9 +15,9 @@ use crate::{
     wire::Payload,
 };
 
-/// Where what happens to a message is written down.
+/// Writes what happens to one message into its record.
 ///
-/// Times go by the clock of the runtime that it is delivered in.
+/// Times are from the clock of the runtime that delivers the message.
 #[derive(Clone)]
 pub(crate) struct Exchange {
     chat: Arc<Chat>,
@@ -29,7 +29,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// A new one; to be called in the runtime that the message is delivered in.
+    /// Makes the handle. Call it in the runtime that delivers the message.
     pub(crate) fn begin(chat: Arc<Chat>, id: u64, letter: &Letter) -> Self {
         Self {
             chat,
@@ -41,32 +41,32 @@ impl Exchange {
         }
     }
 
-    /// How long the bot thinks.
+    /// Returns how long the bot thinks.
     pub(crate) fn thinking(&self) -> Duration {
         self.thinking
     }
 
-    /// What the bot speaks.
+    /// Returns the language of the bot.
     pub(crate) fn language(&self) -> Language {
         self.language
     }
 
-    /// A delivery arrives; the answer is its number.
+    /// Records that a delivery arrives, and returns its number.
     pub(crate) fn begin_delivery(&self, query: String, request: Payload) -> usize {
-        // WeChat has sent it a little earlier.
+        // WeChat sent it earlier, by the latency.
         let at = self.now() - self.latency.as_secs_f64();
         let mut number = 0;
         self.change(|record| number = record.begin_delivery(at.max(0.0), query, request));
         number
     }
 
-    /// The delivery is over, with an answer or without.
+    /// Records that a delivery has ended, with an answer or without.
     pub(crate) fn end_delivery(&self, number: usize, answer: Answer) {
         let at = self.now();
         self.change(|record| record.end_delivery(number, at, answer));
     }
 
-    /// The bot begins to think, until what is returned is dropped.
+    /// Records that a run begins. It ends when the returned value is dropped.
     pub(crate) fn run(&self) -> Run {
         let at = self.now();
         let mut number = 0;
@@ -77,7 +77,7 @@ impl Exchange {
         }
     }
 
-    /// A reply that no delivery has taken along.
+    /// Records a reply that no delivery got.
     pub(crate) fn late(&self, late: &LateReply) {
         let at = self.now();
         let reply = late
@@ -86,12 +86,12 @@ impl Exchange {
         self.change(|record| record.add_late(at, reply));
     }
 
-    /// WeChat's judgement.
+    /// Records WeChat's judgement of the deliveries.
     pub(crate) fn judge(&self, transcript: &Transcript) {
         self.change(|record| record.judge(transcript));
     }
 
-    /// The console's judgement.
+    /// Records the console's judgement of the verification.
     pub(crate) fn judge_verification(&self, judged: &DeliveryRecord) {
         self.change(|record| record.judge_verification(judged));
     }
@@ -100,7 +100,7 @@ impl Exchange {
         self.chat.change(self.id, change);
     }
 
-    /// In seconds since the beginning.
+    /// Returns the seconds since the start.
     fn now(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }

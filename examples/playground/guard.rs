@@ -1,8 +1,10 @@
-//! Who may use the API: this page alone.
+//! Rejects requests of other pages.
 //!
-//! A port on loopback is open to every page that the browser shows. So what another page can send is rejected:
-//! by the Host, which is another one's if a foreign name has been made to point here (DNS rebinding), by what
-//! browsers say of where a request comes from, and by the Content-Type, which no form can have.
+//! Every page in the browser can send requests to a port on loopback. Three checks reject them:
+//!
+//! - `Host` is a name of loopback. After DNS rebinding, it is the attacker's name.
+//! - `Origin` and `Sec-Fetch-Site`, which browsers set, name this page.
+//! - The Content-Type of a `POST` is `application/json`, which no HTML form can send.
 
 use axum::{
     extract::Request,
@@ -11,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// Passes on what comes from the page itself, or from a program that is no browser.
+/// Passes on requests of this page, and of programs that are no browsers.
 pub(crate) async fn only_from_here(request: Request, next: Next) -> Response {
     match check(request.method(), request.headers()) {
         Ok(()) => next.run(request).await,
@@ -19,7 +21,7 @@ pub(crate) async fn only_from_here(request: Request, next: Next) -> Response {
     }
 }
 
-/// Passes on what is addressed to this machine.
+/// Passes on requests whose `Host` is this machine.
 pub(crate) async fn only_for_loopback(request: Request, next: Next) -> Response {
     if host(request.headers()).is_some() {
         next.run(request).await
@@ -46,7 +48,7 @@ fn check(method: &Method, headers: &HeaderMap) -> Result<(), (StatusCode, &'stat
     Ok(())
 }
 
-/// The one Host there is, if it is a name of loopback.
+/// Returns the `Host`, if there is exactly one and it is a name of loopback.
 fn host(headers: &HeaderMap) -> Option<Authority> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {

@@ -1,11 +1,11 @@
-//! What the page sends.
+//! Requests of the page: a message to deliver, and the conditions of its delivery.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tower_wechat::simulator::{Part, Push, Simulator};
 
-/// Something to deliver, and under which circumstances.
+/// A message to deliver, with the conditions of its delivery.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Letter {
@@ -29,7 +29,7 @@ pub(crate) struct Letter {
     pub(crate) language: Language,
 }
 
-/// What the user does.
+/// The message that the user sends, or the event that the user causes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(
     tag = "kind",
@@ -43,7 +43,7 @@ pub(crate) enum Content {
     Voice {
         media_id: String,
         format: String,
-        /// Absent where the account has no recognition, empty where nothing was understood.
+        /// `None` if the account has no speech recognition, empty if no words were recognised.
         recognition: Option<String>,
     },
     Image {
@@ -70,11 +70,11 @@ pub(crate) enum Content {
         scene: Option<String>,
     },
     Unsubscribe,
-    /// Not the user: the console verifies the URL.
+    /// The console verifies the URL. The user does nothing.
     Verify,
 }
 
-/// What the console calls it.
+/// The mode of the account, as the console names it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Mode {
@@ -83,13 +83,13 @@ pub(crate) enum Mode {
     Safe,
 }
 
-/// How time goes by.
+/// The clock that a message is delivered by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Clock {
     #[default]
     Real,
-    /// It jumps to whatever is waited for.
+    /// Jumps to the next timer as soon as all tasks wait.
     Simulated,
 }
 
@@ -113,7 +113,7 @@ enum Attack {
     Plaintext,
 }
 
-/// The built-in bot's.
+/// The language of the built-in bot.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 pub(crate) enum Language {
     #[default]
@@ -124,17 +124,17 @@ pub(crate) enum Language {
 }
 
 impl Letter {
-    /// Between nothing and what a run may take.
+    /// Returns how long the bot thinks, at most as long as a run may take.
     pub(crate) fn thinking(&self) -> Duration {
         Duration::from_secs_f64(self.thinking.clamp(0.0, MAX_THINKING))
     }
 
-    /// Whether it does not come from WeChat.
+    /// Whether an attacker sends the message.
     pub(crate) fn is_forged(&self) -> bool {
         match self.attack {
             _ if self.is_verification() => false,
             Attack::None => false,
-            // Without encryption there is nothing to leave out.
+            // In plain mode, plaintext is no attack.
             Attack::Plaintext => self.mode == Mode::Safe,
             Attack::Signature | Attack::Timestamp | Attack::Ciphertext => true,
         }
@@ -148,12 +148,12 @@ impl Letter {
         }
     }
 
-    /// The console's: nothing goes wrong with that.
+    /// Whether the console verifies the URL. The network and the attacker do not affect that.
     fn is_verification(&self) -> bool {
         matches!(self.content, Content::Verify)
     }
 
-    /// `None` for the verification of the URL, which is no push.
+    /// Makes the push, or `None` for the verification of the URL.
     pub(crate) fn push(&self, wechat: &Simulator) -> Option<Push> {
         let mut push = self.content.push(wechat)?.latency(self.latency());
         push = push.lose_answers(match self.lost {
@@ -216,11 +216,11 @@ impl Content {
     }
 }
 
-/// In seconds: a run of the built-in bot counts as failed after 60.
+/// In seconds. A run of the built-in bot fails after 60 s.
 const MAX_THINKING: f64 = 55.0;
 
-/// There, and again on the way back.
+/// For each way, there and back.
 const LATENCY: Duration = Duration::from_millis(1500);
 
-/// A QR code's, in WeChat's form.
+/// The ticket of a QR code, in WeChat's form.
 const TICKET: &str = "gQPl8TwAAAAAAAAAAS5odHRwOi8vd2VpeGluLnFxLmNvbS9xLzAyUGxheQ==";

@@ -1,12 +1,12 @@
-//! A chat window in the browser that plays WeChat, so that a bot can be tried without a public server.
+//! A chat window in the browser that acts as WeChat, to try a bot without a public server.
 //!
 //! ```sh
 //! cargo run --example playground --features simulator
 //! ```
 //!
-//! What is sent in the window reaches a bot through the [simulator](tower_wechat::simulator), and the window
-//! shows what the user would see, with every delivery beside it. The bot is the one in `bot.rs`, or with
-//! `--target http://127.0.0.1:PORT/path` a server of one's own.
+//! The [simulator](tower_wechat::simulator) delivers each message of the window to a bot. The window shows what the
+//! user would see, and every delivery. The bot is the one in `bot.rs`, or the server at
+//! `--target http://127.0.0.1:PORT/path`.
 //!
 //! ```text
 //! browser ─POST /api/messages→ server ─Letter→ office ─Push→ recorder → bot or target
@@ -55,7 +55,7 @@ async fn run() -> Result<(), BoxError> {
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
     let address = listener.local_addr()?;
     let app = server::router(arguments.setup)?;
-    println!("Open http://{address}/ in a browser; Ctrl-C ends it.");
+    println!("Open http://{address}/ in a browser. Press Ctrl-C to exit.");
     axum::serve(listener, app).await?;
     Ok(())
 }

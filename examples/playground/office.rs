@@ -1,4 +1,4 @@
-//! The post office: a thread that delivers, with a clock of its own.
+//! The post office: a thread that delivers messages, with its own clock.
 
 use std::{io, sync::Arc, thread, time::SystemTime};
 
@@ -23,23 +23,23 @@ use crate::{
     recorder::Recorder,
 };
 
-/// Delivers letters in the order of arrival, many at a time.
+/// Delivers letters in the order of arrival, several at a time.
 #[derive(Clone)]
 pub(crate) struct Office {
     letters: mpsc::UnboundedSender<(u64, Letter)>,
 }
 
-/// To whom it delivers, in one mode.
+/// The sender and the receiver of deliveries in one mode.
 #[derive(Clone)]
 struct Line {
     wechat: Simulator,
     target: Target,
-    /// If it is an encrypted one.
+    /// The account, if it is encrypted.
     account: Option<Account>,
 }
 
 impl Office {
-    /// One that delivers to a server.
+    /// Starts an office that delivers to a server.
     pub(crate) fn to_server(
         chat: Arc<Chat>,
         url: &Uri,
@@ -59,7 +59,7 @@ impl Office {
         Ok(office)
     }
 
-    /// One that delivers to a bot of its own, by this clock.
+    /// Starts an office that delivers to a bot of its own, by `clock`.
     pub(crate) fn to_bot(
         chat: Arc<Chat>,
         clock: Clock,
@@ -76,9 +76,9 @@ impl Office {
         })
     }
 
-    /// What comes of it is written down in the chat under this id.
+    /// Delivers a letter. Its result goes into the chat's record `id`.
     pub(crate) fn deliver(&self, id: u64, letter: Letter) {
-        // It ends with the program.
+        // The thread runs until the program ends.
         let _ = self.letters.send((id, letter));
     }
 
@@ -125,7 +125,7 @@ impl Line {
     }
 }
 
-/// The time of day by a runtime's own clock.
+/// The wall clock, derived from the runtime's clock.
 #[derive(Debug, Clone, Copy)]
 struct Now {
     start: Instant,
@@ -144,7 +144,7 @@ impl Now {
         self.wall + self.start.elapsed()
     }
 
-    /// Where nobody waits, simulated time stands still; the messages' times shall not.
+    /// Advances simulated time to the present. It stands still while no task waits, but messages need the current time.
     async fn catch_up(self) {
         if let Ok(behind) = SystemTime::now().duration_since(self.time()) {
             time::advance(behind).await;
@@ -152,7 +152,7 @@ impl Now {
     }
 }
 
-/// What is delivered to, whatever it is.
+/// A receiver of any type: a bot or a client.
 pub(crate) type Target = BoxCloneSyncService<Request<Full<Bytes>>, Response<AnswerBody>, BoxError>;
 
 pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;

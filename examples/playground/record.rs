@@ -1,4 +1,4 @@
-//! What the page is told of a message.
+//! The record of a message, as the page gets it.
 
 use std::time::SystemTime;
 
@@ -13,12 +13,12 @@ use crate::{
 
 /// A message, its deliveries and what the user sees.
 ///
-/// All times but [`sent`](Self::sent) are in seconds since the first delivery.
+/// All times except [`sent`](Self::sent) are in seconds since the first delivery.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Record {
     pub(crate) id: u64,
-    /// The chat's, when it was changed last.
+    /// The chat's revision at the last change.
     #[serde(skip)]
     pub(crate) revision: u64,
     content: Content,
@@ -27,10 +27,10 @@ pub(crate) struct Record {
     mode: Mode,
     clock: Clock,
     is_forged: bool,
-    /// Nothing more is to be delivered.
+    /// Whether all deliveries have ended.
     is_over: bool,
     deliveries: Vec<Delivery>,
-    /// The built-in bot's.
+    /// Only for the built-in bot.
     runs: Vec<Run>,
     shown: Option<ShownRecord>,
     late: Vec<Late>,
@@ -40,25 +40,25 @@ pub(crate) struct Record {
 #[serde(rename_all = "camelCase")]
 struct Delivery {
     at: f64,
-    /// `None` while it is under way.
+    /// `None` during the delivery.
     took: Option<f64>,
     query: String,
     request: Payload,
     part: Option<Part>,
     #[serde(flatten)]
     answer: Answer,
-    /// The run went on when it was told not to wait for the reply.
+    /// Whether it was acknowledged during the run.
     is_acknowledged: bool,
-    /// Why WeChat does not accept the answer.
+    /// The reason why WeChat does not accept the answer.
     fault: Option<Fault>,
 }
 
-/// What came back for a delivery, if something did.
+/// The answer to a delivery, if there was one.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Answer {
     pub(crate) status: Option<u16>,
-    /// Why the layers have rejected the delivery.
+    /// The reason why the layers rejected the delivery.
     pub(crate) rejection: Option<String>,
     #[serde(rename = "answer")]
     pub(crate) body: Option<Payload>,
@@ -70,15 +70,15 @@ struct Fault {
     message: String,
 }
 
-/// What a delivery has to do with the run.
+/// The part of a delivery in the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Part {
-    /// It began the run.
+    /// It started the run.
     Run,
-    /// It came while the run went on.
+    /// It arrived during the run.
     Joined,
-    /// The run had ended.
+    /// It arrived after the run.
     Kept,
 }
 
@@ -102,7 +102,7 @@ enum ShownRecord {
     Reply {
         fields: Fields,
     },
-    /// The URL has been verified, or not.
+    /// The result of the URL's verification.
     Verified {
         is_right: bool,
     },
@@ -111,7 +111,7 @@ enum ShownRecord {
 #[derive(Debug, Serialize)]
 struct Late {
     at: f64,
-    /// `None` if all runs have failed.
+    /// `None` if all runs failed.
     reply: Option<Payload>,
 }
 
@@ -143,12 +143,12 @@ impl Record {
         self.runs.iter().any(|run| run.took.is_none())
     }
 
-    /// A delivery begins; it is known by its number from now on.
+    /// Adds a delivery, and returns its number.
     pub(crate) fn begin_delivery(&mut self, at: f64, query: String, request: Payload) -> usize {
         let part = if self.is_running() {
             Some(Part::Joined)
         } else if self.runs.is_empty() {
-            // Perhaps it is the one that begins the run.
+            // It may be the one that starts the run.
             None
         } else {
             Some(Part::Kept)
@@ -177,7 +177,7 @@ impl Record {
         }
     }
 
-    /// The bot begins to think; the run is known by its number from now on.
+    /// Adds a run, and returns its number.
     pub(crate) fn begin_run(&mut self, at: f64) -> usize {
         let mut part = Part::Run;
         for delivery in &mut self.deliveries {
@@ -196,12 +196,12 @@ impl Record {
         }
     }
 
-    /// A reply that no delivery has taken along.
+    /// Adds a reply that no delivery got.
     pub(crate) fn add_late(&mut self, at: f64, reply: Option<Payload>) {
         self.late.push(Late { at, reply });
     }
 
-    /// WeChat's judgement.
+    /// Takes over WeChat's judgement of the deliveries.
     pub(crate) fn judge(&mut self, transcript: &Transcript) {
         for (delivery, judged) in self.deliveries.iter_mut().zip(transcript.deliveries()) {
             delivery.judge(judged);
@@ -218,7 +218,7 @@ impl Record {
         self.is_over = true;
     }
 
-    /// The console's judgement.
+    /// Takes over the console's judgement of the verification.
     pub(crate) fn judge_verification(&mut self, judged: &simulator::DeliveryRecord) {
         for delivery in &mut self.deliveries {
             delivery.judge(judged);

@@ -1,4 +1,4 @@
-//! Between WeChat and the bot: writes down each delivery.
+//! Records each delivery on its way from WeChat to the bot.
 
 use std::{
     mem,
@@ -21,11 +21,11 @@ use crate::{
     wire::Payload,
 };
 
-/// A target whose deliveries of one message are written down.
+/// Passes the deliveries of one message to the target, and records them.
 pub(crate) struct Recorder {
     target: Target,
     exchange: Exchange,
-    /// If it is an encrypted one.
+    /// The account, if it is encrypted.
     account: Option<Account>,
 }
 
@@ -51,7 +51,7 @@ impl Service<Request<RequestBody>> for Recorder {
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let (head, body) = request.into_parts();
         let query = head.uri.query().unwrap_or_default().to_owned();
-        // A body that is there at once neither waits nor fails.
+        // The playground sends no slow bodies, so the whole body is there.
         let body = body.collect().now_or_never();
         let body = body.and_then(Result::ok).unwrap_or_default().to_bytes();
         let payload = Payload::delivered(self.account.as_ref(), &query, &body);
@@ -65,7 +65,7 @@ impl Service<Request<RequestBody>> for Recorder {
             is_cut: false,
         };
         let mut request = Request::from_parts(head, Full::new(body));
-        // For the built-in bot, which says here when it runs.
+        // The built-in bot records its runs with it.
         request.extensions_mut().insert(self.exchange.clone());
         let target = self.target.clone();
         Box::pin(async move {
@@ -77,7 +77,7 @@ impl Service<Request<RequestBody>> for Recorder {
     }
 }
 
-/// A delivery under way. It is over when this is dropped, whoever drops it.
+/// A delivery under way. It ends when this is dropped: after the answer, or when WeChat hangs up.
 struct Recording {
     exchange: Exchange,
     number: usize,

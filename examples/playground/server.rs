@@ -23,7 +23,7 @@ use crate::{
     office::Office,
 };
 
-/// The page, its API, and who stands behind them.
+/// Makes the router of the page and its API.
 pub(crate) fn router(setup: Setup) -> Result<Router, BoxError> {
     let playground = Arc::new(Playground::new(setup)?);
     let api = Router::new()
@@ -47,7 +47,7 @@ pub(crate) fn router(setup: Setup) -> Result<Router, BoxError> {
 struct Playground {
     chat: Arc<Chat>,
     offices: Offices,
-    /// What the page has to know at first, in JSON.
+    /// The first event for each page, in JSON.
     setup: String,
 }
 
@@ -82,7 +82,7 @@ impl Playground {
         })
     }
 
-    /// Who delivers it. What the target does not leave open is put right.
+    /// Returns the office that delivers `letter`. A target has its own mode and real time, so these are set.
     fn office(&self, letter: &mut Letter) -> &Office {
         match &self.offices {
             Offices::BuiltIn { real, simulated } => match letter.clock {
@@ -124,7 +124,7 @@ async fn clear(State(playground): State<Arc<Playground>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Whatever an answer of a bot may hold, the page shows it and runs none of it.
+/// Adds headers that stop the browser from running scripts in a bot's answer.
 async fn harden(request: axum::extract::Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in HARDENING {
@@ -173,5 +173,5 @@ const FILES: [(&str, &str, &str); 11] = [
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// In bytes. What it holds is a message, and may be longer than WeChat's.
+/// The largest request body in bytes. A message may be longer than WeChat allows.
 const MAX_LETTER: usize = 64 * 1024;

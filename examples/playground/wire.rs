@@ -1,4 +1,4 @@
-//! What went over the wire, made readable.
+//! Bodies on the wire, as they were sent and as they are read.
 
 use serde::{Serialize, Serializer};
 use tower::BoxError;
@@ -8,35 +8,35 @@ use tower_wechat::{
     xml::{self, Value},
 };
 
-/// One body, as it was sent and as it is read.
+/// One body on the wire.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Payload {
-    /// As sent, as far as it is a text.
+    /// The body as sent. Bytes that are not UTF-8 are replaced.
     raw: String,
-    /// Its first part alone.
+    /// Whether `raw` is only the first part of the body.
     is_cut: bool,
-    /// Whether it is an envelope, and what follows was in it.
+    /// Whether the body is an envelope. Then `fields` are the ones inside it.
     is_sealed: bool,
-    /// The message or reply in XML.
+    /// The message or reply.
     fields: Option<Fields>,
-    /// Why it cannot be read.
+    /// The reason why the body cannot be read.
     error: Option<String>,
 }
 
-/// An element's children, in their order.
+/// The children of an element, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fields(pub(crate) Value);
 
 impl Payload {
-    /// The body of a delivery.
+    /// Reads the body of a delivery.
     pub(crate) fn delivered(account: Option<&Account>, query: &str, body: &[u8]) -> Self {
         let mut payload = Self::new(body, false);
         payload.read(body, account, |_| Ok(query.to_owned()));
         payload
     }
 
-    /// The body of an answer.
+    /// Reads the body of an answer.
     pub(crate) fn answered(account: Option<&Account>, body: &[u8], is_cut: bool) -> Self {
         let mut payload = Self::new(body, is_cut);
         if !payload.says_nothing() {
@@ -45,7 +45,7 @@ impl Payload {
         payload
     }
 
-    /// Whether it tells WeChat that there is nothing to show.
+    /// Whether it tells WeChat to show nothing.
     pub(crate) fn says_nothing(&self) -> bool {
         self.raw.is_empty() || self.raw == "success"
     }
@@ -60,7 +60,7 @@ impl Payload {
         }
     }
 
-    /// `account` is there if it is an encrypted one.
+    /// Reads the fields. `account` is `Some` only for an encrypted account.
     fn read(
         &mut self,
         body: &[u8],
@@ -87,7 +87,7 @@ impl Payload {
     }
 }
 
-/// What stands in the query of a delivery, a sealed reply has inside.
+/// Makes the query of an encrypted reply. A delivery has these parameters in its query, a reply in its envelope.
 fn sealed_query(envelope: &Value) -> Result<String, BoxError> {
     let field = |name: &str| envelope[name].as_str().ok_or(format!("expected a {name}"));
     Ok(format!(
@@ -98,7 +98,7 @@ fn sealed_query(envelope: &Value) -> Result<String, BoxError> {
     ))
 }
 
-/// As pairs, since names repeat.
+/// Serializes as pairs, because names can repeat.
 impl Serialize for Fields {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Node(&self.0).serialize(serializer)

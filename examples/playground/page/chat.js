@@ -4,21 +4,21 @@ import { byId, make } from "./element.js";
 import { grow, makeTimeline, seconds } from "./timeline.js";
 import { language, t } from "./texts.js";
 
-/** The program keeps as many. */
+/** The program keeps the same number. */
 const MAX_MESSAGES = 100;
 
-/** Messages from before have been heard. */
+/** Screen readers announce only messages after this time. */
 const LOADED = Date.now();
 
 const messages = new Map();
-/** Whether the end of the chat stays in sight. */
+/** Whether the chat scrolls to its end when it grows. */
 let isPinned = true;
 
 export function pin() {
   isPinned = true;
 }
 
-/** Who reads what was before is left there. */
+/** Keeps the position of a reader who has scrolled up. */
 export function followScrolling() {
   const feed = byId("feed");
   feed.addEventListener("scroll", () => {
@@ -26,7 +26,7 @@ export function followScrolling() {
   });
 }
 
-/** Shows a message, or what has become of it. */
+/** Shows a message, or its new state. */
 export function show(record) {
   const old = messages.get(record.id);
   const article = makeArticle(record);
@@ -47,7 +47,7 @@ export function show(record) {
   grow();
 }
 
-/** Once a minute, as chats do. */
+/** Shows the time only if it differs from the previous message's, as chats do. */
 function showTime(article) {
   const time = (it) => it?.querySelector(".time")?.textContent;
   article.querySelector(".time").classList.toggle("hidden", time(article.previousElementSibling) === time(article));
@@ -63,7 +63,7 @@ export function forgetAll() {
   byId("empty").hidden = false;
 }
 
-/** What is unfolded or focused stays so when a message is shown anew. */
+/** Keeps open and focused parts when a message is drawn again. */
 function keepOpen(from, to) {
   for (const details of from.querySelectorAll("details[open]")) {
     const same = to.querySelector(`details[data-key="${details.dataset.key}"]`);
@@ -75,7 +75,7 @@ function keepOpen(from, to) {
   }
 }
 
-/** For those who hear the page. */
+/** Announces news to screen readers. */
 function announce(record, before) {
   if (record.sent < LOADED) return;
   const says = [];

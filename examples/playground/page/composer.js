@@ -1,4 +1,4 @@
-// The form at the bottom: what the user does next.
+// The form at the bottom: makes and sends a message.
 
 import { conditions, setup } from "./conditions.js";
 import { byId, make } from "./element.js";
@@ -36,7 +36,7 @@ const FIELDS = {
 
 let kind = "text";
 
-/** What has been written for each kind. */
+/** The unsent input of each kind. */
 const drafts = {};
 
 /** Brings the form to life. */
@@ -134,7 +134,7 @@ async function send(event) {
   }
 }
 
-/** Whether it has been sent; otherwise the page says why not. */
+/** Sends a message. Returns whether it was sent; if not, the page says why. */
 async function deliver(letter) {
   const problem = byId("problem");
   problem.textContent = "";
@@ -151,7 +151,7 @@ async function deliver(letter) {
   return false;
 }
 
-/** What shows at once what this page is for. */
+/** Makes the buttons that send the examples. */
 export function makeTries() {
   byId("tries").replaceChildren();
   const voice = { kind: "voice", mediaId: "media-1", format: "amr", recognition: t.presets.recognition };
@@ -169,7 +169,7 @@ export function makeTries() {
     const button = make("button", { type: "button", class: "quiet" }, t.tries[name]);
     button.addEventListener("click", () => {
       deliver({ ...conditions(), clock: "simulated", ...it });
-      // The button is about to go.
+      // The button disappears with the empty chat.
       (byId("field-text") ?? byId("composer")).focus();
     });
     byId("tries").append(button);

@@ -1,9 +1,9 @@
-// The form at the side: under which circumstances a message is delivered.
+// The form at the side: the conditions of a delivery.
 
 import { byId } from "./element.js";
 import { t } from "./texts.js";
 
-/** Whom the program delivers to. */
+/** The target of the deliveries, as the program reports it. */
 export let setup = { target: null };
 
 /** Brings the form to life. */
@@ -14,7 +14,7 @@ export function startConditions() {
   showConditions();
 }
 
-/** As the API wants them. */
+/** Returns the conditions in the form that the API takes. */
 export function conditions() {
   const form = byId("settings").elements;
   return {
@@ -46,7 +46,7 @@ function showConditions() {
   byId("active").textContent = active.filter(Boolean).join(" · ");
 }
 
-/** Takes note of whom the program delivers to. */
+/** Stores the target of the deliveries, and adapts the form. */
 export function takeSetup(found) {
   setup = found;
   byId("target").textContent = setup.target ?? t.builtIn;

@@ -1,8 +1,8 @@
-// Elements of the page. Whatever comes from the wire becomes a text node, never markup.
+// Elements of the page. Text from the wire becomes a text node, never markup.
 
 export const byId = (id) => document.getElementById(id);
 
-/** An element with attributes and children; a string among them is a text. */
+/** Makes an element with attributes and children. A string becomes a text node. */
 export function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {

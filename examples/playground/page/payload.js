@@ -1,9 +1,9 @@
-// What went over the wire: decoded, and beneath it as it was.
+// Bodies on the wire: decoded, and below that as they were sent.
 
 import { make } from "./element.js";
 import { t } from "./texts.js";
 
-/** A body and what stands around it; `key` tells it from others. */
+/** Shows a body with its title and query. `key` is unique in the message. */
 export function makePayload(title, payload, key, query) {
   const parts = [make("h3", {}, title)];
   if (!payload) parts.push(make("p", { class: "hint" }, t.noAnswer));
@@ -30,7 +30,7 @@ export function makePayload(title, payload, key, query) {
   return make("section", { class: "payload" }, ...parts);
 }
 
-/** Fields as indented lines of XML. */
+/** Shows fields as indented lines of XML. */
 function makeXml(fields, depth) {
   const mark = (text) => make("span", { class: "mark" }, text);
   const line = (...parts) => {

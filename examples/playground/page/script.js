@@ -1,4 +1,4 @@
-// The page of the playground: hears what happens, and shows it.
+// The page of the playground: receives the events, and starts all parts.
 
 import { followScrolling, forgetAll, show } from "./chat.js";
 import { makeTries, post, startComposer } from "./composer.js";
@@ -38,5 +38,5 @@ startComposer();
 followScrolling();
 listen();
 byId("clear").addEventListener("click", () => post("/api/clear", {}));
-// On a telephone it would call up the keyboard.
+// On a phone, focus would open the keyboard.
 if (matchMedia("(min-width: 60rem)").matches) byId("field-text").focus({ preventScroll: true });

@@ -1,4 +1,4 @@
-// What the page says, in the browser's language.
+// The texts of the page, in the browser's language.
 
 const TEXTS = {
   en: {

@@ -72,7 +72,7 @@ function track(record, { at, took }, span) {
   return element;
 }
 
-/** What became of a delivery: a class, the words, and more words. */
+/** Returns the outcome of a delivery: a class, a text and a second text. */
 function outcome(record, delivery) {
   const status = delivery.status === null ? "" : `${delivery.status} `;
   if (delivery.took === null) return ["open", `${t.waiting} …`, null];
@@ -113,14 +113,14 @@ function makeDelivery(record, delivery, index, span) {
 
 let isGrowing = false;
 
-/** Lets the bars of what is under way grow. */
+/** Makes the bars of open deliveries and runs grow. */
 export function grow() {
   if (isGrowing) return;
   const step = () => {
     const bars = document.querySelectorAll(".bar.open");
     for (const bar of bars) {
       const { at, span, since } = bar.dataset;
-      // Simulated time does not go by while nothing happens.
+      // Simulated time stands still between events.
       const now = since === "" ? Number(at) : (Date.now() - Number(since)) / 1000;
       const width = Math.min(Math.max(0, now - at), span - at) / span;
       bar.style.width = `${width * 100}%`;
