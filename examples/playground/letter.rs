@@ -124,7 +124,7 @@ pub(crate) enum Language {
 }
 
 impl Letter {
-    /// Returns how long the bot thinks, at most as long as a run may take.
+    /// Returns how long the bot thinks, at most [`MAX_THINKING`] seconds.
     pub(crate) fn thinking(&self) -> Duration {
         Duration::from_secs_f64(self.thinking.clamp(0.0, MAX_THINKING))
     }

@@ -21,9 +21,9 @@ use super::{
     breaker::Unavailable,
     key::Key,
     late::{LateCause, LateReply},
+    node::Node,
     renewal::RENEWAL,
     response::StoredResponse,
-    shared::Shared,
     store::{
         ClaimId, ClaimRequest, Claimed, CompleteRequest, Completed, ReleaseRequest, Released, Ttls,
     },
@@ -35,7 +35,7 @@ use crate::{delivery::Verified, observe};
 ///
 /// Dropped with a result, it logs an error: nothing is lost in silence.
 pub(super) struct Handover {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<Node>,
     pub(super) key: Key,
     pub(super) id: ClaimId,
     pub(super) ttls: Ttls,

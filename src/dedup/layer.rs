@@ -11,8 +11,8 @@ use super::{
     breaker::DynStore,
     key::Key,
     late::LateReply,
+    node::{Node, Settings},
     service::Dedup,
-    shared::{self, Settings},
     store::Store,
     table::Limits,
 };
@@ -43,7 +43,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct DedupLayer {
-    shared: Arc<shared::Shared>,
+    shared: Arc<Node>,
 }
 
 impl DedupLayer {
@@ -206,7 +206,7 @@ impl<Scope> DedupBuilder<Scope> {
     /// Makes the layer.
     pub fn build(self) -> DedupLayer {
         DedupLayer {
-            shared: Arc::new(shared::Shared::new(self.settings, self.store)),
+            shared: Arc::new(Node::new(self.settings, self.store)),
         }
     }
 

@@ -124,7 +124,7 @@
 //! use http::{Request, Response};
 //! use http_body_util::Full;
 //! use tower::{BoxError, ServiceBuilder, ServiceExt};
-//! use tower_wechat::{DedupLayer, HasStore, Delivery, Verified};
+//! use tower_wechat::{DedupLayer, Delivery, Verified};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
@@ -158,13 +158,13 @@ mod late;
 mod layer;
 mod machine;
 mod memory;
+mod node;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod renewal;
 mod response;
 mod running;
 mod service;
-mod shared;
 pub mod store;
 mod table;
 mod waiter;
@@ -175,7 +175,7 @@ pub use self::{
     attempt::RunNumber,
     key::Key,
     late::{LateCause, LateReply},
-    layer::{DedupBuilder, DedupLayer, Local, Shared},
+    layer::{DedupBuilder, DedupLayer, HasStore, Local, Shared},
     response::StoredResponse,
     service::{Dedup, ResponseFuture},
     store::Store,

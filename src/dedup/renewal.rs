@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    shared::Shared,
+    node::Node,
     store::{RenewRequest, Renewed},
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    pub(super) async fn start(shared: &Arc<Shared>, request: RenewRequest) -> Self {
+    pub(super) async fn start(shared: &Arc<Node>, request: RenewRequest) -> Self {
         if !shared.store.is_shared() {
             return Self { task: None };
         }

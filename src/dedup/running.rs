@@ -23,9 +23,9 @@ use super::{
     key::Key,
     late::LateCause,
     machine::FOREVER,
+    node::{FETCH_WAIT, LEASE, Node},
     renewal::Renewal,
     response::StoredResponse,
-    shared::{FETCH_WAIT, LEASE, Shared},
     store::{ClaimId, ClaimRequest, Claimed, CompleteRequest, Completed, RenewRequest},
     table::{Completion, Ended},
 };
@@ -56,7 +56,7 @@ enum SharedClaim {
 
 impl RunningMessage {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<Node>,
         key: Key,
         id: ClaimId,
         request: Request<Verified>,

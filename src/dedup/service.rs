@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
 
-use super::{shared::Shared, waiter::Waiter};
+use super::{node::Node, waiter::Waiter};
 use crate::{
     delivery::{Verified, VerifiedBody},
     response::ResponseBody,
@@ -25,11 +25,11 @@ use crate::{
 #[derive(Clone)]
 pub struct Dedup<S> {
     inner: S,
-    shared: Arc<Shared>,
+    shared: Arc<Node>,
 }
 
 impl<S> Dedup<S> {
-    pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(inner: S, shared: Arc<Node>) -> Self {
         Self { inner, shared }
     }
 }

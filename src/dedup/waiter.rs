@@ -13,8 +13,8 @@ use tower::Service;
 
 use super::{
     key::Key,
+    node::Node,
     running::RunningMessage,
-    shared::Shared,
     store::{AcknowledgeRequest, Acknowledged, ClaimId},
     table::{Acknowledgement, Admission},
 };
@@ -26,14 +26,14 @@ use crate::{
 
 /// A delivery that waits for an answer. Dropping its future stops no run.
 pub(super) struct Waiter {
-    shared: Arc<Shared>,
+    shared: Arc<Node>,
     request: Request<Verified>,
     key: Key,
     observed: observe::Deduped,
 }
 
 impl Waiter {
-    pub(super) fn new(shared: Arc<Shared>, request: Request<Verified>) -> Self {
+    pub(super) fn new(shared: Arc<Node>, request: Request<Verified>) -> Self {
         let key = (shared.settings.key)(&request);
         let body = request.body();
         let account = body.delivery().shared_account();

@@ -22,8 +22,8 @@
 //!    echostr, `text/plain` and `nosniff`. WeCom encrypts the echostr; the layer checks it as rule 9 does, and answers
 //!    with the plaintext.
 //! 8. A `POST` has a whole body that is not empty, otherwise 400. The body has at most 64 KiB
-//!    ([`with_body_limit`](VerifySignatureLayer::with_body_limit)), and at most 1024 frames without data, otherwise 413.
-//!    It arrives within 2 s of the request's head
+//!    ([`with_body_limit`](VerifySignatureLayer::with_body_limit)), and at most 1024 frames without data, otherwise
+//!    413. It arrives within 2 s of the request's head
 //!    ([`with_body_timeout`](VerifySignatureLayer::with_body_timeout)), otherwise 408.
 //! 9. The body for an encrypted account passes the [checks of the envelope](crate::callback#checks), otherwise 400; 403
 //!    if its `msg_signature` is wrong.

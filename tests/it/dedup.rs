@@ -139,6 +139,9 @@ where
 }
 
 /// Lets every task run until it waits for something.
+///
+/// On this runtime a yield returns when no other task is ready, or after 61 polls. More than one yield is for tasks that
+/// yield as well.
 async fn settle() {
     for _ in 0..16 {
         tokio::task::yield_now().await;

@@ -71,12 +71,6 @@ fn request(
     })
 }
 
-async fn settle_io() {
-    for _ in 0..20 {
-        settle().await;
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn whenever_a_client_goes_away_its_retry_gets_the_reply() {
     for version in [Version::Http1, Version::Http2] {
@@ -92,16 +86,16 @@ async fn whenever_a_client_goes_away_its_retry_gets_the_reply() {
                 _ => None,
             };
             let first = request(version, &stack);
-            settle_io().await;
+            settle().await;
             if let Some(verdict) = held {
                 // It went away before there was room, so nothing runs for it. Its retry runs.
                 first.abort();
-                settle_io().await;
+                settle().await;
                 verdict.send(Ok(ok("success"))).unwrap();
-                settle_io().await;
+                settle().await;
                 runs.check_none();
                 let retry = request(version, &stack);
-                settle_io().await;
+                settle().await;
                 runs.next().await.1.send(Ok(ok("reply"))).unwrap();
                 check(&retry.await.unwrap().unwrap(), 200, "reply");
                 continue;
@@ -109,15 +103,15 @@ async fn whenever_a_client_goes_away_its_retry_gets_the_reply() {
             let (_, verdict) = runs.next().await;
             if when == "during the run" {
                 first.abort();
-                settle_io().await;
+                settle().await;
                 assert!(!verdict.is_closed(), "{version:?} {when}: the run goes on");
                 verdict.send(Ok(ok("reply"))).unwrap();
             } else {
                 verdict.send(Ok(ok("reply"))).unwrap();
-                settle_io().await;
+                settle().await;
                 first.abort();
             }
-            settle_io().await;
+            settle().await;
             let retry = request(version, &stack);
             check(&retry.await.unwrap().unwrap(), 200, "reply");
             runs.check_none();

@@ -22,7 +22,7 @@ use super::{
 use crate::{delivery::Verified, reply::Reply};
 
 /// The state that a layer and all its services share: the settings, and this node's messages.
-pub(super) struct Shared {
+pub(super) struct Node {
     pub(super) settings: Settings,
     table: Mutex<Table>,
     pub(super) store: GuardedStore,
@@ -56,7 +56,7 @@ pub(super) struct Settings {
 type KeyFn = dyn Fn(&Request<Verified>) -> Key + Send + Sync;
 type ReplyFilter = dyn Fn(&Request<Verified>) -> bool + Send + Sync;
 
-impl Shared {
+impl Node {
     pub(super) fn new(settings: Settings, store: Option<Box<dyn DynStore>>) -> Self {
         Self {
             table: Mutex::new(Table::new()),
