@@ -1,4 +1,4 @@
-//! Replies that no delivery takes along.
+//! Replies that no delivery got in time.
 
 use std::{fmt, time::Duration};
 

@@ -1,4 +1,4 @@
-//! One delivery: what it is answered, and when.
+//! One delivery: how long it waits, and when it is acknowledged or answered.
 
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Decides on a request by its head, in the order of the module's rules.
+//! The order of the checks before the body is read: account, method, query, signature, timestamp.
 
 use std::{
     sync::Arc,

@@ -1,4 +1,4 @@
-//! The Tower service.
+//! The Tower service that passes verified deliveries on and answers all other requests.
 
 use std::{
     fmt,

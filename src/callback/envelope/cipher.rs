@@ -1,4 +1,4 @@
-//! AES-256-CBC over random bytes, a message's length, the message and its receive id.
+//! AES-256-CBC around a message, its length and its receiver, padded to blocks of 32 bytes.
 
 use bytes::{Buf, Bytes};
 use cbc::{

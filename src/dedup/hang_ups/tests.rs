@@ -1,3 +1,5 @@
+//! The budget of hang-ups, and the memory it takes.
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;

@@ -1,4 +1,4 @@
-//! Deduplication state shared between nodes, in a Redis: [`RedisStore`].
+//! A Redis as the store, and what is stored there: [`RedisStore`].
 //!
 //! ```no_run
 //! use redis::aio::ConnectionManager;

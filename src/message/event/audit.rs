@@ -1,5 +1,4 @@
-//! What WeChat decides about the account and its mini programs: accreditation, content checks, audits,
-//! violations and appeals.
+//! Decisions of WeChat on the account and its mini programs: accreditation, audits, violations and appeals.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Events: things that happen to the account, by family.
+//! Events, by family, and which of them accept a reply.
 //!
 //! An event arrives as an [`EventMessage`]. Its own fields are an [`Event`], which has a variant for each event
 //! that WeChat documents, and [`Event::Other`] for the rest:

@@ -1,3 +1,5 @@
+//! The table of events.
+
 use std::collections::HashSet;
 
 use super::*;

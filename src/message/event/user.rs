@@ -1,5 +1,4 @@
-//! What users do with the account: follow it, scan its QR codes, open the chat, share their position, and
-//! change what they authorized.
+//! Events of users: they follow, scan QR codes, open the chat, share their position, and change authorizations.
 
 use serde::{Deserialize, Serialize};
 
