@@ -141,7 +141,8 @@ impl fmt::Debug for Verified {
 #[diagnostic::on_unimplemented(
     message = "`VerifySignatureLayer` is missing or in the wrong order: it goes first, around this service",
     label = "this service takes only `Verified` bodies, but got a request with a `{Self}`",
-    note = "put the layers in this order: `ServiceBuilder::new().layer(VerifySignatureLayer::new(account)).layer(DedupLayer::in_memory()).service(message_fn(answer))`"
+    note = "put the layers in this order: `ServiceBuilder::new().layer(VerifySignatureLayer::new(account)).layer(DedupLayer::in_memory()).service(message_fn(answer))`",
+    note = "with axum, build the whole stack before `route_service`; of several `Router::layer` calls the last one is the outermost"
 )]
 pub trait VerifiedBody: sealed::Sealed + Send + 'static {
     #[doc(hidden)]

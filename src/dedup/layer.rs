@@ -242,6 +242,9 @@ impl<Scope> DedupBuilder<Scope> {
     /// An account without the customer-service API may ask the user to write again, for example with
     /// 回复任意内容获取结果 (answer anything to get the result).
     ///
+    /// Together with a [late-reply hook](Self::with_late_reply), the user gets two messages: the fallback, then what the
+    /// hook sends.
+    ///
     /// # Errors
     ///
     /// If [`Reply::check`] fails: WeChat would refuse the reply.

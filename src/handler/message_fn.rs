@@ -23,6 +23,9 @@ use crate::reply::IntoReply;
 /// For a function that needs the request's extensions, pass a [`tower::service_fn`] of `Request<M>` to
 /// [`MessageService::for_type`].
 ///
+/// The fields of an event, such as [`Click`](crate::message::event::Click), do not say which event they belong to. For
+/// events, take [`EventMessage`](crate::message::EventMessage) or [`Message`](crate::message::Message).
+///
 /// ```
 /// use tower_wechat::{Message, Reply, message_fn};
 ///
