@@ -34,6 +34,7 @@ pub(super) enum Cause {
     AppIdCharacter(usize),
     OriginalIdEmpty,
     OriginalIdCharacter(usize),
+    OriginalIdAsAppId,
     Swapped,
     NotEncrypted,
     NotAComponent(Mode),
@@ -51,6 +52,7 @@ impl Error {
             Cause::AppIdCharacter(_) => ErrorKind::AppIdCharacter,
             Cause::OriginalIdEmpty => ErrorKind::OriginalIdEmpty,
             Cause::OriginalIdCharacter(_) => ErrorKind::OriginalIdCharacter,
+            Cause::OriginalIdAsAppId => ErrorKind::OriginalIdAsAppId,
             Cause::Swapped => ErrorKind::Swapped,
             Cause::NotEncrypted => ErrorKind::NotEncrypted,
             Cause::NotAComponent(_) => ErrorKind::NotAComponent,
@@ -89,6 +91,9 @@ impl fmt::Display for Error {
                 f,
                 "the original id has a character that is no letter, digit, `_` or `-`, at byte {position}: \
                  pass the account's `gh_…` id"
+            ),
+            Cause::OriginalIdAsAppId => f.write_str(
+                "the app id is an original id (`gh_…`): copy the AppID from the console, which begins with `wx`",
             ),
             Cause::Swapped => f.write_str(
                 "the token looks like an app id and the app id does not: \
@@ -142,6 +147,8 @@ pub enum ErrorKind {
     OriginalIdEmpty,
     /// An authorizer's original id has a character other than ASCII letters, digits, `_` and `-`.
     OriginalIdCharacter,
+    /// The app id is the account's original id, which begins with `gh_`.
+    OriginalIdAsAppId,
     /// The token begins like an id, and the id does not. App ids begin with `wx`. WeCom's ids begin with `ww`, `wx`,
     /// `dk` or `tj`.
     Swapped,

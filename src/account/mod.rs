@@ -124,7 +124,8 @@ impl Account {
     /// # Errors
     ///
     /// If a value is malformed: see [`Token::new`], [`AppId::new`] and [`EncodingAesKey::new`]. Also if token and app
-    /// id seem to be swapped: the token begins with `wx`, as all app ids do, and the app id does not.
+    /// id seem to be swapped: the token begins with `wx`, as all app ids do, and the app id does not. Also if the app id
+    /// is the account's original id, which begins with `gh_`.
     pub fn encrypted(
         token: impl TryInto<Token, Error: Into<Error>>,
         app_id: impl TryInto<AppId, Error: Into<Error>>,
@@ -271,6 +272,9 @@ impl Account {
         platform: Platform,
     ) -> Result<Self, Error> {
         let (token, app_id): (Token, AppId) = (parse(token)?, parse(app_id)?);
+        if app_id.as_str().starts_with("gh_") {
+            return Err(Error(Cause::OriginalIdAsAppId));
+        }
         let is_id = |text| looks_like_id(text, &[APP_PREFIX]);
         if is_id(token.as_str()) && !is_id(app_id.as_str()) {
             return Err(Error(Cause::Swapped));

@@ -125,6 +125,11 @@ fn swapped_settings_are_errors() {
     ] {
         check(account, ErrorKind::Swapped, swapped);
     }
+    check(
+        Account::encrypted(token, "gh_5130c4e1d2a7", KEY),
+        ErrorKind::OriginalIdAsAppId,
+        "the app id is an original id (`gh_…`): copy the AppID from the console, which begins with `wx`",
+    );
     for [first, second, third] in [
         [token, KEY, APP_ID],
         [APP_ID, KEY, token],
