@@ -119,7 +119,8 @@
 //! - `DEBUG` is normal: slow handlers, and rejected requests that anyone may have sent.
 //!
 //! No field holds message contents, a secret or an OpenID. Only events contain the text of an error. It comes from your
-//! handler, the inner service or the store, and is logged as it is.
+//! handler, the inner service or the store, and is logged as it is. The path of a decode error consists of element names.
+//! A text that leaves its section can invent such a name, so a few of a user's words may stand there ([`xml`] says how).
 //!
 //! # Before you go live
 //!

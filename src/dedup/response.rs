@@ -104,7 +104,7 @@ impl StoredResponse {
 
     /// The memory it takes, in bytes.
     pub(super) fn size(&self) -> usize {
-        self.body.len()
+        self.body.len() + self.content_type.as_ref().map_or(0, HeaderValue::len)
     }
 
     /// Forgets the typed reply, which only a late reply needs.

@@ -48,6 +48,8 @@ pub(super) struct Limits {
 #[derive(Debug)]
 struct Entry {
     id: ClaimId,
+    /// Counted beyond the end of the message, so that late ones cannot spend the account's budget.
+    hang_ups: u8,
     state: State,
 }
 
@@ -60,7 +62,6 @@ enum State {
         /// Whether the store has answered the claim.
         is_shared: bool,
         acknowledged: bool,
-        hang_ups: u8,
         /// Whether the store has given the reply to a delivery before the message's task heard of it.
         fetched: bool,
     },
@@ -193,10 +194,16 @@ impl Table {
             first_seen: arrival,
             is_shared: false,
             acknowledged: false,
-            hang_ups: 0,
             fetched: false,
         };
-        self.entries.insert(key, Entry { id, state });
+        self.entries.insert(
+            key,
+            Entry {
+                id,
+                hang_ups: 0,
+                state,
+            },
+        );
         Admission::Run(id, permit, receiver)
     }
 
@@ -232,16 +239,14 @@ impl Table {
         }
     }
 
-    /// Counts a hang-up on a delivery of a running message. Returns `false` if there have been as many as WeChat makes
-    /// deliveries.
+    /// Counts a hang-up on a delivery. Returns `false` if there have been as many as WeChat makes deliveries of the message,
+    /// or if the message is forgotten.
     pub(super) fn hang_up(&mut self, key: Key) -> bool {
-        let Some(State::Running { hang_ups, .. }) =
-            self.entries.get_mut(&key).map(|entry| &mut entry.state)
-        else {
-            return true;
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return false;
         };
-        let is_counted = *hang_ups < DELIVERIES;
-        *hang_ups = hang_ups.saturating_add(1);
+        let is_counted = entry.hang_ups < DELIVERIES;
+        entry.hang_ups = entry.hang_ups.saturating_add(1);
         is_counted
     }
 
@@ -286,15 +291,24 @@ impl Table {
         Acknowledgement::Recorded
     }
 
-    /// Notes that the store has given a delivery the reply of a message that runs here.
-    pub(super) fn fetched_from_store(&mut self, key: Key, now: Instant, limits: &Limits) {
-        match self.entries.get_mut(&key).map(|entry| &mut entry.state) {
+    /// Notes that the store has given a delivery the reply of the claim's message. Returns `false` if the reply is not the
+    /// delivery's, because the message's task has reclaimed or abandoned it meanwhile.
+    pub(super) fn fetched_from_store(
+        &mut self,
+        key: Key,
+        id: ClaimId,
+        now: Instant,
+        limits: &Limits,
+    ) -> bool {
+        match self.state_mut(key, id) {
             Some(State::Running { fetched, .. }) => *fetched = true,
             Some(State::Unfetched { .. }) => {
                 self.fetch(key, now, limits);
             }
-            Some(State::Replied { .. } | State::Done { .. }) | None => {}
+            Some(State::Replied { .. }) => {}
+            Some(State::Done { .. }) | None => return false,
         }
+        true
     }
 
     /// Ends the claim's message. Returns `None` if the message is not the claim's.
@@ -375,8 +389,11 @@ impl Table {
                 fetched,
                 ..
             }) => {
-                let is_acknowledged = *acknowledged && !*fetched;
+                let (is_acknowledged, is_fetched) = (*acknowledged, *fetched);
                 self.entries.remove(&key);
+                if is_fetched {
+                    return Abandoned::Over;
+                }
                 Abandoned::Running { is_acknowledged }
             }
             Some(State::Unfetched { .. }) => {

@@ -117,7 +117,8 @@ impl Waiter {
                     if self.shared.settings.runs_inline {
                         let answer = self.wait_and_answer(lost, id, waiting, inner);
                         drop(token);
-                        return join(tasks.track_future(task), answer).await.1;
+                        // The answer is polled first: a reply that it fetches is sent before the host can drop it.
+                        return join(answer, tasks.track_future(task)).await.0;
                     }
                     tasks.spawn(task);
                     drop(token);
@@ -238,9 +239,12 @@ impl Waiter {
         let request = AcknowledgeRequest::new(self.key, id);
         let stored = self.shared.store.acknowledge(request).await;
         let (now, limits) = (Instant::now(), self.shared.limits());
-        if let Ok(Acknowledged::Replied(response)) = stored {
-            let mut table = self.shared.table();
-            table.fetched_from_store(self.key, now, limits);
+        if let Ok(Acknowledged::Replied(response)) = stored
+            && self
+                .shared
+                .table()
+                .fetched_from_store(self.key, id, now, limits)
+        {
             return Some(response.into_response());
         }
         let acknowledgement = self.shared.table().acknowledge(self.key, now, limits);

@@ -134,7 +134,10 @@ impl RunSpan {
 }
 
 fn record_head(span: &Span, head: &Head) {
-    for (field, name) in [("msg_type", head.msg_type()), ("event", head.event())] {
+    for (field, name) in [
+        ("msg_type", head.msg_type()),
+        ("event", head.event().filter(|_| head.is_event())),
+    ] {
         if let Some(name) = name
             && is_name(name)
         {

@@ -137,11 +137,11 @@ fn a_reply_fetched_from_the_store_is_not_reclaimed() {
         let (mut table, now) = (Table::new(), Instant::now());
         let (id, _) = run(&mut table, 1, now);
         if !completed_first {
-            table.fetched_from_store(key(1), now, &LIMITS);
+            assert!(table.fetched_from_store(key(1), id, now, &LIMITS));
         }
         let mut fetched = complete_unfetched(&mut table, 1, id, "reply", now);
         if completed_first {
-            table.fetched_from_store(key(1), now, &LIMITS);
+            assert!(table.fetched_from_store(key(1), id, now, &LIMITS));
         }
         assert_eq!(
             fetched.try_recv(),
@@ -446,8 +446,12 @@ proptest! {
                     let Some(id) = id_of(&ids, message, ago) else { continue };
                     let abandoned = table.abandon(key(message), id, instant);
                     if let Some(running) = model.take_running(message, id) {
-                        let is_acknowledged = running.acknowledged && !running.fetched;
-                        prop_assert_eq!(abandoned, Abandoned::Running { is_acknowledged });
+                        let is_acknowledged = running.acknowledged;
+                        prop_assert_eq!(abandoned, if running.fetched {
+                            Abandoned::Over
+                        } else {
+                            Abandoned::Running { is_acknowledged }
+                        });
                     } else if model.unfetched.get(&message).is_some_and(|(by, _)| *by == id) {
                         prop_assert_eq!(abandoned, Abandoned::Unfetched);
                         model.unfetched.remove(&message);
@@ -457,11 +461,15 @@ proptest! {
                     }
                 }
                 Step::FetchedFromStore(message) => {
-                    table.fetched_from_store(key(message), instant, &LIMITS);
+                    let Some(id) = id_of(&ids, message, 0) else { continue };
+                    let is_delivered = table.fetched_from_store(key(message), id, instant, &LIMITS);
                     if let Some(running) = model.running.get_mut(&message) {
                         running.fetched = true;
+                        prop_assert!(is_delivered);
                     } else {
-                        model.fetch(message, now);
+                        let is_kept = model.fetch(message, now).is_some();
+                        // A reply that is over the bound on bytes is fetched, and not kept.
+                        prop_assert!(is_delivered || !is_kept);
                     }
                 }
                 Step::End(message, ago) => {

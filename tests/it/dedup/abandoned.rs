@@ -17,7 +17,10 @@ use tower_wechat::dedup::{
     },
 };
 
-use super::*;
+use super::{
+    faulty::{Faulty, Operation},
+    *,
+};
 
 /// A `MemoryStore` whose answers can be kept back.
 #[derive(Clone, Default)]
@@ -274,4 +277,69 @@ async fn a_message_that_fails_closed_is_not_acknowledged_without_the_store() {
     assert_eq!(turned_away.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(begun.elapsed(), millis(6_000));
     assert_eq!(counts.runs(), 0);
+}
+
+/// The reply is in the store, and the drain hands it over before the acknowledging delivery learns of it.
+#[tokio::test(start_paused = true)]
+async fn a_cut_gives_a_reply_to_a_delivery_or_to_the_hook() {
+    for takes in (4_380..4_520).step_by(10) {
+        for drain_at in (4_400..4_620).step_by(10) {
+            let (store, counts) = (Faulty::new(), Counts::default());
+            for operation in [
+                Operation::Claim,
+                Operation::Complete,
+                Operation::Acknowledge,
+                Operation::Release,
+            ] {
+                store.delay(operation, millis(20), millis(20));
+            }
+            let layer = counts.layer(DedupLayer::builder().with_store(store));
+            let service = counts.service(&layer, millis(takes));
+            let delivery = service.start(&event("a"));
+            sleep(millis(drain_at)).await;
+            layer.drain(Duration::ZERO).await;
+            let (_, body) = delivery.await.unwrap();
+            sleep(millis(20_000)).await;
+            let is_delivered = body == "reply";
+            let answers = usize::from(is_delivered) + counts.late();
+            assert!(
+                answers <= 1,
+                "a run of {takes} ms, a drain at {drain_at} ms"
+            );
+        }
+    }
+}
+
+/// Every poll of an inline delivery may be its last.
+#[tokio::test(start_paused = true)]
+async fn an_inline_delivery_that_is_dropped_after_any_poll_loses_no_reply() {
+    for polls in 1..12 {
+        let (store, counts) = (MemoryStore::new(), Counts::default());
+        let builder = DedupLayer::builder().with_store(store.clone());
+        let layer = counts.layer(builder.with_inline_runs());
+        let service = counts.service(&layer, Duration::ZERO);
+        let other = counts.layer(DedupLayer::builder().with_store(store.clone()));
+        let other = counts.service(&other, Duration::ZERO);
+        let mut delivery = Box::pin(service.clone().send(request(message(1))));
+        let mut answered = None;
+        for _ in 0..polls {
+            let polled = std::future::poll_fn(|cx| Poll::Ready(delivery.as_mut().poll(cx))).await;
+            if let Poll::Ready(response) = polled {
+                answered = Some(response);
+                break;
+            }
+            tokio::task::yield_now().await;
+            advance(millis(1)).await;
+        }
+        drop(delivery);
+        sleep(millis(20)).await;
+        let retry = timeout(millis(5_000), answer(&other, message(1))).await;
+        sleep(millis(20_000)).await;
+        let is_answered = answered.is_some_and(|response| response.body() == "reply")
+            || retry.is_ok_and(|response| response.body() == "reply");
+        assert!(
+            is_answered || counts.late() == 1,
+            "dropped after {polls} polls"
+        );
+    }
 }
