@@ -51,8 +51,11 @@
 //! - The original id of an [authorizer](crate::Account::authorizer) becomes a label after a message to the authorizer
 //!   has been opened. Before that, the label is the component's name.
 //!
+//! - The process uses at most 10 000 names. Beyond these, the label is `other`.
+//!
 //! WeChat does not sign the path. If you make names from the path, anyone with a signed query can send it to other
-//! paths and create a series for each. So choose [names](crate::Account::with_name) from a list of your own.
+//! paths and create a series for each, up to that bound. So choose [names](crate::Account::with_name) from a list of your
+//! own.
 //!
 //! ```
 //! // After an exporter has been installed.

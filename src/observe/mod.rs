@@ -40,6 +40,7 @@ macro_rules! meter {
 )]
 mod events;
 mod guards;
+mod labels;
 mod meters;
 mod sender;
 #[cfg_attr(
