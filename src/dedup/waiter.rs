@@ -70,8 +70,8 @@ impl Waiter {
         let mut permit = None;
         loop {
             let now = Instant::now();
-            // Until the message's task is spawned, a drain waits for this.
-            let token = self.shared.tasks.token();
+            // With a permit this delivery may make the message run: until its task is spawned, a drain waits for it.
+            let token = permit.is_some().then(|| self.shared.tasks.token());
             if draining.is_cancelled() {
                 permit = None;
             }
