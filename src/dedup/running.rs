@@ -154,15 +154,18 @@ impl RunningMessage {
 
     /// Claims the message among all nodes, or waits for the node that has it.
     async fn claim_shared(&mut self) -> SharedClaim {
+        if !self.held.shared.store.is_shared() {
+            return SharedClaim::Won { number: 1 };
+        }
         let mut pause = FIRST_POLL;
         // By this node's clock.
         let mut leased_until = None;
-        let asked_until = Instant::now() + LEASE + FETCH_WAIT;
+        let mut asked_until = None;
         let mut failures = 0;
         let mut is_leaving = false;
         loop {
             let held = &mut self.held;
-            held.may_be_in_store = held.shared.store.is_shared();
+            held.may_be_in_store = true;
             let request = ClaimRequest::new(held.key, held.id, held.ttls);
             match held.shared.store.claim(request).await {
                 Ok(Claimed::Run { age, number }) => {
@@ -196,7 +199,8 @@ impl RunningMessage {
                     time::sleep(pause).await;
                     // The claim may have been carried out, and may hold the reply: it does not leave before an answer
                     // says so, or the reply's time is over.
-                    if Instant::now() < asked_until {
+                    let now = Instant::now();
+                    if now < *asked_until.get_or_insert(now + LEASE + FETCH_WAIT) {
                         pause = (pause * 2).min(LAST_POLL);
                         continue;
                     }
@@ -280,26 +284,27 @@ impl RunningMessage {
     /// Ends the message for all nodes.
     async fn complete(&mut self, finished: Finished) -> Result<Completed, Unavailable> {
         let held = &mut self.held;
-        let response = finished.response.clone();
-        held.finished = Some(finished);
+        let finished = &*held.finished.insert(finished);
+        if !held.shared.store.is_shared() {
+            return Ok(Completed::Stored);
+        }
         let is_acknowledged = held.shared.table().is_acknowledged(held.key, held.id);
-        let request = CompleteRequest::new(held.key, held.id, &response, held.ttls)
+        let request = CompleteRequest::new(held.key, held.id, &finished.response, held.ttls)
             .with_acknowledged(is_acknowledged);
         let completed = held.shared.store.complete(request).await;
         // Unless the store says otherwise, it may have kept the reply, which this claim holds then.
-        held.may_be_in_store = held.shared.store.is_shared()
-            && matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
+        held.may_be_in_store = matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
         completed
     }
 
     /// Ends the message on this node, and sees that its reply reaches a delivery or else the hook.
     async fn settle(&mut self, stored: Result<Completed, Unavailable>) {
         let held = &mut self.held;
-        let Some(response) = held.finished.as_ref().map(|it| it.response.clone()) else {
+        let Some(finished) = &held.finished else {
             return;
         };
         let completion = Completion {
-            response: response.clone(),
+            response: finished.response.clone(),
             is_acknowledged: stored == Ok(Completed::Acknowledged),
             mark_ttl: held.ttls.mark,
         };
@@ -308,7 +313,9 @@ impl RunningMessage {
             .shared
             .table()
             .complete(held.key, held.id, completion, now, limits);
-        let unpublished = stored.is_err().then(|| held.publish(response));
+        let unpublished = stored
+            .is_err()
+            .then(|| held.publish(finished.response.clone()));
         let is_ours = match ended {
             Some(Ended::Unfetched(fetched)) => {
                 // The sender never sends; it is dropped.
