@@ -39,7 +39,8 @@ struct Facts {
 impl Verified {
     /// Marks `plaintext` as verified without a check, for servers that authenticate deliveries in another way.
     ///
-    /// All inner layers trust it. A stranger who can reach this call can forge any user's message.
+    /// All inner layers trust the plaintext. If it comes from a request that nobody has authenticated, its sender can
+    /// forge any user's message.
     pub fn insecure_assume(plaintext: impl Into<Bytes>, delivery: Delivery) -> Self {
         Self::new(plaintext.into(), None, delivery, observe::Trace::none())
     }

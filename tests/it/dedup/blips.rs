@@ -73,7 +73,7 @@ fn the_lease_is_renewed_beside_a_handler_that_blocks_its_thread() {
     assert_eq!(answer.unwrap().body().as_bytes(), b"renewed");
 }
 
-/// `MemoryStore` is bounded by what is over, and never forgets a running message.
+/// A full `MemoryStore` forgets messages that have ended. It never forgets a running one.
 #[tokio::test(start_paused = true)]
 async fn a_memory_store_is_bounded() {
     let store = MemoryStore::new();
