@@ -15,6 +15,7 @@
 //! | `tower_wechat_handler_duration_seconds` | histogram | `account` | duration of finished runs |
 //! | `tower_wechat_runs_open` | gauge | | unfinished runs |
 //! | `tower_wechat_late_replies_total` | counter | `account`, `cause` | replies that no delivery got, and acknowledged messages whose runs all failed |
+//! | `tower_wechat_unconfirmed_replies_total` | counter | `account` | late replies that another node may have given as well, because the store was away |
 //! | `tower_wechat_store_errors_total` | counter | `operation`, `cause` | failed operations of the store |
 //!
 //! Labels:
@@ -103,6 +104,11 @@ const COUNTERS: &[Description] = &[
         Unit::Count,
         "Replies that were not the answer to a delivery.",
     ),
+    (
+        UNCONFIRMED_REPLIES,
+        Unit::Count,
+        "Late replies that another node may have given as well.",
+    ),
     (STORE_ERRORS, Unit::Count, "Failed operations of the store."),
 ];
 
@@ -127,4 +133,5 @@ pub(crate) const RUNS: &str = "tower_wechat_runs_total";
 pub(crate) const HANDLER_DURATION: &str = "tower_wechat_handler_duration_seconds";
 pub(crate) const RUNS_OPEN: &str = "tower_wechat_runs_open";
 pub(crate) const LATE_REPLIES: &str = "tower_wechat_late_replies_total";
+pub(crate) const UNCONFIRMED_REPLIES: &str = "tower_wechat_unconfirmed_replies_total";
 pub(crate) const STORE_ERRORS: &str = "tower_wechat_store_errors_total";

@@ -15,7 +15,7 @@ use tower_wechat::{
     DedupLayer,
     dedup::{
         Key, RedisStore, StoredResponse,
-        store::{ClaimId, ClaimRequest, CompleteRequest, Store, Ttls},
+        store::{Claim, ClaimId, Store, Ttls},
     },
     message_fn,
 };
@@ -71,7 +71,7 @@ pub(crate) fn store(c: &mut Criterion) {
             runtime.block_on(async {
                 let start = Instant::now();
                 for _ in 0..count {
-                    let claimed = store.claim(ClaimRequest::new(key(), id, ttls)).await;
+                    let claimed = store.claim(Claim::new(key(), id, ttls)).await;
                     black_box(claimed.expect("an answer"));
                 }
                 start.elapsed()
@@ -83,12 +83,10 @@ pub(crate) fn store(c: &mut Criterion) {
             runtime.block_on(async {
                 let mut elapsed = Duration::ZERO;
                 for _ in 0..count {
-                    let key = key();
-                    let claimed = store.claim(ClaimRequest::new(key, id, ttls)).await;
-                    claimed.expect("an answer");
+                    let claim = Claim::new(key(), id, ttls);
+                    store.claim(claim).await.expect("an answer");
                     let start = Instant::now();
-                    let request = CompleteRequest::new(key, id, &response, ttls);
-                    let completed = store.complete(request).await;
+                    let completed = store.complete(claim, &response, false).await;
                     black_box(completed.expect("an answer"));
                     elapsed += start.elapsed();
                 }

@@ -74,15 +74,32 @@ impl RunFailure for Failure {
     }
 }
 
-pub(super) async fn attempt<S, B>(
-    inner: S,
+/// The inner service: what [`Dedup`](super::Dedup) asks of it.
+pub(super) trait Inner:
+    Service<Request<Verified>, Response = Response<Self::Body>, Error: fmt::Display, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+    type Body: Body<Data: Send, Error: fmt::Display> + Send + 'static;
+}
+
+impl<S, B> Inner for S
+where
+    S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    B: Body<Data: Send, Error: fmt::Display> + Send + 'static,
+{
+    type Body = B;
+}
+
+pub(super) async fn attempt(
+    inner: impl Inner,
     request: Request<Verified>,
     timeout: Duration,
-) -> Result<StoredResponse, Failure>
-where
-    S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display>,
-    B: Body<Error: fmt::Display> + 'static,
-{
+) -> Result<StoredResponse, Failure> {
     let run = async {
         let response = inner
             .oneshot(request)

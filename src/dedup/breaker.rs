@@ -9,9 +9,9 @@ use std::{
 use futures_util::{TryFutureExt, future::BoxFuture};
 use tokio::time::{self, Instant};
 
-use super::store::{
-    AcknowledgeRequest, Acknowledged, ClaimRequest, Claimed, CompleteRequest, Completed,
-    ReleaseRequest, Released, RenewRequest, Renewed, Store,
+use super::{
+    response::StoredResponse,
+    store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store},
 };
 use crate::observe;
 
@@ -54,83 +54,78 @@ impl GuardedStore {
         self.breaker().is_away(Instant::now())
     }
 
-    pub(super) async fn claim(&self, request: ClaimRequest) -> Result<Claimed, Unavailable> {
-        let Some(store) = &self.store else {
-            let age = Duration::ZERO;
-            return Ok(Claimed::Run { age, number: 1 });
-        };
-        self.unless_away("claim", || store.claim(request)).await
+    pub(super) async fn claim(&self, claim: Claim) -> Result<Claimed, Unavailable> {
+        let alone = Claimed::Run(Run::new(Duration::ZERO, 1));
+        self.unless_away("claim", alone, |store| store.claim(claim))
+            .await
     }
 
     /// Tried also while the store is left alone.
-    pub(super) async fn renew(&self, request: RenewRequest) -> Result<Renewed, Unavailable> {
-        let Some(store) = &self.store else {
-            return Ok(Renewed::Yours);
-        };
-        self.attempt("renew", store.renew(request)).await
+    pub(super) async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Unavailable> {
+        self.ask("renew", Renewed::Yours, |store| store.renew(claim, run))
+            .await
     }
 
     pub(super) async fn complete(
         &self,
-        request: CompleteRequest<'_>,
+        claim: Claim,
+        response: &StoredResponse,
+        is_acknowledged: bool,
     ) -> Result<Completed, Unavailable> {
-        let Some(store) = &self.store else {
-            return Ok(if request.is_acknowledged {
-                Completed::Acknowledged
-            } else {
-                Completed::Stored
-            });
-        };
-        self.unless_away("complete", || store.complete(request))
-            .await
+        self.unless_away("complete", Completed::Stored, |store| {
+            store.complete(claim, response, is_acknowledged)
+        })
+        .await
     }
 
     /// [`complete`](Self::complete), tried also while the store is left alone.
     pub(super) async fn publish(
         &self,
-        request: CompleteRequest<'_>,
+        claim: Claim,
+        response: &StoredResponse,
+        is_acknowledged: bool,
     ) -> Result<Completed, Unavailable> {
-        match &self.store {
-            Some(store) => self.attempt("publish", store.complete(request)).await,
-            None => self.complete(request).await,
-        }
+        self.ask("publish", Completed::Stored, |store| {
+            store.complete(claim, response, is_acknowledged)
+        })
+        .await
     }
 
-    pub(super) async fn acknowledge(
-        &self,
-        request: AcknowledgeRequest,
-    ) -> Result<Acknowledged, Unavailable> {
-        let Some(store) = &self.store else {
-            return Ok(Acknowledged::Recorded);
-        };
-        self.unless_away("acknowledge", || store.acknowledge(request))
+    pub(super) async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, Unavailable> {
+        self.unless_away("acknowledge", Acknowledged::Recorded, |store| {
+            store.acknowledge(claim)
+        })
+        .await
+    }
+
+    pub(super) async fn release(&self, claim: Claim) -> Result<Released, Unavailable> {
+        self.unless_away("release", Released::LastHold, |store| store.release(claim))
             .await
     }
 
-    pub(super) async fn release(&self, request: ReleaseRequest) -> Result<Released, Unavailable> {
-        let Some(store) = &self.store else {
-            return Ok(Released::LastHold);
-        };
-        self.unless_away("release", || store.release(request)).await
-    }
-
     async fn unless_away<'a, T>(
-        &self,
+        &'a self,
         name: &'static str,
-        operation: impl FnOnce() -> BoxFuture<'a, Result<T, String>>,
+        alone: T,
+        operation: impl FnOnce(&'a dyn DynStore) -> Answer<'a, T>,
     ) -> Result<T, Unavailable> {
-        if self.breaker().is_away(Instant::now()) {
+        if self.is_away() {
             return Err(Unavailable);
         }
-        self.attempt(name, operation()).await
+        self.ask(name, alone, operation).await
     }
 
-    async fn attempt<T>(
-        &self,
+    /// Asks the store. Without one, the answer is `alone`.
+    async fn ask<'a, T>(
+        &'a self,
         name: &'static str,
-        operation: BoxFuture<'_, Result<T, String>>,
+        alone: T,
+        operation: impl FnOnce(&'a dyn DynStore) -> Answer<'a, T>,
     ) -> Result<T, Unavailable> {
-        match time::timeout(TIMEOUT, operation).await {
+        let Some(store) = &self.store else {
+            return Ok(alone);
+        };
+        match time::timeout(TIMEOUT, operation(&**store)).await {
             Ok(Ok(answer)) => {
                 if self.breaker().succeeded() {
                     observe::store_back();
@@ -185,44 +180,44 @@ impl fmt::Debug for GuardedStore {
 
 /// A [`Store`] behind a pointer, so that the layers need not name its type. An error is its text.
 pub(super) trait DynStore: Send + Sync {
-    fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claimed, String>>;
-    fn renew(&self, request: RenewRequest) -> BoxFuture<'_, Result<Renewed, String>>;
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
+    fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed>;
     fn complete<'a>(
         &'a self,
-        request: CompleteRequest<'a>,
-    ) -> BoxFuture<'a, Result<Completed, String>>;
-    fn acknowledge(
-        &self,
-        request: AcknowledgeRequest,
-    ) -> BoxFuture<'_, Result<Acknowledged, String>>;
-    fn release(&self, request: ReleaseRequest) -> BoxFuture<'_, Result<Released, String>>;
+        claim: Claim,
+        response: &'a StoredResponse,
+        is_acknowledged: bool,
+    ) -> Answer<'a, Completed>;
+    fn acknowledge(&self, claim: Claim) -> Answer<'_, Acknowledged>;
+    fn release(&self, claim: Claim) -> Answer<'_, Released>;
 }
 
+type Answer<'a, T> = BoxFuture<'a, Result<T, String>>;
+
 impl<St: Store> DynStore for St {
-    fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Claimed, String>> {
-        Box::pin(Store::claim(self, request).map_err(text))
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
+        Box::pin(Store::claim(self, claim).map_err(text))
     }
 
-    fn renew(&self, request: RenewRequest) -> BoxFuture<'_, Result<Renewed, String>> {
-        Box::pin(Store::renew(self, request).map_err(text))
+    fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed> {
+        Box::pin(Store::renew(self, claim, run).map_err(text))
     }
 
     fn complete<'a>(
         &'a self,
-        request: CompleteRequest<'a>,
-    ) -> BoxFuture<'a, Result<Completed, String>> {
-        Box::pin(Store::complete(self, request).map_err(text))
+        claim: Claim,
+        response: &'a StoredResponse,
+        is_acknowledged: bool,
+    ) -> Answer<'a, Completed> {
+        Box::pin(Store::complete(self, claim, response, is_acknowledged).map_err(text))
     }
 
-    fn acknowledge(
-        &self,
-        request: AcknowledgeRequest,
-    ) -> BoxFuture<'_, Result<Acknowledged, String>> {
-        Box::pin(Store::acknowledge(self, request).map_err(text))
+    fn acknowledge(&self, claim: Claim) -> Answer<'_, Acknowledged> {
+        Box::pin(Store::acknowledge(self, claim).map_err(text))
     }
 
-    fn release(&self, request: ReleaseRequest) -> BoxFuture<'_, Result<Released, String>> {
-        Box::pin(Store::release(self, request).map_err(text))
+    fn release(&self, claim: Claim) -> Answer<'_, Released> {
+        Box::pin(Store::release(self, claim).map_err(text))
     }
 }
 

@@ -39,11 +39,10 @@ use tokio::time::Instant;
 
 use super::{
     key::Key,
-    machine::Machine,
+    messages::{Bounds, Messages},
     response::StoredResponse,
     store::{
-        AcknowledgeRequest, Acknowledged, ClaimId, ClaimRequest, Claimed, CompleteRequest,
-        Completed, ReleaseRequest, Released, RenewRequest, Renewed, Store, Ttls,
+        Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run, Store, Ttls,
     },
 };
 
@@ -158,9 +157,7 @@ struct Operation {
 #[derive(Debug, Clone, Copy)]
 enum Verb {
     Claim,
-    Renew {
-        number: u32,
-    },
+    Renew(Run),
     Complete {
         response: u32,
         is_acknowledged: bool,
@@ -196,9 +193,7 @@ impl Operation {
     fn random(random: &mut Random) -> Self {
         let verb = match random.below(14) {
             0..4 => Verb::Claim,
-            4..6 => Verb::Renew {
-                number: 1 + random.below(3),
-            },
+            4..6 => Verb::Renew(Run::new(UNIT * random.below(3), 1 + random.below(3))),
             6..9 => Verb::Complete {
                 response: random.below(RESPONSES),
                 is_acknowledged: random.below(5) == 0,
@@ -231,7 +226,7 @@ async fn sequence<S: Subject>(subject: &S, steps: &[Step]) -> Result<(), String>
     let cast = Cast::new();
     let tolerance = subject.tolerance();
     let mut now = Instant::now();
-    let mut machines = vec![Machine::new(CAPACITY)];
+    let mut orders = vec![Messages::new(BOUNDS)];
     for (at, step) in steps.iter().enumerate() {
         let answers;
         match step {
@@ -245,8 +240,8 @@ async fn sequence<S: Subject>(subject: &S, steps: &[Step]) -> Result<(), String>
                 let is_first = one.claim.is_multiple_of(2);
                 let node = if is_first { &first_node } else { &second_node };
                 let answer = cast.ask(node, one).await?;
-                machines.retain_mut(|machine| {
-                    cast.expect(machine, one, now).agrees(&answer, tolerance)
+                orders.retain_mut(|messages| {
+                    cast.expect(messages, one, now).agrees(&answer, tolerance)
                 });
                 answers = vec![answer];
             }
@@ -255,25 +250,25 @@ async fn sequence<S: Subject>(subject: &S, steps: &[Step]) -> Result<(), String>
                 let (first, second) = both.await;
                 let (first, second) = (first?, second?);
                 let mut fitting = Vec::new();
-                for machine in machines {
+                for before in orders {
                     let there = [(one, &first), (other, &second)];
                     let back = [(other, &second), (one, &first)];
                     for order in [there, back] {
-                        let mut machine = machine.clone();
+                        let mut after = before.clone();
                         let fits = order.iter().all(|(operation, answer)| {
-                            let expected = cast.expect(&mut machine, operation, now);
+                            let expected = cast.expect(&mut after, operation, now);
                             expected.agrees(answer, tolerance)
                         });
-                        if fits && !fitting.contains(&machine) {
-                            fitting.push(machine);
+                        if fits && !fitting.contains(&after) {
+                            fitting.push(after);
                         }
                     }
                 }
-                machines = fitting;
+                orders = fitting;
                 answers = vec![first, second];
             }
         }
-        if machines.is_empty() {
+        if orders.is_empty() {
             return Err(format!("at step {at} the store answers {answers:?}"));
         }
     }
@@ -295,68 +290,46 @@ impl Cast {
     }
 
     async fn ask(&self, store: &impl Store, operation: &Operation) -> Result<StoreAnswer, String> {
-        let (key, id, ttls) = self.of(operation);
+        let claim = self.claim(operation);
         let answer = match operation.verb {
-            Verb::Claim => {
-                let claimed = store.claim(ClaimRequest::new(key, id, ttls)).await;
-                claimed.map(StoreAnswer::Claimed)
-            }
-            Verb::Renew { number } => {
-                let renewed = store.renew(RenewRequest::new(key, id, number, ttls)).await;
-                renewed.map(StoreAnswer::Renewed)
-            }
+            Verb::Claim => store.claim(claim).await.map(StoreAnswer::Claimed),
+            Verb::Renew(run) => store.renew(claim, run).await.map(StoreAnswer::Renewed),
             Verb::Complete {
                 response: which,
                 is_acknowledged,
             } => {
                 let response = response(which);
-                let request = CompleteRequest::new(key, id, &response, ttls);
-                let completed = store
-                    .complete(request.with_acknowledged(is_acknowledged))
-                    .await;
+                let completed = store.complete(claim, &response, is_acknowledged).await;
                 completed.map(StoreAnswer::Completed)
             }
-            Verb::Acknowledge => {
-                let acknowledged = store.acknowledge(AcknowledgeRequest::new(key, id)).await;
-                acknowledged.map(StoreAnswer::Acknowledged)
-            }
-            Verb::Release => {
-                let released = store.release(ReleaseRequest::new(key, id)).await;
-                released.map(StoreAnswer::Released)
-            }
+            Verb::Acknowledge => store
+                .acknowledge(claim)
+                .await
+                .map(StoreAnswer::Acknowledged),
+            Verb::Release => store.release(claim).await.map(StoreAnswer::Released),
         };
         answer.map_err(|error| format!("{operation:?} failed: {error:#}"))
     }
 
-    fn expect(&self, machine: &mut Machine, operation: &Operation, now: Instant) -> StoreAnswer {
-        let (key, id, ttls) = self.of(operation);
+    fn expect(&self, messages: &mut Messages, operation: &Operation, now: Instant) -> StoreAnswer {
+        let claim = self.claim(operation);
         match operation.verb {
-            Verb::Claim => {
-                StoreAnswer::Claimed(machine.claim(ClaimRequest::new(key, id, ttls), now))
-            }
-            Verb::Renew { number } => {
-                StoreAnswer::Renewed(machine.renew(RenewRequest::new(key, id, number, ttls), now))
-            }
+            Verb::Claim => StoreAnswer::Claimed(messages.claim(claim, now)),
+            Verb::Renew(run) => StoreAnswer::Renewed(messages.renew(claim, run, now)),
             Verb::Complete {
                 response: which,
                 is_acknowledged,
             } => {
                 let response = response(which);
-                let request = CompleteRequest::new(key, id, &response, ttls);
-                StoreAnswer::Completed(
-                    machine.complete(request.with_acknowledged(is_acknowledged), now),
-                )
+                let completed = messages.complete(claim, &response, is_acknowledged, now);
+                StoreAnswer::Completed(completed)
             }
-            Verb::Acknowledge => StoreAnswer::Acknowledged(
-                machine.acknowledge(AcknowledgeRequest::new(key, id), now),
-            ),
-            Verb::Release => {
-                StoreAnswer::Released(machine.release(ReleaseRequest::new(key, id), now))
-            }
+            Verb::Acknowledge => StoreAnswer::Acknowledged(messages.acknowledge(claim, now)),
+            Verb::Release => StoreAnswer::Released(messages.release(claim, now)),
         }
     }
 
-    fn of(&self, operation: &Operation) -> (Key, ClaimId, Ttls) {
+    fn claim(&self, operation: &Operation) -> Claim {
         let ttls = Ttls::new(UNIT * operation.lease)
             .with_reply(UNIT * operation.reply)
             .with_mark(UNIT * operation.mark);
@@ -367,7 +340,7 @@ impl Cast {
             second
         };
         let id = self.claims.get(operation.claim).copied();
-        (key, id.unwrap_or(ClaimId::NONE), ttls)
+        Claim::new(key, id.unwrap_or(ClaimId::NONE), ttls)
     }
 }
 
@@ -375,13 +348,9 @@ impl StoreAnswer {
     fn agrees(&self, other: &Self, tolerance: Duration) -> bool {
         let is_near = |one: &Duration, other: &Duration| one.abs_diff(*other) <= tolerance;
         match (self, other) {
-            (
-                Self::Claimed(Claimed::Run { age, number }),
-                Self::Claimed(Claimed::Run {
-                    age: other_age,
-                    number: other_number,
-                }),
-            ) => number == other_number && is_near(age, other_age),
+            (Self::Claimed(Claimed::Run(run)), Self::Claimed(Claimed::Run(other))) => {
+                run.number == other.number && is_near(&run.age, &other.age)
+            }
             (
                 Self::Claimed(Claimed::Running { age, lease }),
                 Self::Claimed(Claimed::Running {
@@ -426,8 +395,12 @@ impl Random {
 
 const RESPONSES: u32 = 4;
 
-/// More messages than a sequence has.
-const CAPACITY: usize = 16;
+/// More than a sequence has.
+const BOUNDS: Bounds = Bounds {
+    messages: 16,
+    reply_bytes: 1 << 20,
+    spares_unfetched: false,
+};
 
 /// The unit of all times, far longer than any sequence takes.
 const UNIT: Duration = Duration::from_mins(1);

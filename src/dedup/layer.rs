@@ -11,10 +11,10 @@ use super::{
     breaker::DynStore,
     key::Key,
     late::LateReply,
+    messages::Bounds,
     node::{Node, Settings},
     service::Dedup,
     store::Store,
-    table::Limits,
 };
 use crate::{
     delivery::Verified,
@@ -144,12 +144,13 @@ impl DedupBuilder {
             settings: Settings {
                 key: Arc::new(Key::of),
                 accepts_reply: Arc::new(accepts_reply),
-                limits: Limits {
-                    capacity: 100_000,
-                    waiters_per_message: 16,
+                bounds: Bounds {
+                    messages: 100_000,
                     reply_bytes: 16 * 1024 * 1024,
-                    reply_ttl: Duration::from_mins(1),
+                    spares_unfetched: true,
                 },
+                max_waiters_per_message: 16,
+                reply_ttl: Duration::from_mins(1),
                 max_concurrent_runs: 1024,
                 dedup_ttl: Duration::from_mins(10),
                 run_timeout: Duration::from_mins(1),
@@ -309,7 +310,7 @@ impl<Scope> DedupBuilder<Scope> {
     /// message is [remembered](Self::with_dedup_ttl).
     #[must_use]
     pub fn with_reply_ttl(mut self, ttl: Duration) -> Self {
-        self.settings.limits.reply_ttl = ttl;
+        self.settings.reply_ttl = ttl;
         self
     }
 
@@ -331,7 +332,7 @@ impl<Scope> DedupBuilder<Scope> {
     /// deliveries of new messages wait for room until 4.5 s after their arrival, then get 503.
     #[must_use]
     pub fn with_capacity(mut self, messages: usize) -> Self {
-        self.settings.limits.capacity = messages.max(1);
+        self.settings.bounds.messages = messages.max(1);
         self
     }
 
@@ -352,7 +353,7 @@ impl<Scope> DedupBuilder<Scope> {
     /// gets 503.
     #[must_use]
     pub fn with_max_waiters_per_message(mut self, deliveries: usize) -> Self {
-        self.settings.limits.waiters_per_message = deliveries.max(1);
+        self.settings.max_waiters_per_message = deliveries.max(1);
         self
     }
 
@@ -362,7 +363,7 @@ impl<Scope> DedupBuilder<Scope> {
     /// messages are answered `success`. A reply that is larger than the bound is not kept for later deliveries.
     #[must_use]
     pub fn with_max_reply_bytes(mut self, bytes: usize) -> Self {
-        self.settings.limits.reply_bytes = bytes;
+        self.settings.bounds.reply_bytes = bytes;
         self
     }
 }

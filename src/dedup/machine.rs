@@ -1,244 +1,204 @@
-//! The states of each message: a machine without I/O and without a clock.
+//! The states of one message: a machine without I/O and without a clock.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{
-    key::Key,
     response::StoredResponse,
-    store::{
-        AcknowledgeRequest, Acknowledged, ClaimId, ClaimRequest, Claimed, CompleteRequest,
-        Completed, ReleaseRequest, Released, RenewRequest, Renewed,
-    },
+    store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run},
 };
 
-/// The states of at most a number of messages. The caller says what time it is.
+/// A message that is not vacant.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Machine {
-    messages: HashMap<Key, Record>,
-    /// Each message once, the one that was claimed first in front.
-    order: VecDeque<Key>,
-    capacity: usize,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct Record {
-    first_seen: Instant,
-    /// When it becomes vacant.
-    forgotten: Instant,
+    pub(super) first_seen: Instant,
+    /// When it is vacant again.
+    pub(super) forgotten: Instant,
     number: u32,
-    state: State,
+    pub(super) state: State,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum State {
+pub(super) enum State {
     Running {
         id: ClaimId,
         lease: Instant,
         is_acknowledged: bool,
     },
-    Replied {
-        response: StoredResponse,
-        until: Instant,
-        completed_by: ClaimId,
+    /// Replied as long as the reply is kept, then done.
+    Ended {
+        /// The claim that completed it, or the last one that held its reply.
+        by: ClaimId,
+        reply: Option<(StoredResponse, Instant)>,
+        /// The claims that may give the reply to a delivery.
         holders: Vec<ClaimId>,
     },
-    /// Ended by this claim.
-    Done { by: ClaimId },
 }
 
 impl Machine {
-    pub(super) fn new(capacity: usize) -> Self {
+    /// A vacant message. It is `id`'s, and its lease is over.
+    pub(super) fn vacant(id: ClaimId, run: Run, now: Instant) -> Self {
         Self {
-            messages: HashMap::new(),
-            order: VecDeque::new(),
-            capacity,
+            first_seen: now.checked_sub(run.age).unwrap_or(now),
+            forgotten: now,
+            number: run.number,
+            state: State::Running {
+                id,
+                lease: now,
+                is_acknowledged: false,
+            },
         }
     }
 
-    pub(super) fn claim(&mut self, request: ClaimRequest, now: Instant) -> Claimed {
-        let ClaimRequest { key, id, ttls } = request;
-        // A vacant message has belonged to no claim, and its lease is over.
-        let message = self.message_or(key, now, ClaimId::NONE, 0);
-        let age = now.duration_since(message.first_seen);
-        match &mut message.state {
-            State::Running { id: by, lease, .. } if *by != id && now < *lease => {
+    /// Of a vacant message: [`vacant`](Self::vacant) by no claim, as run 0.
+    pub(super) fn claim(&mut self, claim: Claim, now: Instant) -> Claimed {
+        let age = now.duration_since(self.first_seen);
+        match &mut self.state {
+            State::Running { id, lease, .. } if *id != claim.id && now < *lease => {
                 Claimed::running(age, lease.duration_since(now))
             }
-            State::Running { id: by, lease, .. } => {
+            State::Running { id, lease, .. } => {
                 // A repeated claim is of the same run.
-                message.number = message.number.saturating_add(u32::from(*by != id));
-                (*by, *lease) = (id, after(now, ttls.lease));
-                message.forgotten = after(now, ttls.mark);
-                Claimed::run(age, message.number)
+                self.number = self.number.saturating_add(u32::from(*id != claim.id));
+                (*id, *lease) = (claim.id, after(now, claim.ttls.lease));
+                self.forgotten = after(now, claim.ttls.mark);
+                Claimed::Run(Run::new(age, self.number))
             }
-            State::Replied {
-                response, holders, ..
+            State::Ended {
+                reply: Some((response, _until)),
+                holders,
+                ..
             } => {
-                hold(holders, id);
+                hold(holders, claim.id);
                 Claimed::Replied(response.clone())
             }
-            State::Done { .. } => Claimed::Done,
+            State::Ended { reply: None, .. } => Claimed::Done,
         }
     }
 
-    pub(super) fn renew(&mut self, request: RenewRequest, now: Instant) -> Renewed {
-        let RenewRequest {
-            key,
-            id,
-            number,
-            ttls,
-        } = request;
-        let message = self.message_or(key, now, id, number);
-        match &mut message.state {
-            State::Running { id: by, lease, .. } if *by == id => {
-                *lease = after(now, ttls.lease);
-                message.forgotten = after(now, ttls.mark);
+    /// Of a vacant message: [`vacant`](Self::vacant) by this claim, with the run that it brings along.
+    pub(super) fn renew(&mut self, claim: Claim, now: Instant) -> Renewed {
+        match &mut self.state {
+            State::Running { id, lease, .. } if *id == claim.id => {
+                *lease = after(now, claim.ttls.lease);
+                self.forgotten = after(now, claim.ttls.mark);
                 Renewed::Yours
             }
             _ => Renewed::Lost,
         }
     }
 
-    pub(super) fn complete(&mut self, request: CompleteRequest<'_>, now: Instant) -> Completed {
-        let CompleteRequest {
-            key,
-            id,
-            response,
-            is_acknowledged,
-            ttls,
-        } = request;
-        // If the message has been lost here, its claim still knows the truth.
-        let message = self.message_or(key, now, id, 1);
-        match &message.state {
+    /// Of a vacant message: [`vacant`](Self::vacant) by this claim, as run 1. The claim still knows the truth.
+    pub(super) fn complete(
+        &mut self,
+        claim: Claim,
+        response: &StoredResponse,
+        is_acknowledged: bool,
+        now: Instant,
+    ) -> Completed {
+        match &self.state {
             State::Running {
-                id: by,
+                id,
                 is_acknowledged: already,
                 ..
-            } if *by == id => {
-                message.forgotten = after(now, ttls.mark);
-                if *already || is_acknowledged {
-                    message.state = State::Done { by: id };
-                    return Completed::Acknowledged;
-                }
-                message.state = State::Replied {
-                    response: response.clone(),
-                    until: after(now, ttls.reply),
-                    completed_by: id,
-                    holders: vec![id],
+            } if *id == claim.id => {
+                let is_late = *already || is_acknowledged;
+                self.forgotten = after(now, claim.ttls.mark);
+                self.state = State::Ended {
+                    by: claim.id,
+                    reply: (!is_late).then(|| (response.clone(), after(now, claim.ttls.reply))),
+                    holders: if is_late { vec![] } else { vec![claim.id] },
                 };
-                Completed::Stored
+                if is_late {
+                    Completed::Acknowledged
+                } else {
+                    Completed::Stored
+                }
             }
             // Repeated operations.
-            State::Replied { completed_by, .. } if *completed_by == id => Completed::Stored,
-            State::Done { by } if *by == id => Completed::Acknowledged,
+            State::Ended { by, holders, .. } if *by == claim.id && holders.is_empty() => {
+                Completed::Acknowledged
+            }
+            State::Ended { by, .. } if *by == claim.id => Completed::Stored,
             _ => Completed::Lost,
         }
     }
 
-    pub(super) fn acknowledge(
-        &mut self,
-        request: AcknowledgeRequest,
-        now: Instant,
-    ) -> Acknowledged {
-        let AcknowledgeRequest { key, id } = request;
-        match self.message(key, now).map(|message| &mut message.state) {
-            Some(State::Running {
+    /// Of a vacant message: nothing changes, and the answer is `Recorded`.
+    pub(super) fn acknowledge(&mut self, claim: Claim) -> Acknowledged {
+        match &mut self.state {
+            State::Running {
                 is_acknowledged, ..
-            }) => *is_acknowledged = true,
-            Some(State::Replied {
-                response, holders, ..
-            }) => {
-                hold(holders, id);
+            } => *is_acknowledged = true,
+            State::Ended {
+                reply: Some((response, _until)),
+                holders,
+                ..
+            } => {
+                hold(holders, claim.id);
                 return Acknowledged::Replied(response.clone());
             }
-            Some(State::Done { .. }) | None => {}
+            State::Ended { reply: None, .. } => {}
         }
         Acknowledged::Recorded
     }
 
-    pub(super) fn release(&mut self, request: ReleaseRequest, now: Instant) -> Released {
-        let ReleaseRequest { key, id } = request;
-        let Some(message) = self.message(key, now) else {
-            return Released::Unknown;
-        };
-        match &mut message.state {
-            State::Running { id: by, lease, .. } if *by == id => {
+    /// Of a vacant message: the answer is `Unknown`.
+    pub(super) fn release(&mut self, claim: Claim, now: Instant) -> Released {
+        match &mut self.state {
+            State::Running { id, lease, .. } if *id == claim.id => {
                 *lease = now;
+                self.forgotten = after(now, claim.ttls.mark);
                 Released::NotCompleted
             }
-            State::Replied { holders, .. } if holders[..] == [id] => {
-                message.state = State::Done { by: id };
+            State::Running { .. } => Released::HeldElsewhere,
+            // The second is a repeated operation.
+            State::Ended { by, reply, holders }
+                if holders[..] == [claim.id] || (*by == claim.id && holders.is_empty()) =>
+            {
+                (*by, *reply) = (claim.id, None);
+                holders.clear();
                 Released::LastHold
             }
-            State::Replied { holders, .. } => {
-                holders.retain(|holder| *holder != id);
+            State::Ended { holders, .. } => {
+                holders.retain(|holder| *holder != claim.id);
                 Released::HeldElsewhere
             }
-            // A repeated operation.
-            State::Done { by } if *by == id => Released::LastHold,
-            State::Done { .. } | State::Running { .. } => Released::HeldElsewhere,
         }
     }
 
-    /// The message as it is at `now`; `None` if it is vacant.
-    fn message(&mut self, key: Key, now: Instant) -> Option<&mut Record> {
-        let message = self.messages.get_mut(&key)?;
-        if let State::Replied { until, .. } = message.state
-            && until <= now
+    /// Whether the next claim gets it to run: its lease is over.
+    pub(super) fn may_be_claimed(&self, now: Instant) -> bool {
+        matches!(self.state, State::Running { lease, .. } if lease <= now)
+    }
+
+    /// Whether no claim but the one that completed it has taken hold of its reply.
+    pub(super) fn is_unfetched(&self) -> bool {
+        matches!(&self.state, State::Ended { by, holders, .. } if holders[..] == [*by])
+    }
+
+    pub(super) fn is_ended_by(&self, claim: ClaimId) -> bool {
+        matches!(&self.state, State::Ended { by, .. } if *by == claim)
+    }
+
+    /// Drops the reply. Its holders still have it.
+    pub(super) fn drop_reply(&mut self) {
+        if let State::Ended { reply, .. } = &mut self.state {
+            *reply = None;
+        }
+    }
+
+    /// Drops a reply whose time is over.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if let State::Ended {
+            reply: Some((_response, until)),
+            ..
+        } = &self.state
+            && *until <= now
         {
-            message.state = State::Done { by: ClaimId::NONE };
+            self.drop_reply();
         }
-        Some(message).filter(|message| now < message.forgotten)
-    }
-
-    /// The message as it is at `now`. A vacant one is `id`'s, and its lease is over.
-    fn message_or(&mut self, key: Key, now: Instant, id: ClaimId, number: u32) -> &mut Record {
-        let vacant = Record {
-            first_seen: now,
-            forgotten: now,
-            number,
-            state: State::Running {
-                id,
-                lease: now,
-                is_acknowledged: false,
-            },
-        };
-        if self.message(key, now).is_none() {
-            if self.messages.insert(key, vacant.clone()).is_none() {
-                self.order.push_back(key);
-            }
-            self.make_room(now);
-        }
-        self.messages.entry(key).or_insert(vacant)
-    }
-
-    /// Forgets the messages that were claimed first, but none that is running.
-    fn make_room(&mut self, now: Instant) {
-        for _ in 0..self.order.len() {
-            if self.messages.len() <= self.capacity {
-                return;
-            }
-            let Some(key) = self.order.pop_front() else {
-                return;
-            };
-            let is_running = self.messages.get(&key).is_some_and(
-                |message| matches!(message.state, State::Running { lease, .. } if now <= lease),
-            );
-            if is_running {
-                self.order.push_back(key);
-            } else {
-                self.messages.remove(&key);
-            }
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.messages.len()
     }
 }
 

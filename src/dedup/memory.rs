@@ -4,78 +4,77 @@ use std::{
     convert::Infallible,
     fmt,
     future::{Future, ready},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::time::Instant;
 
 use super::{
-    machine::Machine,
-    store::{
-        AcknowledgeRequest, Acknowledged, ClaimRequest, Claimed, CompleteRequest, Completed,
-        ReleaseRequest, Released, RenewRequest, Renewed, Store,
-    },
+    messages::{Bounds, Messages},
+    response::StoredResponse,
+    store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store},
 };
 
 /// A [`Store`] for nodes that live in one process, as in tests.
 ///
-/// Its clones are one store. It remembers 100 000 messages. At the bound, the message that was claimed first is
-/// forgotten; a running one never is.
+/// Its clones are one store. It remembers 100 000 messages and 16 MiB of replies. At a bound, the oldest are forgotten;
+/// a running message never is.
 #[derive(Clone)]
 pub struct MemoryStore {
-    machine: Arc<Mutex<Machine>>,
+    messages: Arc<Mutex<Messages>>,
 }
 
 impl MemoryStore {
     /// Makes an empty store.
     pub fn new() -> Self {
         Self {
-            machine: Arc::new(Mutex::new(Machine::new(CAPACITY))),
+            messages: Arc::new(Mutex::new(Messages::new(Bounds {
+                messages: 100_000,
+                reply_bytes: 16 * 1024 * 1024,
+                spares_unfetched: false,
+            }))),
         }
     }
 
-    fn machine(&self) -> MutexGuard<'_, Machine> {
+    fn now<T>(
+        &self,
+        operation: impl FnOnce(&mut Messages, Instant) -> T,
+    ) -> impl Future<Output = Result<T, Infallible>> {
         // No operation panics between two changes of a message, so a poisoned lock guards whole messages.
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        ready(Ok(operation(&mut messages, Instant::now())))
     }
 }
 
 impl Store for MemoryStore {
     type Error = Infallible;
 
-    fn claim(
-        &self,
-        request: ClaimRequest,
-    ) -> impl Future<Output = Result<Claimed, Infallible>> + Send {
-        ready(Ok(self.machine().claim(request, Instant::now())))
+    async fn claim(&self, claim: Claim) -> Result<Claimed, Infallible> {
+        self.now(|messages, now| messages.claim(claim, now)).await
     }
 
-    fn renew(
-        &self,
-        request: RenewRequest,
-    ) -> impl Future<Output = Result<Renewed, Infallible>> + Send {
-        ready(Ok(self.machine().renew(request, Instant::now())))
+    async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Infallible> {
+        self.now(|messages, now| messages.renew(claim, run, now))
+            .await
     }
 
-    fn complete(
+    async fn complete(
         &self,
-        request: CompleteRequest<'_>,
-    ) -> impl Future<Output = Result<Completed, Infallible>> + Send {
-        ready(Ok(self.machine().complete(request, Instant::now())))
+        claim: Claim,
+        response: &StoredResponse,
+        is_acknowledged: bool,
+    ) -> Result<Completed, Infallible> {
+        self.now(|messages, now| messages.complete(claim, response, is_acknowledged, now))
+            .await
     }
 
-    fn acknowledge(
-        &self,
-        request: AcknowledgeRequest,
-    ) -> impl Future<Output = Result<Acknowledged, Infallible>> + Send {
-        ready(Ok(self.machine().acknowledge(request, Instant::now())))
+    async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, Infallible> {
+        self.now(|messages, now| messages.acknowledge(claim, now))
+            .await
     }
 
-    fn release(
-        &self,
-        request: ReleaseRequest,
-    ) -> impl Future<Output = Result<Released, Infallible>> + Send {
-        ready(Ok(self.machine().release(request, Instant::now())))
+    async fn release(&self, claim: Claim) -> Result<Released, Infallible> {
+        self.now(|messages, now| messages.release(claim, now)).await
     }
 }
 
@@ -87,10 +86,9 @@ impl Default for MemoryStore {
 
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         f.debug_struct("MemoryStore")
-            .field("messages", &self.machine().len())
+            .field("messages", &messages.len())
             .finish_non_exhaustive()
     }
 }
-
-const CAPACITY: usize = 100_000;

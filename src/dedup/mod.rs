@@ -158,6 +158,7 @@ mod late;
 mod layer;
 mod machine;
 mod memory;
+mod messages;
 mod node;
 #[cfg(feature = "redis")]
 pub mod redis;

@@ -16,8 +16,9 @@ use super::{
     key::Key,
     late::Hook,
     machine::FOREVER,
+    messages::Bounds,
     store::Ttls,
-    table::{Limits, Table},
+    table::Table,
 };
 use crate::{delivery::Verified, reply::Reply};
 
@@ -42,7 +43,9 @@ pub(super) struct Node {
 pub(super) struct Settings {
     pub(super) key: Arc<KeyFn>,
     pub(super) accepts_reply: Arc<ReplyFilter>,
-    pub(super) limits: Limits,
+    pub(super) bounds: Bounds,
+    pub(super) max_waiters_per_message: usize,
+    pub(super) reply_ttl: Duration,
     pub(super) max_concurrent_runs: usize,
     pub(super) dedup_ttl: Duration,
     pub(super) run_timeout: Duration,
@@ -59,9 +62,13 @@ type ReplyFilter = dyn Fn(&Request<Verified>) -> bool + Send + Sync;
 impl Node {
     pub(super) fn new(settings: Settings, store: Option<Box<dyn DynStore>>) -> Self {
         Self {
-            table: Mutex::new(Table::new()),
+            table: Mutex::new(Table::new(
+                settings.bounds.clone(),
+                settings.max_waiters_per_message,
+            )),
             store: GuardedStore::new(store),
-            run_permits: permits(settings.max_concurrent_runs),
+            // So there is always room for a message that may run.
+            run_permits: permits(settings.max_concurrent_runs.min(settings.bounds.messages)),
             backlog_permits: permits(MAX_BACKLOG),
             hang_ups: HangUps::default(),
             tasks: TaskTracker::new(),
@@ -69,10 +76,6 @@ impl Node {
             cut: CancellationToken::new(),
             settings,
         }
-    }
-
-    pub(super) fn limits(&self) -> &Limits {
-        &self.settings.limits
     }
 
     /// Each method of the table changes its counts and entries together, so a poisoned lock guards whole changes.
@@ -90,7 +93,7 @@ impl Node {
             .max(replayable)
             .clamp(least, FOREVER);
         Ttls::new(LEASE)
-            .with_reply(self.limits().reply_ttl.clamp(least, mark))
+            .with_reply(self.settings.reply_ttl.clamp(least, mark))
             .with_mark(mark)
     }
 }
@@ -102,7 +105,9 @@ fn permits(count: usize) -> Arc<Semaphore> {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
-            .field("limits", &self.limits)
+            .field("bounds", &self.bounds)
+            .field("max_waiters_per_message", &self.max_waiters_per_message)
+            .field("reply_ttl", &self.reply_ttl)
             .field("max_concurrent_runs", &self.max_concurrent_runs)
             .field("dedup_ttl", &self.dedup_ttl)
             .field("run_timeout", &self.run_timeout)

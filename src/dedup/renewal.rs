@@ -15,7 +15,8 @@ use tokio::{
 
 use super::{
     node::Node,
-    store::{RenewRequest, Renewed},
+    store::{Renewed, Run},
+    table::Task,
 };
 
 /// Renews the lease of a running message, until it is dropped.
@@ -28,15 +29,17 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    pub(super) async fn start(shared: &Arc<Node>, request: RenewRequest) -> Self {
+    /// Renews the task's lease for its run with this number.
+    pub(super) async fn start(shared: &Arc<Node>, task: &Task, number: u32) -> Self {
         if !shared.store.is_shared() {
             return Self { task: None };
         }
-        let shared = Arc::clone(shared);
+        let (shared, renewed) = (Arc::clone(shared), task.clone());
         let task = tokio::spawn(async move {
             loop {
                 time::sleep(RENEWAL).await;
-                if shared.store.renew(request).await == Ok(Renewed::Lost) {
+                let run = Run::new(renewed.age(), number);
+                if shared.store.renew(renewed.claim, run).await == Ok(Renewed::Lost) {
                     return;
                 }
             }

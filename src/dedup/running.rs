@@ -1,33 +1,25 @@
 //! One message on this node: claim → run → complete → settle, in a task that no delivery's end can stop.
 
-use std::{
-    fmt,
-    pin::pin,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
-use http::{Request, Response};
-use http_body::Body;
+use http::Request;
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{self, Instant},
 };
-use tower::Service;
 
 use super::{
-    attempt::{self, RunNumber},
+    attempt::{self, Inner, RunNumber},
     breaker::Unavailable,
-    handover::{Finished, Handover},
-    key::Key,
+    handover::{Finished, Handover, Publication},
     late::LateCause,
     machine::FOREVER,
     node::{FETCH_WAIT, LEASE, Node},
     renewal::Renewal,
     response::StoredResponse,
-    store::{ClaimId, ClaimRequest, Claimed, CompleteRequest, Completed, RenewRequest},
-    table::{Completion, Ended},
+    store::{Claimed, Completed, Run},
+    table::{Stage, Task},
 };
 use crate::{delivery::Verified, observe, response};
 
@@ -57,21 +49,15 @@ enum SharedClaim {
 impl RunningMessage {
     pub(super) fn new(
         shared: Arc<Node>,
-        key: Key,
-        id: ClaimId,
+        task: Task,
         request: Request<Verified>,
         observed: observe::Runs,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        // It can be replayed until its timestamp is rejected: at first from the tolerance ahead of the clock, at last
-        // until the tolerance behind it.
-        let tolerance = request.body().delivery().timestamp_tolerance();
         Self {
             held: Handover {
-                ttls: shared.ttls(tolerance.saturating_mul(2)),
                 shared,
-                key,
-                id,
+                task,
                 request,
                 may_be_in_store: false,
                 finished: None,
@@ -84,14 +70,12 @@ impl RunningMessage {
 
     /// Drives the message to its end: runs it, or follows the node that does. A drain that runs out of patience aborts
     /// it.
-    pub(super) async fn drive<S, B>(mut self, inner: S)
-    where
-        S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display> + Clone,
-        B: Body<Error: fmt::Display> + 'static,
-    {
+    ///
+    /// `number` is the run's by this node's count.
+    pub(super) async fn drive(mut self, number: u32, inner: impl Inner) {
         let abort = self.held.shared.cut.clone();
         let is_aborted = {
-            let driven = pin!(self.drive_to_end(inner));
+            let driven = pin!(self.drive_to_end(number, inner));
             matches!(
                 select(driven, pin!(abort.cancelled())).await,
                 Either::Right(_)
@@ -103,17 +87,12 @@ impl RunningMessage {
         }
     }
 
-    async fn drive_to_end<S, B>(&mut self, inner: S)
-    where
-        S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display> + Clone,
-        B: Body<Error: fmt::Display> + 'static,
-    {
+    async fn drive_to_end(&mut self, own_number: u32, inner: impl Inner) {
         loop {
-            match self.claim_shared().await {
+            match self.claim_shared(own_number).await {
                 SharedClaim::Won { number } => {
-                    let held = &self.held;
-                    let renewal = RenewRequest::new(held.key, held.id, number, held.ttls);
-                    let mut renewal = Renewal::start(&held.shared, renewal).await;
+                    let mut renewal =
+                        Renewal::start(&self.held.shared, &self.held.task, number).await;
                     let runs = self.runs(inner.clone(), number);
                     let lost = || self.observed.mark_lost();
                     if let Some(finished) = renewal.unless_lost(runs, lost).await {
@@ -124,7 +103,7 @@ impl RunningMessage {
                         }
                     }
                     // Another node has the message by now, and this node's result is not wanted.
-                    observe::lease_lost(self.held.account(), self.held.key.observed());
+                    observe::lease_lost(self.held.account(), self.held.observed_key());
                     self.held.finished = None;
                 }
                 SharedClaim::Replied(response) => {
@@ -138,14 +117,10 @@ impl RunningMessage {
                 }
                 SharedClaim::Done => {
                     self.observed.record_done_elsewhere();
-                    let Handover {
-                        shared,
-                        key,
-                        id,
-                        ttls,
-                        ..
-                    } = &self.held;
-                    return shared.table().end(*key, *id, Instant::now(), ttls.mark);
+                    let (silent, claim) = (StoredResponse::success(), self.held.task.claim);
+                    let mut table = self.held.shared.table();
+                    table.complete(claim, &silent, true, Instant::now());
+                    return;
                 }
                 SharedClaim::Unwanted => return,
             }
@@ -153,9 +128,10 @@ impl RunningMessage {
     }
 
     /// Claims the message among all nodes, or waits for the node that has it.
-    async fn claim_shared(&mut self) -> SharedClaim {
+    async fn claim_shared(&mut self, own_number: u32) -> SharedClaim {
+        let own = SharedClaim::Won { number: own_number };
         if !self.held.shared.store.is_shared() {
-            return SharedClaim::Won { number: 1 };
+            return own;
         }
         let mut pause = FIRST_POLL;
         // By this node's clock.
@@ -166,9 +142,8 @@ impl RunningMessage {
         loop {
             let held = &mut self.held;
             held.may_be_in_store = true;
-            let request = ClaimRequest::new(held.key, held.id, held.ttls);
-            match held.shared.store.claim(request).await {
-                Ok(Claimed::Run { age, number }) => {
+            match held.shared.store.claim(held.task.claim).await {
+                Ok(Claimed::Run(Run { age, number })) => {
                     self.seen(age);
                     return SharedClaim::Won { number };
                 }
@@ -194,7 +169,7 @@ impl RunningMessage {
                 Err(Unavailable) => {
                     failures += 1;
                     if self.may_run_alone(leased_until, failures) {
-                        return SharedClaim::Won { number: 1 };
+                        return own;
                     }
                     time::sleep(pause).await;
                     // The claim may have been carried out, and may hold the reply: it does not leave before an answer
@@ -229,26 +204,18 @@ impl RunningMessage {
     /// Whether a delivery waits for the message, or this node has acknowledged it: then no retry would make another
     /// node take it over from a lost one.
     fn is_wanted(&self) -> bool {
-        let Handover {
-            shared, key, id, ..
-        } = &self.held;
-        let table = shared.table();
-        table.is_awaited(*key, *id) || table.is_acknowledged(*key, *id)
+        let Handover { shared, task, .. } = &self.held;
+        task.is_awaited() || shared.table().is_acknowledged(task.claim, Instant::now())
     }
 
     fn seen(&self, age: Duration) {
         let now = Instant::now();
         let since = now.checked_sub(age).unwrap_or(now);
-        let held = &self.held;
-        held.shared.table().seen(held.key, held.id, since);
+        self.held.task.seen_by_store(since);
     }
 
     /// Runs the message until a run succeeds or there have been enough.
-    async fn runs<S, B>(&self, inner: S, number: u32) -> Finished
-    where
-        S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display> + Clone,
-        B: Body<Error: fmt::Display> + 'static,
-    {
+    async fn runs(&self, inner: impl Inner, number: u32) -> Finished {
         let request = &self.held.request;
         let settings = &self.held.shared.settings;
         let mut delays = settings.retry_delays.iter();
@@ -265,11 +232,8 @@ impl RunningMessage {
                 };
             }
             let Some(delay) = delays.next() else {
-                observe::message_given_up(
-                    self.held.account(),
-                    self.held.key.observed(),
-                    number.get(),
-                );
+                let key = self.held.observed_key();
+                observe::message_given_up(self.held.account(), key, number.get());
                 let fallback = response::of_reply(settings.fallback.clone(), request.body());
                 return Finished {
                     response: StoredResponse::of_own(&fallback),
@@ -284,14 +248,14 @@ impl RunningMessage {
     /// Ends the message for all nodes.
     async fn complete(&mut self, finished: Finished) -> Result<Completed, Unavailable> {
         let held = &mut self.held;
-        let finished = &*held.finished.insert(finished);
+        let response = &held.finished.insert(finished).response;
         if !held.shared.store.is_shared() {
             return Ok(Completed::Stored);
         }
-        let is_acknowledged = held.shared.table().is_acknowledged(held.key, held.id);
-        let request = CompleteRequest::new(held.key, held.id, &finished.response, held.ttls)
-            .with_acknowledged(is_acknowledged);
-        let completed = held.shared.store.complete(request).await;
+        let claim = held.task.claim;
+        let is_acknowledged = held.shared.table().is_acknowledged(claim, Instant::now());
+        let store = &held.shared.store;
+        let completed = store.complete(claim, response, is_acknowledged).await;
         // Unless the store says otherwise, it may have kept the reply, which this claim holds then.
         held.may_be_in_store = matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
         completed
@@ -303,49 +267,33 @@ impl RunningMessage {
         let Some(finished) = &held.finished else {
             return;
         };
-        let completion = Completion {
-            response: finished.response.clone(),
-            is_acknowledged: stored == Ok(Completed::Acknowledged),
-            mark_ttl: held.ttls.mark,
+        let (shared, claim) = (&held.shared, held.task.claim);
+        let is_acknowledged = stored == Ok(Completed::Acknowledged);
+        let completed =
+            shared
+                .table()
+                .complete(claim, &finished.response, is_acknowledged, Instant::now());
+        let publication = match stored {
+            Ok(completed) => Publication::Told(completed),
+            Err(Unavailable) => held.publish(finished.response.clone()),
         };
-        let (now, limits) = (Instant::now(), held.shared.limits());
-        let ended = held
-            .shared
-            .table()
-            .complete(held.key, held.id, completion, now, limits);
-        let unpublished = stored
-            .is_err()
-            .then(|| held.publish(finished.response.clone()));
-        let is_ours = match ended {
-            Some(Ended::Unfetched(fetched)) => {
-                // The sender never sends; it is dropped.
+        held.late = match completed {
+            Completed::Stored => {
+                let mut progress = held.task.progress.subscribe();
+                let fetched = progress.wait_for(|progress| progress.stage == Stage::Fetched);
                 let is_fetched = time::timeout(FETCH_WAIT, fetched).await.is_ok();
-                if !is_fetched
-                    && held
-                        .shared
-                        .table()
-                        .reclaim(held.key, held.id, Instant::now())
-                {
-                    held.late = Some(LateCause::Unfetched);
-                    held.release_hold().await
-                } else {
-                    false
-                }
+                let is_late = !is_fetched && shared.table().reclaim(claim, Instant::now());
+                is_late.then_some(LateCause::Unfetched)
             }
-            Some(Ended::Acknowledged) => {
-                held.late = Some(LateCause::Acknowledged);
-                stored != Ok(Completed::Stored) || held.release_hold().await
-            }
-            None => false,
+            Completed::Acknowledged => Some(LateCause::Acknowledged),
+            Completed::Lost => None,
         };
         self.permit = None;
-        held.may_be_in_store = false;
-        if is_ours {
-            if let Some(is_late) = unpublished {
-                is_late.store(true, Ordering::Release);
-            }
+        if held.late.is_some() && held.is_ours(publication).await {
+            held.may_be_in_store = false;
             held.hand_late().await;
         } else {
+            held.may_be_in_store = false;
             held.finished = None;
         }
     }

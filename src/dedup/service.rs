@@ -55,7 +55,7 @@ where
         let request = request.map(V::into_verified);
         let Self { inner, shared } = self.clone();
         ResponseFuture(Box::pin(async {
-            Waiter::new(shared, request).answer(inner).await
+            Waiter::new(shared, request).answer_after(0, inner).await
         }))
     }
 }

@@ -54,38 +54,54 @@ pub trait Store: Send + Sync + 'static {
     type Error: fmt::Display + Send;
 
     /// Gives the message to the claim if it is vacant or if its lease is over. Takes hold of its reply if there is one.
-    fn claim(
-        &self,
-        request: ClaimRequest,
-    ) -> impl Future<Output = Result<Claimed, Self::Error>> + Send;
+    fn claim(&self, claim: Claim) -> impl Future<Output = Result<Claimed, Self::Error>> + Send;
 
     /// Renews the claim's lease, from now on.
     ///
-    /// A message that the store does not know is given to the claim, as run `number`: the store has lost it, or was away
-    /// when it was claimed.
+    /// A message that the store does not know is given to the claim with this `run`: the store has lost it, or was
+    /// away when it was claimed.
     fn renew(
         &self,
-        request: RenewRequest,
+        claim: Claim,
+        run: Run,
     ) -> impl Future<Output = Result<Renewed, Self::Error>> + Send;
 
     /// Ends the claim's run with its response, which the claim holds; unless the message has been acknowledged,
-    /// in the store or on the claim's own node.
+    /// in the store or, as `is_acknowledged` says, on the claim's own node.
     fn complete(
         &self,
-        request: CompleteRequest<'_>,
+        claim: Claim,
+        response: &StoredResponse,
+        is_acknowledged: bool,
     ) -> impl Future<Output = Result<Completed, Self::Error>> + Send;
 
     /// Records that WeChat is told not to wait for a reply. Takes hold of the reply if there is one already.
     fn acknowledge(
         &self,
-        request: AcknowledgeRequest,
+        claim: Claim,
     ) -> impl Future<Output = Result<Acknowledged, Self::Error>> + Send;
 
     /// Ends the lease of a message that the claim runs, or the claim's hold of its reply.
-    fn release(
-        &self,
-        request: ReleaseRequest,
-    ) -> impl Future<Output = Result<Released, Self::Error>> + Send;
+    fn release(&self, claim: Claim) -> impl Future<Output = Result<Released, Self::Error>> + Send;
+}
+
+/// One node's claim on one message: whose operation it is, and how long the store keeps what it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Claim {
+    /// The message.
+    pub key: Key,
+    /// The claim's own id.
+    pub id: ClaimId,
+    /// How long to keep the message.
+    pub ttls: Ttls,
+}
+
+impl Claim {
+    /// Makes a claim.
+    pub fn new(key: Key, id: ClaimId, ttls: Ttls) -> Self {
+        Self { key, id, ttls }
+    }
 }
 
 /// Identifies one node's claim on one message.
@@ -95,6 +111,9 @@ pub struct ClaimId(u128);
 impl ClaimId {
     /// The id of no claim.
     pub(super) const NONE: Self = Self(0);
+
+    /// Holds a reply for the deliveries that have got it.
+    pub(super) const DELIVERED: Self = Self(u128::MAX);
 
     /// Returns an id that no other call returns, on any node.
     pub fn random() -> Self {
@@ -170,138 +189,33 @@ impl Ttls {
     }
 }
 
-/// The arguments of [`Store::claim`].
-#[derive(Debug, Clone, Copy)]
+/// What a store knows of a running message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ClaimRequest {
-    /// The message.
-    pub key: Key,
-    /// The claim.
-    pub id: ClaimId,
-    /// How long to keep the message.
-    pub ttls: Ttls,
-}
-
-impl ClaimRequest {
-    /// Makes a request.
-    pub fn new(key: Key, id: ClaimId, ttls: Ttls) -> Self {
-        Self { key, id, ttls }
-    }
-}
-
-/// The arguments of [`Store::renew`].
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct RenewRequest {
-    /// The message.
-    pub key: Key,
-    /// The claim.
-    pub id: ClaimId,
-    /// The number that [`Claimed::Run`] gave the claim.
+pub struct Run {
+    /// The time since the message was first claimed, by the store's clock.
+    pub age: Duration,
+    /// 1 for the first claim, one more for each that took the message from another.
     pub number: u32,
-    /// How long to keep the message.
-    pub ttls: Ttls,
 }
 
-impl RenewRequest {
-    /// Makes a request.
-    pub fn new(key: Key, id: ClaimId, number: u32, ttls: Ttls) -> Self {
-        Self {
-            key,
-            id,
-            number,
-            ttls,
-        }
+impl Run {
+    /// Makes a run.
+    pub fn new(age: Duration, number: u32) -> Self {
+        Self { age, number }
     }
 }
 
-/// The arguments of [`Store::complete`].
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct CompleteRequest<'a> {
-    /// The message.
-    pub key: Key,
-    /// The claim.
-    pub id: ClaimId,
-    /// The response that deliveries get.
-    pub response: &'a StoredResponse,
-    /// Whether the message has been acknowledged on the claim's own node.
-    pub is_acknowledged: bool,
-    /// How long to keep the message.
-    pub ttls: Ttls,
-}
-
-impl<'a> CompleteRequest<'a> {
-    /// Makes a request for a message that has not been acknowledged.
-    pub fn new(key: Key, id: ClaimId, response: &'a StoredResponse, ttls: Ttls) -> Self {
-        Self {
-            key,
-            id,
-            response,
-            is_acknowledged: false,
-            ttls,
-        }
-    }
-
-    /// Sets whether the message has been acknowledged on the claim's own node; the default is `false`.
-    #[must_use]
-    pub fn with_acknowledged(mut self, is_acknowledged: bool) -> Self {
-        self.is_acknowledged = is_acknowledged;
-        self
-    }
-}
-
-/// The arguments of [`Store::acknowledge`].
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct AcknowledgeRequest {
-    /// The message.
-    pub key: Key,
-    /// The claim of the acknowledging node.
-    pub id: ClaimId,
-}
-
-impl AcknowledgeRequest {
-    /// Makes a request.
-    pub fn new(key: Key, id: ClaimId) -> Self {
-        Self { key, id }
-    }
-}
-
-/// The arguments of [`Store::release`].
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct ReleaseRequest {
-    /// The message.
-    pub key: Key,
-    /// The claim.
-    pub id: ClaimId,
-}
-
-impl ReleaseRequest {
-    /// Makes a request.
-    pub fn new(key: Key, id: ClaimId) -> Self {
-        Self { key, id }
-    }
-}
-
-/// The answer to [`Store::claim`]. An `age` is the time since the message was first claimed, by the store's
-/// clock.
+/// The answer to [`Store::claim`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claimed {
-    /// The message belongs to the claim. See [`Claimed::run`].
-    #[non_exhaustive]
-    Run {
-        /// Since the first claim.
-        age: Duration,
-        /// 1 for the first claim, one more for each that took the message from another.
-        number: u32,
-    },
+    /// The message belongs to the claim.
+    Run(Run),
     /// It belongs to another claim. See [`Claimed::running`].
     #[non_exhaustive]
     Running {
-        /// Since the first claim.
+        /// The time since the message was first claimed, by the store's clock.
         age: Duration,
         /// How long the other claim has it if it does not renew its lease.
         lease: Duration,
@@ -313,11 +227,6 @@ pub enum Claimed {
 }
 
 impl Claimed {
-    /// Makes a [`Claimed::Run`].
-    pub fn run(age: Duration, number: u32) -> Self {
-        Self::Run { age, number }
-    }
-
     /// Makes a [`Claimed::Running`].
     pub fn running(age: Duration, lease: Duration) -> Self {
         Self::Running { age, lease }

@@ -1,22 +1,21 @@
 //! One delivery: how long it waits, and when it is acknowledged or answered.
 
-use std::{fmt, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, join};
 use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
-use http_body::Body;
 use tokio::{
     sync::watch,
     time::{self, Instant},
 };
-use tower::Service;
 
 use super::{
+    attempt::Inner,
     key::Key,
     node::Node,
     running::RunningMessage,
-    store::{AcknowledgeRequest, Acknowledged, ClaimId},
-    table::{Acknowledgement, Admission},
+    store::{Acknowledged, Ttls},
+    table::{Admission, Progress, Stage, Task},
 };
 use crate::{
     delivery::{Delivery, Verified},
@@ -29,6 +28,7 @@ pub(super) struct Waiter {
     shared: Arc<Node>,
     request: Request<Verified>,
     key: Key,
+    ttls: Ttls,
     observed: observe::Deduped,
 }
 
@@ -37,7 +37,11 @@ impl Waiter {
         let key = (shared.settings.key)(&request);
         let body = request.body();
         let account = body.delivery().shared_account();
+        // It can be replayed until its timestamp is rejected: at first from the tolerance ahead of the clock, at last
+        // until the tolerance behind it.
+        let replayable = body.delivery().timestamp_tolerance().saturating_mul(2);
         Self {
+            ttls: shared.ttls(replayable),
             observed: observe::Deduped::new(account, key.observed(), body.trace()),
             key,
             shared,
@@ -45,26 +49,12 @@ impl Waiter {
         }
     }
 
-    pub(super) async fn answer<S, B>(&self, inner: S) -> Response<ResponseBody>
-    where
-        S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display, Future: Send>
-            + Clone
-            + Send
-            + 'static,
-        B: Body<Data: Send, Error: fmt::Display> + Send + 'static,
-    {
-        self.answer_after(0, inner).await
-    }
-
     /// Answers, after this many runs of the message have been lost.
-    async fn answer_after<S, B>(&self, mut lost: u32, inner: S) -> Response<ResponseBody>
-    where
-        S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display, Future: Send>
-            + Clone
-            + Send
-            + 'static,
-        B: Body<Data: Send, Error: fmt::Display> + Send + 'static,
-    {
+    pub(super) async fn answer_after(
+        &self,
+        mut lost: u32,
+        inner: impl Inner,
+    ) -> Response<ResponseBody> {
         let arrival = self.delivery().arrived();
         let draining = &self.shared.draining;
         let mut permit = None;
@@ -82,13 +72,10 @@ impl Waiter {
             if lost > MAX_LOST_RUNS {
                 return self.turn_away("its runs were lost");
             }
-            let admission = self.shared.table().claim(
-                self.key,
-                arrival,
-                now,
-                permit.take(),
-                self.shared.limits(),
-            );
+            let admission =
+                self.shared
+                    .table()
+                    .claim(self.key, self.ttls, arrival, now, permit.take());
             let waited = match admission {
                 Admission::Replied(response) => {
                     self.observed.record_kept_reply();
@@ -98,31 +85,30 @@ impl Waiter {
                     self.observed.record_done();
                     return response::success();
                 }
-                Admission::Join(id, waiting) => {
+                Admission::Join(task, waiting) => {
                     drop(token);
                     self.observed.record_join();
-                    self.wait(id, waiting).await
+                    self.wait(task, waiting).await
                 }
-                Admission::Run(id, permit, waiting) => {
+                Admission::Run(task, run, permit, waiting) => {
                     let message = RunningMessage::new(
                         Arc::clone(&self.shared),
-                        self.key,
-                        id,
+                        task.clone(),
                         self.request.clone(),
                         self.observed.start_runs(),
                         permit,
                     );
-                    let task = message.drive(inner.clone());
+                    let run = message.drive(run.number, inner.clone());
                     let tasks = &self.shared.tasks;
                     if self.shared.settings.runs_inline {
-                        let answer = self.wait_and_answer(lost, id, waiting, inner);
+                        let answer = self.wait_and_answer(lost, task, waiting, inner);
                         drop(token);
                         // The answer is polled first: a reply that it fetches is sent before the host can drop it.
-                        return join(answer, tasks.track_future(task)).await.0;
+                        return join(answer, tasks.track_future(run)).await.0;
                     }
-                    tasks.spawn(task);
+                    tasks.spawn(run);
                     drop(token);
-                    self.wait(id, waiting).await
+                    self.wait(task, waiting).await
                 }
                 Admission::NoPermit if draining.is_cancelled() => {
                     return self.turn_away("shutting down");
@@ -156,22 +142,15 @@ impl Waiter {
     }
 
     /// The answer of a delivery whose run is part of it. The run ends when its reply has been fetched.
-    fn wait_and_answer<S, B>(
+    fn wait_and_answer(
         &self,
         lost: u32,
-        id: ClaimId,
-        waiting: watch::Receiver<()>,
-        inner: S,
-    ) -> BoxFuture<'_, Response<ResponseBody>>
-    where
-        S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display, Future: Send>
-            + Clone
-            + Send
-            + 'static,
-        B: Body<Data: Send, Error: fmt::Display> + Send + 'static,
-    {
+        task: Task,
+        waiting: watch::Receiver<Progress>,
+        inner: impl Inner,
+    ) -> BoxFuture<'_, Response<ResponseBody>> {
         Box::pin(async move {
-            match self.wait(id, waiting).await {
+            match self.wait(task, waiting).await {
                 Some(response) => response,
                 None => self.answer_after(lost + 1, inner).await,
             }
@@ -182,23 +161,26 @@ impl Waiter {
     /// waiting ends earlier.
     async fn wait(
         &self,
-        id: ClaimId,
-        mut waiting: watch::Receiver<()>,
+        task: Task,
+        mut waiting: watch::Receiver<Progress>,
     ) -> Option<Response<ResponseBody>> {
         let arrival = self.delivery().arrived();
-        // The sender never sends; it is dropped.
-        let mut ended = pin!(async move { while waiting.changed().await.is_ok() {} });
+        let mut ended = pin!(async move {
+            let is_over = |progress: &Progress| progress.stage != Stage::Running;
+            waiting.wait_for(is_over).await.is_ok()
+        });
         if time::timeout_at(arrival + PATIENCE, &mut ended)
             .await
             .is_ok()
         {
             return None;
         }
-        if !self.may_hang() {
-            return self.acknowledge(id).await;
+        if !self.may_hang(&task) {
+            return self.acknowledge(&task).await;
         }
         let mut hang_up = HangUp {
             waiter: self,
+            task: &task,
             is_answered: false,
         };
         if time::timeout_at(arrival + HANG_UP, &mut ended)
@@ -215,16 +197,17 @@ impl Waiter {
     }
 
     /// Whether WeChat may be left to hang up and deliver again.
-    fn may_hang(&self) -> bool {
+    fn may_hang(&self, task: &Task) -> bool {
         let delivery = self.delivery();
+        let (first_seen, is_shared) = {
+            let progress = task.progress.borrow();
+            (progress.first_seen, progress.is_shared)
+        };
         // Without the store's answer a message that fails closed does not run, so there is nothing to acknowledge.
-        if self.shared.settings.is_fail_closed && !self.shared.table().is_shared(self.key) {
+        if self.shared.settings.is_fail_closed && !is_shared {
             return true;
         }
-        let first_seen = self.shared.table().first_seen(self.key);
-        let age = first_seen.map_or(Duration::ZERO, |first| {
-            delivery.arrived().saturating_duration_since(first)
-        });
+        let age = delivery.arrived().saturating_duration_since(first_seen);
         let is_last = age.max(delivery.age()) >= LAST_DELIVERY;
         !is_last
             && (self.shared.settings.accepts_reply)(&self.request)
@@ -235,27 +218,25 @@ impl Waiter {
     }
 
     /// Acknowledges the message, or sends the reply if it is there by now. Returns `None` if the run was lost.
-    async fn acknowledge(&self, id: ClaimId) -> Option<Response<ResponseBody>> {
-        let request = AcknowledgeRequest::new(self.key, id);
-        let stored = self.shared.store.acknowledge(request).await;
-        let (now, limits) = (Instant::now(), self.shared.limits());
+    async fn acknowledge(&self, task: &Task) -> Option<Response<ResponseBody>> {
+        let claim = task.claim;
+        let stored = self.shared.store.acknowledge(claim).await;
+        let now = Instant::now();
         if let Ok(Acknowledged::Replied(response)) = stored
             && self
                 .shared
                 .table()
-                .fetched_from_store(self.key, id, now, limits)
+                .fetched_from_store(claim, &response, now)
         {
             return Some(response.into_response());
         }
-        let acknowledgement = self.shared.table().acknowledge(self.key, now, limits);
-        match acknowledgement {
-            Acknowledgement::Recorded => {
+        match self.shared.table().acknowledge(claim, now)? {
+            Acknowledged::Recorded => {
                 self.observed.record_acknowledged();
                 let fallback = self.shared.settings.fallback.clone();
                 Some(response::of_reply(fallback, self.request.body()))
             }
-            Acknowledgement::Replied(response) => Some(response.into_response()),
-            Acknowledgement::Vacant => None,
+            Acknowledged::Replied(response) => Some(response.into_response()),
         }
     }
 
@@ -280,6 +261,7 @@ impl Waiter {
 /// Hang-ups are counted at most four times per message, so replaying one message cannot exhaust the account's budget.
 struct HangUp<'a> {
     waiter: &'a Waiter,
+    task: &'a Task,
     is_answered: bool,
 }
 
@@ -288,16 +270,11 @@ impl Drop for HangUp<'_> {
         if self.is_answered {
             return;
         }
-        let Waiter {
-            shared,
-            key,
-            observed,
-            request,
-        } = self.waiter;
-        observed.record_hang_up();
-        if shared.table().hang_up(*key) {
-            let account = request.body().delivery().shared_account();
-            shared.hang_ups.count(account, Instant::now());
+        self.waiter.observed.record_hang_up();
+        if self.task.hang_up() {
+            let account = self.waiter.delivery().shared_account();
+            let hang_ups = &self.waiter.shared.hang_ups;
+            hang_ups.count(account, Instant::now());
         }
     }
 }

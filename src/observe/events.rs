@@ -131,6 +131,18 @@ pub(crate) fn reply_is_cut(account: &str, key: MessageKey) {
     event!(ERROR, account, message_key = %key, "a reply is lost: its message was cut");
 }
 
+/// Logs and counts a late reply that this node gives out although the store has not said whose it is: another node may
+/// give it as well.
+pub(crate) fn reply_unconfirmed(account: &str, key: MessageKey) {
+    event!(
+        WARN,
+        account,
+        message_key = %key,
+        "the store is away: a late reply may be given twice"
+    );
+    meters::reply_unconfirmed(account);
+}
+
 /// Logs that the hook for late replies failed.
 pub(crate) fn late_reply_failed(account: &str, key: MessageKey, reason: &'static str) {
     event!(

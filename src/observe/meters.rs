@@ -12,6 +12,10 @@ pub(super) fn reply_is_late(account: &str, cause: &'static str) {
     meter!(counter!(LATE_REPLIES, "account" => label(account), "cause" => cause).increment(1));
 }
 
+pub(super) fn reply_unconfirmed(account: &str) {
+    meter!(counter!(UNCONFIRMED_REPLIES, "account" => label(account)).increment(1));
+}
+
 pub(super) fn store_failed(operation: &'static str, cause: &'static str) {
     meter!(counter!(STORE_ERRORS, "operation" => operation, "cause" => cause).increment(1));
 }

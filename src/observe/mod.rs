@@ -53,7 +53,8 @@ pub(crate) use self::{
     events::{
         MessageKey, another_type, decode_failed, handler_failed, late_reply_failed, lease_lost,
         message_given_up, reply_dropped, reply_is_cut, reply_is_late, reply_is_lost,
-        reply_not_sealed, response_unreadable, store_back, store_failed, store_silent,
+        reply_not_sealed, reply_unconfirmed, response_unreadable, store_back, store_failed,
+        store_silent,
     },
     guards::{Deduped, DeliveryGuard, RunFailure, Runs, Trace},
 };

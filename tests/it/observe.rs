@@ -31,8 +31,7 @@ use tower_wechat::{
     dedup::{
         RunNumber,
         store::{
-            AcknowledgeRequest, Acknowledged, ClaimRequest, Claimed, CompleteRequest, Completed,
-            MemoryStore, ReleaseRequest, Released, RenewRequest, Renewed, Store,
+            Acknowledged, Claim, Claimed, Completed, MemoryStore, Released, Renewed, Run, Store,
         },
     },
     simulator::{RequestBody, Simulator, Transcript},
@@ -287,26 +286,31 @@ struct Losing {
 impl Store for Losing {
     type Error = Infallible;
 
-    async fn claim(&self, _: ClaimRequest) -> Result<Claimed, Infallible> {
+    async fn claim(&self, _: Claim) -> Result<Claimed, Infallible> {
         if self.is_claimed.swap(true, Ordering::SeqCst) {
             return Ok(Claimed::Done);
         }
-        Ok(Claimed::run(Duration::ZERO, 1))
+        Ok(Claimed::Run(Run::new(Duration::ZERO, 1)))
     }
 
-    async fn renew(&self, _: RenewRequest) -> Result<Renewed, Infallible> {
+    async fn renew(&self, _: Claim, _: Run) -> Result<Renewed, Infallible> {
         Ok(Renewed::Lost)
     }
 
-    async fn complete(&self, _: CompleteRequest<'_>) -> Result<Completed, Infallible> {
+    async fn complete(
+        &self,
+        _: Claim,
+        _: &tower_wechat::dedup::StoredResponse,
+        _: bool,
+    ) -> Result<Completed, Infallible> {
         Ok(Completed::Lost)
     }
 
-    async fn acknowledge(&self, _: AcknowledgeRequest) -> Result<Acknowledged, Infallible> {
+    async fn acknowledge(&self, _: Claim) -> Result<Acknowledged, Infallible> {
         Ok(Acknowledged::Recorded)
     }
 
-    async fn release(&self, _: ReleaseRequest) -> Result<Released, Infallible> {
+    async fn release(&self, _: Claim) -> Result<Released, Infallible> {
         Ok(Released::HeldElsewhere)
     }
 }

@@ -10,8 +10,6 @@ mod memory;
 pub(crate) mod proxy;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(feature = "simulator")]
-mod reference;
 #[cfg(feature = "redis")]
 pub(crate) mod server;
 

@@ -1,8 +1,10 @@
--- ARGV: claim
+-- ARGV: claim, mark
 
-if known and entry.state == 'replied' then
+if not known then
+  return {'recorded'}
+elseif entry.state == 'replied' then
   return hold()
-elseif known and entry.state == 'running' then
+elseif entry.state == 'running' then
   redis.call('HSET', key, 'acknowledged', '1')
 end
 return {'recorded'}

@@ -9,13 +9,16 @@ use http::{HeaderValue, StatusCode};
 use super::Error;
 use crate::dedup::{
     response::StoredResponse,
-    store::{Acknowledged, Claimed, Completed, Released, Renewed},
+    store::{Acknowledged, Claimed, Completed, Released, Renewed, Run},
 };
 
 pub(super) fn claim(answer: Value) -> Result<Claimed, Error> {
     let mut parts = parts(answer)?;
     match &*word(&mut parts)? {
-        b"run" => Ok(Claimed::run(time(&mut parts)?, count(&mut parts)?)),
+        b"run" => {
+            let (age, number) = (time(&mut parts)?, count(&mut parts)?);
+            Ok(Claimed::Run(Run::new(age, number)))
+        }
         b"running" => Ok(Claimed::running(time(&mut parts)?, time(&mut parts)?)),
         b"replied" => Ok(Claimed::Replied(response(&mut parts)?)),
         b"done" => Ok(Claimed::Done),

@@ -1,7 +1,7 @@
--- ARGV: claim, lease, mark
+-- ARGV: claim, mark, lease
 
 if not known then
-  begin(nobody, 0)
+  begin(nobody, 0, 0)
 end
 if entry.state == 'replied' then
   return hold()
@@ -17,5 +17,5 @@ if entry.owner ~= owner then
   end
   entry.number = math.min(entry.number + 1, 4294967295)
 end
-run(ARGV[2], ARGV[3])
+run(ARGV[3])
 return {'run', age, entry.number}

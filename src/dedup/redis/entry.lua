@@ -9,7 +9,7 @@
 --   lease         running: until when it belongs to the claim
 --   acknowledged  running: 1 if WeChat has been told not to wait
 --   ends          replied: until when the reply is kept
---   holders       replied: the claims that may give the reply to a delivery, each followed by a comma
+--   holders       replied, done: the claims that may give the reply to a delivery, each followed by a comma
 --   status, body, content_type   replied: the reply; the last may be missing
 -- The key expires with the message's mark.
 
@@ -55,37 +55,37 @@ if known then
     return {'foreign', 'entry'}
   elseif not ((entry.state == 'running' and entry.lease)
       or (entry.state == 'replied' and entry.ends and entry.holders)
-      or entry.state == 'done') then
+      or (entry.state == 'done' and entry.holders)) then
     return {'foreign', 'state'}
   end
 elseif redis.call('EXISTS', key) == 1 then
   return {'foreign', 'format'}
 end
 
--- Leaves nothing but the mark.
-local function done(by)
-  entry.state, entry.owner = 'done', by
-  redis.call('HSET', key, 'state', 'done', 'owner', by)
-  redis.call('HDEL', key,
-    'lease', 'acknowledged', 'ends', 'holders', 'status', 'body', 'content_type')
+-- Drops the reply. Its holders still have it.
+local function done()
+  entry.state = 'done'
+  redis.call('HSET', key, 'state', 'done')
+  redis.call('HDEL', key, 'ends', 'status', 'body', 'content_type')
 end
 
 if entry.state == 'replied' and entry.ends <= now then
-  done(nobody)
+  done()
 end
 
 -- Gives a message that Redis does not know to the claim `by`, with a lease that is over.
-local function begin(by, number)
+local function begin(by, age, number)
   entry = {
-    first_seen = now, number = number, state = 'running', owner = by, lease = now, acknowledged = false,
+    first_seen = now - age, number = number, state = 'running', owner = by, lease = now,
+    acknowledged = false,
   }
 end
 
 -- Gives the message to the claim from now on.
-local function run(lease, mark)
+local function run(lease)
   redis.call('HSET', key, 'format', '1', 'first_seen', integer(entry.first_seen),
     'number', integer(entry.number), 'state', 'running', 'owner', owner, 'lease', after(lease))
-  redis.call('PEXPIRE', key, mark)
+  redis.call('PEXPIRE', key, ARGV[2])
 end
 
 -- Returns the reply, which the claim holds now.

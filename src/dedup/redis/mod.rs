@@ -67,13 +67,12 @@ use ::redis::{Value, aio::ConnectionLike};
 
 pub use self::error::{Error, ErrorKind};
 use self::script::Script;
+#[cfg(doc)]
+use super::key::Key;
 use super::{
-    key::Key,
     machine::FOREVER,
-    store::{
-        AcknowledgeRequest, Acknowledged, ClaimId, ClaimRequest, Claimed, CompleteRequest,
-        Completed, ReleaseRequest, Released, RenewRequest, Renewed, Store,
-    },
+    response::StoredResponse,
+    store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store},
 };
 
 /// A [`Store`] in a Redis, which all nodes of a deployment share.
@@ -126,13 +125,13 @@ where
     async fn run(
         &self,
         script: &Script,
-        key: Key,
-        id: ClaimId,
+        claim: Claim,
         arguments: &[&[u8]],
     ) -> Result<Value, Error> {
-        let key = format!("{}{key}", self.prefix);
-        let id = id.to_string();
-        let arguments = [&[id.as_bytes()], arguments].concat();
+        let key = format!("{}{}", self.prefix, claim.key);
+        let id = claim.id.to_string();
+        let mark = milliseconds(claim.ttls.mark);
+        let arguments = [&[id.as_bytes(), mark.as_bytes()], arguments].concat();
         let mut connection = self.connection.clone();
         script
             .run(&mut connection, &key, &arguments)
@@ -147,59 +146,45 @@ where
 {
     type Error = Error;
 
-    async fn claim(&self, request: ClaimRequest) -> Result<Claimed, Error> {
-        let ClaimRequest { key, id, ttls } = request;
-        let (lease, mark) = (milliseconds(ttls.lease), milliseconds(ttls.mark));
-        let arguments = [lease.as_bytes(), mark.as_bytes()];
-        let answer = self.run(&self.scripts.claim, key, id, &arguments).await;
-        answer::claim(answer?)
+    async fn claim(&self, claim: Claim) -> Result<Claimed, Error> {
+        let lease = milliseconds(claim.ttls.lease);
+        let script = &self.scripts.claim;
+        answer::claim(self.run(script, claim, &[lease.as_bytes()]).await?)
     }
 
-    async fn renew(&self, request: RenewRequest) -> Result<Renewed, Error> {
-        let RenewRequest {
-            key,
-            id,
-            number,
-            ttls,
-        } = request;
-        let (lease, mark) = (milliseconds(ttls.lease), milliseconds(ttls.mark));
-        let number = number.to_string();
-        let arguments = [lease.as_bytes(), mark.as_bytes(), number.as_bytes()];
-        let answer = self.run(&self.scripts.renew, key, id, &arguments).await;
-        answer::renewed(answer?)
+    async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Error> {
+        let lease = milliseconds(claim.ttls.lease);
+        let (age, number) = (milliseconds(run.age), run.number.to_string());
+        let arguments = [lease.as_bytes(), age.as_bytes(), number.as_bytes()];
+        answer::renewed(self.run(&self.scripts.renew, claim, &arguments).await?)
     }
 
-    async fn complete(&self, request: CompleteRequest<'_>) -> Result<Completed, Error> {
-        let CompleteRequest {
-            key,
-            id,
-            response,
-            is_acknowledged,
-            ttls,
-        } = request;
-        let (reply, mark) = (milliseconds(ttls.reply), milliseconds(ttls.mark));
+    async fn complete(
+        &self,
+        claim: Claim,
+        response: &StoredResponse,
+        is_acknowledged: bool,
+    ) -> Result<Completed, Error> {
+        let reply = milliseconds(claim.ttls.reply);
         let status = response.status();
         let mut arguments = vec![
             reply.as_bytes(),
-            mark.as_bytes(),
             if is_acknowledged { b"1" } else { b"0" },
             status.as_str().as_bytes(),
             response.body(),
         ];
         arguments.extend(response.content_type().map(http::HeaderValue::as_bytes));
         let script = &self.scripts.complete;
-        answer::completed(self.run(script, key, id, &arguments).await?)
+        answer::completed(self.run(script, claim, &arguments).await?)
     }
 
-    async fn acknowledge(&self, request: AcknowledgeRequest) -> Result<Acknowledged, Error> {
-        let AcknowledgeRequest { key, id } = request;
+    async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, Error> {
         let script = &self.scripts.acknowledge;
-        answer::acknowledged(self.run(script, key, id, &[]).await?)
+        answer::acknowledged(self.run(script, claim, &[]).await?)
     }
 
-    async fn release(&self, request: ReleaseRequest) -> Result<Released, Error> {
-        let ReleaseRequest { key, id } = request;
-        answer::released(self.run(&self.scripts.release, key, id, &[]).await?)
+    async fn release(&self, claim: Claim) -> Result<Released, Error> {
+        answer::released(self.run(&self.scripts.release, claim, &[]).await?)
     }
 }
 

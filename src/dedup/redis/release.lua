@@ -1,26 +1,26 @@
--- ARGV: claim
+-- ARGV: claim, mark
 
 if not known then
   return {'unknown'}
-elseif entry.state == 'done' then
-  -- A repeated operation, if the claim ended the message.
-  return {entry.owner == owner and 'last' or 'held'}
 elseif entry.state == 'running' then
   if entry.owner ~= owner then
     return {'held'}
   end
   redis.call('HSET', key, 'lease', integer(now))
+  redis.call('PEXPIRE', key, ARGV[2])
   return {'running'}
 end
 
 local start, stop = string.find(entry.holders, owner .. ',', 1, true)
 if not start then
-  return {'held'}
+  -- A repeated operation, if the claim was the last holder.
+  return {entry.holders == '' and entry.owner == owner and 'last' or 'held'}
 end
 local others = string.sub(entry.holders, 1, start - 1) .. string.sub(entry.holders, stop + 1)
-if others == '' then
-  done(owner)
-  return {'last'}
-end
 redis.call('HSET', key, 'holders', others)
-return {'held'}
+if others ~= '' then
+  return {'held'}
+end
+redis.call('HSET', key, 'owner', owner)
+done()
+return {'last'}

@@ -11,10 +11,7 @@ use std::{
 use tokio::time::{sleep, timeout};
 use tower_wechat::dedup::{
     DedupBuilder, LateReply,
-    store::{
-        AcknowledgeRequest, Acknowledged, ClaimRequest, Claimed, CompleteRequest, Completed,
-        MemoryStore, ReleaseRequest, Released, RenewRequest, Renewed, Store,
-    },
+    store::{Acknowledged, Claim, Claimed, Completed, MemoryStore, Released, Renewed, Run, Store},
 };
 
 use super::{
@@ -63,43 +60,55 @@ impl Odd {
 impl Store for Odd {
     type Error = &'static str;
 
-    async fn claim(&self, request: ClaimRequest) -> Result<Claimed, &'static str> {
-        self.check(request.key)?;
-        Ok(self.store.claim(request).await.unwrap())
+    async fn claim(&self, claim: Claim) -> Result<Claimed, &'static str> {
+        self.check(claim.key)?;
+        Ok(self.store.claim(claim).await.unwrap())
     }
 
-    async fn renew(&self, request: RenewRequest) -> Result<Renewed, &'static str> {
-        self.check(request.key)?;
-        Ok(self.store.renew(request).await.unwrap())
+    async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, &'static str> {
+        self.check(claim.key)?;
+        Ok(self.store.renew(claim, run).await.unwrap())
     }
 
-    async fn complete(&self, request: CompleteRequest<'_>) -> Result<Completed, &'static str> {
-        self.check(request.key)?;
+    async fn complete(
+        &self,
+        claim: Claim,
+        response: &tower_wechat::dedup::StoredResponse,
+        is_acknowledged: bool,
+    ) -> Result<Completed, &'static str> {
+        self.check(claim.key)?;
         match self.faults().complete {
-            None => Ok(self.store.complete(request).await.unwrap()),
+            None => Ok(self
+                .store
+                .complete(claim, response, is_acknowledged)
+                .await
+                .unwrap()),
             Some(Completion::Lost) => pending().await,
             Some(Completion::CarriedOut) => {
-                self.store.complete(request).await.unwrap();
+                self.store
+                    .complete(claim, response, is_acknowledged)
+                    .await
+                    .unwrap();
                 pending().await
             }
         }
     }
 
-    async fn acknowledge(&self, request: AcknowledgeRequest) -> Result<Acknowledged, &'static str> {
-        self.check(request.key)?;
-        let answer = self.store.acknowledge(request).await.unwrap();
+    async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, &'static str> {
+        self.check(claim.key)?;
+        let answer = self.store.acknowledge(claim).await.unwrap();
         if self.faults().acknowledge_never_answers {
             pending::<()>().await;
         }
         Ok(answer)
     }
 
-    async fn release(&self, request: ReleaseRequest) -> Result<Released, &'static str> {
-        self.check(request.key)?;
+    async fn release(&self, claim: Claim) -> Result<Released, &'static str> {
+        self.check(claim.key)?;
         if self.faults().is_release_refused {
             return Err("away");
         }
-        Ok(self.store.release(request).await.unwrap())
+        Ok(self.store.release(claim).await.unwrap())
     }
 }
 

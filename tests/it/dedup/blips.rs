@@ -80,22 +80,21 @@ async fn a_memory_store_is_bounded() {
     let ttls = store::Ttls::new(Duration::from_secs(5));
     let claim = |number: u32| {
         let key = Key::new([number.to_be_bytes()]);
-        (key, store::ClaimRequest::new(key, ClaimId::random(), ttls))
+        store::Claim::new(key, ClaimId::random(), ttls)
     };
-    let (running, request) = claim(0);
-    store.claim(request).await.unwrap();
+    let running = claim(0);
+    store.claim(running).await.unwrap();
     for number in 1..150_000 {
-        let (key, request) = claim(number);
-        store.claim(request).await.unwrap();
-        let release = store::ReleaseRequest::new(key, request.id);
-        store.release(release).await.unwrap();
+        let claim = claim(number);
+        store.claim(claim).await.unwrap();
+        store.release(claim).await.unwrap();
         if number % 1000 == 0 {
             advance(Duration::from_millis(1)).await;
         }
     }
     let debug = format!("{store:?}");
     assert!(debug.contains("messages: 100000"), "{debug}");
-    let again = store::ClaimRequest::new(running, ClaimId::random(), ttls);
+    let again = store::Claim::new(running.key, ClaimId::random(), ttls);
     let claimed = store.claim(again).await.unwrap();
     assert!(
         matches!(claimed, store::Claimed::Running { .. }),

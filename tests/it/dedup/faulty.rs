@@ -9,8 +9,7 @@ use std::{
 use tokio::time::sleep;
 use tower::BoxError;
 use tower_wechat::dedup::store::{
-    AcknowledgeRequest, Acknowledged, ClaimRequest, Claimed, CompleteRequest, Completed,
-    MemoryStore, ReleaseRequest, Released, RenewRequest, Renewed, Store,
+    Acknowledged, Claim, Claimed, Completed, MemoryStore, Released, Renewed, Run, Store,
 };
 
 /// A `MemoryStore` behind a bad network. Clones are one store.
@@ -101,37 +100,42 @@ impl Faulty {
 impl Store for Faulty {
     type Error = BoxError;
 
-    async fn claim(&self, request: ClaimRequest) -> Result<Claimed, BoxError> {
+    async fn claim(&self, claim: Claim) -> Result<Claimed, BoxError> {
         let (store, back) = self.reach(Operation::Claim).await?;
-        let claimed = store.claim(request).await?;
+        let claimed = store.claim(claim).await?;
         wait(back).await;
         Ok(claimed)
     }
 
-    async fn renew(&self, request: RenewRequest) -> Result<Renewed, BoxError> {
+    async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, BoxError> {
         let (store, back) = self.reach(Operation::Renew).await?;
-        let renewed = store.renew(request).await?;
+        let renewed = store.renew(claim, run).await?;
         wait(back).await;
         Ok(renewed)
     }
 
-    async fn complete(&self, request: CompleteRequest<'_>) -> Result<Completed, BoxError> {
+    async fn complete(
+        &self,
+        claim: Claim,
+        response: &tower_wechat::dedup::StoredResponse,
+        is_acknowledged: bool,
+    ) -> Result<Completed, BoxError> {
         let (store, back) = self.reach(Operation::Complete).await?;
-        let completed = store.complete(request).await?;
+        let completed = store.complete(claim, response, is_acknowledged).await?;
         wait(back).await;
         Ok(completed)
     }
 
-    async fn acknowledge(&self, request: AcknowledgeRequest) -> Result<Acknowledged, BoxError> {
+    async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, BoxError> {
         let (store, back) = self.reach(Operation::Acknowledge).await?;
-        let acknowledged = store.acknowledge(request).await?;
+        let acknowledged = store.acknowledge(claim).await?;
         wait(back).await;
         Ok(acknowledged)
     }
 
-    async fn release(&self, request: ReleaseRequest) -> Result<Released, BoxError> {
+    async fn release(&self, claim: Claim) -> Result<Released, BoxError> {
         let (store, back) = self.reach(Operation::Release).await?;
-        let released = store.release(request).await?;
+        let released = store.release(claim).await?;
         wait(back).await;
         Ok(released)
     }

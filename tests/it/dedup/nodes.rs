@@ -3,8 +3,7 @@
 use tower_wechat::dedup::{
     LateCause, StoredResponse,
     store::{
-        AcknowledgeRequest, Acknowledged, ClaimId, ClaimRequest, Claimed, CompleteRequest,
-        Completed, ReleaseRequest, Released, RenewRequest, Renewed, Store, Ttls,
+        Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run, Store, Ttls,
     },
 };
 
@@ -27,12 +26,12 @@ fn nodes<St: Store + Clone>(store: &St) -> [(impl Delivers + use<St>, Runs); 2] 
 }
 
 /// The claim of a node that never says another word.
-async fn claim_by_a_lost_node(store: &MemoryStore) -> (Key, ClaimId, Ttls) {
+async fn claim_by_a_lost_node(store: &MemoryStore) -> Claim {
     let key = Key::of(&Request::new(assume(text("user", "1", "hi"))));
-    let (lost, ttls) = (ClaimId::random(), Ttls::new(Duration::from_secs(5)));
-    let claimed = store.claim(ClaimRequest::new(key, lost, ttls)).await;
-    assert!(matches!(claimed, Ok(Claimed::Run { number: 1, .. })));
-    (key, lost, ttls)
+    let lost = Claim::new(key, ClaimId::random(), Ttls::new(Duration::from_secs(5)));
+    let claimed = store.claim(lost).await;
+    assert_eq!(claimed, Ok(Claimed::Run(Run::new(Duration::ZERO, 1))));
+    lost
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +82,7 @@ async fn acknowledging_on_one_node_hands_the_reply_over_on_the_other() {
 async fn after_a_lost_node_another_one_runs_the_message_with_a_later_number() {
     let store = MemoryStore::new();
     let (b, mut runs) = stack(&DedupLayer::shared(store.clone()));
-    let (key, lost, ttls) = claim_by_a_lost_node(&store).await;
+    let lost = claim_by_a_lost_node(&store).await;
     let delivery = b.deliver(&text("user", "1", "hi")).await;
     pass(4_900).await;
     runs.check_none();
@@ -93,11 +92,12 @@ async fn after_a_lost_node_another_one_runs_the_message_with_a_later_number() {
     let (number, verdict) = runs.next().await;
     assert_eq!(number.get(), 4, "later than all runs of the first claim");
     // The first node was not dead but slow. It learns that it is too late.
-    let renewal = RenewRequest::new(key, lost, 1, ttls);
-    assert_eq!(store.renew(renewal).await, Ok(Renewed::Lost));
-    let response = StoredResponse::success();
-    let completion = CompleteRequest::new(key, lost, &response, ttls);
-    assert_eq!(store.complete(completion).await, Ok(Completed::Lost));
+    let run = Run::new(Duration::ZERO, 1);
+    assert_eq!(store.renew(lost, run).await, Ok(Renewed::Lost));
+    let completed = store
+        .complete(lost, &StoredResponse::success(), false)
+        .await;
+    assert_eq!(completed, Ok(Completed::Lost));
     verdict.send(Ok(ok("reply"))).unwrap();
     check(&retry.await.unwrap(), 200, "reply");
 }
@@ -290,7 +290,8 @@ async fn a_reply_is_handed_over_though_the_store_takes_its_message_for_running()
     // An operation that succeeds, so that the node does not leave the store alone when it releases the reply.
     pass(5_500).await;
     stack.deliver(&text("user", "2", "hi")).await.abort();
-    pass(600).await;
+    // It asks the store for ten seconds more.
+    pass(10_600).await;
     assert_eq!(late.causes(), [LateCause::Unfetched]);
 }
 
@@ -324,24 +325,29 @@ struct Endless;
 impl Store for Endless {
     type Error = Infallible;
 
-    async fn claim(&self, _: ClaimRequest) -> Result<Claimed, Infallible> {
+    async fn claim(&self, _: Claim) -> Result<Claimed, Infallible> {
         let (age, lease) = (Duration::MAX, Duration::MAX);
         Ok(Claimed::running(age, lease))
     }
 
-    async fn renew(&self, _: RenewRequest) -> Result<Renewed, Infallible> {
+    async fn renew(&self, _: Claim, _: Run) -> Result<Renewed, Infallible> {
         Ok(Renewed::Yours)
     }
 
-    async fn complete(&self, _: CompleteRequest<'_>) -> Result<Completed, Infallible> {
+    async fn complete(
+        &self,
+        _: Claim,
+        _: &StoredResponse,
+        _: bool,
+    ) -> Result<Completed, Infallible> {
         Ok(Completed::Stored)
     }
 
-    async fn acknowledge(&self, _: AcknowledgeRequest) -> Result<Acknowledged, Infallible> {
+    async fn acknowledge(&self, _: Claim) -> Result<Acknowledged, Infallible> {
         Ok(Acknowledged::Recorded)
     }
 
-    async fn release(&self, _: ReleaseRequest) -> Result<Released, Infallible> {
+    async fn release(&self, _: Claim) -> Result<Released, Infallible> {
         Ok(Released::HeldElsewhere)
     }
 }

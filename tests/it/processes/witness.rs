@@ -4,10 +4,7 @@ use std::{future::Future, process};
 
 use tower_wechat::dedup::{
     Key,
-    store::{
-        AcknowledgeRequest, Acknowledged, ClaimId, ClaimRequest, Claimed, CompleteRequest,
-        Completed, ReleaseRequest, Released, RenewRequest, Renewed, Store,
-    },
+    store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run, Store},
 };
 
 use super::log::{Answer, Event, Log, Operation, now};
@@ -46,55 +43,60 @@ impl<St> Witness<St> {
 impl<St: Store> Store for Witness<St> {
     type Error = St::Error;
 
-    async fn claim(&self, request: ClaimRequest) -> Result<Claimed, St::Error> {
-        let call = self.store.claim(request);
+    async fn claim(&self, claim: Claim) -> Result<Claimed, St::Error> {
+        let call = self.store.claim(claim);
         let said = |claimed: &Claimed| match claimed {
-            Claimed::Run { number, .. } => Answer::Run(*number),
+            Claimed::Run(run) => Answer::Run(run.number),
             Claimed::Running { .. } => Answer::Running,
             Claimed::Replied(_) => Answer::Replied,
             Claimed::Done => Answer::Done,
             _ => panic!("{claimed:?} is new"),
         };
-        let of = (request.key, request.id);
+        let of = (claim.key, claim.id);
         self.noted(Operation::Claim, of, call, said).await
     }
 
-    async fn renew(&self, request: RenewRequest) -> Result<Renewed, St::Error> {
-        let call = self.store.renew(request);
+    async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, St::Error> {
+        let call = self.store.renew(claim, run);
         let said = |renewed: &Renewed| match renewed {
             Renewed::Yours => Answer::Yours,
             Renewed::Lost => Answer::Lost,
             _ => panic!("{renewed:?} is new"),
         };
-        let (operation, of) = (Operation::Renew(request.number), (request.key, request.id));
+        let (operation, of) = (Operation::Renew(run.number), (claim.key, claim.id));
         self.noted(operation, of, call, said).await
     }
 
-    async fn complete(&self, request: CompleteRequest<'_>) -> Result<Completed, St::Error> {
-        let call = self.store.complete(request);
+    async fn complete(
+        &self,
+        claim: Claim,
+        response: &tower_wechat::dedup::StoredResponse,
+        is_acknowledged: bool,
+    ) -> Result<Completed, St::Error> {
+        let call = self.store.complete(claim, response, is_acknowledged);
         let said = |completed: &Completed| match completed {
             Completed::Stored => Answer::Stored,
             Completed::Acknowledged => Answer::Acknowledged,
             Completed::Lost => Answer::Lost,
             _ => panic!("{completed:?} is new"),
         };
-        let of = (request.key, request.id);
+        let of = (claim.key, claim.id);
         self.noted(Operation::Complete, of, call, said).await
     }
 
-    async fn acknowledge(&self, request: AcknowledgeRequest) -> Result<Acknowledged, St::Error> {
-        let call = self.store.acknowledge(request);
+    async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, St::Error> {
+        let call = self.store.acknowledge(claim);
         let said = |acknowledged: &Acknowledged| match acknowledged {
             Acknowledged::Recorded => Answer::Recorded,
             Acknowledged::Replied(_) => Answer::Replied,
             _ => panic!("{acknowledged:?} is new"),
         };
-        let of = (request.key, request.id);
+        let of = (claim.key, claim.id);
         self.noted(Operation::Acknowledge, of, call, said).await
     }
 
-    async fn release(&self, request: ReleaseRequest) -> Result<Released, St::Error> {
-        let call = self.store.release(request);
+    async fn release(&self, claim: Claim) -> Result<Released, St::Error> {
+        let call = self.store.release(claim);
         let said = |released: &Released| match released {
             Released::LastHold => Answer::LastHold,
             Released::HeldElsewhere => Answer::HeldElsewhere,
@@ -102,7 +104,7 @@ impl<St: Store> Store for Witness<St> {
             Released::Unknown => Answer::Unknown,
             _ => panic!("{released:?} is new"),
         };
-        let of = (request.key, request.id);
+        let of = (claim.key, claim.id);
         self.noted(Operation::Release, of, call, said).await
     }
 }

@@ -10,10 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tower_wechat::dedup::{
     Key, RedisStore, StoredResponse,
     redis::{Error, ErrorKind},
-    store::{
-        ClaimId, ClaimRequest, Claimed, CompleteRequest, Completed, ReleaseRequest, Released,
-        RenewRequest, Renewed, Store, Ttls,
-    },
+    store::{Claim, ClaimId, Claimed, Completed, Released, Renewed, Run, Store, Ttls},
 };
 
 use super::{
@@ -48,20 +45,17 @@ fn message() -> (Key, ClaimId) {
 
 /// Claims once, within the time that a node waits; `None` if there is no answer by then.
 async fn attempt(store: &Managed, key: Key, id: ClaimId) -> Option<Result<Claimed, Error>> {
-    let claim = store.claim(ClaimRequest::new(key, id, ttls()));
+    let claim = store.claim(Claim::new(key, id, ttls()));
     timeout(PATIENCE, claim).await.ok()
 }
 
 async fn claim(store: &Managed, key: Key, id: ClaimId) -> Claimed {
-    store
-        .claim(ClaimRequest::new(key, id, ttls()))
-        .await
-        .unwrap()
+    store.claim(Claim::new(key, id, ttls())).await.unwrap()
 }
 
 #[track_caller]
 fn check_first(claimed: &Claimed) {
-    let is_first = matches!(claimed, Claimed::Run { number: 1, .. });
+    let is_first = matches!(claimed, Claimed::Run(run) if run.number == 1);
     assert!(is_first, "{claimed:?}");
 }
 
@@ -85,7 +79,7 @@ async fn a_cut_connection_is_an_error_and_is_made_again() {
     check_first(&claim(&store, key, id).await);
 
     proxy.change(Weather::Cut);
-    let error = timeout(PATIENCE, store.release(ReleaseRequest::new(key, id))).await;
+    let error = timeout(PATIENCE, store.release(Claim::new(key, id, ttls()))).await;
     let error = error
         .expect("an answer in time")
         .expect_err("no connection");
@@ -135,21 +129,23 @@ async fn a_renewal_writes_again_what_a_killed_redis_has_forgotten() {
     check_first(&claim(&store, key, id).await);
 
     server.kill();
-    let renewal = RenewRequest::new(key, id, 3, ttls());
-    let error = store.renew(renewal).await.expect_err("away");
+    let (claim, run) = (Claim::new(key, id, ttls()), Run::new(ttls().lease, 3));
+    let error = store.renew(claim, run).await.expect_err("away");
     assert_eq!(error.kind(), ErrorKind::Connection);
 
     server.restart();
     let (unrelated, another) = message();
     check_first(&until_back(&store, unrelated, another).await);
-    let release = ReleaseRequest::new(key, id);
+    let release = Claim::new(key, id, ttls());
     assert_eq!(store.release(release).await.unwrap(), Released::Unknown);
-    assert_eq!(store.renew(renewal).await.unwrap(), Renewed::Yours);
-    let claimed = claim(&store, key, other).await;
-    assert!(matches!(claimed, Claimed::Running { .. }), "{claimed:?}");
-    let response = StoredResponse::success();
-    let completion = CompleteRequest::new(key, id, &response, ttls());
-    assert_eq!(store.complete(completion).await.unwrap(), Completed::Stored);
+    assert_eq!(store.renew(claim, run).await.unwrap(), Renewed::Yours);
+    let claimed = store.claim(Claim::new(key, other, ttls())).await.unwrap();
+    let is_as_old = matches!(claimed, Claimed::Running { age, .. } if age >= run.age);
+    assert!(is_as_old, "{claimed:?}");
+    let completed = store
+        .complete(claim, &StoredResponse::success(), false)
+        .await;
+    assert_eq!(completed.unwrap(), Completed::Stored);
 }
 
 /// How long a node waits for an operation.

@@ -12,10 +12,7 @@ use tower_wechat::{
     dedup::{
         Key, RedisStore, StoredResponse,
         redis::ErrorKind,
-        store::{
-            AcknowledgeRequest, ClaimId, ClaimRequest, CompleteRequest, ReleaseRequest,
-            RenewRequest, Store, Ttls,
-        },
+        store::{Claim, ClaimId, Run, Store, Ttls},
     },
 };
 
@@ -101,11 +98,10 @@ async fn a_claim_and_a_completion_are_one_round_trip_each() {
     let store = RedisStore::new(connection.clone());
     for message in 0..10 {
         let (key, id) = (Key::new([[message]]), ClaimId::random());
-        let claim = ClaimRequest::new(key, id, ttls());
+        let claim = Claim::new(key, id, ttls());
         store.claim(claim).await.unwrap();
         let response = StoredResponse::success();
-        let completion = CompleteRequest::new(key, id, &response, ttls());
-        store.complete(completion).await.unwrap();
+        store.complete(claim, &response, false).await.unwrap();
     }
     // Each script is sent in full once, when Redis does not know it yet.
     assert_eq!(calls(&mut connection, "evalsha").await, 20);
@@ -137,7 +133,7 @@ async fn keys_begin_with_the_prefix_and_expire_with_the_mark() {
     let mut connection = server.connect().await;
     let store = RedisStore::new(connection.clone()).with_prefix("shop:");
     let (key, id) = (Key::new(["a message"]), ClaimId::random());
-    let claim = ClaimRequest::new(key, id, ttls());
+    let claim = Claim::new(key, id, ttls());
     store.claim(claim).await.unwrap();
     let keys: Vec<String> = connection.keys("*").await.unwrap();
     assert_eq!(keys, [format!("shop:{key}")]);
@@ -153,7 +149,8 @@ async fn a_foreign_entry_is_an_error_and_stays_as_it_is() {
     let (key, id) = (Key::new(["a message"]), ClaimId::random());
     let name = format!("tower-wechat:{key}");
     let response = StoredResponse::success();
-    let completion = CompleteRequest::new(key, id, &response, ttls());
+    let claim = Claim::new(key, id, ttls());
+    let run = Run::new(Duration::ZERO, 1);
 
     let running = "format 1 first_seen 1 number 1 state running owner x";
     let replied = "format 1 first_seen 1 number 1 state replied owner x ends 9999999999999";
@@ -183,17 +180,11 @@ async fn a_foreign_entry_is_an_error_and_stays_as_it_is() {
             .unwrap();
 
         let errors = [
-            store.claim(ClaimRequest::new(key, id, ttls())).await.err(),
-            store
-                .renew(RenewRequest::new(key, id, 1, ttls()))
-                .await
-                .err(),
-            store.complete(completion).await.err(),
-            store
-                .acknowledge(AcknowledgeRequest::new(key, id))
-                .await
-                .err(),
-            store.release(ReleaseRequest::new(key, id)).await.err(),
+            store.claim(claim).await.err(),
+            store.renew(claim, run).await.err(),
+            store.complete(claim, &response, false).await.err(),
+            store.acknowledge(claim).await.err(),
+            store.release(claim).await.err(),
         ];
         for error in errors {
             let error = error.unwrap_or_else(|| panic!("{words} passes"));
