@@ -209,6 +209,8 @@ mod response;
 pub mod simulator;
 mod timestamp;
 #[cfg(feature = "layers")]
+mod user_fn;
+#[cfg(feature = "layers")]
 pub mod verify;
 pub mod xml;
 

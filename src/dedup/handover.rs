@@ -87,14 +87,17 @@ impl Handover {
         let completed = match publication {
             Publication::Told(completed) => Ok(completed),
             Publication::Waiting { told, is_late } => {
-                let told = time::timeout(ASK_AGAIN, told);
-                match self.shared.cut.run_until_cancelled(told).await {
-                    Some(Ok(Ok(completed))) => Ok(completed),
-                    _ => {
-                        is_late.store(true, Ordering::Release);
-                        Err(Unavailable)
-                    }
+                let told = async {
+                    let completed = time::timeout(ASK_AGAIN, told).await.ok()?.ok()?;
+                    // The other nodes tell the store of the replies that their deliveries have got.
+                    time::sleep(2 * RENEWAL).await;
+                    Some(completed)
+                };
+                let told = self.shared.cut.run_until_cancelled(told).await.flatten();
+                if told.is_none() {
+                    is_late.store(true, Ordering::Release);
                 }
+                told.ok_or(Unavailable)
             }
             Publication::Dropped => Err(Unavailable),
         };

@@ -12,13 +12,12 @@ use super::{
     key::Key,
     late::LateReply,
     messages::Bounds,
-    node::{Node, Settings},
+    node::{Node, Settings, accepts_reply_by_default},
     service::Dedup,
     store::Store,
 };
 use crate::{
     delivery::Verified,
-    message::Head,
     reply::{self, Reply},
 };
 
@@ -143,7 +142,7 @@ impl DedupBuilder {
         Self {
             settings: Settings {
                 key: Arc::new(Key::of),
-                accepts_reply: Arc::new(accepts_reply),
+                accepts_reply: Arc::new(accepts_reply_by_default),
                 bounds: Bounds {
                     messages: 100_000,
                     reply_bytes: 16 * 1024 * 1024,
@@ -214,7 +213,8 @@ impl<Scope> DedupBuilder<Scope> {
     /// Tells messages apart by `key` instead of [`Key::of`].
     ///
     /// Two deliveries with one key are one message: the second never reaches the handler. So a key has
-    /// to contain the account, and everything by which two messages may differ.
+    /// to contain the account, and everything by which two messages may differ. If `key` panics, the log has an error, and
+    /// the key is [`Key::of`].
     #[must_use]
     pub fn with_key(
         mut self,
@@ -227,7 +227,8 @@ impl<Scope> DedupBuilder<Scope> {
     /// Sets which deliveries WeChat shows a reply to. Only for these does the layer let WeChat hang up and retry.
     ///
     /// The default is all messages, and the events `subscribe`, `SCAN`, `CLICK` and `scancode_waitmsg`
-    /// ([`Head::accepts_reply`]). Other messages are acknowledged 4.5 s after their first delivery arrived.
+    /// ([`Head::accepts_reply`](crate::message::Head::accepts_reply)). Other messages are acknowledged 4.5 s after their
+    /// first delivery arrived. If `accepts_reply` panics, the log has an error, and the default decides.
     #[must_use]
     pub fn with_reply_filter(
         mut self,
@@ -374,11 +375,6 @@ impl<Scope> fmt::Debug for DedupBuilder<Scope> {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
-}
-
-/// The default of [`DedupBuilder::with_reply_filter`].
-fn accepts_reply(request: &Request<Verified>) -> bool {
-    request.body().head().is_ok_and(Head::accepts_reply)
 }
 
 /// After the patience of a drain, the time for handing messages back to the store and to the hook.

@@ -2,12 +2,12 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
 use http::Request;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     store::Ttls,
     table::Table,
 };
-use crate::{delivery::Verified, reply::Reply};
+use crate::{delivery::Verified, message::Head, reply::Reply, user_fn};
 
 /// The state that a layer and all its services share: the settings, and this node's messages.
 pub(super) struct Node {
@@ -37,6 +37,9 @@ pub(super) struct Node {
     pub(super) draining: CancellationToken,
     /// Cancelled when everything that still runs has to stop.
     pub(super) cut: CancellationToken,
+    started: Instant,
+    /// Whether the log has a warning about this machine's clock.
+    pub(super) is_clock_reported: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -74,6 +77,8 @@ impl Node {
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
             cut: CancellationToken::new(),
+            started: Instant::now(),
+            is_clock_reported: AtomicBool::new(false),
             settings,
         }
     }
@@ -81,6 +86,24 @@ impl Node {
     /// Each method of the table changes its counts and entries together, so a poisoned lock guards whole changes.
     pub(super) fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The message that the request delivers.
+    pub(super) fn key_of(&self, request: &Request<Verified>) -> Key {
+        let key = user_fn::call("with_key", || (self.settings.key)(request));
+        key.unwrap_or_else(|| Key::of(request))
+    }
+
+    /// Whether WeChat shows a reply to the request.
+    pub(super) fn accepts_reply(&self, request: &Request<Verified>) -> bool {
+        let accepts_reply = || (self.settings.accepts_reply)(request);
+        user_fn::call("with_reply_filter", accepts_reply)
+            .unwrap_or_else(|| accepts_reply_by_default(request))
+    }
+
+    /// Whether this node has been up long enough before `now` to have seen all deliveries of a message.
+    pub(super) fn has_seen_all(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.started) >= DELIVERIES_LAST
     }
 
     /// How long to keep a message that can be delivered again for `replayable`.
@@ -118,12 +141,20 @@ impl fmt::Debug for Settings {
     }
 }
 
+/// The default of [`DedupBuilder::with_reply_filter`](super::DedupBuilder::with_reply_filter).
+pub(super) fn accepts_reply_by_default(request: &Request<Verified>) -> bool {
+    request.body().head().is_ok_and(Head::accepts_reply)
+}
+
 /// A reply that no delivery has fetched by now stays unfetched: WeChat delivers again at once after
 /// it has hung up.
 pub(super) const FETCH_WAIT: Duration = Duration::from_secs(6);
 
 /// Five renewals: a late one costs nothing.
 pub(super) const LEASE: Duration = Duration::from_secs(5);
+
+/// WeChat makes the last delivery of a message 10 s after the first. It waits 5 s for each.
+const DELIVERIES_LAST: Duration = Duration::from_secs(15);
 
 /// Responses beyond them that end while the store is away stay known to this node alone.
 const MAX_BACKLOG: usize = 1024;

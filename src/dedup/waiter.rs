@@ -1,6 +1,10 @@
 //! One delivery: how long it waits, and when it is acknowledged or answered.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::future::{BoxFuture, join};
 use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
@@ -34,7 +38,7 @@ pub(super) struct Waiter {
 
 impl Waiter {
     pub(super) fn new(shared: Arc<Node>, request: Request<Verified>) -> Self {
-        let key = (shared.settings.key)(&request);
+        let key = shared.key_of(&request);
         let body = request.body();
         let account = body.delivery().shared_account();
         // It can be replayed until its timestamp is rejected: at first from the tolerance ahead of the clock, at last
@@ -207,14 +211,36 @@ impl Waiter {
         if self.shared.settings.is_fail_closed && !is_shared {
             return true;
         }
-        let age = delivery.arrived().saturating_duration_since(first_seen);
-        let is_last = age.max(delivery.age()) >= LAST_DELIVERY;
+        let is_last = self.age(first_seen, is_shared) >= LAST_DELIVERY;
         !is_last
-            && (self.shared.settings.accepts_reply)(&self.request)
+            && self.shared.accepts_reply(&self.request)
             && !self
                 .shared
                 .hang_ups
                 .are_spent(delivery.account(), Instant::now())
+    }
+
+    /// The age of the message on this delivery's arrival.
+    ///
+    /// Its timestamp counts only where neither the store nor this node can have seen an earlier delivery: this machine's
+    /// clock may be wrong.
+    fn age(&self, first_seen: Instant, is_shared: bool) -> Duration {
+        let delivery = self.delivery();
+        let seen_for = delivery.arrived().saturating_duration_since(first_seen);
+        let is_known = if self.shared.store.is_shared() {
+            is_shared
+        } else {
+            self.shared.has_seen_all(first_seen)
+        };
+        if !is_known {
+            return seen_for.max(delivery.age());
+        }
+        let difference = delivery.age().saturating_sub(seen_for);
+        if difference >= CLOCK_DIFFERENCE {
+            let is_reported = self.shared.is_clock_reported.swap(true, Ordering::Relaxed);
+            observe::clock_differs(delivery.account(), difference.as_secs(), is_reported);
+        }
+        seen_for
     }
 
     /// Acknowledges the message, or sends the reply if it is there by now. Returns `None` if the run was lost.
@@ -290,6 +316,9 @@ const CAP: Duration = Duration::from_secs(6);
 
 /// The age of a message in its last delivery. WeChat makes it after 10 s; half a second is for the ways there.
 const LAST_DELIVERY: Duration = Duration::from_millis(9500);
+
+/// Deliveries take less from WeChat to here, and clocks that are kept in time differ less.
+const CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
 
 /// How often a delivery looks whether there is room to wait.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

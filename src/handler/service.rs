@@ -19,6 +19,7 @@ use crate::{
     observe,
     reply::IntoReply,
     response::ResponseBody,
+    user_fn,
     xml::{self, Value},
 };
 
@@ -71,7 +72,7 @@ impl<H, M> MessageService<H, M> {
     /// Sets the hook that is called with each body that cannot be read. By default, such a body is only logged.
     ///
     /// The hook runs before the delivery is answered: keep it short. Behind [`DedupLayer`](crate::dedup::DedupLayer),
-    /// it is called once for each message, however often WeChat retries.
+    /// it is called once for each message, however often WeChat retries. If it panics, the log has an error.
     #[must_use]
     pub fn on_decode_error(
         mut self,
@@ -93,7 +94,8 @@ impl<H, M> MessageService<H, M> {
         }
         observe::decode_failed(account, &error);
         if let Some(hook) = &self.on_decode_error {
-            hook(&DecodeFailure::new(body, error));
+            let failure = DecodeFailure::new(body, error);
+            user_fn::call("on_decode_error", || hook(&failure));
         }
     }
 }

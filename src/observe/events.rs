@@ -58,6 +58,21 @@ pub(crate) fn decode_failed(account: &str, error: &xml::Error) {
     );
 }
 
+/// Logs that a function that the user of the crate has set panicked.
+pub(crate) fn function_panicked(name: &'static str) {
+    event!(ERROR, function = name, "a function panicked");
+}
+
+/// Logs that the timestamp of a delivery contradicts what this node or the store has seen. If that `is_known`, every slow
+/// message causes this event, so it is at DEBUG.
+pub(crate) fn clock_differs(account: &str, seconds: u64, is_known: bool) {
+    if is_known {
+        event!(DEBUG, account, seconds, "{CLOCK_DIFFERS}");
+    } else {
+        event!(WARN, account, seconds, "{CLOCK_DIFFERS}");
+    }
+}
+
 /// Logs that a handler returned an error. Its text comes from the handler.
 pub(crate) fn handler_failed(account: &str, error: &reply::HandlerError) {
     event!(ERROR, account, %error, "the handler failed");
@@ -195,3 +210,6 @@ pub(crate) fn store_back() {
 pub(crate) fn reply_not_sealed(account: &str, error: SealError) {
     event!(ERROR, account, kind = ?error.kind(), "cannot seal the reply");
 }
+
+#[cfg(feature = "tracing")]
+const CLOCK_DIFFERS: &str = "a new delivery's timestamp is old: this machine's clock is ahead, or something delays deliveries";

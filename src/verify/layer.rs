@@ -71,6 +71,8 @@ impl VerifySignatureLayer {
     /// }
     /// # Ok::<(), tower_wechat::account::Error>(())
     /// ```
+    ///
+    /// If `account` panics, the log has an error, and the answer is 500: WeChat retries.
     pub fn from_fn(account: impl Fn(&Parts) -> Option<Account> + Send + Sync + 'static) -> Self {
         Self {
             config: Arc::new(Config {

@@ -8,7 +8,8 @@
 //!
 //! A request is rejected by the first rule that it breaks:
 //!
-//! 1. The request has an account ([`VerifySignatureLayer::from_fn`]), otherwise 404.
+//! 1. The request has an account ([`VerifySignatureLayer::from_fn`]), otherwise 404. If the function
+//!    that picks it panics, 500.
 //! 2. The method is `GET` or `POST`, otherwise 405.
 //! 3. The query has each parameter at most once and in its only accepted form, otherwise 400.
 //!    [`Query::parse`](crate::callback::Query::parse) lists the parameters. Others, such as `openid`, are ignored.

@@ -49,6 +49,7 @@ impl Rejection {
     pub fn status(&self) -> StatusCode {
         match self.kind {
             RejectionKind::UnknownAccount => StatusCode::NOT_FOUND,
+            RejectionKind::AccountPanic => StatusCode::INTERNAL_SERVER_ERROR,
             RejectionKind::Method => StatusCode::METHOD_NOT_ALLOWED,
             RejectionKind::Callback(
                 callback::ErrorKind::Signature | callback::ErrorKind::Timestamp,
@@ -96,6 +97,7 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             RejectionKind::UnknownAccount => "expected the URL of a known account",
+            RejectionKind::AccountPanic => "the function that picks the account panicked",
             RejectionKind::Method => "expected GET or POST, found another method",
             RejectionKind::BodyEmpty => "expected a message in the body, found nothing",
             RejectionKind::BodyTooLarge => "expected a body within the limit, found a larger one",
@@ -114,6 +116,8 @@ impl error::Error for Rejection {}
 pub enum RejectionKind {
     /// The request has no account: 404.
     UnknownAccount,
+    /// The function that picks the account panicked: 500.
+    AccountPanic,
     /// The method is neither GET nor POST: 405.
     Method,
     /// A [check](crate::callback#checks) of the query or of the envelope failed: 403 for `Signature` and `Timestamp`,
@@ -134,6 +138,7 @@ impl RejectionKind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::UnknownAccount => "unknown_account",
+            Self::AccountPanic => "account_panic",
             Self::Method => "method",
             Self::BodyEmpty => "body_empty",
             Self::BodyTooLarge => "body_too_large",

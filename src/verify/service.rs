@@ -17,7 +17,7 @@ use super::{
     future::{Pending, ResponseFuture},
     rejection::{Rejection, RejectionKind},
 };
-use crate::{body::ReadBody, delivery::Verified, observe, response::ResponseBody};
+use crate::{body::ReadBody, delivery::Verified, observe, response::ResponseBody, user_fn};
 
 /// Passes deliveries that WeChat has signed to the inner service, and answers all other requests itself.
 ///
@@ -56,7 +56,8 @@ where
         let (head, body) = request.into_parts();
         let size = body.size_hint().lower();
         let decision = observed.in_scope(|| {
-            let account = (self.config.account)(&head)
+            let account = user_fn::call("from_fn", || (self.config.account)(&head))
+                .ok_or(Rejection::new(RejectionKind::AccountPanic))?
                 .ok_or(Rejection::new(RejectionKind::UnknownAccount))?;
             observed.record_account(&account, self.config.is_picked);
             self.config.decide(&account, &head, size, arrival)

@@ -23,6 +23,7 @@ use crate::assume;
 mod abandoned;
 mod blips;
 mod bounds;
+mod clock;
 mod connections;
 mod cuts;
 pub(crate) mod faulty;
@@ -30,6 +31,7 @@ mod late;
 mod load;
 mod mistakes;
 mod nodes;
+mod outage;
 mod races;
 #[cfg(feature = "simulator")]
 mod timeline;

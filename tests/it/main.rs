@@ -23,6 +23,7 @@ mod log;
 mod message;
 #[cfg(all(feature = "simulator", any(feature = "metrics", feature = "tracing")))]
 mod observe;
+mod panics;
 #[cfg(all(feature = "redis", feature = "simulator", unix))]
 mod processes;
 mod reply;

@@ -1,0 +1,89 @@
+//! The age of a message: by the store, by this node, or by the signed timestamp where neither can know.
+
+use std::time::SystemTime;
+
+use tower_wechat::Timestamp;
+
+use super::{faulty::Operation, *};
+
+/// A delivery whose timestamp is this old by the clock of this machine.
+fn aged(seconds: u64) -> Request<Verified> {
+    let timestamp = Timestamp::from(SystemTime::now() - Duration::from_secs(seconds));
+    let delivery = Delivery::new("shop").with_timestamp(timestamp);
+    Request::new(Verified::insecure_assume(text("user", "1", "hi"), delivery))
+}
+
+/// Whether a delivery that is `seconds` old is acknowledged while its message runs.
+async fn is_acknowledged(layer: &DedupLayer, seconds: u64) -> bool {
+    let (stack, _runs) = stack(layer);
+    let answer = stack.send(aged(seconds)).await;
+    answer.status() == StatusCode::OK
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timestamp_counts_on_a_node_that_has_just_started() {
+    for (up, is_last) in [(0, true), (14_999, true), (15_000, false)] {
+        let layer = DedupLayer::in_memory();
+        advance(Duration::from_millis(up)).await;
+        assert_eq!(is_acknowledged(&layer, 20).await, is_last, "up {up} ms");
+        let layer = DedupLayer::in_memory();
+        advance(Duration::from_millis(up)).await;
+        assert!(!is_acknowledged(&layer, 5).await, "a first delivery");
+    }
+}
+
+/// A clock that is fast makes every delivery look old.
+#[tokio::test(start_paused = true)]
+async fn the_store_knows_better_than_the_timestamp() {
+    let store = Faulty::new();
+    let layer = DedupLayer::shared(store.clone());
+    assert!(!is_acknowledged(&layer, 20).await);
+
+    let away = Faulty::new();
+    away.fail(Operation::Claim);
+    let layer = DedupLayer::shared(away);
+    advance(Duration::from_secs(60)).await;
+    assert!(is_acknowledged(&layer, 20).await, "nobody knows");
+}
+
+/// 20 s ahead, and a handler that takes 7 s: the second delivery gets the reply.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_fast_costs_no_reply() {
+    let layer = DedupLayer::in_memory();
+    advance(Duration::from_secs(15)).await;
+    let (stack, mut runs) = stack(&layer);
+    let first = tokio::spawn(stack.clone().send(aged(20)));
+    let (_, verdict) = runs.next().await;
+    advance(Duration::from_secs(5)).await;
+    first.abort();
+    let second = tokio::spawn(stack.send(aged(25)));
+    settle().await;
+    advance(Duration::from_secs(2)).await;
+    verdict.send(Ok(ok("reply"))).unwrap();
+    assert_eq!(second.await.unwrap().body(), "reply");
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn a_wrong_clock_is_one_warning_with_the_difference() {
+    let log = crate::log::of(async || {
+        let layer = DedupLayer::in_memory();
+        advance(Duration::from_secs(15)).await;
+        for (seconds, message) in [(4, "1"), (20, "2"), (20, "3")] {
+            let (stack, _runs) = stack(&layer);
+            let timestamp = SystemTime::now() - Duration::from_secs(seconds);
+            let delivery = Delivery::new("shop").with_timestamp(timestamp.into());
+            let body = Verified::insecure_assume(text("user", message, "hi"), delivery);
+            stack.send(Request::new(body)).await;
+        }
+    })
+    .await;
+    let mut warnings = log.lines().filter(|line| line.contains("clock"));
+    let (first, second) = (warnings.next().unwrap(), warnings.next().unwrap());
+    assert!(
+        first.contains("WARN") && first.contains("seconds=20"),
+        "{log}"
+    );
+    assert!(second.contains("DEBUG"), "{log}");
+    assert!(warnings.next().is_none(), "{log}");
+}

@@ -1,0 +1,90 @@
+//! A store that is away while replies become late: who gives them, and how often.
+
+use tower_wechat::dedup::LateCause;
+
+use super::{late::Late, nodes::pass, *};
+
+/// Two nodes that share a store, and one hook.
+fn nodes(store: &Faulty, late: &Late) -> [(impl Delivers + use<>, Runs); 2] {
+    [(); 2].map(|()| stack(&late.collect(DedupLayer::builder().with_store(store.clone()))))
+}
+
+/// Both nodes run the message while the store is away, and every client leaves. The hook gets one of the replies.
+#[tokio::test(start_paused = true)]
+async fn a_reply_is_handed_over_once_if_the_store_is_back_within_ten_seconds() {
+    for back in (0..=16_000).step_by(500) {
+        let (store, late) = (Faulty::new(), Late::default());
+        let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
+        store.go_away();
+        for node in [&a, &b] {
+            // A node asks three times before it runs a message alone.
+            let delivery = node.deliver(&text("user", "1", "hi")).await;
+            pass(1_000).await;
+            delivery.abort();
+        }
+        let ((_, verdict_a), (_, verdict_b)) = (runs_a.next().await, runs_b.next().await);
+        verdict_a.send(Ok(ok("reply of a"))).unwrap();
+        pass(200).await;
+        verdict_b.send(Ok(ok("reply of b"))).unwrap();
+        pass(back).await;
+        store.come_back();
+        pass(40_000).await;
+        let expected = if back < 15_000 { 1 } else { 2 };
+        // Between them, it depends on when the store is next asked.
+        if !(14_500..16_500).contains(&back) {
+            assert_eq!(late.causes().len(), expected, "back after {back} ms");
+        }
+        assert!(!late.causes().is_empty(), "back after {back} ms");
+    }
+}
+
+/// The store goes away while one node runs the message. The retry reaches the other node, which runs it as well, and its
+/// delivery gets the reply.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_a_delivery_of_another_node_has_got_is_not_handed_over() {
+    for back in (0..=9_000).step_by(500) {
+        let (store, late) = (Faulty::new(), Late::default());
+        let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
+        let first = a.deliver(&text("user", "1", "hi")).await;
+        let (_, verdict_a) = runs_a.next().await;
+        pass(4_500).await;
+        store.go_away();
+        pass(500).await;
+        first.abort();
+        verdict_a.send(Ok(ok("reply of a"))).unwrap();
+        let second = b.deliver(&text("user", "1", "hi")).await;
+        let (_, verdict_b) = runs_b.next().await;
+        verdict_b.send(Ok(ok("reply of b"))).unwrap();
+        check(&second.await.unwrap(), 200, "reply of b");
+        pass(back).await;
+        store.come_back();
+        pass(40_000).await;
+        assert_eq!(late.causes(), [], "back after {back} ms");
+    }
+}
+
+/// The store does not come back: the node hands over what it has, and says so.
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn the_log_warns_of_a_reply_that_may_be_given_twice() {
+    let log = crate::log::of(async || {
+        let (store, late) = (Faulty::new(), Late::default());
+        let (stack, mut runs) =
+            stack(&late.collect(DedupLayer::builder().with_store(store.clone())));
+        store.go_away();
+        let delivery = stack.deliver(&text("user", "1", "hi")).await;
+        pass(500).await;
+        let (_, verdict) = runs.next().await;
+        delivery.abort();
+        verdict.send(Ok(ok("reply"))).unwrap();
+        pass(15_500).await;
+        assert_eq!(late.causes(), []);
+        pass(1_000).await;
+        assert_eq!(late.causes(), [LateCause::Unfetched]);
+    })
+    .await;
+    let warnings = log
+        .lines()
+        .filter(|line| line.contains("may be given twice"));
+    assert_eq!(warnings.count(), 1, "{log}");
+}
