@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{BoxFuture, join};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join},
+};
 use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use tokio::{
     sync::watch,
@@ -80,7 +83,7 @@ impl Waiter {
                 self.shared
                     .table()
                     .claim(self.key, self.ttls, arrival, now, permit.take());
-            let waited = match admission {
+            let (task, waiting) = match admission {
                 Admission::Replied(response) => {
                     self.observed.record_kept_reply();
                     return response.into_response();
@@ -90,9 +93,8 @@ impl Waiter {
                     return response::success();
                 }
                 Admission::Join(task, waiting) => {
-                    drop(token);
                     self.observed.record_join();
-                    self.wait(task, waiting).await
+                    (task, waiting)
                 }
                 Admission::Run(task, run, permit, waiting) => {
                     let message = RunningMessage::new(
@@ -103,16 +105,13 @@ impl Waiter {
                         permit,
                     );
                     let run = message.drive(run.number, inner.clone());
-                    let tasks = &self.shared.tasks;
                     if self.shared.settings.runs_inline {
-                        let answer = self.wait_and_answer(lost, task, waiting, inner);
+                        let run = self.shared.tasks.track_future(run);
                         drop(token);
-                        // The answer is polled first: a reply that it fetches is sent before the host can drop it.
-                        return join(answer, tasks.track_future(run)).await.0;
+                        return self.answer_inline(lost, task, waiting, inner, run).await;
                     }
-                    tasks.spawn(run);
-                    drop(token);
-                    self.wait(task, waiting).await
+                    self.shared.tasks.spawn(run);
+                    (task, waiting)
                 }
                 Admission::NoPermit if draining.is_cancelled() => {
                     return self.turn_away("shutting down");
@@ -138,27 +137,33 @@ impl Waiter {
                 }
                 Admission::Full => return self.turn_away("too many deliveries"),
             };
-            if let Some(response) = waited {
-                return response;
+            drop(token);
+            match self.wait(task, waiting).await {
+                Some(response) => return response,
+                None => lost += 1,
             }
-            lost += 1;
         }
     }
 
-    /// The answer of a delivery whose run is part of it. The run ends when its reply has been fetched.
-    fn wait_and_answer(
+    /// Answers with the run as part of the delivery. The run ends when its reply has been fetched.
+    ///
+    /// The box keeps a run's size away from the deliveries that make none.
+    fn answer_inline(
         &self,
         lost: u32,
         task: Task,
         waiting: watch::Receiver<Progress>,
         inner: impl Inner,
+        run: impl Future<Output = ()> + Send + 'static,
     ) -> BoxFuture<'_, Response<ResponseBody>> {
-        Box::pin(async move {
+        let answer = async move {
             match self.wait(task, waiting).await {
                 Some(response) => response,
                 None => self.answer_after(lost + 1, inner).await,
             }
-        })
+        };
+        // The answer is polled first: a reply that it fetches is sent before the host can drop it.
+        Box::pin(join(answer, run).map(|(response, ())| response))
     }
 
     /// Waits until the message is over, and returns `None`: the caller looks at the table again. Returns an answer if

@@ -88,21 +88,6 @@ async fn a_message_counts_as_running_between_its_runs() {
     assert_eq!(number.get(), 2);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_key_function_that_panics_fails_one_delivery_only() {
-    let layer = DedupLayer::builder()
-        .with_key(|request| {
-            assert_ne!(request.body().as_bytes(), b"strange");
-            Key::new([request.body().as_bytes()])
-        })
-        .build();
-    let (stack, mut runs) = stack(&layer);
-    assert!(stack.deliver("strange").await.await.is_err());
-    let delivery = stack.deliver("usual").await;
-    runs.next().await.1.send(Ok(ok("reply"))).unwrap();
-    check(&delivery.await.unwrap(), 200, "reply");
-}
-
 /// With bounds of zero, no message would ever run.
 #[tokio::test(start_paused = true)]
 async fn a_bound_of_zero_means_one() {
