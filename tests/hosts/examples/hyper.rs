@@ -1,7 +1,11 @@
 //! A voice bot on hyper alone, for HTTP/1.1 and HTTP/2, at <http://127.0.0.1:8080/wechat>.
 
+use std::time::Duration;
+
 use hyper_util::{
-    rt::TokioExecutor, rt::TokioIo, server::conn::auto, service::TowerToHyperService,
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
 };
 use tokio::net::TcpListener;
 use tower::{BoxError, ServiceBuilder};
@@ -23,7 +27,12 @@ pub(crate) async fn serve(listener: TcpListener, account: Account) -> Result<(),
         let stream = TokioIo::new(listener.accept().await?.0);
         let service = TowerToHyperService::new(wechat.clone());
         tokio::spawn(async move {
-            let server = auto::Builder::new(TokioExecutor::new());
+            let mut server = auto::Builder::new(TokioExecutor::new());
+            // Cuts clients that drip a head. Those that send nothing are cut only if HTTP/2 is off: `http1_only`.
+            server
+                .http1()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(10));
             server.serve_connection(stream, service).await
         });
     }

@@ -1,5 +1,7 @@
 //! What the tests of all hosts share: a bot that counts its runs, and a WeChat that tries it.
 
+pub mod load;
+
 use std::{
     convert::Infallible,
     sync::{
