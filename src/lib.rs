@@ -131,8 +131,9 @@
 //! 2. **Proxy.** Serve the URL on port 80 or 443, over TLS. The proxy must pass on path, query and body unchanged, wait
 //!    7 s or more, and hang up when WeChat does. It must not repeat a `POST` by itself ([`dedup`] has the nginx
 //!    directives). Keep the query out of its log: a query can be replayed for
-//!    [five minutes](VerifySignatureLayer::with_timestamp_tolerance). Let the server or the proxy limit the time that a
-//!    client takes for the head of a request.
+//!    [five minutes](VerifySignatureLayer::with_timestamp_tolerance). Limit the time that a client takes for the
+//!    head of a request, in the proxy or in the server: the layers never see an unfinished head. `axum::serve` has no
+//!    such limit. With hyper-util's `auto::Builder`, call `http1_only`, and set a `timer` and a `header_read_timeout`.
 //! 3. **Clock.** Keep the clock synchronised: a timestamp more than five minutes from this machine's clock is rejected.
 //!    If all deliveries are rejected with [`Timestamp`](callback::ErrorKind::Timestamp), the clock is wrong.
 //! 4. **Several nodes.** WeChat's retries reach any node. Give all nodes one store ([`DedupLayer::shared`]): a Redis
