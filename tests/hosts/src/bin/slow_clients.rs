@@ -1,7 +1,7 @@
 //! Clients that send a byte a second are cut, and do not slow down the others.
 //!
 //! ```sh
-//! cargo run --release --bin slow_clients -- [CONNECTIONS of each kind at a time, 400] [SECONDS, 30]
+//! cargo run --release --bin slow_clients -- [CONNECTIONS of each kind at a time, 300] [SECONDS, 30]
 //! ```
 
 use std::{env, error::Error, process::ExitCode, time::Duration};
@@ -26,7 +26,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         serve(100_000).await;
         return Ok(ExitCode::SUCCESS);
     }
-    let connections = first.map_or(Ok(400), |connections| connections.parse())?;
+    let connections = first.map_or(Ok(300), |connections| connections.parse())?;
     let seconds = arguments.next().map_or(Ok(30), |seconds| seconds.parse())?;
     let is_sound = attack(connections, Duration::from_secs(seconds)).await?;
     Ok(if is_sound {
