@@ -18,8 +18,12 @@ pub(super) struct Evidence {
     left_alone: HashMap<u32, Vec<(u64, u64)>>,
     killed: HashMap<u32, u64>,
     stopped: HashMap<u32, Vec<(u64, u64)>>,
-    /// When Redis had lost its data and may have been back.
+    /// When the machine gave a process no time to run.
+    starved: HashMap<u32, Vec<(u64, u64)>>,
+    /// When Redis may have lost data.
     forgotten: Vec<(u64, u64)>,
+    /// The faults, as they are written in the log.
+    faults: Vec<Line>,
 }
 
 /// An operation whose answer the node got.
@@ -58,9 +62,10 @@ impl Evidence {
                     stop.unwrap().1 = at;
                 }
                 Event::Starved(lag) => {
-                    let stops = evidence.stopped.entry(process).or_default();
-                    stops.push((at - lag, at));
+                    let starved = evidence.starved.entry(process).or_default();
+                    starved.push((at - lag, at));
                 }
+                Event::Fault(_) => evidence.faults.push(line.clone()),
                 Event::Forgetting => evidence.forgotten.push((at, u64::MAX)),
                 Event::Forgot => evidence.forgotten.last_mut().unwrap().1 = at,
                 Event::Store { .. } => {
@@ -108,31 +113,39 @@ impl Evidence {
         self.killed.get(&process).copied()
     }
 
-    /// Whether the node was killed or stood still between `since` and `until`. It stands still, too, when the machine has
-    /// no time for it, or for this test, which is WeChat.
+    /// Whether the node was killed or stood still between `since` and `until`.
     pub(super) fn is_hit(&self, process: u32, since: u64, until: u64) -> bool {
-        let stops = [process, ALL_NODES].map(|it| self.stopped.get(&it));
-        let stops = stops.into_iter().flatten().flatten();
         self.killed(process).is_some_and(|at| at <= until)
-            || stops
-                .into_iter()
-                .any(|&(stopped, continued)| stopped <= until && since <= continued)
+            || overlaps(self.stopped.get(&process), since, until)
+    }
+
+    /// Whether the machine had no time for the node between `since` and `until`, or for this test, which is WeChat.
+    pub(super) fn is_starved(&self, process: u32, since: u64, until: u64) -> bool {
+        [process, ALL_NODES]
+            .iter()
+            .any(|it| overlaps(self.starved.get(it), since, until))
+    }
+
+    /// The faults that began between `since` and `until`.
+    pub(super) fn faults(&self, since: u64, until: u64) -> impl Iterator<Item = &Line> {
+        let faults = self.faults.iter();
+        faults.filter(move |line| (since..=until).contains(&line.at))
     }
 
     /// Whether the node may have left the store alone between `since` and `until`.
     pub(super) fn is_left_alone(&self, process: u32, since: u64, until: u64) -> bool {
-        let pauses = self.left_alone.get(&process).into_iter().flatten();
-        pauses
-            .into_iter()
-            .any(|&(begun, ended)| begun <= until && since <= ended)
+        overlaps(self.left_alone.get(&process), since, until)
     }
 
-    /// Whether Redis may have lost its data between `since` and `until`.
+    /// Whether Redis may have lost data between `since` and `until`.
     pub(super) fn is_forgotten(&self, since: u64, until: u64) -> bool {
-        self.forgotten
-            .iter()
-            .any(|&(gone, back)| gone <= until && since <= back)
+        overlaps(Some(&self.forgotten), since, until)
     }
+}
+
+fn overlaps(times: Option<&Vec<(u64, u64)>>, since: u64, until: u64) -> bool {
+    let mut times = times.into_iter().flatten();
+    times.any(|&(begun, ended)| begun <= until && since <= ended)
 }
 
 /// The operations of the store in `lines`, with their lines.

@@ -1,209 +1,221 @@
-//! The faults, and when they happen.
+//! The kinds of faults, and plans of when they happen.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
-use tokio::time::sleep;
+use super::{deployment::NODES, random::Random};
+use crate::store::proxy::Weather;
 
-use super::{
-    evidence::ALL_NODES,
-    log::{Event, Log},
-    process::Process,
-    random::Random,
-};
-use crate::store::{
-    proxy::{Proxy, Weather},
-    server::Server,
-};
-
-/// Two nodes, a Redis, and a proxy between each node and Redis.
-pub(super) struct Deployment {
-    nodes: [Process; 2],
-    redis: Server,
-    weather: [Proxy; 2],
-    addresses: Addresses,
-    log: Log,
-    start: Box<dyn Fn(u16) -> Process + Send>,
-}
-
-/// The process and port of each node; `None` while the node is missing.
-pub(super) type Addresses = Arc<[Mutex<Option<(u32, u16)>>; 2]>;
-
-/// The faults of the nodes, of Redis and of the network: three lanes, each one fault after the other.
-#[derive(Debug)]
-pub(super) struct Faults {
-    nodes: Vec<(usize, Duration, NodeFault)>,
-    redis: Vec<(Duration, RedisFault)>,
-    network: Vec<(usize, Duration, Weather)>,
-    pauses: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum NodeFault {
-    /// `kill -9`, and a new process after a while.
+/// A phase plays the faults of one kind, so that the effects of each kind can be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `kill -9` of a node, and a new process after a while.
     Kill,
-    /// Stops the process for longer than a lease, as a swapping machine does.
+    /// Stops a node for longer than a lease, as a swapping machine does.
     Stop,
+    /// Sets a node's clock 20 s fast or slow.
+    Skew,
+    /// Cuts or tears a node's connections to Redis.
+    Drop,
+    /// Delays or holds what a node and Redis send to each other.
+    Delay,
+    /// Stops Redis.
+    RedisStop,
+    /// Holds back the answers to all clients, by Redis itself.
+    Pause,
+    /// Kills Redis. It comes back without data, as without an append-only file.
+    Restart,
+    /// Kills Redis. It comes back with all data, as with an append-only file.
+    RestartKept,
+    Flush,
+    /// Gives Redis less memory than its data needs, so that it evicts the keys used least recently.
+    Evict,
+    /// All of these at the same time.
+    Mixed,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 12] = [
+        Self::Kill,
+        Self::Stop,
+        Self::Skew,
+        Self::Drop,
+        Self::Delay,
+        Self::RedisStop,
+        Self::Pause,
+        Self::Restart,
+        Self::RestartKept,
+        Self::Flush,
+        Self::Evict,
+        Self::Mixed,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill -9",
+            Self::Stop => "node stopped",
+            Self::Skew => "clock skew",
+            Self::Drop => "connections dropped",
+            Self::Delay => "connections delayed",
+            Self::RedisStop => "Redis stopped",
+            Self::Pause => "CLIENT PAUSE",
+            Self::Restart => "Redis restarted",
+            Self::RestartKept => "restarted with AOF",
+            Self::Flush => "FLUSHALL",
+            Self::Evict => "eviction",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+/// The faults of each node's process, of each node's connections and of Redis: lanes, each one fault after the other.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) nodes: [Lane<NodeFault>; NODES],
+    pub(super) network: [Lane<Weather>; NODES],
+    pub(super) redis: Lane<RedisFault>,
+}
+
+pub(super) type Lane<F> = Vec<Planned<F>>;
+
+#[derive(Debug)]
+pub(super) struct Planned<F> {
+    /// Since the end of the fault before.
+    pub(super) after: Duration,
+    pub(super) lasts: Duration,
+    pub(super) fault: F,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum RedisFault {
-    Restart,
-    RestartWithoutData,
+pub(super) enum NodeFault {
+    Kill,
+    Stop,
+    /// By this many seconds.
+    Skew(i64),
 }
 
-impl Faults {
-    /// Picks `count` faults by the seed.
-    pub(super) fn pick(seed: u64, count: usize) -> Self {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RedisFault {
+    Stop,
+    Pause,
+    Restart {
+        keeps: bool,
+    },
+    Flush,
+    Evict {
+        /// The part of its data that Redis has memory for.
+        percent: u64,
+    },
+}
+
+impl Plan {
+    /// Picks `count` faults of the kind by the seed.
+    pub(super) fn pick(kind: Kind, seed: u64, count: usize) -> Self {
         let mut random = Random::new(seed, FAULTS);
-        let mut faults = Self {
-            nodes: Vec::new(),
-            redis: Vec::new(),
-            network: Vec::new(),
-            pauses: seed,
-        };
-        // Deals from shuffled decks, so that even a few faults are of many kinds.
-        let mut deck = Vec::new();
+        let mut plan = Self::default();
+        // Deals from shuffled decks, so that even a few faults are of many kinds and on each node.
+        let (mut kinds, mut nodes) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            if deck.is_empty() {
-                deck.extend(0..10);
-                random.shuffle(&mut deck);
-            }
-            let node = random.below(2);
-            let short = random.milliseconds(200..2_000);
-            let long = random.milliseconds(5_500..7_000);
-            match deck.pop().unwrap() {
-                0 | 1 => faults.nodes.push((node, short, NodeFault::Kill)),
-                2 => faults.nodes.push((node, long, NodeFault::Stop)),
-                3 => faults.redis.push((short, RedisFault::Restart)),
-                4 => faults.redis.push((short, RedisFault::RestartWithoutData)),
-                5 => faults.network.push((node, short, Weather::Cut)),
-                6 => faults.network.push((node, short, Weather::Held)),
-                7 => faults.network.push((node, long, Weather::Held)),
-                8 => faults.network.push((node, short, Weather::Torn)),
-                _ => {
-                    let by = random.milliseconds(20..400);
-                    faults.network.push((node, short, Weather::Slow(by)));
-                }
-            }
+            let kind = match kind {
+                Kind::Mixed => random.deal(&mut kinds, |deck| {
+                    deck.extend(Kind::ALL.into_iter().filter(|kind| *kind != Kind::Mixed));
+                }),
+                kind => kind,
+            };
+            let node = random.deal(&mut nodes, |deck| deck.extend(0..NODES));
+            plan.add(kind, node, &mut random);
         }
-        faults
+        plan.stretch();
+        plan
+    }
+
+    fn add(&mut self, kind: Kind, node: usize, random: &mut Random) {
+        let after = random.milliseconds(PAUSE);
+        let short = random.milliseconds(200..2_000);
+        // Longer than a lease.
+        let long = random.milliseconds(5_500..7_000);
+        let either = if random.below(2) == 0 { short } else { long };
+        let by = random.milliseconds(20..400);
+        let number = random.below(3);
+        let mut node_has = |lasts, fault| {
+            self.nodes[node].push(Planned {
+                after,
+                lasts,
+                fault,
+            });
+        };
+        let mut network_has = |lasts, fault| {
+            self.network[node].push(Planned {
+                after,
+                lasts,
+                fault,
+            });
+        };
+        let mut redis_has = |lasts, fault| {
+            self.redis.push(Planned {
+                after,
+                lasts,
+                fault,
+            });
+        };
+        match kind {
+            Kind::Kill => node_has(short, NodeFault::Kill),
+            Kind::Stop => node_has(long, NodeFault::Stop),
+            Kind::Skew if number == 0 => node_has(long, NodeFault::Skew(-SKEW)),
+            Kind::Skew => node_has(long, NodeFault::Skew(SKEW)),
+            Kind::Drop if number == 0 => network_has(short, Weather::Torn),
+            Kind::Drop => network_has(short, Weather::Cut),
+            Kind::Delay if number == 0 => network_has(short, Weather::Slow(by)),
+            Kind::Delay => network_has(either, Weather::Held),
+            Kind::RedisStop => redis_has(either, RedisFault::Stop),
+            Kind::Pause => redis_has(either, RedisFault::Pause),
+            Kind::Restart => redis_has(either, RedisFault::Restart { keeps: false }),
+            Kind::RestartKept => redis_has(either, RedisFault::Restart { keeps: true }),
+            Kind::Flush => redis_has(Duration::ZERO, RedisFault::Flush),
+            Kind::Evict => {
+                let percent = [0, 25, 50][number];
+                redis_has(either, RedisFault::Evict { percent });
+            }
+            Kind::Mixed => unreachable!("a single fault is of another kind"),
+        }
+    }
+
+    /// Spreads the faults of each lane over the whole time.
+    fn stretch(&mut self) {
+        let whole = self.duration();
+        self.nodes.iter_mut().for_each(|lane| stretch(lane, whole));
+        self.network
+            .iter_mut()
+            .for_each(|lane| stretch(lane, whole));
+        stretch(&mut self.redis, whole);
+    }
+
+    /// How long all faults take.
+    pub(super) fn duration(&self) -> Duration {
+        let nodes = self.nodes.iter().map(|lane| duration(lane));
+        let network = self.network.iter().map(|lane| duration(lane));
+        let lanes = nodes.chain(network).chain([duration(&self.redis)]);
+        lanes.max().unwrap_or_default()
     }
 }
 
-impl Deployment {
-    /// Starts everything, and returns when all of it runs.
-    pub(super) async fn start(test: &'static str, path: PathBuf) -> Self {
-        let redis = Server::start_keeping();
-        let weather = [
-            Proxy::before(redis.port()).await,
-            Proxy::before(redis.port()).await,
-        ];
-        let log = Log::open(&path);
-        let start = Box::new(move |redis| Process::start(test, redis, &path));
-        let nodes = [start(weather[0].port()), start(weather[1].port())];
-        let addresses = nodes
-            .each_ref()
-            .map(|node| Mutex::new(Some((node.id(), node.port()))));
-        Self {
-            nodes,
-            redis,
-            weather,
-            addresses: Arc::new(addresses),
-            log,
-            start,
+fn duration<F>(lane: &[Planned<F>]) -> Duration {
+    lane.iter().map(|fault| fault.after + fault.lasts).sum()
+}
+
+fn stretch<F>(lane: &mut [Planned<F>], whole: Duration) {
+    let rest = whole.saturating_sub(duration(lane));
+    if let Ok(count @ 1..) = u32::try_from(lane.len()) {
+        for fault in lane {
+            fault.after += rest / count;
         }
-    }
-
-    pub(super) fn addresses(&self) -> Addresses {
-        Arc::clone(&self.addresses)
-    }
-
-    /// Makes all the faults happen. At the end, everything runs again.
-    pub(super) async fn suffer(&mut self, faults: Faults) {
-        let Self {
-            nodes,
-            redis,
-            weather,
-            addresses,
-            log,
-            start,
-        } = self;
-        let pause = |lane| Random::new(faults.pauses, lane);
-        // Real time: faults between processes cannot use a paused clock.
-        tokio::join!(
-            async {
-                let mut pauses = pause(NODES);
-                for (node, lasts, fault) in faults.nodes {
-                    sleep(pauses.milliseconds(PAUSE)).await;
-                    let process = &mut nodes[node];
-                    match fault {
-                        NodeFault::Kill => {
-                            *addresses[node].lock().unwrap() = None;
-                            log.write(process.id(), "", Event::Killed);
-                            process.kill();
-                            sleep(lasts).await;
-                            *process = start(weather[node].port());
-                            let address = (process.id(), process.port());
-                            *addresses[node].lock().unwrap() = Some(address);
-                        }
-                        NodeFault::Stop => {
-                            log.write(process.id(), "", Event::Stopped);
-                            process.signal("STOP");
-                            sleep(lasts).await;
-                            process.signal("CONT");
-                            log.write(process.id(), "", Event::Continued);
-                        }
-                    }
-                }
-            },
-            async {
-                let mut pauses = pause(REDIS);
-                for (lasts, fault) in faults.redis {
-                    sleep(pauses.milliseconds(PAUSE) * 3).await;
-                    let forgets = matches!(fault, RedisFault::RestartWithoutData);
-                    if forgets {
-                        log.write(ALL_NODES, "", Event::Forgetting);
-                    }
-                    redis.kill();
-                    if forgets {
-                        redis.forget();
-                    }
-                    sleep(lasts).await;
-                    redis.restart();
-                    if forgets {
-                        log.write(ALL_NODES, "", Event::Forgot);
-                    }
-                }
-            },
-            async {
-                let mut pauses = pause(NETWORK);
-                for (node, lasts, now) in faults.network {
-                    sleep(pauses.milliseconds(PAUSE)).await;
-                    weather[node].change(now);
-                    sleep(lasts).await;
-                    weather[node].change(Weather::Fair);
-                }
-            },
-        );
-    }
-
-    /// Drains both nodes, and waits for their ends.
-    pub(super) fn drain(self) {
-        let Self { mut nodes, .. } = self;
-        nodes.iter_mut().for_each(Process::drain);
-        nodes.into_iter().for_each(Process::wait);
     }
 }
 
 /// Between two faults of a lane, in milliseconds.
-const PAUSE: std::ops::Range<u64> = 300..1_500;
+const PAUSE: std::ops::Range<u64> = 500..3_000;
 
-/// The purposes of the random numbers.
+/// In seconds. The last delivery is 10 s old.
+const SKEW: i64 = 20;
+
+/// The purpose of the random numbers.
 const FAULTS: u64 = 1;
-const NODES: u64 = 2;
-const REDIS: u64 = 3;
-const NETWORK: u64 = 4;

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::Write,
+    io::{Read, Seek, SeekFrom, Write},
     path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// A file that both nodes and the test append to. A written line outlives a `kill -9`.
+/// A file that all nodes and the test append to. A written line outlives a `kill -9`.
 #[derive(Clone)]
 pub(super) struct Log {
     file: Arc<File>,
@@ -64,14 +64,16 @@ pub(super) enum Event {
         since: u64,
         answer: Answer,
     },
+    /// What happens now, for whoever reads the log.
+    Fault(String),
     Killed,
     Stopped,
     Continued,
     /// The machine gave it no time to run, for this many microseconds.
     Starved(u64),
-    /// Redis has been killed, and loses its data.
+    /// Redis loses data from now on.
     Forgetting,
-    /// It is back, without data.
+    /// It loses none any more.
     Forgot,
 }
 
@@ -129,9 +131,21 @@ impl Log {
     }
 
     pub(super) fn read(path: &Path) -> Vec<Line> {
-        let lines = fs::read_to_string(path).unwrap();
+        Self::read_from(path, 0)
+    }
+
+    /// Reads the lines that were written after the log had `length` bytes.
+    pub(super) fn read_from(path: &Path, length: u64) -> Vec<Line> {
+        let mut file = File::open(path).unwrap();
+        file.seek(SeekFrom::Start(length)).unwrap();
+        let mut lines = String::new();
+        file.read_to_string(&mut lines).unwrap();
         let lines = lines.lines().map(serde_json::from_str);
         lines.collect::<Result<_, _>>().unwrap()
+    }
+
+    pub(super) fn length(path: &Path) -> u64 {
+        fs::metadata(path).unwrap().len()
     }
 }
 

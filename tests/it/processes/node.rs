@@ -7,9 +7,9 @@ use std::{
     net::Ipv4Addr,
     path::PathBuf,
     process,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use axum::Router;
@@ -47,8 +47,8 @@ impl Node {
         })
     }
 
-    /// Serves until it reads `drain` from standard input, then drains. It exits at the end of the input: the process
-    /// that has started it is gone.
+    /// Serves until it reads `drain` from standard input, then drains. `clock` and a number set its clock fast by as many
+    /// seconds. It exits at the end of the input: the process that has started it is gone.
     pub(super) fn serve(self) {
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -61,6 +61,8 @@ impl Node {
             for line in io::stdin().lock().lines().map_while(Result::ok) {
                 if line == DRAIN {
                     enough.take().map(|enough| enough.send(()));
+                } else if let Some(seconds) = line.strip_prefix(CLOCK) {
+                    FAST_BY.store(seconds.parse().unwrap(), Ordering::Relaxed);
                 }
             }
             process::exit(1);
@@ -86,9 +88,12 @@ impl Node {
                 .build();
             let log = self.log.clone();
             let wechat = ServiceBuilder::new()
-                .layer(VerifySignatureLayer::from_fn(|head| {
-                    account(head.uri.path().strip_prefix(PATH)?)
-                }))
+                .layer(
+                    VerifySignatureLayer::from_fn(|head| {
+                        account(head.uri.path().strip_prefix(PATH)?)
+                    })
+                    .with_clock(clock),
+                )
                 .layer(layer_fn(move |inner| Desk {
                     inner,
                     log: log.clone(),
@@ -108,6 +113,21 @@ impl Node {
         });
     }
 }
+
+/// What this node takes for the time. The log keeps the machine's.
+fn clock() -> SystemTime {
+    let by = FAST_BY.load(Ordering::Relaxed);
+    let distance = Duration::from_secs(by.unsigned_abs());
+    let now = SystemTime::now();
+    if by < 0 {
+        now - distance
+    } else {
+        now + distance
+    }
+}
+
+/// In seconds.
+static FAST_BY: AtomicI64 = AtomicI64::new(0);
 
 /// The accounts differ in the name only.
 pub(super) fn account(name: &str) -> Option<Account> {
@@ -221,6 +241,7 @@ pub(super) const LOG: &str = "TOWER_WECHAT_NODE_LOG";
 /// Lines on a node's standard output, and on its input.
 pub(super) const LISTENING: &str = "listening on ";
 pub(super) const DRAIN: &str = "drain";
+pub(super) const CLOCK: &str = "clock ";
 pub(super) const DRAINED: &str = "drained";
 
 pub(super) const PATH: &str = "/wechat/";

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::node::{DRAIN, DRAIN_PATIENCE, DRAINED, LISTENING, LOG, REDIS};
+use super::node::{CLOCK, DRAIN, DRAIN_PATIENCE, DRAINED, LISTENING, LOG, REDIS};
 
 /// Dropping it kills the process.
 pub(super) struct Process {
@@ -63,12 +63,9 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// Sends the signal with this name, such as `STOP`.
-    pub(super) fn signal(&self, name: &str) {
-        // The shell's own `kill`, since a container may have no other.
-        let command = format!("kill -{name} {}", self.id());
-        let sent = Command::new("sh").args(["-c", &command]).status();
-        assert!(sent.unwrap().success(), "{command}");
+    /// Sets the node's clock fast by this many seconds, or slow.
+    pub(super) fn set_clock(&mut self, seconds: i64) {
+        writeln!(self.input, "{CLOCK}{seconds}").unwrap();
     }
 
     /// Tells the node to drain. [`wait`](Self::wait) waits for its end.
@@ -93,6 +90,14 @@ impl Process {
             }
         }
     }
+}
+
+/// Sends the signal with this name, such as `STOP`, to a process.
+pub(super) fn signal(process: u32, name: &str) {
+    // The shell's own `kill`, since a container may have no other.
+    let command = format!("kill -{name} {process}");
+    let sent = Command::new("sh").args(["-c", &command]).status();
+    assert!(sent.unwrap().success(), "{command}");
 }
 
 impl Drop for Process {

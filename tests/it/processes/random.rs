@@ -23,7 +23,16 @@ impl Random {
         Duration::from_millis(range.start + self.next() % (range.end - range.start))
     }
 
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+    /// Deals the next card of a deck, which `fill` fills with each card once.
+    pub(super) fn deal<T>(&mut self, deck: &mut Vec<T>, fill: impl FnOnce(&mut Vec<T>)) -> T {
+        if deck.is_empty() {
+            fill(deck);
+            self.shuffle(deck);
+        }
+        deck.pop().unwrap()
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
         }

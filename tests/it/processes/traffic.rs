@@ -19,7 +19,7 @@ use tower::{BoxError, Service};
 use tower_wechat::simulator::{RequestBody, Simulator, Transcript};
 
 use super::{
-    faults::Addresses,
+    deployment::{Addresses, NODES},
     log::now,
     node::{MESSAGE, PATH, account},
     random::Random,
@@ -37,6 +37,7 @@ pub(super) struct Traffic {
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) message: u64,
+    pub(super) task: Task,
     pub(super) since: u64,
     pub(super) until: u64,
     pub(super) transcript: Transcript,
@@ -90,6 +91,7 @@ impl Traffic {
         let sent_to = sent_to.lock().unwrap().clone();
         Told {
             message,
+            task,
             since,
             until: now(),
             transcript,
@@ -120,14 +122,18 @@ impl Traffic {
 /// Most accounts have so few messages that WeChat may hang up on each. One has a quarter of all messages, and soon
 /// spends its budget of hang-ups.
 fn account_of(message: u64) -> String {
-    if message.is_multiple_of(4) {
+    if is_of_busy_account(message) {
         "busy".to_owned()
     } else {
         format!("quiet{}", message / 8)
     }
 }
 
-/// Picks a node at random, or the other one if that is missing. It does not know whether a node works.
+pub(super) fn is_of_busy_account(message: u64) -> bool {
+    message.is_multiple_of(4)
+}
+
+/// Picks a node at random, or the next one if that is missing. It does not know whether a node works.
 #[derive(Clone)]
 struct Balancer {
     addresses: Addresses,
@@ -147,10 +153,10 @@ impl Service<Request<RequestBody>> for Balancer {
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let picked = self.random.below(2);
-        let node = self.to.unwrap_or(picked);
-        let address = |node: usize| *self.addresses[node].lock().unwrap();
-        let address = address(node).or_else(|| address(1 - node));
+        let picked = self.random.below(NODES);
+        let first = self.to.unwrap_or(picked);
+        let mut nodes = (first..first + NODES).map(|node| node % NODES);
+        let address = nodes.find_map(|node| *self.addresses[node].lock().unwrap());
         self.sent_to
             .lock()
             .unwrap()
@@ -170,6 +176,10 @@ impl Service<Request<RequestBody>> for Balancer {
         })
     }
 }
+
+/// The first numbers of messages for special purposes: to find out whether all is well again, and when it is.
+pub(super) const RECOVERING: u64 = 1_000_000;
+pub(super) const AFTERWARDS: u64 = 2_000_000;
 
 /// The purposes of the random numbers.
 const DELIVERIES: u64 = 5;

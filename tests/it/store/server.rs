@@ -58,6 +58,11 @@ impl Server {
         self.port
     }
 
+    /// Returns the number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::open((Ipv4Addr::LOCALHOST.to_string(), self.port)).unwrap()
     }
