@@ -8,7 +8,10 @@ use std::{
 
 use futures_util::future::join_all;
 use redis::cmd;
-use tokio::{task::block_in_place, time::sleep};
+use tokio::{
+    task::block_in_place,
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::{
     evidence::ALL_NODES,
@@ -83,13 +86,13 @@ impl Deployment {
     /// Makes all the faults happen. At the end, everything runs again.
     pub(super) async fn suffer(&mut self, plan: Plan) {
         // Real time: faults between processes cannot use a paused clock.
-        let log = &self.log;
+        let (log, start) = (&self.log, Instant::now());
         let nodes = self.nodes.iter_mut().zip(&*self.addresses).zip(plan.nodes);
-        let nodes = nodes.map(|((node, address), lane)| node.suffer(lane, address, log));
+        let nodes = nodes.map(|((node, address), lane)| node.suffer(lane, start, address, log));
         let network = self.weather.iter().zip(&*self.addresses).zip(plan.network);
         let network = network.map(|((weather, address), lane)| async move {
             for planned in lane {
-                sleep(planned.after).await;
+                sleep_until(start + planned.at).await;
                 let node = address.lock().unwrap().map_or(ALL_NODES, |(id, _)| id);
                 note(log, node, &planned);
                 weather.change(planned.fault);
@@ -97,7 +100,7 @@ impl Deployment {
                 weather.change(Weather::Fair);
             }
         });
-        let redis = self.redis.suffer(plan.redis, log);
+        let redis = self.redis.suffer(plan.redis, start, log);
         tokio::join!(join_all(nodes), join_all(network), redis);
     }
 
@@ -117,11 +120,12 @@ impl Node {
     async fn suffer(
         &mut self,
         lane: Lane<NodeFault>,
+        start: Instant,
         address: &Mutex<Option<(u32, u16)>>,
         log: &Log,
     ) {
         for planned in lane {
-            sleep(planned.after).await;
+            sleep_until(start + planned.at).await;
             let process = self.process.id();
             note(log, process, &planned);
             match planned.fault {
@@ -151,9 +155,9 @@ impl Node {
 }
 
 impl Redis {
-    async fn suffer(&mut self, lane: Lane<RedisFault>, log: &Log) {
+    async fn suffer(&mut self, lane: Lane<RedisFault>, start: Instant, log: &Log) {
         for planned in lane {
-            sleep(planned.after).await;
+            sleep_until(start + planned.at).await;
             note(log, ALL_NODES, &planned);
             let forgets = match planned.fault {
                 RedisFault::Stop | RedisFault::Pause | RedisFault::Restart { keeps: true } => false,

@@ -67,20 +67,22 @@ impl Kind {
     }
 }
 
-/// The faults of each node's process, of each node's connections and of Redis: lanes, each one fault after the other.
+/// The faults of each node's process, of each node's connections and of Redis, in the order of their times.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) nodes: [Lane<NodeFault>; NODES],
     pub(super) network: [Lane<Weather>; NODES],
     pub(super) redis: Lane<RedisFault>,
+    /// How long all faults take.
+    pub(super) duration: Duration,
 }
 
 pub(super) type Lane<F> = Vec<Planned<F>>;
 
 #[derive(Debug)]
 pub(super) struct Planned<F> {
-    /// Since the end of the fault before.
-    pub(super) after: Duration,
+    /// Since the start of the phase.
+    pub(super) at: Duration,
     pub(super) lasts: Duration,
     pub(super) fault: F,
 }
@@ -108,27 +110,34 @@ pub(super) enum RedisFault {
 }
 
 impl Plan {
-    /// Picks `count` faults of the kind by the seed.
+    /// Picks `count` faults of the kind by the seed: one after the other, or several at a time if they are mixed.
     pub(super) fn pick(kind: Kind, seed: u64, count: usize) -> Self {
         let mut random = Random::new(seed, FAULTS);
         let mut plan = Self::default();
         // Deals from shuffled decks, so that even a few faults are of many kinds and on each node.
         let (mut kinds, mut nodes) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            let kind = match kind {
-                Kind::Mixed => random.deal(&mut kinds, |deck| {
-                    deck.extend(Kind::ALL.into_iter().filter(|kind| *kind != Kind::Mixed));
-                }),
-                kind => kind,
-            };
             let node = random.deal(&mut nodes, |deck| deck.extend(0..NODES));
-            plan.add(kind, node, &mut random);
+            if kind == Kind::Mixed {
+                let single = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Mixed);
+                let kind = random.deal(&mut kinds, |deck| deck.extend(single));
+                plan.add(kind, node, None, &mut random);
+            } else {
+                plan.add(kind, node, Some(plan.duration), &mut random);
+            }
         }
-        plan.stretch();
+        if kind == Kind::Mixed {
+            // One thing has more faults than another.
+            let whole = plan.duration;
+            plan.nodes.iter_mut().for_each(|lane| spread(lane, whole));
+            plan.network.iter_mut().for_each(|lane| spread(lane, whole));
+            spread(&mut plan.redis, whole);
+        }
         plan
     }
 
-    fn add(&mut self, kind: Kind, node: usize, random: &mut Random) {
+    /// Adds a fault some time after `since`, or else after the last one of the same thing.
+    fn add(&mut self, kind: Kind, node: usize, since: Option<Duration>, random: &mut Random) {
         let after = random.milliseconds(PAUSE);
         let short = random.milliseconds(200..2_000);
         // Longer than a lease.
@@ -136,83 +145,63 @@ impl Plan {
         let either = if random.below(2) == 0 { short } else { long };
         let by = random.milliseconds(20..400);
         let number = random.below(3);
-        let mut node_has = |lasts, fault| {
-            self.nodes[node].push(Planned {
-                after,
-                lasts,
-                fault,
-            });
-        };
-        let mut network_has = |lasts, fault| {
-            self.network[node].push(Planned {
-                after,
-                lasts,
-                fault,
-            });
-        };
-        let mut redis_has = |lasts, fault| {
-            self.redis.push(Planned {
-                after,
-                lasts,
-                fault,
-            });
-        };
-        match kind {
-            Kind::Kill => node_has(short, NodeFault::Kill),
-            Kind::Stop => node_has(long, NodeFault::Stop),
-            Kind::Skew if number == 0 => node_has(long, NodeFault::Skew(-SKEW)),
-            Kind::Skew => node_has(long, NodeFault::Skew(SKEW)),
-            Kind::Drop if number == 0 => network_has(short, Weather::Torn),
-            Kind::Drop => network_has(short, Weather::Cut),
-            Kind::Delay if number == 0 => network_has(short, Weather::Slow(by)),
-            Kind::Delay => network_has(either, Weather::Held),
-            Kind::RedisStop => redis_has(either, RedisFault::Stop),
-            Kind::Pause => redis_has(either, RedisFault::Pause),
-            Kind::Restart => redis_has(either, RedisFault::Restart { keeps: false }),
-            Kind::RestartKept => redis_has(either, RedisFault::Restart { keeps: true }),
-            Kind::Flush => redis_has(Duration::ZERO, RedisFault::Flush),
+        let skew = if number == 0 { -SKEW } else { SKEW };
+        let (nodes, network) = (&mut self.nodes[node], &mut self.network[node]);
+        let redis = &mut self.redis;
+        let end = match kind {
+            Kind::Kill => plan(nodes, since, after, short, NodeFault::Kill),
+            Kind::Stop => plan(nodes, since, after, long, NodeFault::Stop),
+            Kind::Skew => plan(nodes, since, after, long, NodeFault::Skew(skew)),
+            Kind::Drop if number == 0 => plan(network, since, after, short, Weather::Torn),
+            Kind::Drop => plan(network, since, after, short, Weather::Cut),
+            Kind::Delay if number == 0 => plan(network, since, after, short, Weather::Slow(by)),
+            Kind::Delay => plan(network, since, after, either, Weather::Held),
+            Kind::RedisStop => plan(redis, since, after, either, RedisFault::Stop),
+            Kind::Pause => plan(redis, since, after, either, RedisFault::Pause),
+            Kind::Restart | Kind::RestartKept => {
+                let keeps = kind == Kind::RestartKept;
+                plan(redis, since, after, either, RedisFault::Restart { keeps })
+            }
+            Kind::Flush => plan(redis, since, after, Duration::ZERO, RedisFault::Flush),
             Kind::Evict => {
                 let percent = [0, 25, 50][number];
-                redis_has(either, RedisFault::Evict { percent });
+                plan(redis, since, after, either, RedisFault::Evict { percent })
             }
-            Kind::Mixed => unreachable!("a single fault is of another kind"),
-        }
-    }
-
-    /// Spreads the faults of each lane over the whole time.
-    fn stretch(&mut self) {
-        let whole = self.duration();
-        self.nodes.iter_mut().for_each(|lane| stretch(lane, whole));
-        self.network
-            .iter_mut()
-            .for_each(|lane| stretch(lane, whole));
-        stretch(&mut self.redis, whole);
-    }
-
-    /// How long all faults take.
-    pub(super) fn duration(&self) -> Duration {
-        let nodes = self.nodes.iter().map(|lane| duration(lane));
-        let network = self.network.iter().map(|lane| duration(lane));
-        let lanes = nodes.chain(network).chain([duration(&self.redis)]);
-        lanes.max().unwrap_or_default()
+            Kind::Mixed => unreachable!("a fault is of one kind"),
+        };
+        self.duration = self.duration.max(end);
     }
 }
 
-fn duration<F>(lane: &[Planned<F>]) -> Duration {
-    lane.iter().map(|fault| fault.after + fault.lasts).sum()
+/// Adds the fault to the lane, and returns its end.
+fn plan<F>(
+    lane: &mut Lane<F>,
+    since: Option<Duration>,
+    after: Duration,
+    lasts: Duration,
+    fault: F,
+) -> Duration {
+    let at = since.unwrap_or_else(|| end(lane)) + after;
+    lane.push(Planned { at, lasts, fault });
+    at + lasts
 }
 
-fn stretch<F>(lane: &mut [Planned<F>], whole: Duration) {
-    let rest = whole.saturating_sub(duration(lane));
-    if let Ok(count @ 1..) = u32::try_from(lane.len()) {
-        for fault in lane {
-            fault.after += rest / count;
-        }
+/// Puts more time between the faults, until the last one ends with the `whole` phase.
+fn spread<F>(lane: &mut [Planned<F>], whole: Duration) {
+    let rest = whole.saturating_sub(end(lane));
+    let count = u32::try_from(lane.len()).unwrap();
+    for (number, planned) in (1..).zip(lane) {
+        planned.at += rest * number / count;
     }
 }
 
-/// Between two faults of a lane, in milliseconds.
-const PAUSE: std::ops::Range<u64> = 500..3_000;
+fn end<F>(lane: &[Planned<F>]) -> Duration {
+    lane.last()
+        .map_or(Duration::ZERO, |last| last.at + last.lasts)
+}
+
+/// Between two faults, in milliseconds.
+const PAUSE: std::ops::Range<u64> = 3_000..9_000;
 
 /// In seconds. The last delivery is 10 s old.
 const SKEW: i64 = 20;

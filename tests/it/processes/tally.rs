@@ -34,62 +34,85 @@ pub(super) struct Row {
     starved: usize,
 }
 
-/// Broken promises, each with the messages that break it.
-#[derive(Default)]
-pub(super) struct Broken(BTreeMap<String, Vec<String>>);
+/// The judgement over all phases.
+pub(super) struct Judgement {
+    rows: Vec<Row>,
+    after: Row,
+    broken: Findings,
+    /// Promises of time that were broken while the machine had no time for a node, or for WeChat.
+    excused: Findings,
+}
 
-impl Row {
-    /// The messages that are sent when all faults are over.
-    pub(super) fn after() -> Self {
+/// What was found, each with the messages that show it.
+#[derive(Default)]
+struct Findings(BTreeMap<String, Vec<String>>);
+
+impl Judgement {
+    pub(super) fn new() -> Self {
         Self {
-            name: "after the faults",
-            ..Self::default()
+            rows: Vec::new(),
+            after: Row {
+                name: "after the faults",
+                ..Row::default()
+            },
+            broken: Findings::default(),
+            excused: Findings::default(),
         }
     }
 
-    /// Counts and judges the messages of a phase. Those that were sent after its faults are counted in another row.
-    pub(super) fn of(
-        kind: Kind,
-        faults: usize,
-        evidence: &Evidence,
-        after: &mut Self,
-    ) -> (Self, Broken) {
-        let mut row = Self {
-            name: kind.name(),
+    /// Judges and counts the messages of a phase.
+    pub(super) fn add(&mut self, kind: Kind, faults: usize, evidence: &Evidence) {
+        let name = kind.name();
+        let mut row = Row {
+            name,
             faults,
-            ..Self::default()
+            ..Row::default()
         };
-        let mut broken = Broken::default();
-        let mut twice = Broken::default();
+        let mut twice = Findings::default();
         for told in &evidence.told {
             let case = Case::of(evidence, told);
             let Verdict { timely, always } = Verdict::of(&case);
             let is_excused = !timely.is_empty() && case.is_starved();
-            let timely = timely.into_iter().filter(|_| !is_excused);
-            for what in always.into_iter().chain(timely) {
-                broken.add(format!("{}: {what}", kind.name()), &case);
+            for what in always {
+                self.broken.add(format!("{name}: {what}"), &case);
+            }
+            for what in timely {
+                let findings = if is_excused {
+                    &mut self.excused
+                } else {
+                    &mut self.broken
+                };
+                findings.add(format!("{name}: {what}"), &case);
             }
             let row = match told.message {
                 ..RECOVERING => &mut row,
-                AFTERWARDS.. => &mut *after,
+                AFTERWARDS.. => &mut self.after,
                 _ => continue,
             };
             row.starved += usize::from(is_excused);
             row.count(&case);
             let given = case.shown() + case.handed_over();
             if given > 1 {
-                twice.add(format!("{}: given {given} times", kind.name()), &case);
+                twice.add(format!("{name}: given {given} times"), &case);
             }
         }
         if let Err(what) = row.is_within(kind) {
-            broken
-                .0
-                .insert(format!("{}: {what}", kind.name()), Vec::new());
-            broken.append(twice);
+            self.broken.0.insert(format!("{name}: {what}"), Vec::new());
+            self.broken.0.append(&mut twice.0);
         }
-        (row, broken)
+        if let Err(what) = self.after.has_time() {
+            self.broken.0.insert(what, Vec::new());
+        }
+        self.rows.push(row);
     }
 
+    /// The broken promises, if there are any.
+    pub(super) fn broken(&self) -> Option<String> {
+        (!self.broken.0.is_empty()).then(|| self.broken.to_string())
+    }
+}
+
+impl Row {
     fn count(&mut self, case: &Case<'_>) {
         self.messages += 1;
         self.deliveries += case.told.transcript.deliveries().len();
@@ -131,6 +154,11 @@ impl Row {
                 return Err(format!("{count} replies are {what}, {limit} may be"));
             }
         }
+        self.has_time()
+    }
+
+    /// Whether the machine had time for the phase: few excuses are needed.
+    fn has_time(&self) -> Result<(), String> {
         let starved = self.starved;
         if starved > 2 + self.messages / 100 {
             return Err(format!(
@@ -176,22 +204,19 @@ fn limit(share: f64, messages: usize) -> usize {
     (mean + chance) as usize
 }
 
-impl Broken {
+impl Findings {
     fn add(&mut self, what: String, case: &Case<'_>) {
         self.0.entry(what).or_default().push(case.to_string());
     }
 
-    pub(super) fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    fn summary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut findings = self.0.iter();
+        findings.try_for_each(|(what, messages)| writeln!(f, "{:>6} {what}", messages.len()))
     }
 }
 
-/// The first messages of each promise in full.
-impl fmt::Display for Broken {
+/// The first messages of each in full.
+impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (what, messages) in &self.0 {
             writeln!(f, "\n{what} ({} messages)", messages.len())?;
@@ -200,20 +225,15 @@ impl fmt::Display for Broken {
             }
         }
         writeln!(f, "\nIn short:")?;
-        for (what, messages) in &self.0 {
-            writeln!(f, "{:>6} {what}", messages.len())?;
-        }
-        Ok(())
+        self.summary(f)
     }
 }
 
 /// One line for each row, below a head.
-pub(super) struct Table(pub(super) Vec<Row>);
-
-impl fmt::Display for Table {
+impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HEAD)?;
-        for row in &self.0 {
+        for row in self.rows.iter().chain([&self.after]) {
             write!(f, "\n{:<20}", row.name)?;
             let groups: [&[usize]; 5] = [
                 &[row.faults, row.messages, row.deliveries, row.runs],
@@ -233,7 +253,11 @@ impl fmt::Display for Table {
                 group.iter().try_for_each(|count| write!(f, "{count:>8}"))?;
             }
         }
-        Ok(())
+        writeln!(f)?;
+        if !self.excused.0.is_empty() {
+            writeln!(f, "Broken by messages that starved:")?;
+        }
+        self.excused.summary(f)
     }
 }
 
