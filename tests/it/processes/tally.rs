@@ -65,7 +65,7 @@ impl Judgement {
         let name = kind.name();
         let mut row = Row {
             name,
-            faults,
+            faults: evidence.faults(0, u64::MAX).count(),
             ..Row::default()
         };
         let mut twice = Findings::default();
@@ -100,14 +100,19 @@ impl Judgement {
             self.broken.0.insert(format!("{name}: {what}"), Vec::new());
             self.broken.0.append(&mut twice.0);
         }
-        if let Err(what) = self.after.has_time() {
+        if row.faults != faults {
+            let what = format!("{name}: {} of {faults} faults happened", row.faults);
             self.broken.0.insert(what, Vec::new());
         }
         self.rows.push(row);
     }
 
     /// The broken promises, if there are any.
-    pub(super) fn broken(&self) -> Option<String> {
+    pub(super) fn broken(&mut self) -> Option<String> {
+        if let Err(what) = self.after.has_time() {
+            let what = format!("{}: {what}", self.after.name);
+            self.broken.0.insert(what, Vec::new());
+        }
         (!self.broken.0.is_empty()).then(|| self.broken.to_string())
     }
 }
