@@ -152,8 +152,7 @@ async fn flow(traffic: Traffic, messages: u64, pause: Duration) -> Vec<Told> {
     sent.join_all().await
 }
 
-/// Delivers to each node until the store answers it again, or for so long that it is broken. The messages that are sent
-/// [afterwards](AFTERWARDS) show that.
+/// Delivers to each node until the store answers it again.
 async fn recover(traffic: &Traffic, addresses: &Addresses, log: &Path) -> Vec<Told> {
     let (since, length) = (now(), Log::length(log));
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -175,7 +174,11 @@ async fn recover(traffic: &Traffic, addresses: &Addresses, log: &Path) -> Vec<To
                     )
             })
         };
-        while Instant::now() < deadline && !is_back() {
+        while !is_back() {
+            if Instant::now() > deadline {
+                Log::open(log).write(process, "", Event::StaysAlone);
+                break;
+            }
             ticks.tick().await;
             let message = RECOVERING + u64::try_from(told.len()).unwrap();
             told.push(traffic.deliver(message, QUICK, Some(node)).await);

@@ -85,9 +85,11 @@ impl<'a> Case<'a> {
         sent_to.any(|node| node.is_none_or(|process| self.evidence.is_hit(process, since, until)))
     }
 
-    /// Whether the machine had no time for WeChat or a node meanwhile.
+    /// Whether the machine had no time for WeChat or a node meanwhile, or shortly before: a node leaves the store alone for
+    /// a second then.
     pub(super) fn is_starved(&self) -> bool {
         let (since, until) = self.life();
+        let since = since.saturating_sub(AFTERMATH);
         self.processes()
             .any(|process| self.evidence.is_starved(process, since, until))
     }
@@ -186,6 +188,9 @@ impl fmt::Display for Case<'_> {
 
 /// In microseconds, as all times here: how long a node has a reply, at most, before a delivery or the hook gets it.
 const HOLDING: u64 = 8_000_000;
+
+/// Of three operations that time out.
+const AFTERMATH: u64 = 2_000_000;
 
 /// A fault that began earlier is over.
 const LONG_FAULT: u64 = 7_000_000;

@@ -24,6 +24,8 @@ pub(super) struct Evidence {
     forgotten: Vec<(u64, u64)>,
     /// The faults, as they are written in the log.
     faults: Vec<Line>,
+    /// The nodes that did not find back to the store.
+    pub(super) lonely: Vec<u32>,
 }
 
 /// An operation whose answer the node got.
@@ -65,6 +67,7 @@ impl Evidence {
                     let starved = evidence.starved.entry(process).or_default();
                     starved.push((at - lag, at));
                 }
+                Event::StaysAlone => evidence.lonely.push(process),
                 Event::Fault(_) => evidence.faults.push(line.clone()),
                 Event::Forgetting => evidence.forgotten.push((at, u64::MAX)),
                 Event::Forgot => evidence.forgotten.last_mut().unwrap().1 = at,

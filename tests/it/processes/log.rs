@@ -75,6 +75,8 @@ pub(super) enum Event {
     Forgetting,
     /// It loses none any more.
     Forgot,
+    /// All faults are over, and the node still runs messages without the store.
+    StaysAlone,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -100,6 +100,10 @@ impl Judgement {
             self.broken.0.insert(format!("{name}: {what}"), Vec::new());
             self.broken.0.append(&mut twice.0);
         }
+        for node in &evidence.lonely {
+            let what = format!("{name}: node {node} stays without the store");
+            self.broken.0.insert(what, Vec::new());
+        }
         if row.faults != faults {
             let what = format!("{name}: {} of {faults} faults happened", row.faults);
             self.broken.0.insert(what, Vec::new());

@@ -7,7 +7,7 @@ use super::{
     evidence::{Done, is_failure, operations},
     log::{Answer, Event, Operation},
     node::reply_text,
-    traffic::{AFTERWARDS, is_of_busy_account},
+    traffic::{AFTERWARDS, Task, is_of_busy_account},
 };
 
 /// What a message breaks.
@@ -32,6 +32,7 @@ impl Verdict {
         let timely = [
             case.has_reasons_to_run(),
             case.is_served(),
+            case.is_served_afterwards(),
             case.is_answered_in_time(),
             case.shows_no_fault(),
         ];
@@ -230,27 +231,35 @@ impl Case<'_> {
 
     /// As long as no node is lost or stands still, either: one run succeeds, and its reply is shown or handed over. It is
     /// shown if the handler needs less than 12 s, and WeChat may hang up on the account.
-    ///
-    /// A message that is sent when all faults are over has no excuse.
     fn is_served(&self) -> Result<(), String> {
-        let is_untroubled = self.is_store_there() && !self.is_hit();
-        if !is_untroubled {
-            return check(self.told.message < AFTERWARDS, || {
-                "trouble after the last fault".to_owned()
-            });
+        if !self.is_store_there() || self.is_hit() {
+            return Ok(());
         }
         let ended = self.ended().len();
         check(ended == 1, || format!("{ended} runs to the end"))?;
-        let (is_shown, late) = (self.shown_text().is_some(), self.late().count());
-        check(is_shown || late == 1, || {
+        check(self.shown() + self.late().count() == 1, || {
             "neither shown nor handed over".to_owned()
         })?;
-        let task = self.told.task;
-        let is_in_time = task.thinks < 12_000 && task.failures == 0;
-        check(
-            is_shown || !is_in_time || is_of_busy_account(self.told.message),
-            || "in time, but not shown".to_owned(),
-        )
+        if is_of_busy_account(self.told.message) {
+            return Ok(());
+        }
+        self.is_shown_within(12_000)
+    }
+
+    /// When all faults are over, whatever the store does then: a quick reply is shown.
+    fn is_served_afterwards(&self) -> Result<(), String> {
+        if self.told.message < AFTERWARDS {
+            return Ok(());
+        }
+        self.is_shown_within(3_000)
+    }
+
+    fn is_shown_within(&self, milliseconds: u64) -> Result<(), String> {
+        let Task { thinks, failures } = self.told.task;
+        let is_in_time = thinks < milliseconds && failures == 0;
+        check(self.shown() == 1 || !is_in_time, || {
+            "in time, but not shown".to_owned()
+        })
     }
 
     /// Unless the node stands still: no delivery waits longer than 6 s for its answer.
