@@ -65,9 +65,14 @@ impl<'a> Case<'a> {
             | Event::Failed { .. }
             | Event::Ended { .. }
             | Event::Store {
-                operation: Operation::Claim | Operation::Acknowledge | Operation::Complete,
+                operation:
+                    Operation::Claim
+                    | Operation::Renew(_)
+                    | Operation::Acknowledge
+                    | Operation::Complete,
                 answer:
                     Answer::Run(_)
+                    | Answer::Yours
                     | Answer::Replied
                     | Answer::Stored
                     | Answer::Error

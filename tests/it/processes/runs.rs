@@ -29,7 +29,7 @@ enum Reason<'a> {
 }
 
 impl Case<'_> {
-    /// Each run, with the reason why the message was run again, or what is wrong with it. `None` for the first run.
+    /// Each run, with the reason why the message was run again, or what is wrong with it. `None` is the first run.
     ///
     /// Either the last run of its node failed. Or the store gave the message to its claim: it had lost the message, or the
     /// claim before had lost its lease, because its node was lost, stood still, or did not reach the store. Or the store did
@@ -42,7 +42,7 @@ impl Case<'_> {
         });
         begun
             .enumerate()
-            .map(|(number, (index, line, run))| {
+            .map(|(earlier, (index, line, run))| {
                 let before = &self.lines[..index];
                 match reason(before, line.process, run) {
                     Reason::Repeats => Ok(Some(Again::AfterFailure)),
@@ -50,20 +50,23 @@ impl Case<'_> {
                         check(run == (number - 1) * RUNS + 1, || {
                             format!("claim number {number} begins with run {run}")
                         })?;
-                        self.why_granted(before, claim, number)
+                        let why = self.why_granted(before, claim, number)?;
+                        // The store did not know of the earlier run.
+                        Ok(why.or((earlier > 0).then_some(Again::Alone)))
                     }
                     Reason::NoStore => {
                         let process = line.process;
                         check(self.is_alone(process, line.at), || {
                             format!("node {process} runs it without a reason, as {run}")
                         })?;
-                        Ok((number > 0).then_some(Again::Alone))
+                        Ok((earlier > 0).then_some(Again::Alone))
                     }
                 }
             })
             .collect()
     }
 
+    /// Why the store gave a message to another claim than before. `None` if it was the first one.
     fn why_granted(
         &self,
         before: &[Line],
@@ -74,7 +77,13 @@ impl Case<'_> {
         let was_given = |done: &Done<'_>| matches!(done.answer, Answer::Run(_) | Answer::Yours);
         let last = others().filter(|(_, done)| was_given(done)).last();
         if number == 1 {
-            return Ok(last.map(|_| Again::AfterLostData));
+            let Some((_, last)) = last else {
+                return Ok(None);
+            };
+            check(self.evidence.is_forgotten(last.since, claim.until), || {
+                "given as new although the store has lost nothing".to_owned()
+            })?;
+            return Ok(Some(Again::AfterLostData));
         }
         let is_given_back = others().any(|(_, done)| done.operation == Operation::Release);
         // The answer to the claim before may have been lost, too.
