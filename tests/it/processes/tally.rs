@@ -14,7 +14,8 @@ use super::{
 /// The messages of a phase, or of all phases after their faults.
 #[derive(Debug, Default)]
 pub(super) struct Row {
-    name: &'static str,
+    /// `None` for the messages that were sent when all faults were over.
+    kind: Option<Kind>,
     faults: usize,
     messages: usize,
     deliveries: usize,
@@ -51,10 +52,7 @@ impl Judgement {
     pub(super) fn new() -> Self {
         Self {
             rows: Vec::new(),
-            after: Row {
-                name: "after the faults",
-                ..Row::default()
-            },
+            after: Row::default(),
             broken: Findings::default(),
             excused: Findings::default(),
         }
@@ -64,7 +62,7 @@ impl Judgement {
     pub(super) fn add(&mut self, kind: Kind, faults: usize, evidence: &Evidence) {
         let name = kind.name();
         let mut row = Row {
-            name,
+            kind: Some(kind),
             faults: evidence.faults(0, u64::MAX).count(),
             ..Row::default()
         };
@@ -96,7 +94,7 @@ impl Judgement {
                 twice.add(format!("{name}: given {given} times"), &case);
             }
         }
-        if let Err(what) = row.is_within(kind) {
+        if let Err(what) = row.is_within() {
             self.broken.0.insert(format!("{name}: {what}"), Vec::new());
             self.broken.0.append(&mut twice.0);
         }
@@ -114,7 +112,7 @@ impl Judgement {
     /// The broken promises, if there are any.
     pub(super) fn broken(&mut self) -> Option<String> {
         if let Err(what) = self.after.has_time() {
-            let what = format!("{}: {what}", self.after.name);
+            let what = format!("{}: {what}", self.after.name());
             self.broken.0.insert(what, Vec::new());
         }
         (!self.broken.0.is_empty()).then(|| self.broken.to_string())
@@ -122,6 +120,10 @@ impl Judgement {
 }
 
 impl Row {
+    fn name(&self) -> &'static str {
+        self.kind.map_or("after the faults", Kind::name)
+    }
+
     fn count(&mut self, case: &Case<'_>) {
         self.messages += 1;
         self.deliveries += case.told.transcript.deliveries().len();
@@ -150,15 +152,20 @@ impl Row {
         self.faults_shown += usize::from(case.is_fault_shown());
     }
 
+    /// How many replies may be both shown and handed over, and how many may be handed over twice.
+    fn limits(&self) -> (usize, usize) {
+        let (both, hooks) = self.kind.map_or((0.0, 0.0), allowed);
+        (limit(both, self.messages), limit(hooks, self.messages))
+    }
+
     /// Whether no more replies are given twice than the kind of fault allows, and the machine had time for the phase.
-    fn is_within(&self, kind: Kind) -> Result<(), String> {
-        let (both, hooks) = allowed(kind);
+    fn is_within(&self) -> Result<(), String> {
+        let (both, hooks) = self.limits();
         let counts = [
             ("shown and handed over", self.shown_and_handed_over, both),
             ("handed over twice", self.handed_over_twice, hooks),
         ];
-        for (what, count, share) in counts {
-            let limit = limit(share, self.messages);
+        for (what, count, limit) in counts {
             if count > limit {
                 return Err(format!("{count} replies are {what}, {limit} may be"));
             }
@@ -243,7 +250,8 @@ impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HEAD)?;
         for row in self.rows.iter().chain([&self.after]) {
-            write!(f, "\n{:<20}", row.name)?;
+            write!(f, "\n{:<20}", row.name())?;
+            let (both, hooks) = row.limits();
             let groups: [&[usize]; 5] = [
                 &[row.faults, row.messages, row.deliveries, row.runs],
                 &[
@@ -254,7 +262,12 @@ impl fmt::Display for Judgement {
                     row.unexplained,
                 ],
                 &[row.never_run, row.lost, row.lost_with_node],
-                &[row.shown_and_handed_over, row.handed_over_twice],
+                &[
+                    row.shown_and_handed_over,
+                    both,
+                    row.handed_over_twice,
+                    hooks,
+                ],
                 &[row.faults_shown, row.starved],
             ];
             for (number, group) in groups.iter().enumerate() {
@@ -271,8 +284,8 @@ impl fmt::Display for Judgement {
 }
 
 const HEAD: &str = concat!(
-    "                                                     | run again after                         | lost                    | given twice     | user sees\n",
-    "                      faults    msgs   sends    runs | failure   lease    data   alone       ? |  no run   reply  w.node | by hook 2 hooks |   fault starved"
+    "                                                     | run again after                         | lost                    | given twice                     | the user sees\n",
+    "                      faults    msgs   sends    runs | failure   lease    data   alone       ? |  no run   reply  w.node | by hook  may be 2 hooks  may be |   fault starved"
 );
 
 /// Of each promise.
