@@ -69,7 +69,16 @@ impl Judgement {
         let mut twice = Findings::default();
         for told in &evidence.told {
             let case = Case::of(evidence, told);
-            let Verdict { timely, always } = Verdict::of(&case);
+            let Verdict { mut timely, always } = Verdict::of(&case);
+            let given = case.shown() + case.handed_over();
+            if given > 1 {
+                let what = format!("given {given} times");
+                if row.share_given_twice().is_some() {
+                    twice.add(format!("{name}: {what}"), &case);
+                } else {
+                    timely.push(what);
+                }
+            }
             let is_excused = !timely.is_empty() && case.is_starved();
             for what in always {
                 self.broken.add(format!("{name}: {what}"), &case);
@@ -89,10 +98,6 @@ impl Judgement {
             };
             row.starved += usize::from(is_excused);
             row.count(&case);
-            let given = case.shown() + case.handed_over();
-            if given > 1 {
-                twice.add(format!("{name}: given {given} times"), &case);
-            }
         }
         if let Err(what) = row.is_within() {
             self.broken.0.insert(format!("{name}: {what}"), Vec::new());
@@ -153,14 +158,31 @@ impl Row {
     }
 
     /// How many replies may be both shown and handed over, and how many may be handed over twice.
-    fn limits(&self) -> (usize, usize) {
-        let (both, hooks) = self.kind.map_or((0.0, 0.0), allowed);
-        (limit(both, self.messages), limit(hooks, self.messages))
+    fn limits(&self) -> Option<(usize, usize)> {
+        let (both, hooks) = self.share_given_twice()?;
+        Some((limit(both, self.messages), limit(hooks, self.messages)))
+    }
+
+    /// Which share of the replies may be both shown and handed over, and which may be handed over twice: while the store is
+    /// away, no node can know what another one does. The shares are a fifth of those that an earlier version was measured
+    /// with. `None` where the store answers and keeps its data, so that none may be.
+    fn share_given_twice(&self) -> Option<(f64, f64)> {
+        let fifth = |both, hooks, messages: f64| (both / messages / 5.0, hooks / messages / 5.0);
+        Some(match self.kind? {
+            Kind::Kill | Kind::Stop | Kind::Skew => return None,
+            Kind::RedisStop => fifth(54.0, 117.0, 1460.0),
+            Kind::Pause => fifth(42.0, 40.0, 1456.0),
+            Kind::Restart | Kind::Flush => fifth(23.0, 65.0, 1439.0),
+            Kind::RestartKept => fifth(48.0, 54.0, 1462.0),
+            Kind::Evict => fifth(26.0, 15.0, 1477.0),
+            Kind::Drop | Kind::Delay => fifth(27.0, 8.0, 1510.0),
+            Kind::Mixed => fifth(46.0, 12.0, 1228.0),
+        })
     }
 
     /// Whether no more replies are given twice than the kind of fault allows, and the machine had time for the phase.
     fn is_within(&self) -> Result<(), String> {
-        let (both, hooks) = self.limits();
+        let (both, hooks) = self.limits().unwrap_or((usize::MAX, usize::MAX));
         let counts = [
             ("shown and handed over", self.shown_and_handed_over, both),
             ("handed over twice", self.handed_over_twice, hooks),
@@ -182,25 +204,6 @@ impl Row {
             ));
         }
         Ok(())
-    }
-}
-
-/// Which share of the replies may be given twice: both shown and handed over, or handed over twice.
-///
-/// While the store is away, no node can know what another one does. The shares are a fifth of those that an earlier version
-/// was measured with.
-fn allowed(kind: Kind) -> (f64, f64) {
-    let fifth = |both, hooks, messages: f64| (both / messages / 5.0, hooks / messages / 5.0);
-    match kind {
-        // The store answers, and keeps its data.
-        Kind::Kill | Kind::Stop | Kind::Skew => (0.0, 0.0),
-        Kind::RedisStop => fifth(54.0, 117.0, 1460.0),
-        Kind::Pause => fifth(42.0, 40.0, 1456.0),
-        Kind::Restart | Kind::Flush => fifth(23.0, 65.0, 1439.0),
-        Kind::RestartKept => fifth(48.0, 54.0, 1462.0),
-        Kind::Evict => fifth(26.0, 15.0, 1477.0),
-        Kind::Drop | Kind::Delay => fifth(27.0, 8.0, 1510.0),
-        Kind::Mixed => fifth(46.0, 12.0, 1228.0),
     }
 }
 
@@ -251,7 +254,7 @@ impl fmt::Display for Judgement {
         f.write_str(HEAD)?;
         for row in self.rows.iter().chain([&self.after]) {
             write!(f, "\n{:<20}", row.name())?;
-            let (both, hooks) = row.limits();
+            let (both, hooks) = row.limits().unwrap_or_default();
             let groups: [&[usize]; 5] = [
                 &[row.faults, row.messages, row.deliveries, row.runs],
                 &[
