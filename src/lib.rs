@@ -149,16 +149,20 @@
 //!    [64 KiB](VerifySignatureLayer::with_body_limit) and take [2 s](VerifySignatureLayer::with_body_timeout). An inner
 //!    service's response may have 1 MiB. Put a limit on concurrency behind [`DedupLayer`], where duplicates take no
 //!    permit of it.
-//! 8. **Shutdown.** Stop accepting, then [`drain`](DedupLayer::drain), then exit:
+//! 8. **Shutdown.** On a signal, [`drain`](DedupLayer::drain) first, while the server still accepts retries. Then stop
+//!    accepting, and exit ([`dedup`](dedup#shutting-down) says why):
 //!
 //!    ```no_run
-//!    # use std::{convert::Infallible, time::Duration};
+//!    # use std::time::Duration;
 //!    # use tower_wechat::DedupLayer;
 //!    # async fn serve(app: axum::Router, dedup: DedupLayer, signal: impl Future<Output = ()> + Send + 'static)
 //!    # -> std::io::Result<()> {
 //!    let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-//!    axum::serve(listener, app).with_graceful_shutdown(signal).await?;
-//!    dedup.drain(Duration::from_secs(20)).await;
+//!    let drained = async move {
+//!        signal.await;
+//!        dedup.drain(Duration::from_secs(20)).await;
+//!    };
+//!    axum::serve(listener, app).with_graceful_shutdown(drained).await?;
 //!    # Ok(())
 //!    # }
 //!    ```

@@ -72,7 +72,8 @@ impl DedupLayer {
     /// Runs that have not ended after `patience` are dropped, and the store is told, so that a
     /// retry on another node runs the message again at once. Hooks that have not returned are dropped with an error in
     /// the log. `drain` returns within a second more. Deliveries of new messages are answered 503 from the
-    /// start, and WeChat delivers them again.
+    /// start, and WeChat delivers them again. Deliveries of running messages still join their runs, so the server has to
+    /// accept connections until `drain` returns ([Shutting down](super#shutting-down)).
     pub async fn drain(&self, patience: Duration) {
         let shared = &self.shared;
         shared.draining.cancel();
