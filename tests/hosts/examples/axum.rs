@@ -1,23 +1,29 @@
-//! A voice bot on axum, at <http://127.0.0.1:8080/wechat>.
+//! A voice bot on axum, at <http://127.0.0.1:8080/wechat>. SIGTERM ends it without losing a message.
+
+use std::{io, time::Duration};
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, signal::unix::SignalKind, signal::unix::signal};
 use tower::{BoxError, ServiceBuilder};
-use tower_wechat::{Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn};
+use tower_wechat::{Account, DedupLayer, VerifySignatureLayer, message::VoiceMessage, message_fn};
 
-async fn answer(message: Message) -> Reply {
-    match message {
-        Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_default()),
-        _ => Reply::success(),
-    }
-}
-
-pub(crate) fn app(account: Account) -> Router {
+pub(crate) fn app(account: Account, dedup: DedupLayer) -> Router {
     let wechat = ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account))
-        .layer(DedupLayer::in_memory())
-        .service(message_fn(answer));
+        .layer(dedup)
+        .service(message_fn(async |voice: VoiceMessage| voice.recognition));
     Router::new().route_service("/wechat", wechat)
+}
+
+/// The server accepts retries until the drain is over.
+pub(crate) async fn serve(listener: TcpListener, app: Router, dedup: DedupLayer) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let drained = async move {
+        terminate.recv().await;
+        dedup.drain(Duration::from_secs(20)).await;
+    };
+    let server = axum::serve(listener, app);
+    server.with_graceful_shutdown(drained).await
 }
 
 #[tokio::main]
@@ -27,5 +33,6 @@ async fn main() -> Result<(), BoxError> {
     let listener = TcpListener::bind("127.0.0.1:8080")
         .await
         .map_err(|error| format!("cannot listen on 127.0.0.1:8080: {error}"))?;
-    Ok(axum::serve(listener, app(account)).await?)
+    let dedup = DedupLayer::in_memory();
+    Ok(serve(listener, app(account, dedup.clone()), dedup).await?)
 }

@@ -1,41 +1,35 @@
-//! A voice bot on hyper alone, for HTTP/1.1 and HTTP/2, at <http://127.0.0.1:8080/wechat>.
+//! A voice bot on hyper alone, at <http://127.0.0.1:8080/wechat>. SIGTERM ends it without losing a message.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-    service::TowerToHyperService,
-};
-use tokio::net::TcpListener;
+use futures_util::{FutureExt, future::Either, future::select};
+use hyper_util::{rt::TokioExecutor, rt::TokioIo, rt::TokioTimer, service::TowerToHyperService};
+use hyper_util::{server::conn::auto, server::graceful::GracefulShutdown};
+use tokio::{net::TcpListener, signal::unix::SignalKind, signal::unix::signal, time::timeout};
 use tower::{BoxError, ServiceBuilder};
-use tower_wechat::{Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn};
+use tower_wechat::{Account, DedupLayer, VerifySignatureLayer, message::VoiceMessage, message_fn};
 
-async fn answer(message: Message) -> Reply {
-    match message {
-        Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_default()),
-        _ => Reply::success(),
-    }
-}
-
+/// Accepts retries until the drain is over.
 pub(crate) async fn serve(listener: TcpListener, account: Account) -> Result<(), BoxError> {
+    let dedup = DedupLayer::in_memory();
     let wechat = ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account))
-        .layer(DedupLayer::in_memory())
-        .service(message_fn(answer));
-    loop {
-        let stream = TokioIo::new(listener.accept().await?.0);
+        .layer(dedup.clone())
+        .service(message_fn(async |voice: VoiceMessage| voice.recognition));
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new());
+    // Cuts clients that drip a head. Those that send nothing are cut only if HTTP/2 is off: `http1_only`.
+    server.http1().header_read_timeout(Duration::from_secs(10));
+    let (open, patience) = (GracefulShutdown::new(), Duration::from_secs(20));
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut drained = pin!(terminate.recv().then(|_| dedup.drain(patience)));
+    while let Either::Left((accepted, _)) = select(pin!(listener.accept()), &mut drained).await {
         let service = TowerToHyperService::new(wechat.clone());
-        tokio::spawn(async move {
-            let mut server = auto::Builder::new(TokioExecutor::new());
-            // Cuts clients that drip a head. Those that send nothing are cut only if HTTP/2 is off: `http1_only`.
-            server
-                .http1()
-                .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_secs(10));
-            server.serve_connection(stream, service).await
-        });
+        let connection = server.serve_connection(TokioIo::new(accepted?.0), service);
+        tokio::spawn(open.watch(connection.into_owned()));
     }
+    let _ = timeout(Duration::from_secs(1), open.shutdown()).await;
+    Ok(())
 }
 
 #[tokio::main]

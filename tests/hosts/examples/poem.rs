@@ -1,29 +1,39 @@
-//! A voice bot on poem, at <http://127.0.0.1:8080/wechat>.
+//! A voice bot on poem, at <http://127.0.0.1:8080/wechat>. SIGTERM ends it without losing a message.
 
-use poem::{Route, Server, endpoint::TowerCompatExt, listener::TcpListener};
+use std::{io, time::Duration};
+
+use poem::listener::{Listener, TcpAcceptor, TcpListener};
+use poem::{Route, Server, endpoint::TowerCompatExt};
+use tokio::signal::unix::{SignalKind, signal};
 use tower::{BoxError, ServiceBuilder};
-use tower_wechat::{Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn};
+use tower_wechat::{Account, DedupLayer, VerifySignatureLayer, message::VoiceMessage, message_fn};
 
-async fn answer(message: Message) -> Reply {
-    match message {
-        Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_default()),
-        _ => Reply::success(),
-    }
-}
-
-pub(crate) fn app(account: Account) -> Route {
+pub(crate) fn app(account: Account, dedup: DedupLayer) -> Route {
     let wechat = ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account))
-        .layer(DedupLayer::in_memory())
-        .service(message_fn(answer));
+        .layer(dedup)
+        .service(message_fn(async |voice: VoiceMessage| voice.recognition));
     Route::new().at("/wechat", wechat.compat())
+}
+
+/// The server accepts retries until the drain is over.
+pub(crate) async fn serve(acceptor: TcpAcceptor, app: Route, dedup: DedupLayer) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let drained = async {
+        terminate.recv().await;
+        dedup.drain(Duration::from_secs(20)).await;
+    };
+    let server = Server::new_with_acceptor(acceptor);
+    let end = Some(Duration::from_secs(1));
+    server.run_with_graceful_shutdown(app, drained, end).await
 }
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let aes_key = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
     let account = Account::encrypted("rosebud7", "wx0a1b2c3d4e5f6071", aes_key)?;
-    let listener = TcpListener::bind("127.0.0.1:8080");
-    let served = Server::new(listener).run(app(account)).await;
-    Ok(served.map_err(|error| format!("cannot serve 127.0.0.1:8080: {error}"))?)
+    let bound = TcpListener::bind("127.0.0.1:8080").into_acceptor().await;
+    let acceptor = bound.map_err(|error| format!("cannot serve 127.0.0.1:8080: {error}"))?;
+    let dedup = DedupLayer::in_memory();
+    Ok(serve(acceptor, app(account, dedup.clone()), dedup).await?)
 }

@@ -66,18 +66,40 @@ where
     B: Body<Data: Send, Error: Send> + Send + 'static,
 {
     let runs = runs.clone();
+    let answer = move |message: Message| {
+        runs.count();
+        async {
+            match message {
+                Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_default()),
+                _ => Reply::success(),
+            }
+        }
+    };
+    stack_with(answer, dedup)
+}
+
+/// The finished stack around another handler.
+pub fn stack_with<B, F, A>(
+    answer: F,
+    dedup: DedupLayer,
+) -> impl Service<
+    Request<B>,
+    Response = Response<ResponseBody>,
+    Error = Infallible,
+    Future: Send + 'static,
+> + Clone
++ Send
++ Sync
++ 'static
+where
+    B: Body<Data: Send, Error: Send> + Send + 'static,
+    F: Fn(Message) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Reply> + Send + 'static,
+{
     ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account()))
         .layer(dedup)
-        .service(message_fn(move |message: Message| {
-            runs.count();
-            async {
-                match message {
-                    Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_default()),
-                    _ => Reply::success(),
-                }
-            }
-        }))
+        .service(message_fn(answer))
 }
 
 /// A client that speaks HTTP/1.1.
@@ -173,7 +195,9 @@ fn tries(wechat: &Simulator) -> Vec<Try> {
     ]
 }
 
-fn statuses_of(transcript: &Transcript) -> Vec<Option<u16>> {
+/// The status of each delivery, if there was an answer.
+#[must_use]
+pub fn statuses_of(transcript: &Transcript) -> Vec<Option<u16>> {
     let deliveries = transcript.deliveries().iter();
     deliveries
         .map(|delivery| delivery.status().map(|status| status.as_u16()))

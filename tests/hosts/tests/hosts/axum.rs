@@ -9,7 +9,7 @@ use tower_wechat::{
 
 #[allow(dead_code, reason = "its main is not called")]
 #[path = "../../examples/axum.rs"]
-mod example;
+pub(crate) mod example;
 
 async fn serve(app: Router) -> Simulator {
     let (listener, wechat) = listen().await;
@@ -27,7 +27,7 @@ async fn the_stack() {
 
 #[tokio::test]
 async fn the_example() {
-    let wechat = serve(example::app(account())).await;
+    let wechat = serve(example::app(account(), DedupLayer::in_memory())).await;
     check_example(&wechat, http1()).await;
 }
 

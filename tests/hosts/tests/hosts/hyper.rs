@@ -8,7 +8,7 @@ use tower_wechat::DedupLayer;
 
 #[allow(dead_code, reason = "its main is not called")]
 #[path = "../../examples/hyper.rs"]
-mod example;
+pub(crate) mod example;
 
 #[tokio::test]
 async fn the_stack_on_both_versions() {

@@ -10,4 +10,5 @@ mod hyper;
 mod lambda;
 mod poem;
 mod salvo;
+mod shutdown;
 mod warp;

@@ -4,7 +4,7 @@ use tower_wechat::{DedupLayer, simulator::Simulator};
 
 #[allow(dead_code, reason = "its main is not called")]
 #[path = "../../examples/poem.rs"]
-mod example;
+pub(crate) mod example;
 
 async fn serve(app: Route) -> Simulator {
     let (listener, wechat) = listen().await;
@@ -23,6 +23,6 @@ async fn the_stack() {
 
 #[tokio::test]
 async fn the_example() {
-    let wechat = serve(example::app(account())).await;
+    let wechat = serve(example::app(account(), DedupLayer::in_memory())).await;
     check_example(&wechat, http1()).await;
 }
