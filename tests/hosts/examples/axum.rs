@@ -1,8 +1,8 @@
 //! A voice bot on axum, at <http://127.0.0.1:8080/wechat>. SIGTERM ends it without losing a message.
 
-use std::{io, time::Duration};
-
 use axum::Router;
+use futures_util::FutureExt;
+use std::{io, time::Duration};
 use tokio::{net::TcpListener, signal::unix::SignalKind, signal::unix::signal};
 use tower::{BoxError, ServiceBuilder};
 use tower_wechat::{Account, DedupLayer, VerifySignatureLayer, message::VoiceMessage, message_fn};
@@ -15,15 +15,17 @@ pub(crate) fn app(account: Account, dedup: DedupLayer) -> Router {
     Router::new().route_service("/wechat", wechat)
 }
 
-/// The server accepts retries until the drain is over.
+/// Accepts retries until the drain is over, then gives the open connections a second.
 pub(crate) async fn serve(listener: TcpListener, app: Router, dedup: DedupLayer) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let drained = async move {
         terminate.recv().await;
         dedup.drain(Duration::from_secs(20)).await;
     };
-    let server = axum::serve(listener, app);
-    server.with_graceful_shutdown(drained).await
+    let drained = drained.shared();
+    let server = axum::serve(listener, app).with_graceful_shutdown(drained.clone());
+    let end = drained.then(|()| tokio::time::sleep(Duration::from_secs(1)));
+    tokio::select! { served = server => served, () = end => Ok(()) }
 }
 
 #[tokio::main]

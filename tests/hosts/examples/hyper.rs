@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, signal::unix::SignalKind, signal::unix::signal, ti
 use tower::{BoxError, ServiceBuilder};
 use tower_wechat::{Account, DedupLayer, VerifySignatureLayer, message::VoiceMessage, message_fn};
 
-/// Accepts retries until the drain is over.
+/// Accepts retries until the drain is over, then gives the open connections a second.
 pub(crate) async fn serve(listener: TcpListener, account: Account) -> Result<(), BoxError> {
     let dedup = DedupLayer::in_memory();
     let wechat = ServiceBuilder::new()

@@ -16,7 +16,7 @@ pub(crate) fn app(account: Account, dedup: DedupLayer) -> Route {
     Route::new().at("/wechat", wechat.compat())
 }
 
-/// The server accepts retries until the drain is over.
+/// Accepts retries until the drain is over, then gives the open connections a second.
 pub(crate) async fn serve(acceptor: TcpAcceptor, app: Route, dedup: DedupLayer) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let drained = async {

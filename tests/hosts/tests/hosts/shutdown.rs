@@ -23,7 +23,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     join,
     net::{TcpListener, TcpStream},
     process::{Child, ChildStdin, Command},
@@ -41,8 +41,10 @@ async fn a_retry_gets_the_reply_of_a_run_in_which_sigterm_came() {
     join_all(HOSTS.map(async |host| {
         let mut server = Server::start(host, "8 s").await;
         let wechat = wechat_at(server.port);
-        // Connections that are open and idle, one of them after a request, do not hold up the end.
-        let _unused = TcpStream::connect(("127.0.0.1", server.port))
+        // Open connections do not hold up the end: an unused one, half a request, and an idle one after a request.
+        let _unused = server.connect().await;
+        let mut half = server.connect().await;
+        half.write_all(b"POST /wechat HTTP/1.1\r\nHost: ")
             .await
             .unwrap();
         let client = http1();
@@ -236,6 +238,11 @@ impl Server {
             _input,
             port,
         }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        let connection = TcpStream::connect(("127.0.0.1", self.port)).await;
+        connection.unwrap()
     }
 
     /// Sends SIGTERM.
