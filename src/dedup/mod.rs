@@ -114,13 +114,15 @@
 //! # Shutting down
 //!
 //! On a signal, await [`DedupLayer::drain`] while the server still accepts. Then stop accepting, finish the open
-//! connections, and exit. WeChat's retries need new connections, so on one node the other order loses replies: the retry
+//! connections, and exit. WeChat's retries need new connections. So on one node the other order loses replies: the retry
 //! is refused, and the user sees the fault text. With a store either order is right, if another node accepts.
 //!
-//! The usual patience is 20 s: a reply takes at most 14 s and is fetched within 6 s. Whatever stops the process has to
-//! wait longer (systemd waits 90 s, Kubernetes 30 s, `docker stop` only 10 s). After a drain, killing the process loses
-//! no message. So bound the wait for the open connections: a client that has sent half a request keeps one open. A
-//! handler that blocks its thread holds up the end of the runtime; only [`exit`](std::process::exit) ends it.
+//! - A patience of 20 s is enough for a reply: a run of 14 s, and 6 s in which the reply is fetched. Whatever stops the
+//!   process has to wait longer. systemd waits 90 s, Kubernetes 30 s, but `docker stop` only 10 s.
+//! - A new message is answered 503 until the end. A user who writes then sees the fault text, unless another node accepts.
+//! - After a drain, no connection has a message any more. So bound the wait for the open ones: a client that has sent
+//!   half a request keeps its connection open.
+//! - A handler that blocks its thread keeps the runtime from ending. End the process with [`std::process::exit`].
 //!
 //! A task that the runtime drops loses its message on this node: the lease runs out, and the next delivery runs it
 //! elsewhere.
