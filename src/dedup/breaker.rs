@@ -33,6 +33,8 @@ pub(super) struct Unavailable;
 #[derive(Debug, Default)]
 struct Breaker {
     failures: u32,
+    /// When it answered again after it had failed last.
+    back: Option<Instant>,
     away_until: Option<Instant>,
 }
 
@@ -52,6 +54,14 @@ impl GuardedStore {
     /// Whether the store has failed several times in a row, and is left alone.
     pub(super) fn is_away(&self) -> bool {
         self.breaker().is_away(Instant::now())
+    }
+
+    /// Waits until the store, if it was away, has been back for [`SETTLES`].
+    pub(super) async fn settled(&self) {
+        let back = self.breaker().back;
+        if let Some(back) = back {
+            time::sleep_until(back + SETTLES).await;
+        }
     }
 
     pub(super) async fn claim(&self, claim: Claim) -> Result<Claimed, Unavailable> {
@@ -83,10 +93,9 @@ impl GuardedStore {
         &self,
         claim: Claim,
         response: &StoredResponse,
-        is_acknowledged: bool,
     ) -> Result<Completed, Unavailable> {
         self.ask("publish", Completed::Stored, |store| {
-            store.complete(claim, response, is_acknowledged)
+            store.complete(claim, response, false)
         })
         .await
     }
@@ -127,7 +136,7 @@ impl GuardedStore {
         };
         match time::timeout(TIMEOUT, operation(&**store)).await {
             Ok(Ok(answer)) => {
-                if self.breaker().succeeded() {
+                if self.breaker().succeeded(Instant::now()) {
                     observe::store_back();
                 }
                 return Ok(answer);
@@ -156,7 +165,10 @@ impl Breaker {
     }
 
     /// Returns whether the store had been left alone.
-    fn succeeded(&mut self) -> bool {
+    fn succeeded(&mut self, now: Instant) -> bool {
+        if self.failures > 0 {
+            self.back = Some(now);
+        }
         self.failures = 0;
         self.away_until.take().is_some()
     }
@@ -229,5 +241,8 @@ fn text(error: impl fmt::Display) -> String {
 const TIMEOUT: Duration = Duration::from_millis(250);
 
 const FAILURES: u32 = 3;
+
+/// The time in which every node has told a store that is back what it knows: each tells it every second.
+pub(super) const SETTLES: Duration = Duration::from_secs(2);
 
 const PAUSE: Duration = Duration::from_secs(1);

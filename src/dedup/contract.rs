@@ -358,6 +358,13 @@ impl StoreAnswer {
                     lease: other_lease,
                 }),
             ) => is_near(age, other_age) && is_near(lease, other_lease),
+            (
+                Self::Claimed(Claimed::Replied { age, response }),
+                Self::Claimed(Claimed::Replied {
+                    age: other_age,
+                    response: other,
+                }),
+            ) => response == other && is_near(age, other_age),
             _ => self == other,
         }
     }

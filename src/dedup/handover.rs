@@ -1,32 +1,25 @@
 //! The result of a message on its way: to the late-reply hook, to the store that was away, or back to the other nodes.
 
-use std::{
-    mem,
-    panic::AssertUnwindSafe,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, mem, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
-use futures_util::{FutureExt, future::select};
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
 use http::Request;
 use tokio::{
     runtime,
-    sync::oneshot,
     time::{self, Instant},
 };
 
 use super::{
-    breaker::Unavailable,
+    breaker::{SETTLES, Unavailable},
     late::{LateCause, LateReply},
-    node::Node,
+    node::{FETCH_WAIT, Node},
     renewal::RENEWAL,
     response::StoredResponse,
     store::{Claimed, Completed, Released},
-    table::{Abandoned, Task},
+    table::{Abandoned, Stage, Task},
 };
 use crate::{delivery::Verified, observe};
 
@@ -52,20 +45,6 @@ pub(super) struct Finished {
     pub(super) has_failed: bool,
 }
 
-/// Whether the store has been told of the message's end.
-pub(super) enum Publication {
-    /// It has, with this answer.
-    Told(Completed),
-    /// It is away, and will be told when it is back.
-    Waiting {
-        told: oneshot::Receiver<Completed>,
-        /// Set when the reply is taken for this node's before that.
-        is_late: Arc<AtomicBool>,
-    },
-    /// It is away, and as many messages wait for it as may.
-    Dropped,
-}
-
 impl Handover {
     /// Takes everything over, and leaves nothing behind.
     fn take(&mut self) -> Self {
@@ -79,63 +58,139 @@ impl Handover {
         }
     }
 
-    /// Returns whether the late reply is this node's to send.
+    /// Tells the store once more how the message has ended, and takes hold of the reply.
     ///
-    /// A store that is away is asked again for some seconds. If it does not answer, nobody can tell, and a reply given
-    /// twice is better than one given never.
-    pub(super) async fn is_ours(&mut self, publication: Publication) -> bool {
-        let completed = match publication {
-            Publication::Told(completed) => Ok(completed),
-            Publication::Waiting { told, is_late } => {
-                let told = async {
-                    let completed = time::timeout(ASK_AGAIN, told).await.ok()?.ok()?;
-                    // The other nodes tell the store of the replies that their deliveries have got.
-                    time::sleep(2 * RENEWAL).await;
-                    Some(completed)
-                };
-                let told = self.shared.cut.run_until_cancelled(told).await.flatten();
-                if told.is_none() {
-                    is_late.store(true, Ordering::Release);
-                }
-                told.ok_or(Unavailable)
-            }
-            Publication::Dropped => Err(Unavailable),
+    /// A store that has forgotten the message knows it again. If another node has run the message as well, the hold tells
+    /// that node that there are two replies.
+    pub(super) async fn tell(&self) -> Result<Completed, Unavailable> {
+        let (store, claim) = (&self.shared.store, self.task.claim);
+        let Some(finished) = &self.finished else {
+            return Ok(Completed::Lost);
         };
-        match completed {
-            Ok(Completed::Acknowledged) => true,
-            // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
-            Ok(Completed::Stored | Completed::Lost) => {
-                self.release_patiently().await != Some(Released::HeldElsewhere)
-            }
-            Err(Unavailable) => {
-                observe::reply_unconfirmed(self.account(), self.observed_key());
-                true
+        let completed = store.publish(claim, &finished.response).await?;
+        if completed != Completed::Lost {
+            return Ok(completed);
+        }
+        match store.claim(claim).await? {
+            Claimed::Replied { .. } => Ok(Completed::Stored),
+            Claimed::Done => Ok(Completed::Lost),
+            // Nobody has completed it yet.
+            Claimed::Run(_) | Claimed::Running { .. } => Err(Unavailable),
+        }
+    }
+
+    /// Tells the store every second, and notes its answer.
+    pub(super) async fn keep_telling(
+        &self,
+        told: &mut Result<Completed, Unavailable>,
+    ) -> Infallible {
+        loop {
+            time::sleep(RENEWAL).await;
+            if let Ok(completed) = self.tell().await {
+                *told = Ok(completed);
             }
         }
     }
 
-    /// Releases the claim. Returns `None` if the store has not answered for some seconds.
-    async fn release_patiently(&mut self) -> Option<Released> {
-        // The permit bounds the messages that wait.
-        let permit = self.shared.backlog_permits.try_acquire();
-        let patience = if permit.is_ok() {
-            ASK_AGAIN
-        } else {
-            Duration::ZERO
-        };
-        let end = Instant::now() + patience;
-        loop {
-            if let Ok(released) = self.shared.store.release(self.task.claim).await {
-                self.may_be_in_store = false;
-                return Some(released);
-            }
-            let pause = time::sleep(RENEWAL);
-            if Instant::now() >= end || self.shared.cut.run_until_cancelled(pause).await.is_none() {
-                self.may_be_in_store = false;
-                observe::reply_unconfirmed(self.account(), self.observed_key());
-                return None;
-            }
+    /// Waits until a delivery has got the reply, or no longer. Until then another node may lose its memory of the message,
+    /// so the store is told every second.
+    pub(super) async fn is_fetched(&self, told: &mut Result<Completed, Unavailable>) -> bool {
+        let mut progress = self.task.progress.subscribe();
+        let fetched = progress.wait_for(|progress| progress.stage == Stage::Fetched);
+        let fetched = async { time::timeout(FETCH_WAIT, fetched).await.is_ok() };
+        if !self.shared.store.is_shared() {
+            return fetched.await;
         }
+        match select(pin!(fetched), pin!(self.keep_telling(told))).await {
+            Either::Left((is_fetched, _telling)) => is_fetched,
+            Either::Right((never, _fetched)) => match never {},
+        }
+    }
+
+    /// Keeps telling the store that a delivery has got the reply, in a task of its own: until it has heard, and then as
+    /// long as another node may ask whose the reply is.
+    pub(super) fn tell_in_background(&mut self) {
+        // The permit bounds the messages that wait.
+        let Ok(permit) = Arc::clone(&self.shared.backlog_permits).try_acquire_owned() else {
+            return;
+        };
+        let (rest, tasks) = (self.take(), self.shared.tasks.clone());
+        tasks.spawn(async move {
+            let mut rest = rest;
+            let telling = async {
+                let end = Instant::now() + rest.task.claim.ttls.reply;
+                time::sleep(RENEWAL).await;
+                while rest.tell().await.is_err() && Instant::now() < end {
+                    time::sleep(RENEWAL).await;
+                }
+                let mut told = Err(Unavailable);
+                let telling = time::timeout(FETCH_WAIT + SETTLES, rest.keep_telling(&mut told));
+                rest.shared.draining.run_until_cancelled(telling).await;
+            };
+            rest.shared.cut.run_until_cancelled(telling).await;
+            rest.let_go();
+            drop(permit);
+        });
+    }
+
+    /// Returns whether the late reply is this node's to send. `told` is the store's last answer to the message's end.
+    pub(super) async fn is_ours(&mut self, told: Result<Completed, Unavailable>) -> bool {
+        // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
+        told == Ok(Completed::Acknowledged)
+            || self.release(told).await != Some(Released::HeldElsewhere)
+    }
+
+    /// Releases the claim.
+    ///
+    /// A store that is away is asked again for some seconds. If it does not answer, the result is `None`: nobody can tell
+    /// whose the reply is, and a reply given twice is better than one given never.
+    async fn release(&mut self, told: Result<Completed, Unavailable>) -> Option<Released> {
+        let released = self.ask_to_release(told).await;
+        self.may_be_in_store = false;
+        if released.is_none() {
+            observe::reply_unconfirmed(self.account(), self.observed_key());
+        }
+        released
+    }
+
+    async fn ask_to_release(&self, mut told: Result<Completed, Unavailable>) -> Option<Released> {
+        let (store, claim) = (&self.shared.store, self.task.claim);
+        let asking = async {
+            let mut was_unknown = false;
+            loop {
+                while told.is_err() {
+                    time::sleep(RENEWAL).await;
+                    told = self.tell().await;
+                }
+                // The other nodes tell a store that was away, or has lost its data, which replies their deliveries have got.
+                store.settled().await;
+                match store.release(claim).await {
+                    Ok(Released::Unknown) if !was_unknown => {
+                        was_unknown = true;
+                        time::sleep(SETTLES).await;
+                    }
+                    Ok(released) => return released,
+                    Err(Unavailable) => told = Err(Unavailable),
+                }
+            }
+        };
+        let asking = time::timeout(ASK_AGAIN, asking);
+        // The permit bounds the messages that wait.
+        let released = match self.shared.backlog_permits.try_acquire() {
+            Ok(_permit) => self.shared.cut.run_until_cancelled(asking).await,
+            Err(_) => None,
+        };
+        match released {
+            Some(Ok(released)) => Some(released),
+            _ => store.release(claim).await.ok(),
+        }
+    }
+
+    /// The result has reached somebody, or nobody wants it.
+    pub(super) fn let_go(&mut self) {
+        self.may_be_in_store = false;
+        self.finished = None;
+        self.late = None;
     }
 
     /// Hands the late result to the hook, unless it shows nothing.
@@ -174,55 +229,6 @@ impl Handover {
         };
     }
 
-    /// Tells the store of the message's end when it is back.
-    pub(super) fn publish(&self, response: StoredResponse) -> Publication {
-        let Ok(permit) = Arc::clone(&self.shared.backlog_permits).try_acquire_owned() else {
-            return Publication::Dropped;
-        };
-        let is_late = Arc::new(AtomicBool::new(false));
-        let (tell, told) = oneshot::channel();
-        let (shared, late) = (Arc::clone(&self.shared), Arc::clone(&is_late));
-        let claim = self.task.claim;
-        let publishing = async move {
-            let end = Instant::now() + claim.ttls.reply;
-            while Instant::now() < end {
-                time::sleep(RENEWAL).await;
-                let is_late = || late.load(Ordering::Acquire);
-                match shared.store.publish(claim, &response, is_late()).await {
-                    // The reply has become late on its way to the store, and the store has kept it.
-                    Ok(Completed::Stored) if is_late() => {
-                        let _ = shared.store.release(claim).await;
-                        return;
-                    }
-                    Ok(Completed::Lost) => match shared.store.claim(claim).await {
-                        // Another node has run the message as well, and replied. That this claim holds the reply tells it
-                        // that there are two.
-                        Ok(Claimed::Replied(_)) => {
-                            let _ = tell.send(Completed::Stored);
-                            return;
-                        }
-                        Ok(Claimed::Done) => {
-                            let _ = tell.send(Completed::Lost);
-                            return;
-                        }
-                        Ok(Claimed::Run(_) | Claimed::Running { .. }) | Err(Unavailable) => {}
-                    },
-                    Ok(completed) => {
-                        let _ = tell.send(completed);
-                        return;
-                    }
-                    Err(Unavailable) => {}
-                }
-            }
-        };
-        let abort = self.shared.cut.clone();
-        self.shared.tasks.spawn(async move {
-            select(pin!(publishing), pin!(abort.cancelled())).await;
-            drop(permit);
-        });
-        Publication::Waiting { told, is_late }
-    }
-
     /// Makes the message vacant on this node, and hands the rest back in a task of its own.
     ///
     /// Without a runtime the lease runs out, and a result that nobody has got is an error in the log.
@@ -257,7 +263,7 @@ impl Handover {
         if self.finished.is_none() {
             // The claim may hold a reply whose answer was lost.
             if self.may_be_in_store
-                && let Ok(Claimed::Replied(response)) =
+                && let Ok(Claimed::Replied { response, .. }) =
                     self.shared.store.claim(self.task.claim).await
             {
                 let has_failed = false;
@@ -269,7 +275,7 @@ impl Handover {
                 observe::reply_is_cut(self.account(), self.observed_key());
             }
         }
-        let is_ours = match self.release_patiently().await {
+        let is_ours = match self.release(Ok(Completed::Stored)).await {
             Some(Released::HeldElsewhere) => false,
             // A retry makes another node run the message again, unless WeChat has been told that none is needed.
             Some(Released::NotCompleted) => is_promised,

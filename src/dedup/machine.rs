@@ -71,7 +71,7 @@ impl Machine {
                 ..
             } => {
                 hold(holders, claim.id);
-                Claimed::Replied(response.clone())
+                Claimed::replied(age, response.clone())
             }
             State::Ended { reply: None, .. } => Claimed::Done,
         }
@@ -148,7 +148,8 @@ impl Machine {
     pub(super) fn release(&mut self, claim: Claim, now: Instant) -> Released {
         match &mut self.state {
             State::Running { id, lease, .. } if *id == claim.id => {
-                *lease = now;
+                // It is over by every clock.
+                *lease = self.first_seen;
                 self.forgotten = after(now, claim.ttls.mark);
                 Released::NotCompleted
             }

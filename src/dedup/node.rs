@@ -18,7 +18,7 @@ use super::{
     machine::FOREVER,
     messages::Bounds,
     store::Ttls,
-    table::Table,
+    table::{DELIVERIES_LAST, Table},
 };
 use crate::{delivery::Verified, message::Head, reply::Reply, user_fn};
 
@@ -152,9 +152,6 @@ pub(super) const FETCH_WAIT: Duration = Duration::from_secs(6);
 
 /// Five renewals: a late one costs nothing.
 pub(super) const LEASE: Duration = Duration::from_secs(5);
-
-/// WeChat makes the last delivery of a message 10 s after the first. It waits 5 s for each.
-const DELIVERIES_LAST: Duration = Duration::from_secs(15);
 
 /// Responses beyond them that end while the store is away stay known to this node alone.
 const MAX_BACKLOG: usize = 1024;

@@ -12,14 +12,14 @@ use tokio::{
 use super::{
     attempt::{self, Inner, RunNumber},
     breaker::Unavailable,
-    handover::{Finished, Handover, Publication},
+    handover::{Finished, Handover},
     late::LateCause,
     machine::FOREVER,
     node::{FETCH_WAIT, LEASE, Node},
     renewal::Renewal,
     response::StoredResponse,
     store::{Claimed, Completed, Run},
-    table::{Stage, Task},
+    table::Task,
 };
 use crate::{delivery::Verified, observe, response};
 
@@ -99,7 +99,7 @@ impl RunningMessage {
                         let completed = self.complete(finished).await;
                         drop(renewal);
                         if completed != Ok(Completed::Lost) {
-                            return self.settle(completed).await;
+                            return self.settle(completed, false).await;
                         }
                     }
                     // Another node has the message by now, and this node's result is not wanted.
@@ -113,7 +113,7 @@ impl RunningMessage {
                         response,
                         has_failed,
                     });
-                    return self.settle(Ok(Completed::Stored)).await;
+                    return self.settle(Ok(Completed::Stored), true).await;
                 }
                 SharedClaim::Done => {
                     self.observed.record_done_elsewhere();
@@ -161,7 +161,10 @@ impl RunningMessage {
                     // Not a moment before the lease is over, by the store's clock.
                     time::sleep(pause.min(lease + Duration::from_millis(1))).await;
                 }
-                Ok(Claimed::Replied(response)) => return SharedClaim::Replied(response),
+                Ok(Claimed::Replied { age, response }) => {
+                    self.seen(age);
+                    return SharedClaim::Replied(response);
+                }
                 Ok(Claimed::Done) => {
                     held.may_be_in_store = false;
                     return SharedClaim::Done;
@@ -262,26 +265,20 @@ impl RunningMessage {
     }
 
     /// Ends the message on this node, and sees that its reply reaches a delivery or else the hook.
-    async fn settle(&mut self, stored: Result<Completed, Unavailable>) {
+    async fn settle(&mut self, mut told: Result<Completed, Unavailable>, is_from_store: bool) {
         let held = &mut self.held;
         let Some(finished) = &held.finished else {
             return;
         };
         let (shared, claim) = (&held.shared, held.task.claim);
-        let is_acknowledged = stored == Ok(Completed::Acknowledged);
+        let is_acknowledged = told == Ok(Completed::Acknowledged);
         let completed =
             shared
                 .table()
                 .complete(claim, &finished.response, is_acknowledged, Instant::now());
-        let publication = match stored {
-            Ok(completed) => Publication::Told(completed),
-            Err(Unavailable) => held.publish(finished.response.clone()),
-        };
         held.late = match completed {
             Completed::Stored => {
-                let mut progress = held.task.progress.subscribe();
-                let fetched = progress.wait_for(|progress| progress.stage == Stage::Fetched);
-                let is_fetched = time::timeout(FETCH_WAIT, fetched).await.is_ok();
+                let is_fetched = held.is_fetched(&mut told).await;
                 let is_late = !is_fetched && shared.table().reclaim(claim, Instant::now());
                 is_late.then_some(LateCause::Unfetched)
             }
@@ -289,12 +286,15 @@ impl RunningMessage {
             Completed::Lost => None,
         };
         self.permit = None;
-        if held.late.is_some() && held.is_ours(publication).await {
-            held.may_be_in_store = false;
+        if held.late.is_none() {
+            if shared.store.is_shared() && (is_from_store || told.is_err()) {
+                held.tell_in_background();
+            }
+            held.let_go();
+        } else if held.is_ours(told).await {
             held.hand_late().await;
         } else {
-            held.may_be_in_store = false;
-            held.finished = None;
+            held.let_go();
         }
     }
 }

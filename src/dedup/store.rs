@@ -220,8 +220,14 @@ pub enum Claimed {
         /// How long the other claim has it if it does not renew its lease.
         lease: Duration,
     },
-    /// It has ended with a reply, which the claim holds now.
-    Replied(StoredResponse),
+    /// It has ended with a reply, which the claim holds now. See [`Claimed::replied`].
+    #[non_exhaustive]
+    Replied {
+        /// The time since the message was first claimed, by the store's clock.
+        age: Duration,
+        /// The reply.
+        response: StoredResponse,
+    },
     /// It has ended, and the only answer left is `success`.
     Done,
 }
@@ -230,6 +236,11 @@ impl Claimed {
     /// Makes a [`Claimed::Running`].
     pub fn running(age: Duration, lease: Duration) -> Self {
         Self::Running { age, lease }
+    }
+
+    /// Makes a [`Claimed::Replied`].
+    pub fn replied(age: Duration, response: StoredResponse) -> Self {
+        Self::Replied { age, response }
     }
 }
 

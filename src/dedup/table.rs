@@ -113,9 +113,14 @@ impl Table {
                         ..
                     } => Admission::Done,
                     State::Running { .. } => self.join(key),
+                    State::Ended { .. }
+                        if is_unfetched && is_given_up(self.tasks.get(&key), arrival) =>
+                    {
+                        Admission::Done
+                    }
                     State::Ended { .. } => {
                         match machine.claim(Claim::new(key, ClaimId::DELIVERED, ttls), now) {
-                            Claimed::Replied(response) => {
+                            Claimed::Replied { response, .. } => {
                                 if is_unfetched {
                                     self.is_fetched(key, now);
                                 }
@@ -315,14 +320,28 @@ impl Task {
     }
 }
 
+/// Whether WeChat has given the message up before a delivery's arrival: the process or its host has stood still.
+fn is_given_up(task: Option<&Task>, arrival: Instant) -> bool {
+    task.is_some_and(|task| {
+        let first_seen = task.progress.borrow().first_seen;
+        arrival.saturating_duration_since(first_seen) >= DELIVERIES_LAST
+    })
+}
+
 /// The hold of all deliveries that have got a reply here. It is never released.
 fn delivered(claim: Claim) -> Claim {
     let id = ClaimId::DELIVERED;
     Claim { id, ..claim }
 }
 
+/// WeChat makes the last delivery of a message 10 s after the first. It waits 5 s for each.
+pub(super) const DELIVERIES_LAST: Duration = Duration::from_secs(15);
+
 /// The number of deliveries of a message: three by WeChat's documentation, four by some logs.
 const DELIVERIES: u8 = 4;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, shuttle))]
+mod schedules;

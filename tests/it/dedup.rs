@@ -252,6 +252,7 @@ async fn a_failed_run_is_repeated_by_its_task() {
         Fail::TooLarge,
     ] {
         let (stack, mut runs) = stack(&DedupLayer::in_memory());
+        let begun = Instant::now();
         // No delivery waits: the task repeats the run by itself.
         stack.deliver(&text("user", "1", "hi")).await.abort();
         let mut held = Vec::new();
@@ -288,7 +289,10 @@ async fn a_failed_run_is_repeated_by_its_task() {
         assert_eq!(number.get(), 3);
         verdict.send(Ok(ok("at last"))).unwrap();
         let retry = stack.deliver(&text("user", "1", "hi")).await;
-        check(&retry.await.unwrap(), 200, "at last");
+        // WeChat does not wait for the answer to a delivery that comes after 15 s.
+        let is_awaited = begun.elapsed() < Duration::from_secs(15);
+        let reply = if is_awaited { "at last" } else { "success" };
+        check(&retry.await.unwrap(), 200, reply);
     }
 }
 

@@ -20,7 +20,10 @@ pub(super) fn claim(answer: Value) -> Result<Claimed, Error> {
             Ok(Claimed::Run(Run::new(age, number)))
         }
         b"running" => Ok(Claimed::running(time(&mut parts)?, time(&mut parts)?)),
-        b"replied" => Ok(Claimed::Replied(response(&mut parts)?)),
+        b"replied" => {
+            let age = time(&mut parts)?;
+            Ok(Claimed::replied(age, response(&mut parts)?))
+        }
         b"done" => Ok(Claimed::Done),
         _ => Err(Error::foreign()),
     }
@@ -39,7 +42,10 @@ pub(super) fn acknowledged(answer: Value) -> Result<Acknowledged, Error> {
     let mut parts = parts(answer)?;
     match &*word(&mut parts)? {
         b"recorded" => Ok(Acknowledged::Recorded),
-        b"replied" => Ok(Acknowledged::Replied(response(&mut parts)?)),
+        b"replied" => {
+            let _age = time(&mut parts)?;
+            Ok(Acknowledged::Replied(response(&mut parts)?))
+        }
         _ => Err(Error::foreign()),
     }
 }

@@ -9,13 +9,11 @@ elseif entry.state == 'done' then
   return {'done'}
 end
 
--- Redis' clock may have been set back.
-local age = math.max(now - entry.first_seen, 0)
 if entry.owner ~= owner then
   if now < entry.lease then
-    return {'running', age, entry.lease - now}
+    return {'running', age(), entry.lease - now}
   end
   entry.number = math.min(entry.number + 1, 4294967295)
 end
 run(ARGV[3])
-return {'run', age, entry.number}
+return {'run', age(), entry.number}

@@ -88,6 +88,11 @@ local function run(lease)
   redis.call('PEXPIRE', key, ARGV[2])
 end
 
+-- How long the message has been known. Redis' clock may have been set back.
+local function age()
+  return math.max(now - entry.first_seen, 0)
+end
+
 -- Returns the reply, which the claim holds now.
 local function hold()
   local reply = redis.call('HMGET', key, 'status', 'body', 'content_type')
@@ -97,6 +102,6 @@ local function hold()
   if not string.find(entry.holders, owner .. ',', 1, true) then
     redis.call('HSET', key, 'holders', entry.holders .. owner .. ',')
   end
-  return {'replied', reply[1], reply[2], reply[3]}
+  return {'replied', age(), reply[1], reply[2], reply[3]}
 end
 

@@ -6,7 +6,7 @@ elseif entry.state == 'running' then
   if entry.owner ~= owner then
     return {'held'}
   end
-  redis.call('HSET', key, 'lease', integer(now))
+  redis.call('HSET', key, 'lease', integer(entry.first_seen))
   redis.call('PEXPIRE', key, ARGV[2])
   return {'running'}
 end

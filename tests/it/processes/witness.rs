@@ -48,7 +48,7 @@ impl<St: Store> Store for Witness<St> {
         let said = |claimed: &Claimed| match claimed {
             Claimed::Run(run) => Answer::Run(run.number),
             Claimed::Running { .. } => Answer::Running,
-            Claimed::Replied(_) => Answer::Replied,
+            Claimed::Replied { .. } => Answer::Replied,
             Claimed::Done => Answer::Done,
             _ => panic!("{claimed:?} is new"),
         };

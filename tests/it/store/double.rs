@@ -93,7 +93,7 @@ impl Store for Double {
         };
         let mut claims = self.claims.lock().unwrap();
         let claims = claims.entry(claim.key).or_default();
-        if let Claimed::Run(_) | Claimed::Replied(_) = claimed {
+        if let Claimed::Run(_) | Claimed::Replied { .. } = claimed {
             claims.retain(|claim| *claim != id);
             claims.push(id);
         }
