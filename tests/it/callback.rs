@@ -14,6 +14,7 @@ mod modes;
 mod openssl;
 mod platforms;
 pub(crate) mod query;
+mod shown;
 mod signature;
 mod tampering;
 mod vectors;

@@ -7,6 +7,7 @@ mod log;
 mod mounting;
 mod properties;
 mod rejections;
+mod shown;
 mod strangers;
 
 use std::{

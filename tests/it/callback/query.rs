@@ -217,6 +217,16 @@ fn every_token_is_tried() {
     );
 }
 
+/// While a token changes, it may be configured as the previous one too early.
+#[test]
+fn a_token_that_is_configured_twice_is_a_token() {
+    let mut account = account();
+    for _ in 0..3 {
+        account = account.with_previous_token(TOKEN).unwrap();
+        check_verify(&signed(), &account, Ok(()));
+    }
+}
+
 #[test]
 fn the_signature_is_checked_before_the_time() {
     let account = Account::plain("walnut42").unwrap();
