@@ -20,6 +20,7 @@ mod tampering;
 mod vectors;
 
 use std::{
+    collections::HashSet,
     convert::Infallible,
     sync::{
         Arc, Mutex,
@@ -246,6 +247,22 @@ fn no_two_sealed_replies_are_the_same() {
     assert_ne!(one.encrypt(), other.encrypt());
     assert_ne!(one.nonce(), other.nonce());
     assert!(one.msg_signature() != other.msg_signature());
+}
+
+/// The nonce has 64 random bits. With eight of them, two of these would be the same.
+#[test]
+fn no_two_nonces_are_the_same() {
+    let account = account();
+    let nonces: HashSet<_> = (0..300)
+        .map(|_| {
+            callback::seal(&account, b"reply")
+                .unwrap()
+                .nonce()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(nonces.len(), 300);
+    assert!(nonces.iter().all(|nonce| nonce.starts_with("0000")));
 }
 
 #[test]

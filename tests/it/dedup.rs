@@ -23,6 +23,7 @@ use crate::assume;
 mod abandoned;
 mod blips;
 mod bounds;
+mod breaker;
 mod clock;
 mod connections;
 mod cuts;
@@ -33,6 +34,8 @@ mod mistakes;
 mod nodes;
 mod outage;
 mod races;
+mod renewal;
+mod shown;
 #[cfg(feature = "simulator")]
 mod timeline;
 mod timing;

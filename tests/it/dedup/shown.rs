@@ -1,0 +1,72 @@
+//! Keys, late replies and kept responses as a log or a store sees them.
+
+use http::HeaderValue;
+use sha1::{Digest as _, Sha1};
+use tower_wechat::dedup::{LateCause, LateReply, StoredResponse};
+
+use super::*;
+
+/// A store of one's own may keep the bytes, and the key in Redis is the text.
+#[test]
+fn a_key_is_the_hash_of_its_parts_and_their_lengths() {
+    let key = Key::new(["a", "bc"]);
+    let mut hash = Sha1::new();
+    for part in ["a", "bc"] {
+        hash.update(u64::try_from(part.len()).unwrap().to_be_bytes());
+        hash.update(part);
+    }
+    let expected: [u8; 20] = hash.finalize().into();
+    assert_eq!(key.as_bytes(), &expected);
+    let digits: String = expected.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(key.to_string(), digits);
+    assert_eq!(format!("{key:?}"), format!("Key({digits})"));
+}
+
+#[test]
+fn debug_shows_no_message_and_no_reply() {
+    let response = StoredResponse::new(
+        StatusCode::OK,
+        Some(HeaderValue::from_static("application/xml")),
+        Bytes::from("hush"),
+    );
+    let shown =
+        "StoredResponse { status: 200, content_type: Some(\"application/xml\"), bytes: 4, .. }";
+    assert_eq!(format!("{response:?}"), shown);
+
+    let request = Request::new(assume(text("user", "1", "hush")));
+    let key = Key::of(&request);
+    let late = LateReply::new(key, request, LateCause::Unfetched, Some(response));
+    assert_eq!(
+        format!("{late:?}"),
+        format!("LateReply {{ key: {key:?}, cause: Unfetched, response: Some({shown}), .. }}")
+    );
+}
+
+#[test]
+fn debug_of_the_layer_and_its_service_shows_what_they_are() {
+    let layer = DedupLayer::in_memory();
+    let shown = format!("{layer:?}");
+    assert!(
+        shown.starts_with("DedupLayer { settings: Settings {"),
+        "{shown}"
+    );
+    assert_eq!(
+        format!("{:?}", layer.layer("inner")),
+        "Dedup { inner: \"inner\", .. }"
+    );
+}
+
+/// A store of one's own writes these parts, and makes the response from them again.
+#[test]
+fn a_kept_response_has_the_parts_that_wechat_reads() {
+    let xml = HeaderValue::from_static("application/xml");
+    for (status, content_type) in [(StatusCode::OK, Some(xml)), (StatusCode::ACCEPTED, None)] {
+        let body = Bytes::from("reply");
+        let response = StoredResponse::new(status, content_type.clone(), body.clone());
+        assert_eq!(response.status(), status);
+        assert_eq!(response.content_type(), content_type.as_ref());
+        assert_eq!(response.body(), &body);
+    }
+    assert_eq!(StoredResponse::success().status(), StatusCode::OK);
+    assert_eq!(StoredResponse::success().body(), "success");
+}
