@@ -12,6 +12,8 @@ pub(crate) mod proxy;
 mod redis;
 #[cfg(feature = "redis")]
 pub(crate) mod server;
+#[cfg(feature = "redis")]
+mod shown;
 
 /// Of the sequences of operations. The log of a failure names the one that failed.
 #[cfg(feature = "simulator")]
