@@ -80,10 +80,11 @@ fn any_flipped_bits_are_another_signature() {
             if second != first {
                 flipped[second / 4] ^= 1 << (second % 4);
             }
-            let flipped = flipped
+            let flipped: String = flipped
                 .iter()
-                .map(|digit| char::from_digit(*digit, 16).unwrap());
-            let flipped: Signature = String::from_iter(flipped).parse().unwrap();
+                .map(|digit| char::from_digit(*digit, 16).unwrap())
+                .collect();
+            let flipped: Signature = flipped.parse().unwrap();
             assert_ne!(flipped, signature, "{first} {second}");
         }
     }

@@ -17,7 +17,7 @@ fn a_key_is_the_hash_of_its_parts_and_their_lengths() {
     }
     let expected: [u8; 20] = hash.finalize().into();
     assert_eq!(key.as_bytes(), &expected);
-    let digits: String = expected.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = format!("{:x}", Bytes::copy_from_slice(&expected));
     assert_eq!(key.to_string(), digits);
     assert_eq!(format!("{key:?}"), format!("Key({digits})"));
 }
