@@ -6,7 +6,7 @@ use redis::AsyncCommands;
 use tower_wechat::dedup::{
     Key, RedisStore,
     redis::ErrorKind,
-    store::{ClaimId, ClaimRequest, Store, Ttls},
+    store::{Claim, ClaimId, Store, Ttls},
 };
 
 use super::server::Server;
@@ -26,7 +26,7 @@ async fn an_error_says_what_redis_said() {
     let mut connection = server.connect().await;
     let store = RedisStore::new(connection.clone());
     let claim = async |key| {
-        let claim = ClaimRequest::new(key, ClaimId::random(), Ttls::new(std::time::Duration::ZERO));
+        let claim = Claim::new(key, ClaimId::random(), Ttls::new(std::time::Duration::ZERO));
         store.claim(claim).await.unwrap_err()
     };
 
