@@ -79,11 +79,7 @@ impl Waiter {
             if lost > MAX_LOST_RUNS {
                 return self.turn_away("its runs were lost");
             }
-            let admission =
-                self.shared
-                    .table()
-                    .claim(self.key, self.ttls, arrival, now, permit.take());
-            let (task, waiting) = match admission {
+            let (task, waiting) = match self.claim(permit.take()) {
                 Admission::Replied(response) => {
                     self.observed.record_kept_reply();
                     return response.into_response();
@@ -143,6 +139,13 @@ impl Waiter {
                 None => lost += 1,
             }
         }
+    }
+
+    fn claim<P>(&self, permit: Option<P>) -> Admission<P> {
+        let mut table = self.shared.table();
+        // The time is read under the lock: no other delivery has seen a later one.
+        let now = Instant::now();
+        table.claim(self.key, self.ttls, self.delivery().arrived(), now, permit)
     }
 
     /// Answers with the run as part of the delivery. The run ends when its reply has been fetched.
@@ -252,16 +255,16 @@ impl Waiter {
     async fn acknowledge(&self, task: &Task) -> Option<Response<ResponseBody>> {
         let claim = task.claim;
         let stored = self.shared.store.acknowledge(claim).await;
-        let now = Instant::now();
         if let Ok(Acknowledged::Replied(response)) = stored
             && self
                 .shared
                 .table()
-                .fetched_from_store(claim, &response, now)
+                .fetched_from_store(claim, &response, Instant::now())
         {
             return Some(response.into_response());
         }
-        match self.shared.table().acknowledge(claim, now)? {
+        let acknowledged = self.shared.table().acknowledge(claim, Instant::now());
+        match acknowledged? {
             Acknowledged::Recorded => {
                 self.observed.record_acknowledged();
                 let fallback = self.shared.settings.fallback.clone();

@@ -81,10 +81,12 @@ impl Node {
     /// Everything that holds `alive` has not ended.
     async fn deliver(self: Arc<Self>, patience: Patience, alive: Alive) {
         loop {
-            let now = Instant::now();
+            let arrival = Instant::now();
             let key = Key::new(["message"]);
             let ttls = Ttls::new(Duration::from_secs(5));
-            let admission = self.table().claim(key, ttls, now, now, Some(()));
+            let admission = self
+                .table()
+                .claim(key, ttls, arrival, Instant::now(), Some(()));
             let (task, mut waiting) = match admission {
                 Admission::Run(task, _, (), waiting) => {
                     let message = Message {
@@ -112,7 +114,7 @@ impl Node {
                         if let Patience::Leaves = patience {
                             return;
                         }
-                        let acknowledged = self.table().acknowledge(task.claim, now);
+                        let acknowledged = self.table().acknowledge(task.claim, Instant::now());
                         match acknowledged {
                             Some(Acknowledged::Recorded) => {
                                 self.counts.acknowledged.fetch_add(1, SeqCst);
