@@ -2,11 +2,12 @@
 
 use std::{
     fmt,
+    panic::AssertUnwindSafe,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use futures_util::{TryFutureExt, future::BoxFuture};
+use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use tokio::time::{self, Instant};
 
 use super::{
@@ -33,6 +34,7 @@ pub(super) struct Unavailable;
 #[derive(Debug, Default)]
 struct Breaker {
     failures: u32,
+    failed: Option<Instant>,
     /// When it answered again after it had failed last.
     back: Option<Instant>,
     away_until: Option<Instant>,
@@ -134,7 +136,10 @@ impl GuardedStore {
         let Some(store) = &self.store else {
             return Ok(alone);
         };
-        match time::timeout(TIMEOUT, operation(&**store)).await {
+        let started = Instant::now();
+        let asked = AssertUnwindSafe(async { operation(&**store).await }).catch_unwind();
+        let answer = time::timeout(TIMEOUT, asked).await;
+        match answer.map(|asked| asked.unwrap_or_else(|_panic| Err("it panicked".to_owned()))) {
             Ok(Ok(answer)) => {
                 if self.breaker().succeeded(Instant::now()) {
                     observe::store_back();
@@ -142,11 +147,11 @@ impl GuardedStore {
                 return Ok(answer);
             }
             Ok(Err(error)) => {
-                let is_known = self.breaker().failed(Instant::now());
+                let is_known = self.breaker().failed(started, Instant::now());
                 observe::store_failed(name, is_known, &error);
             }
             Err(_elapsed) => {
-                let is_known = self.breaker().failed(Instant::now());
+                let is_known = self.breaker().failed(started, Instant::now());
                 observe::store_silent(name, is_known, TIMEOUT);
             }
         }
@@ -174,19 +179,18 @@ impl Breaker {
     }
 
     /// Returns whether the operation before had failed as well, so that the log has a warning already.
-    fn failed(&mut self, now: Instant) -> bool {
+    ///
+    /// Operations that were under way when the store failed before are of the same failure, such as a lost connection.
+    fn failed(&mut self, started: Instant, now: Instant) -> bool {
         let is_known = self.failures > 0;
-        self.failures = self.failures.saturating_add(1);
+        if self.failed.is_none_or(|failed| failed < started) {
+            self.failures = self.failures.saturating_add(1);
+        }
+        self.failed = Some(now);
         if self.failures >= FAILURES {
             self.away_until = Some(now + PAUSE);
         }
         is_known
-    }
-}
-
-impl fmt::Debug for GuardedStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GuardedStore").finish_non_exhaustive()
     }
 }
 

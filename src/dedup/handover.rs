@@ -47,7 +47,7 @@ pub(super) struct Finished {
 
 impl Handover {
     /// Takes everything over, and leaves nothing behind.
-    fn take(&mut self) -> Self {
+    pub(super) fn take(&mut self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
             task: self.task.clone(),
@@ -107,30 +107,55 @@ impl Handover {
         }
     }
 
-    /// Keeps telling the store that a delivery has got the reply, in a task of its own: until it has heard, and then as
-    /// long as another node may ask whose the reply is.
-    pub(super) fn tell_in_background(&mut self) {
-        // The permit bounds the messages that wait.
-        let Ok(permit) = Arc::clone(&self.shared.backlog_permits).try_acquire_owned() else {
-            return;
+    /// Keeps telling the store that a delivery has got the reply, in a task of its own: until it has heard, and as long as
+    /// another node may ask whose the reply is.
+    pub(super) fn tell_in_background(mut self, is_from_store: bool) {
+        let permits = if is_from_store {
+            &self.shared.reminder_permits
+        } else {
+            &self.shared.backlog_permits
         };
-        let (rest, tasks) = (self.take(), self.shared.tasks.clone());
+        // The permit bounds the messages that wait.
+        let permit = Arc::clone(permits).try_acquire_owned();
+        let tasks = self.shared.tasks.clone();
+        let Ok(permit) = permit else {
+            return self.let_go();
+        };
         tasks.spawn(async move {
-            let mut rest = rest;
             let telling = async {
-                let end = Instant::now() + rest.task.claim.ttls.reply;
-                time::sleep(RENEWAL).await;
-                while rest.tell().await.is_err() && Instant::now() < end {
+                let start = Instant::now();
+                let (least, end) = (
+                    start + FETCH_WAIT + SETTLES,
+                    start + self.task.claim.ttls.reply,
+                );
+                loop {
                     time::sleep(RENEWAL).await;
+                    let told = if is_from_store {
+                        self.remind().await
+                    } else {
+                        self.tell().await
+                    };
+                    let is_wanted = Instant::now() < least && !self.shared.draining.is_cancelled();
+                    if (told.is_ok() && !is_wanted) || Instant::now() >= end {
+                        return;
+                    }
                 }
-                let mut told = Err(Unavailable);
-                let telling = time::timeout(FETCH_WAIT + SETTLES, rest.keep_telling(&mut told));
-                rest.shared.draining.run_until_cancelled(telling).await;
             };
-            rest.shared.cut.run_until_cancelled(telling).await;
-            rest.let_go();
+            self.shared.cut.run_until_cancelled(telling).await;
+            self.let_go();
             drop(permit);
         });
+    }
+
+    /// Takes hold once more of a reply that another node has completed. A store that has forgotten the message knows it
+    /// again.
+    async fn remind(&self) -> Result<Completed, Unavailable> {
+        match self.shared.store.claim(self.task.claim).await? {
+            Claimed::Run(_) => self.tell().await,
+            Claimed::Replied { .. } | Claimed::Done | Claimed::Running { .. } => {
+                Ok(Completed::Stored)
+            }
+        }
     }
 
     /// Returns whether the late reply is this node's to send. `told` is the store's last answer to the message's end.
@@ -145,9 +170,15 @@ impl Handover {
     /// A store that is away is asked again for some seconds. If it does not answer, the result is `None`: nobody can tell
     /// whose the reply is, and a reply given twice is better than one given never.
     async fn release(&mut self, told: Result<Completed, Unavailable>) -> Option<Released> {
-        let released = self.ask_to_release(told).await;
+        let is_silent = |finished: &Finished| finished.response.is_silent();
+        let is_shown = !self.finished.as_ref().is_none_or(is_silent);
+        let released = if is_shown {
+            self.ask_to_release(told).await
+        } else {
+            self.shared.store.release(self.task.claim).await.ok()
+        };
         self.may_be_in_store = false;
-        if released.is_none() {
+        if released.is_none() && is_shown {
             observe::reply_unconfirmed(self.account(), self.observed_key());
         }
         released
@@ -167,6 +198,7 @@ impl Handover {
                 match store.release(claim).await {
                     Ok(Released::Unknown) if !was_unknown => {
                         was_unknown = true;
+                        told = self.tell().await;
                         time::sleep(SETTLES).await;
                     }
                     Ok(released) => return released,
@@ -234,11 +266,22 @@ impl Handover {
     /// Without a runtime the lease runs out, and a result that nobody has got is an error in the log.
     pub(super) fn abandon(&mut self) {
         let local = self.shared.table().abandon(self.task.claim, Instant::now());
-        let is_something_left = self.may_be_in_store || self.finished.is_some();
-        if is_something_left && let Ok(runtime) = runtime::Handle::try_current() {
-            let rest = self.take();
-            let tasks = self.shared.tasks.clone();
-            tasks.spawn_on(rest.hand_back_from(local), &runtime);
+        if local == Abandoned::Over && self.late.is_none() {
+            // A delivery has fetched the reply, which stays held.
+            return self.let_go();
+        }
+        let is_promised = local == PROMISED;
+        if !(self.may_be_in_store || self.finished.is_some() || is_promised) {
+            return;
+        }
+        match runtime::Handle::try_current() {
+            Ok(runtime) => {
+                let rest = self.take();
+                let tasks = self.shared.tasks.clone();
+                tasks.spawn_on(rest.hand_back_from(local), &runtime);
+            }
+            Err(_) if is_promised => observe::reply_is_cut(self.account(), self.observed_key()),
+            Err(_) => {}
         }
     }
 
@@ -248,18 +291,25 @@ impl Handover {
         self.take().hand_back_from(local).await;
     }
 
+    /// What is not done soon after the cut is dropped, and logs an error.
     async fn hand_back_from(mut self, local: Abandoned) {
+        let cut = self.shared.cut.clone();
+        let is_cut = async {
+            cut.cancelled().await;
+            time::sleep(HAND_BACK).await;
+        };
+        select(pin!(self.hand_rest_back(local)), pin!(is_cut)).await;
+    }
+
+    async fn hand_rest_back(&mut self, local: Abandoned) {
         match local {
             // A delivery has fetched the reply.
-            Abandoned::Over if self.late.is_none() => self.finished = None,
-            Abandoned::Running {
-                is_acknowledged: true,
-            } => self.late = Some(LateCause::Acknowledged),
+            Abandoned::Over if self.late.is_none() => return self.let_go(),
+            PROMISED => self.late = Some(LateCause::Acknowledged),
             _ => {
                 self.late.get_or_insert(LateCause::Unfetched);
             }
         }
-        let is_promised = self.late == Some(LateCause::Acknowledged);
         if self.finished.is_none() {
             // The claim may hold a reply whose answer was lost.
             if self.may_be_in_store
@@ -271,20 +321,20 @@ impl Handover {
                     response,
                     has_failed,
                 });
-            } else if is_promised {
+            } else if self.late == Some(LateCause::Acknowledged) {
                 observe::reply_is_cut(self.account(), self.observed_key());
             }
         }
-        let is_ours = match self.release(Ok(Completed::Stored)).await {
-            Some(Released::HeldElsewhere) => false,
-            // A retry makes another node run the message again, unless WeChat has been told that none is needed.
-            Some(Released::NotCompleted) => is_promised,
-            Some(Released::LastHold | Released::Unknown) | None => true,
+        // Otherwise a retry would make another node run the message again, and there may be none.
+        let told = if self.shared.store.is_shared() {
+            self.tell().await
+        } else {
+            Ok(Completed::Stored)
         };
-        if is_ours {
+        if self.is_ours(told).await {
             self.hand_late().await;
         } else {
-            self.finished = None;
+            self.let_go();
         }
     }
 
@@ -296,6 +346,11 @@ impl Handover {
         self.request.body().delivery().account()
     }
 }
+
+/// A message that is running, and of which WeChat has been told not to wait for a reply.
+const PROMISED: Abandoned = Abandoned::Running {
+    is_acknowledged: true,
+};
 
 impl Drop for Handover {
     fn drop(&mut self) {
@@ -325,3 +380,7 @@ impl Drop for HookCall<'_> {
 
 /// How long a store that is away is asked whose a late reply is. The customer-service API takes it for a minute at least.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+/// The time to hand a message back after a drain has run out of patience. It is part of the second that a drain takes
+/// longer than its patience at most.
+const HAND_BACK: Duration = Duration::from_millis(900);

@@ -40,9 +40,9 @@
 //!    kept reply, later `success`.
 //! 4. WeChat shows replies to some deliveries only ([`with_reply_filter`](DedupBuilder::with_reply_filter)). These wait
 //!    for the outcome, except the *last* one: it is **acknowledged** 4.5 s after its arrival, with the fallback. A
-//!    delivery is the last one if the message was first seen 9.5 s ago, by the store or else by this node. The timestamp
-//!    that WeChat signed counts where neither can know: on a node that has just started, or while the store is away.
-//!    A message to which WeChat shows no reply, such as most
+//!    delivery is the last one if it is 9.5 s old, by the longer of two times: since the message was first seen, and since
+//!    the timestamp that WeChat signed. If all recent deliveries look old, this machine's clock is ahead: the log has a
+//!    warning, and the difference is left out. A message to which WeChat shows no reply, such as most
 //!    events, is acknowledged 4.5 s after the arrival of its first delivery.
 //! 5. WeChat counts a delivery on which it hangs up as a failure. At 30 of an account in 5 minutes it raises an alarm, and
 //!    may stop pushing for a minute. After 20, this layer acknowledges first deliveries too.
@@ -161,6 +161,7 @@
 
 mod attempt;
 mod breaker;
+mod clock;
 #[cfg(feature = "simulator")]
 pub mod contract;
 mod handover;

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     breaker::{DynStore, GuardedStore},
+    clock::Clock,
     hang_ups::HangUps,
     key::Key,
     late::Hook,
@@ -31,15 +32,16 @@ pub(super) struct Node {
     pub(super) run_permits: Arc<Semaphore>,
     /// A permit for each response that waits for the store to come back.
     pub(super) backlog_permits: Arc<Semaphore>,
+    /// A permit for each reply of another node that a delivery here has got a short time ago.
+    pub(super) reminder_permits: Arc<Semaphore>,
     pub(super) hang_ups: HangUps,
     pub(super) tasks: TaskTracker,
     /// Cancelled when no new message may run.
     pub(super) draining: CancellationToken,
     /// Cancelled when everything that still runs has to stop.
     pub(super) cut: CancellationToken,
+    pub(super) clock: Clock,
     started: Instant,
-    /// Whether the log has a warning about this machine's clock.
-    pub(super) is_clock_reported: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -73,12 +75,13 @@ impl Node {
             // So there is always room for a message that may run.
             run_permits: permits(settings.max_concurrent_runs.min(settings.bounds.messages)),
             backlog_permits: permits(MAX_BACKLOG),
+            reminder_permits: permits(MAX_BACKLOG),
             hang_ups: HangUps::default(),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
             cut: CancellationToken::new(),
             started: Instant::now(),
-            is_clock_reported: AtomicBool::new(false),
+            clock: Clock::default(),
             settings,
         }
     }

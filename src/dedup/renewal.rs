@@ -8,10 +8,8 @@ use std::{
 };
 
 use futures_util::future::{Either, select};
-use tokio::{
-    task::{JoinHandle, yield_now},
-    time,
-};
+use tokio::{task::yield_now, time};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     node::Node,
@@ -25,7 +23,7 @@ use super::{
 /// one thread it does all the same.
 pub(super) struct Renewal {
     /// Ends when the lease is lost. `None` without a store: nobody can take the message.
-    task: Option<JoinHandle<()>>,
+    task: Option<AbortOnDropHandle<()>>,
 }
 
 impl Renewal {
@@ -35,7 +33,7 @@ impl Renewal {
             return Self { task: None };
         }
         let (shared, renewed) = (Arc::clone(shared), task.clone());
-        let task = tokio::spawn(async move {
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
             loop {
                 time::sleep(RENEWAL).await;
                 let run = Run::new(renewed.age(), number);
@@ -43,7 +41,7 @@ impl Renewal {
                     return;
                 }
             }
-        });
+        }));
         // No other thread takes over a task that has just been spawned, so it is polled before a handler can block this
         // one.
         yield_now().await;
@@ -62,7 +60,7 @@ impl Renewal {
             {
                 return;
             }
-            // Without a store nobody takes the message; a store that panics has not said that somebody has.
+            // Without a store nobody takes the message.
             future::pending::<()>().await;
         };
         match select(pin!(work), pin!(is_lost)).await {
@@ -71,14 +69,6 @@ impl Renewal {
                 lost();
                 None
             }
-        }
-    }
-}
-
-impl Drop for Renewal {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
         }
     }
 }

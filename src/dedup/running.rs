@@ -82,8 +82,7 @@ impl RunningMessage {
             )
         };
         if is_aborted {
-            // What this cuts logs an error.
-            let _ = time::timeout(HAND_BACK, self.held.hand_back()).await;
+            self.held.hand_back().await;
         }
     }
 
@@ -149,7 +148,7 @@ impl RunningMessage {
                 }
                 Ok(Claimed::Running { age, lease }) => {
                     held.may_be_in_store = false;
-                    failures = 0;
+                    (failures, asked_until) = (0, None);
                     // A store may answer nonsense, but not make a time that no clock can tell.
                     let lease = lease.min(FOREVER);
                     self.seen(age);
@@ -159,7 +158,8 @@ impl RunningMessage {
                     }
                     leased_until = Some(Instant::now() + lease);
                     // Not a moment before the lease is over, by the store's clock.
-                    time::sleep(pause.min(lease + Duration::from_millis(1))).await;
+                    let rest = lease + Duration::from_millis(1);
+                    time::sleep(pause.min(rest.max(FIRST_POLL))).await;
                 }
                 Ok(Claimed::Replied { age, response }) => {
                     self.seen(age);
@@ -288,7 +288,7 @@ impl RunningMessage {
         self.permit = None;
         if held.late.is_none() {
             if shared.store.is_shared() && (is_from_store || told.is_err()) {
-                held.tell_in_background();
+                held.take().tell_in_background(is_from_store);
             }
             held.let_go();
         } else if held.is_ours(told).await {
@@ -305,10 +305,6 @@ impl Drop for RunningMessage {
         self.held.abandon();
     }
 }
-
-/// The time to hand a message back after a drain has run out of patience. It is part of the second that a drain takes
-/// longer than its patience at most.
-const HAND_BACK: Duration = Duration::from_millis(900);
 
 /// After as many missing answers to its claim, a message is run without the store.
 const MAX_CLAIM_FAILURES: u32 = 3;

@@ -1,10 +1,6 @@
 //! One delivery: how long it waits, and when it is acknowledged or answered.
 
-use std::{
-    pin::pin,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt,
@@ -41,6 +37,7 @@ pub(super) struct Waiter {
 
 impl Waiter {
     pub(super) fn new(shared: Arc<Node>, request: Request<Verified>) -> Self {
+        shared.clock.note(request.body().delivery());
         let key = shared.key_of(&request);
         let body = request.body();
         let account = body.delivery().shared_account();
@@ -230,25 +227,21 @@ impl Waiter {
 
     /// The age of the message on this delivery's arrival.
     ///
-    /// Its timestamp counts only where neither the store nor this node can have seen an earlier delivery: this machine's
-    /// clock may be wrong.
+    /// Where neither the store nor this node can have seen an earlier delivery, the timestamp counts as it is. Elsewhere it
+    /// counts if this machine's clock has proven right: a store may have lost its data.
     fn age(&self, first_seen: Instant, is_shared: bool) -> Duration {
         let delivery = self.delivery();
-        let seen_for = delivery.arrived().saturating_duration_since(first_seen);
         let is_known = if self.shared.store.is_shared() {
             is_shared
         } else {
             self.shared.has_seen_all(first_seen)
         };
-        if !is_known {
-            return seen_for.max(delivery.age());
-        }
-        let difference = delivery.age().saturating_sub(seen_for);
-        if difference >= CLOCK_DIFFERENCE {
-            let is_reported = self.shared.is_clock_reported.swap(true, Ordering::Relaxed);
-            observe::clock_differs(delivery.account(), difference.as_secs(), is_reported);
-        }
-        seen_for
+        let signed = if is_known {
+            self.shared.clock.age(delivery)
+        } else {
+            delivery.age()
+        };
+        signed.max(delivery.arrived().saturating_duration_since(first_seen))
     }
 
     /// Acknowledges the message, or sends the reply if it is there by now. Returns `None` if the run was lost.
@@ -324,9 +317,6 @@ const CAP: Duration = Duration::from_secs(6);
 
 /// The age of a message in its last delivery. WeChat makes it after 10 s; half a second is for the ways there.
 const LAST_DELIVERY: Duration = Duration::from_millis(9500);
-
-/// Deliveries take less from WeChat to here, and clocks that are kept in time differ less.
-const CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
 
 /// How often a delivery looks whether there is room to wait.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

@@ -63,13 +63,29 @@ async fn a_clock_that_is_fast_costs_no_reply() {
     assert_eq!(second.await.unwrap().body(), "reply");
 }
 
+/// A store that has lost its data takes every message for a new one.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_has_proven_right_tells_a_last_delivery() {
+    let store = Faulty::new();
+    let layer = DedupLayer::shared(store.clone());
+    let stack = layer.layer(replying());
+    let young = Delivery::new("shop");
+    let young = Verified::insecure_assume(text("user", "2", "hi"), young);
+    stack.send(Request::new(young)).await;
+    assert!(is_acknowledged(&layer, 10).await);
+    // It says nothing about the clock of an hour later.
+    advance(Duration::from_hours(1)).await;
+    let layer = DedupLayer::shared(store);
+    assert!(!is_acknowledged(&layer, 10).await);
+}
+
 #[cfg(feature = "tracing")]
 #[tokio::test(start_paused = true)]
 async fn a_wrong_clock_is_one_warning_with_the_difference() {
     let log = crate::log::of(async || {
         let layer = DedupLayer::in_memory();
         advance(Duration::from_secs(15)).await;
-        for (seconds, message) in [(4, "1"), (20, "2"), (20, "3")] {
+        for (seconds, message) in [(20, "1"), (21, "2"), (4, "3")] {
             let (stack, _runs) = stack(&layer);
             let timestamp = SystemTime::now() - Duration::from_secs(seconds);
             let delivery = Delivery::new("shop").with_timestamp(timestamp.into());
