@@ -36,6 +36,7 @@ mod outage;
 mod races;
 mod renewal;
 mod shown;
+mod schedules;
 #[cfg(feature = "simulator")]
 mod timeline;
 mod timing;
