@@ -90,9 +90,12 @@ pub(super) fn check(world: &World) -> Result<(), String> {
     for (number, run) in seen.runs.iter().enumerate() {
         let has_reply = run.state == RunState::Replied;
         // Of the replies of two runs the user needs one. A node that has lost the message leaves it to the other node's run,
-        // which may have been cut.
+        // which may have been cut. So does one whose store has forgotten the message.
+        let has_lost = seen.has_lost[run.node] || seen.has_forgotten;
         let is_excused = (may_lose && !reached.is_empty())
-            || (seen.has_lost[run.node] && is_elsewhere_unfinished(&seen, run.node));
+            || (has_lost && is_elsewhere_unfinished(&seen, run.node))
+            // To the store, the other node is one that has crashed with the reply.
+            || seen.may_hold_for_ever[1 - run.node];
         if has_reply && run.given + run.late.len() == 0 && !is_excused {
             return Err(format!("the reply of run {number} is lost"));
         }
@@ -102,7 +105,8 @@ pub(super) fn check(world: &World) -> Result<(), String> {
     if is_store_there && shape != Shape::Stalling && seen.most_at_a_time > 1 {
         return Err(format!("{} runs at a time", seen.most_at_a_time));
     }
-    if is_store_there {
+    // A node that a drain cuts asks once.
+    if is_store_there && (seen.unanswered == 0 || seen.cuts == 0) {
         let given: usize = reached.iter().map(|run| run.given).sum();
         let late: Vec<_> = reached.iter().flat_map(|run| run.late.clone()).collect();
         if reached.len() > 1 || late.len() > 1 || (given > 0 && !late.is_empty()) {

@@ -51,6 +51,8 @@ pub(super) struct Seen {
     pub(super) has_forgotten: bool,
     /// Whether the store has told each node that it has lost the message.
     pub(super) has_lost: [bool; 2],
+    /// Whether each node has been drained without an answer to the release of its hold.
+    pub(super) may_hold_for_ever: [bool; 2],
     pub(super) log: Vec<String>,
 }
 
@@ -326,12 +328,15 @@ pub(super) fn build<Scope>(world: &Arc<World>, builder: DedupBuilder<Scope>) -> 
 
 fn hand_over(world: &World, late: &LateReply) {
     let mut seen = world.seen();
-    match late.response() {
-        Some(response) => {
-            let body = str::from_utf8(response.body()).unwrap();
-            let run: usize = body.strip_prefix("reply ").unwrap().parse().unwrap();
+    let body = late
+        .response()
+        .and_then(|response| str::from_utf8(response.body()).ok());
+    match body.and_then(|body| body.strip_prefix("reply ")) {
+        Some(run) => {
+            let run: usize = run.parse().unwrap();
             seen.runs[run].late.push(late.cause());
         }
+        // The other node keeps the fallback of a message whose runs have failed.
         None => seen.failures_handed_over += 1,
     }
     drop(seen);
