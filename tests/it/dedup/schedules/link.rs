@@ -115,8 +115,6 @@ impl Link {
         self.world.seen().asked += 1;
         let mut waiting = Waiting {
             world: &self.world,
-            node: self.node,
-            what,
             begun: Instant::now(),
             is_failed: false,
         };
@@ -175,8 +173,6 @@ impl Way {
 /// Counts the operation as unanswered if it fails, or if the node gives up waiting.
 struct Waiting<'a> {
     world: &'a World,
-    node: usize,
-    what: &'static str,
     begun: Instant,
     is_failed: bool,
 }
@@ -185,11 +181,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if self.is_failed || self.begun.elapsed() >= TIMEOUT {
             self.world.log(|| "  no answer".to_owned());
-            let mut seen = self.world.seen();
-            seen.unanswered += 1;
-            if self.what == "release" && seen.is_drained[self.node] {
-                seen.may_hold_for_ever[self.node] = true;
-            }
+            self.world.seen().unanswered += 1;
         }
     }
 }

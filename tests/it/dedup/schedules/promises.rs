@@ -94,8 +94,9 @@ pub(super) fn check(world: &World) -> Result<(), String> {
         let has_lost = seen.has_lost[run.node] || seen.has_forgotten;
         let is_excused = (may_lose && !reached.is_empty())
             || (has_lost && is_elsewhere_unfinished(&seen, run.node))
-            // To the store, the other node is one that has crashed with the reply.
-            || seen.may_hold_for_ever[1 - run.node];
+            // A node that is cut asks once. If the store does not answer or has forgotten the message, it leaves as if it had
+            // crashed: its reply, or its hold of another's, goes with it.
+            || (seen.cuts > 0 && (seen.unanswered > 0 || seen.has_forgotten));
         if has_reply && run.given + run.late.len() == 0 && !is_excused {
             return Err(format!("the reply of run {number} is lost"));
         }

@@ -51,8 +51,6 @@ pub(super) struct Seen {
     pub(super) has_forgotten: bool,
     /// Whether the store has told each node that it has lost the message.
     pub(super) has_lost: [bool; 2],
-    /// Whether each node has been drained without an answer to the release of its hold.
-    pub(super) may_hold_for_ever: [bool; 2],
     pub(super) log: Vec<String>,
 }
 
