@@ -106,8 +106,9 @@ pub(super) fn check(world: &World) -> Result<(), String> {
     if is_store_there && shape != Shape::Stalling && seen.most_at_a_time > 1 {
         return Err(format!("{} runs at a time", seen.most_at_a_time));
     }
-    // A node that a drain cuts asks once.
-    if is_store_there && (seen.unanswered == 0 || seen.cuts == 0) {
+    // A node that a drain cuts asks once. After a stall, the answers to several operations are missing at once.
+    let asks_again = seen.cuts == 0 && shape != Shape::Stalling;
+    if is_store_there && (seen.unanswered == 0 || asks_again) {
         let given: usize = reached.iter().map(|run| run.given).sum();
         let late: Vec<_> = reached.iter().flat_map(|run| run.late.clone()).collect();
         if reached.len() > 1 || late.len() > 1 || (given > 0 && !late.is_empty()) {
