@@ -9,8 +9,10 @@ use futures_util::{
 use http::Request;
 use tokio::{
     runtime,
+    sync::Semaphore,
     time::{self, Instant},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     breaker::{SETTLES, Unavailable},
@@ -34,6 +36,8 @@ pub(super) struct Handover {
     pub(super) may_be_in_store: bool,
     /// From the end of the runs until a delivery or the hook has it.
     pub(super) finished: Option<Finished>,
+    /// Whether a delivery has got the result: it cannot be lost any more.
+    pub(super) is_given: bool,
     /// Why the result is late, once no delivery on this node can get it.
     pub(super) late: Option<LateCause>,
 }
@@ -53,6 +57,7 @@ impl Handover {
             task: self.task.clone(),
             request: self.request.clone(),
             may_be_in_store: mem::take(&mut self.may_be_in_store),
+            is_given: self.is_given,
             finished: self.finished.take(),
             late: self.late.take(),
         }
@@ -107,42 +112,62 @@ impl Handover {
         }
     }
 
-    /// Keeps telling the store that a delivery has got the reply, in a task of its own: until it has heard, and as long as
-    /// another node may ask whose the reply is.
-    pub(super) fn tell_in_background(mut self, is_from_store: bool) {
-        let permits = if is_from_store {
-            &self.shared.reminder_permits
-        } else {
-            &self.shared.backlog_permits
+    /// Tells the store that a delivery has got the reply, in a task of its own: until it has heard.
+    pub(super) fn tell_in_background(self) {
+        let (node, end) = (Arc::clone(&self.shared), self.task.claim.ttls.reply);
+        let telling = |this: Self| async move {
+            let end = Instant::now() + end;
+            while this.tell().await.is_err() && Instant::now() < end {
+                time::sleep(RENEWAL).await;
+            }
+            this
         };
-        // The permit bounds the messages that wait.
-        let permit = Arc::clone(permits).try_acquire_owned();
-        let tasks = self.shared.tasks.clone();
-        let Ok(permit) = permit else {
+        self.in_background(&node.backlog_permits, &node.cut, telling);
+    }
+
+    /// Keeps telling the store that a delivery has got the reply of another node, in a task of its own: as long as that node
+    /// may ask whose the reply is.
+    pub(super) fn remind_in_background(self) {
+        let node = Arc::clone(&self.shared);
+        let reminding = |this: Self| async move {
+            let start = Instant::now();
+            let (least, end) = (
+                start + FETCH_WAIT + SETTLES,
+                start + this.task.claim.ttls.reply,
+            );
+            loop {
+                let has_heard = this.remind().await.is_ok();
+                let now = Instant::now();
+                if (has_heard && now >= least) || now >= end {
+                    return this;
+                }
+                time::sleep(RENEWAL).await;
+            }
+        };
+        self.in_background(&node.reminder_permits, &node.draining, reminding);
+    }
+
+    /// Works for a reply that a delivery has got. The permit bounds the replies that are worked for.
+    fn in_background<F>(
+        mut self,
+        permits: &Arc<Semaphore>,
+        stop: &CancellationToken,
+        work: impl FnOnce(Self) -> F,
+    ) where
+        F: Future<Output = Self> + Send + 'static,
+    {
+        let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
             return self.let_go();
         };
+        self.is_given = true;
+        let (tasks, stop) = (self.shared.tasks.clone(), stop.clone());
+        let work = work(self);
         tasks.spawn(async move {
-            let telling = async {
-                let start = Instant::now();
-                let (least, end) = (
-                    start + FETCH_WAIT + SETTLES,
-                    start + self.task.claim.ttls.reply,
-                );
-                loop {
-                    time::sleep(RENEWAL).await;
-                    let told = if is_from_store {
-                        self.remind().await
-                    } else {
-                        self.tell().await
-                    };
-                    let is_wanted = Instant::now() < least && !self.shared.draining.is_cancelled();
-                    if (told.is_ok() && !is_wanted) || Instant::now() >= end {
-                        return;
-                    }
-                }
+            let work = async {
+                time::sleep(RENEWAL).await;
+                work.await
             };
-            self.shared.cut.run_until_cancelled(telling).await;
-            self.let_go();
+            stop.run_until_cancelled(work).await;
             drop(permit);
         });
     }
@@ -212,9 +237,15 @@ impl Handover {
             Ok(_permit) => self.shared.cut.run_until_cancelled(asking).await,
             Err(_) => None,
         };
-        match released {
-            Some(Ok(released)) => Some(released),
-            _ => store.release(claim).await.ok(),
+        if let Some(Ok(released)) = released {
+            return Some(released);
+        }
+        match store.release(claim).await {
+            Ok(released) => Some(released),
+            Err(Unavailable) => {
+                time::sleep(ONCE_MORE).await;
+                store.release(claim).await.ok()
+            }
         }
     }
 
@@ -355,6 +386,7 @@ const PROMISED: Abandoned = Abandoned::Running {
 impl Drop for Handover {
     fn drop(&mut self) {
         if let Some(finished) = &self.finished
+            && !self.is_given
             && !finished.has_failed
             && !finished.response.is_silent()
         {
@@ -384,3 +416,6 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// The time to hand a message back after a drain has run out of patience. It is part of the second that a drain takes
 /// longer than its patience at most.
 const HAND_BACK: Duration = Duration::from_millis(900);
+
+/// A node that goes away asks twice.
+const ONCE_MORE: Duration = Duration::from_millis(100);

@@ -153,7 +153,9 @@ impl Machine {
                 self.forgotten = after(now, claim.ttls.mark);
                 Released::NotCompleted
             }
-            State::Running { .. } => Released::HeldElsewhere,
+            State::Running { lease, .. } if now < *lease => Released::HeldElsewhere,
+            // Nobody runs it: another claim has lost it.
+            State::Running { .. } => Released::Unknown,
             // The second is a repeated operation.
             State::Ended { by, reply, holders }
                 if holders[..] == [claim.id] || (*by == claim.id && holders.is_empty()) =>
@@ -179,8 +181,10 @@ impl Machine {
         matches!(&self.state, State::Ended { by, holders, .. } if holders[..] == [*by])
     }
 
-    pub(super) fn is_ended_by(&self, claim: ClaimId) -> bool {
-        matches!(&self.state, State::Ended { by, .. } if *by == claim)
+    /// Whether the reply that `claim` completed is kept `until` this time. A claim may complete a message again that
+    /// has been forgotten meanwhile.
+    pub(super) fn keeps(&self, claim: ClaimId, until: Instant) -> bool {
+        matches!(&self.state, State::Ended { by, reply: Some((_, its)), .. } if *by == claim && *its == until)
     }
 
     /// Drops the reply. Its holders still have it.

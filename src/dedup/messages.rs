@@ -188,7 +188,7 @@ impl Messages {
                 return;
             };
             let machine = self.machines.get_mut(&reply.key);
-            if let Some(machine) = machine.filter(|machine| machine.is_ended_by(reply.by)) {
+            if let Some(machine) = machine.filter(|machine| machine.keeps(reply.by, reply.until)) {
                 let is_awaited = self.bounds.spares_unfetched && machine.is_unfetched();
                 if is_awaited && now < reply.until {
                     self.replies.push_back(reply);

@@ -60,6 +60,7 @@ impl RunningMessage {
                 task,
                 request,
                 may_be_in_store: false,
+                is_given: false,
                 finished: None,
                 late: None,
             },
@@ -92,7 +93,14 @@ impl RunningMessage {
                 SharedClaim::Won { number } => {
                     let mut renewal =
                         Renewal::start(&self.held.shared, &self.held.task, number).await;
-                    let runs = self.runs(inner.clone(), number);
+                    let (this, inner) = (&*self, inner.clone());
+                    let runs = async move {
+                        match &this.held.finished {
+                            // The message was lost, and is this node's again.
+                            Some(finished) => finished.clone(),
+                            None => this.runs(inner, number).await,
+                        }
+                    };
                     let lost = || self.observed.mark_lost();
                     if let Some(finished) = renewal.unless_lost(runs, lost).await {
                         let completed = self.complete(finished).await;
@@ -101,9 +109,8 @@ impl RunningMessage {
                             return self.settle(completed, false).await;
                         }
                     }
-                    // Another node has the message by now, and this node's result is not wanted.
+                    // Another node has the message by now. If it says so, this node's result is not wanted.
                     observe::lease_lost(self.held.account(), self.held.observed_key());
-                    self.held.finished = None;
                 }
                 SharedClaim::Replied(response) => {
                     self.observed.record_reply_elsewhere();
@@ -115,6 +122,7 @@ impl RunningMessage {
                     return self.settle(Ok(Completed::Stored), true).await;
                 }
                 SharedClaim::Done => {
+                    self.held.finished = None;
                     self.observed.record_done_elsewhere();
                     let (silent, claim) = (StoredResponse::success(), self.held.task.claim);
                     let mut table = self.held.shared.table();
@@ -148,6 +156,7 @@ impl RunningMessage {
                 }
                 Ok(Claimed::Running { age, lease }) => {
                     held.may_be_in_store = false;
+                    held.finished = None;
                     (failures, asked_until) = (0, None);
                     // A store may answer nonsense, but not make a time that no clock can tell.
                     let lease = lease.min(FOREVER);
@@ -287,8 +296,10 @@ impl RunningMessage {
         };
         self.permit = None;
         if held.late.is_none() {
-            if shared.store.is_shared() && (is_from_store || told.is_err()) {
-                held.take().tell_in_background(is_from_store);
+            if told.is_err() {
+                held.take().tell_in_background();
+            } else if is_from_store {
+                held.take().remind_in_background();
             }
             held.let_go();
         } else if held.is_ours(told).await {

@@ -286,6 +286,6 @@ pub enum Released {
     HeldElsewhere,
     /// The message was still the claim's to run, and has not been completed. Its lease is over now.
     NotCompleted,
-    /// The store does not know the message.
+    /// The store does not know the message, or another claim has lost it.
     Unknown,
 }

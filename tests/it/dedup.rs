@@ -35,8 +35,8 @@ mod nodes;
 mod outage;
 mod races;
 mod renewal;
-mod shown;
 mod schedules;
+mod shown;
 #[cfg(feature = "simulator")]
 mod timeline;
 mod timing;

@@ -4,7 +4,8 @@ if not known then
   return {'unknown'}
 elseif entry.state == 'running' then
   if entry.owner ~= owner then
-    return {'held'}
+    -- With its lease over, nobody runs it: another claim has lost it.
+    return {now < entry.lease and 'held' or 'unknown'}
   end
   redis.call('HSET', key, 'lease', integer(entry.first_seen))
   redis.call('PEXPIRE', key, ARGV[2])

@@ -184,30 +184,32 @@ impl Case<'_> {
     /// As long as the store answers the node at the end of a run: if the store says that the claim has lost the message,
     /// the reply is neither shown nor handed over.
     ///
-    /// If the store does not answer, the reply is used, and the store is told later.
+    /// If the store does not answer, the reply is used, and the store is told later. Only the first answer after the end
+    /// counts: later ones are reminders, of this node's reply or of one that it got from the store.
     fn drops_what_lost_its_lease(&self) -> Result<(), String> {
         for (index, line) in self.lines.iter().enumerate() {
-            let Event::Store {
-                operation: Operation::Complete,
-                answer: Answer::Lost,
-                ..
-            } = line.event
-            else {
+            let Event::Ended { run } = line.event else {
                 continue;
             };
-            let mut before = self.lines[..index].iter().rev();
-            let ended = before.find_map(|earlier| match earlier.event {
-                Event::Ended { run } if earlier.process == line.process => Some((earlier.at, run)),
-                _ => None,
-            });
-            let Some((ended, run)) = ended else {
-                return Err("completed before it ended".to_owned());
+            let after = self.lines[index..].iter();
+            let first = after
+                .filter(|later| later.process == line.process)
+                .find_map(|later| match later.event {
+                    Event::Store {
+                        operation: Operation::Complete,
+                        answer,
+                        ..
+                    } => Some((later.at, answer)),
+                    _ => None,
+                });
+            let Some((told, Answer::Lost)) = first else {
+                continue;
             };
             let again = self.lines.iter().filter(|other| {
                 other.process == line.process && other.event == Event::Ended { run }
             });
             // A node that went on alone may have repeated a number.
-            if again.count() > 1 || self.is_store_away(line.process, ended, line.at) {
+            if again.count() > 1 || self.is_store_away(line.process, line.at, told) {
                 continue;
             }
             let text = reply_text(self.told.message, line.process, run);
