@@ -109,8 +109,9 @@ impl GuardedStore {
         .await
     }
 
+    /// Tried also while the store is left alone: a hold that stays may cost a reply.
     pub(super) async fn release(&self, claim: Claim) -> Result<Released, Unavailable> {
-        self.unless_away("release", Released::LastHold, |store| store.release(claim))
+        self.ask("release", Released::LastHold, |store| store.release(claim))
             .await
     }
 

@@ -1,6 +1,6 @@
 //! The result of a message on its way: to the late-reply hook, to the store that was away, or back to the other nodes.
 
-use std::{convert::Infallible, mem, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{mem, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt,
@@ -47,6 +47,18 @@ pub(super) struct Handover {
 pub(super) struct Finished {
     pub(super) response: StoredResponse,
     pub(super) has_failed: bool,
+    /// Whether another node has run the message.
+    pub(super) is_from_store: bool,
+}
+
+impl Finished {
+    pub(super) fn from_store(response: StoredResponse) -> Self {
+        Self {
+            response,
+            has_failed: false,
+            is_from_store: true,
+        }
+    }
 }
 
 impl Handover {
@@ -67,48 +79,53 @@ impl Handover {
     ///
     /// A store that has forgotten the message knows it again. If another node has run the message as well, the hold tells
     /// that node that there are two replies.
-    pub(super) async fn tell(&self) -> Result<Completed, Unavailable> {
+    async fn tell(&self) -> Result<Completed, Unavailable> {
         let (store, claim) = (&self.shared.store, self.task.claim);
         let Some(finished) = &self.finished else {
             return Ok(Completed::Lost);
         };
-        let completed = store.publish(claim, &finished.response).await?;
-        if completed != Completed::Lost {
-            return Ok(completed);
+        if !finished.is_from_store {
+            let completed = store.publish(claim, &finished.response).await?;
+            if completed != Completed::Lost {
+                return Ok(completed);
+            }
         }
         match store.claim(claim).await? {
             Claimed::Replied { .. } => Ok(Completed::Stored),
-            Claimed::Done => Ok(Completed::Lost),
+            Claimed::Run(_) if finished.is_from_store => {
+                store.publish(claim, &finished.response).await
+            }
             // Nobody has completed it yet.
-            Claimed::Run(_) | Claimed::Running { .. } => Err(Unavailable),
+            Claimed::Run(_) => Err(Unavailable),
+            Claimed::Running { .. } if !finished.is_from_store => Err(Unavailable),
+            Claimed::Running { .. } | Claimed::Done => Ok(Completed::Lost),
         }
     }
 
-    /// Tells the store every second, and notes its answer.
-    pub(super) async fn keep_telling(
+    /// Waits until a delivery has got the reply, or no longer.
+    ///
+    /// Until then the store may lose its memory of the message, so it is told every second. Its last answer is in `told`.
+    pub(super) async fn wait_until_fetched(
         &self,
         told: &mut Result<Completed, Unavailable>,
-    ) -> Infallible {
-        loop {
-            time::sleep(RENEWAL).await;
-            if let Ok(completed) = self.tell().await {
-                *told = Ok(completed);
-            }
-        }
-    }
-
-    /// Waits until a delivery has got the reply, or no longer. Until then another node may lose its memory of the message,
-    /// so the store is told every second.
-    pub(super) async fn is_fetched(&self, told: &mut Result<Completed, Unavailable>) -> bool {
+    ) -> bool {
         let mut progress = self.task.progress.subscribe();
         let fetched = progress.wait_for(|progress| progress.stage == Stage::Fetched);
-        let fetched = async { time::timeout(FETCH_WAIT, fetched).await.is_ok() };
+        let fetched = pin!(async { time::timeout(FETCH_WAIT, fetched).await.is_ok() });
         if !self.shared.store.is_shared() {
             return fetched.await;
         }
-        match select(pin!(fetched), pin!(self.keep_telling(told))).await {
+        let telling = pin!(async {
+            loop {
+                time::sleep(RENEWAL).await;
+                if let Ok(completed) = self.tell().await {
+                    *told = Ok(completed);
+                }
+            }
+        });
+        match select(fetched, telling).await {
             Either::Left((is_fetched, _telling)) => is_fetched,
-            Either::Right((never, _fetched)) => match never {},
+            Either::Right((never, _fetched)) => never,
         }
     }
 
@@ -136,7 +153,7 @@ impl Handover {
                 start + this.task.claim.ttls.reply,
             );
             loop {
-                let has_heard = this.remind().await.is_ok();
+                let has_heard = this.tell().await.is_ok();
                 let now = Instant::now();
                 if (has_heard && now >= least) || now >= end {
                     return this;
@@ -170,17 +187,6 @@ impl Handover {
             stop.run_until_cancelled(work).await;
             drop(permit);
         });
-    }
-
-    /// Takes hold once more of a reply that another node has completed. A store that has forgotten the message knows it
-    /// again.
-    async fn remind(&self) -> Result<Completed, Unavailable> {
-        match self.shared.store.claim(self.task.claim).await? {
-            Claimed::Run(_) => self.tell().await,
-            Claimed::Replied { .. } | Claimed::Done | Claimed::Running { .. } => {
-                Ok(Completed::Stored)
-            }
-        }
     }
 
     /// Returns whether the late reply is this node's to send. `told` is the store's last answer to the message's end.
@@ -347,11 +353,7 @@ impl Handover {
                 && let Ok(Claimed::Replied { response, .. }) =
                     self.shared.store.claim(self.task.claim).await
             {
-                let has_failed = false;
-                self.finished = Some(Finished {
-                    response,
-                    has_failed,
-                });
+                self.finished = Some(Finished::from_store(response));
             } else if self.late == Some(LateCause::Acknowledged) {
                 observe::reply_is_cut(self.account(), self.observed_key());
             }

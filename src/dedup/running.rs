@@ -88,8 +88,9 @@ impl RunningMessage {
     }
 
     async fn drive_to_end(&mut self, own_number: u32, inner: impl Inner) {
-        loop {
-            match self.claim_shared(own_number).await {
+        let mut leased_until = None;
+        for _ in 0..MAX_CLAIMS {
+            match self.claim_shared(own_number, leased_until).await {
                 SharedClaim::Won { number } => {
                     let mut renewal =
                         Renewal::start(&self.held.shared, &self.held.task, number).await;
@@ -106,20 +107,17 @@ impl RunningMessage {
                         let completed = self.complete(finished).await;
                         drop(renewal);
                         if completed != Ok(Completed::Lost) {
-                            return self.settle(completed, false).await;
+                            return self.settle(completed).await;
                         }
                     }
                     // Another node has the message by now. If it says so, this node's result is not wanted.
                     observe::lease_lost(self.held.account(), self.held.observed_key());
+                    leased_until = Some(Instant::now() + LEASE);
                 }
                 SharedClaim::Replied(response) => {
                     self.observed.record_reply_elsewhere();
-                    let has_failed = false;
-                    self.held.finished = Some(Finished {
-                        response,
-                        has_failed,
-                    });
-                    return self.settle(Ok(Completed::Stored), true).await;
+                    self.held.finished = Some(Finished::from_store(response));
+                    return self.settle(Ok(Completed::Stored)).await;
                 }
                 SharedClaim::Done => {
                     self.held.finished = None;
@@ -135,14 +133,18 @@ impl RunningMessage {
     }
 
     /// Claims the message among all nodes, or waits for the node that has it.
-    async fn claim_shared(&mut self, own_number: u32) -> SharedClaim {
+    ///
+    /// By this node's clock, another node has it until `leased_until`.
+    async fn claim_shared(
+        &mut self,
+        own_number: u32,
+        mut leased_until: Option<Instant>,
+    ) -> SharedClaim {
         let own = SharedClaim::Won { number: own_number };
         if !self.held.shared.store.is_shared() {
             return own;
         }
         let mut pause = FIRST_POLL;
-        // By this node's clock.
-        let mut leased_until = None;
         let mut asked_until = None;
         let mut failures = 0;
         let mut is_leaving = false;
@@ -241,6 +243,7 @@ impl RunningMessage {
                 return Finished {
                     response,
                     has_failed: false,
+                    is_from_store: false,
                 };
             }
             let Some(delay) = delays.next() else {
@@ -250,6 +253,7 @@ impl RunningMessage {
                 return Finished {
                     response: StoredResponse::of_own(&fallback),
                     has_failed: true,
+                    is_from_store: false,
                 };
             };
             time::sleep(*delay).await;
@@ -274,7 +278,7 @@ impl RunningMessage {
     }
 
     /// Ends the message on this node, and sees that its reply reaches a delivery or else the hook.
-    async fn settle(&mut self, mut told: Result<Completed, Unavailable>, is_from_store: bool) {
+    async fn settle(&mut self, mut told: Result<Completed, Unavailable>) {
         let held = &mut self.held;
         let Some(finished) = &held.finished else {
             return;
@@ -287,7 +291,7 @@ impl RunningMessage {
                 .complete(claim, &finished.response, is_acknowledged, Instant::now());
         held.late = match completed {
             Completed::Stored => {
-                let is_fetched = held.is_fetched(&mut told).await;
+                let is_fetched = held.wait_until_fetched(&mut told).await;
                 let is_late = !is_fetched && shared.table().reclaim(claim, Instant::now());
                 is_late.then_some(LateCause::Unfetched)
             }
@@ -298,7 +302,7 @@ impl RunningMessage {
         if held.late.is_none() {
             if told.is_err() {
                 held.take().tell_in_background();
-            } else if is_from_store {
+            } else if finished.is_from_store {
                 held.take().remind_in_background();
             }
             held.let_go();
@@ -316,6 +320,9 @@ impl Drop for RunningMessage {
         self.held.abandon();
     }
 }
+
+/// A message that is lost to another node as often is left to it: the store answers some operations, and not others.
+const MAX_CLAIMS: usize = 4;
 
 /// After as many missing answers to its claim, a message is run without the store.
 const MAX_CLAIM_FAILURES: u32 = 3;

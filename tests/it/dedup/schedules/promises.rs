@@ -62,7 +62,10 @@ pub(super) async fn check_idle(
         settle().await;
         let mut drained = Box::pin(node.layer.drain(Duration::ZERO));
         if poll!(&mut drained).is_pending() {
-            return Err(format!("node {number} has tasks left"));
+            settle().await;
+            if poll!(&mut drained).is_pending() {
+                return Err(format!("node {number} has tasks left"));
+            }
         }
     }
     Ok(())
