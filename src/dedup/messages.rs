@@ -209,3 +209,6 @@ impl Messages {
         self.machines.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,473 @@
+//! The answers of the machine, and what is forgotten at a bound.
+
+use http::StatusCode;
+
+use super::*;
+use crate::dedup::store::Ttls;
+
+/// A lease of 5 s, a reply for a minute, a mark for ten.
+fn claim(message: u8, id: u8) -> Claim {
+    let ttls = Ttls::new(seconds(5));
+    Claim::new(Key::new([[message]]), ClaimId::from_bytes([id; 16]), ttls)
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn response(body: &'static str) -> StoredResponse {
+    StoredResponse::new(StatusCode::OK, None, body.into())
+}
+
+fn messages(messages: usize, reply_bytes: usize, spares_unfetched: bool) -> Messages {
+    Messages::new(Bounds {
+        messages,
+        reply_bytes,
+        spares_unfetched,
+    })
+}
+
+/// With room for everything.
+fn roomy() -> Messages {
+    messages(100, 1000, false)
+}
+
+fn complete(messages: &mut Messages, claim: Claim, body: &'static str, now: Instant) -> Completed {
+    messages.complete(claim, &response(body), false, now)
+}
+
+/// Claims and completes a message. Its claim holds the reply.
+fn reply(messages: &mut Messages, claim: Claim, body: &'static str, now: Instant) {
+    messages.claim(claim, now);
+    assert_eq!(complete(messages, claim, body, now), Completed::Stored);
+}
+
+fn run(age: u64, number: u32) -> Claimed {
+    Claimed::Run(Run::new(seconds(age), number))
+}
+
+fn running(age: u64, lease: u64) -> Claimed {
+    Claimed::running(seconds(age), seconds(lease))
+}
+
+fn replied(age: u64, body: &'static str) -> Claimed {
+    Claimed::replied(seconds(age), response(body))
+}
+
+#[test]
+fn a_message_is_its_claims_until_the_lease_is_over() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    let (first, second) = (claim(1, 1), claim(1, 2));
+    assert_eq!(messages.claim(first, now), run(0, 1));
+    assert_eq!(messages.claim(second, now + seconds(2)), running(2, 3));
+    // Nor do its other operations change anything.
+    let vain = now + seconds(4);
+    assert_eq!(
+        messages.renew(second, Run::new(seconds(0), 1), vain),
+        Renewed::Lost
+    );
+    assert_eq!(
+        complete(&mut messages, second, "reply", vain),
+        Completed::Lost
+    );
+    assert_eq!(messages.release(second, vain), Released::HeldElsewhere);
+    assert_eq!(messages.claim(second, vain), running(4, 1));
+
+    let now = now + seconds(5);
+    assert_eq!(messages.claim(second, now), run(5, 2));
+    assert_eq!(
+        messages.renew(first, Run::new(seconds(0), 1), now),
+        Renewed::Lost
+    );
+    assert_eq!(
+        complete(&mut messages, first, "reply", now),
+        Completed::Lost
+    );
+    assert_eq!(messages.release(first, now), Released::HeldElsewhere);
+    assert_eq!(messages.claim(first, now), running(5, 5));
+}
+
+/// A node repeats a claim whose answer it did not get.
+#[test]
+fn a_repeated_claim_is_of_the_same_run_and_begins_its_times_anew() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    let (first, second) = (claim(1, 1), claim(1, 2));
+    messages.claim(first, now);
+    assert_eq!(messages.claim(first, now + seconds(4)), run(4, 1));
+    assert_eq!(messages.claim(second, now + seconds(8)), running(8, 1));
+    assert_eq!(messages.claim(first, now + seconds(20)), run(20, 1));
+    // The mark.
+    let (last, over) = (now + seconds(619), now + seconds(620));
+    assert_eq!(messages.clone().claim(second, last), run(619, 2));
+    assert_eq!(messages.claim(second, over), run(0, 1));
+}
+
+#[test]
+fn a_renewal_begins_the_lease_and_the_mark_anew() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    let (first, second) = (claim(1, 1), claim(1, 2));
+    messages.claim(first, now);
+    let renewed = messages.renew(first, Run::new(seconds(0), 9), now + seconds(4));
+    assert_eq!(renewed, Renewed::Yours);
+    assert_eq!(messages.claim(second, now + seconds(8)), running(8, 1));
+    let (last, over) = (now + seconds(603), now + seconds(604));
+    assert_eq!(messages.clone().claim(second, last), run(603, 2));
+    assert_eq!(messages.claim(second, over), run(0, 1));
+}
+
+/// The store has lost the message, or was away when it was claimed.
+#[test]
+fn a_vacant_message_is_given_to_a_renewal_with_its_run() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    let now = now + seconds(100);
+    let renewed = messages.renew(claim(1, 1), Run::new(seconds(30), 3), now);
+    assert_eq!(renewed, Renewed::Yours);
+    assert_eq!(messages.claim(claim(1, 2), now), running(30, 5));
+    let over = now + seconds(5);
+    assert_eq!(messages.claim(claim(1, 2), over), run(35, 4));
+}
+
+#[test]
+fn a_released_run_is_the_next_claims_at_once() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    messages.claim(claim(1, 1), now);
+    let now = now + seconds(2);
+    assert_eq!(messages.release(claim(1, 1), now), Released::NotCompleted);
+    // It is known for a mark more.
+    let (last, over) = (now + seconds(599), now + seconds(600));
+    assert_eq!(messages.clone().claim(claim(1, 2), last), run(601, 2));
+    assert_eq!(messages.clone().claim(claim(1, 2), over), run(0, 1));
+    assert_eq!(messages.claim(claim(1, 2), now), run(2, 2));
+}
+
+#[test]
+fn a_message_that_is_not_known_is_acknowledged_and_released_without_effect() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    assert_eq!(
+        messages.acknowledge(claim(1, 1), now),
+        Acknowledged::Recorded
+    );
+    assert_eq!(messages.release(claim(1, 1), now), Released::Unknown);
+    assert_eq!(messages.len(), 0);
+    // One that was known.
+    messages.claim(claim(1, 1), now);
+    let over = now + seconds(600);
+    assert_eq!(messages.release(claim(1, 1), over), Released::Unknown);
+}
+
+#[test]
+fn a_reply_is_kept_for_its_time_and_the_mark_for_longer() {
+    for is_claimed in [true, false] {
+        let (mut messages, now) = (roomy(), Instant::now());
+        if is_claimed {
+            messages.claim(claim(1, 1), now);
+        }
+        let ended = now + seconds(3);
+        let age = if is_claimed { 3 } else { 0 };
+        for _repeated in 0..2 {
+            assert_eq!(
+                complete(&mut messages, claim(1, 1), "reply", ended),
+                Completed::Stored
+            );
+        }
+        let second = claim(1, 2);
+        let (last, over) = (ended + seconds(59), ended + seconds(60));
+        assert_eq!(messages.claim(second, last), replied(age + 59, "reply"));
+        let acknowledged = messages.clone().acknowledge(second, over);
+        assert_eq!(acknowledged, Acknowledged::Recorded);
+        assert_eq!(messages.claim(second, over), Claimed::Done);
+        let (last, over) = (ended + seconds(599), ended + seconds(600));
+        assert_eq!(messages.claim(second, last), Claimed::Done);
+        assert_eq!(messages.claim(second, over), run(0, 1));
+    }
+}
+
+/// By the claim that ran the message or by one that got its reply since, whichever is the last.
+#[test]
+fn the_last_hold_of_a_reply_is_one_claims() {
+    for (order, completed) in [([1, 2], Completed::Lost), ([2, 1], Completed::Acknowledged)] {
+        let (mut messages, now) = (roomy(), Instant::now());
+        reply(&mut messages, claim(1, 1), "reply", now);
+        // Twice: its first answer was lost.
+        for _repeated in 0..2 {
+            assert_eq!(messages.claim(claim(1, 2), now), replied(0, "reply"));
+        }
+        let [one, other] = order.map(|id| claim(1, id));
+        assert_eq!(messages.release(one, now), Released::HeldElsewhere);
+        assert_eq!(messages.release(one, now), Released::HeldElsewhere);
+        for _repeated in 0..2 {
+            assert_eq!(messages.release(other, now), Released::LastHold);
+            assert_eq!(messages.release(one, now), Released::HeldElsewhere);
+        }
+        assert_eq!(messages.claim(one, now), Claimed::Done);
+        assert_eq!(messages.acknowledge(one, now), Acknowledged::Recorded);
+        assert_eq!(
+            complete(&mut messages, claim(1, 1), "reply", now),
+            completed
+        );
+        assert_eq!(
+            complete(&mut messages, claim(1, 3), "reply", now),
+            Completed::Lost
+        );
+    }
+}
+
+#[test]
+fn an_acknowledgement_takes_hold_of_a_reply_that_is_there() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    reply(&mut messages, claim(1, 1), "reply", now);
+    let acknowledged = messages.acknowledge(claim(1, 2), now);
+    assert_eq!(acknowledged, Acknowledged::Replied(response("reply")));
+    assert_eq!(messages.release(claim(1, 1), now), Released::HeldElsewhere);
+    assert_eq!(messages.release(claim(1, 2), now), Released::LastHold);
+}
+
+/// The acknowledgement is another node's, or the claim's own, which the store has not heard of.
+#[test]
+fn the_reply_to_an_acknowledged_message_is_its_claims() {
+    for is_own in [false, true] {
+        let (mut messages, now) = (roomy(), Instant::now());
+        messages.claim(claim(1, 1), now);
+        if !is_own {
+            let acknowledged = messages.acknowledge(claim(1, 2), now);
+            assert_eq!(acknowledged, Acknowledged::Recorded);
+        }
+        for is_own in [is_own, false] {
+            let completed = messages.complete(claim(1, 1), &response("reply"), is_own, now);
+            assert_eq!(completed, Completed::Acknowledged);
+        }
+        assert_eq!(messages.claim(claim(1, 2), now), Claimed::Done);
+        assert_eq!(messages.release(claim(1, 2), now), Released::HeldElsewhere);
+        assert_eq!(messages.release(claim(1, 1), now), Released::LastHold);
+    }
+}
+
+/// A node that takes the message over learns of it.
+#[test]
+fn an_acknowledgement_outlives_the_lease() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    messages.claim(claim(1, 1), now);
+    messages.acknowledge(claim(1, 2), now);
+    let now = now + seconds(5);
+    messages.claim(claim(1, 2), now);
+    assert_eq!(
+        complete(&mut messages, claim(1, 2), "reply", now),
+        Completed::Acknowledged
+    );
+}
+
+#[test]
+fn no_time_is_too_long() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    let ttls = Ttls::new(Duration::MAX)
+        .with_reply(Duration::MAX)
+        .with_mark(Duration::MAX);
+    let endless = Claim {
+        ttls,
+        ..claim(1, 1)
+    };
+    let run = Run::new(Duration::MAX, u32::MAX);
+    assert_eq!(messages.renew(endless, run, now), Renewed::Yours);
+    let ten_years = now + Duration::from_hours(87_599);
+    assert!(matches!(
+        messages.claim(claim(1, 2), ten_years),
+        Claimed::Running { .. }
+    ));
+    assert_eq!(
+        complete(&mut messages, endless, "reply", now),
+        Completed::Stored
+    );
+    assert!(matches!(
+        messages.claim(claim(1, 2), ten_years),
+        Claimed::Replied { .. }
+    ));
+}
+
+/// Whether each of the messages 1, 2 and so on is known.
+fn known<const COUNT: usize>(messages: &mut Messages, now: Instant) -> [bool; COUNT] {
+    let mut message = 0;
+    [(); COUNT].map(|()| {
+        message += 1;
+        messages.get(claim(message, 1).key, now).is_some()
+    })
+}
+
+#[test]
+fn the_message_that_was_claimed_first_is_forgotten_first() {
+    let (mut messages, now) = (messages(2, 1000, false), Instant::now());
+    reply(&mut messages, claim(1, 1), "reply", now);
+    reply(&mut messages, claim(2, 1), "reply", now);
+    assert_eq!(known(&mut messages, now), [true, true]);
+    // It is asked for again, which changes nothing.
+    messages.claim(claim(1, 2), now);
+    reply(&mut messages, claim(3, 1), "reply", now);
+    assert_eq!(known(&mut messages, now), [false, true, true]);
+    reply(&mut messages, claim(4, 1), "reply", now);
+    assert_eq!(known(&mut messages, now), [false, false, true, true]);
+}
+
+#[test]
+fn a_running_message_is_not_forgotten_before_its_lease_is_over() {
+    let (mut messages, now) = (messages(2, 1000, false), Instant::now());
+    messages.claim(claim(1, 1), now);
+    reply(&mut messages, claim(2, 1), "reply", now);
+    let last = now + seconds(4);
+    reply(&mut messages, claim(3, 1), "reply", last);
+    assert_eq!(known(&mut messages, last), [true, false, true]);
+    // If all are running, the bound is exceeded.
+    let mut all_running = messages.clone();
+    for message in 4..7 {
+        all_running.claim(claim(message, 1), last);
+    }
+    let expected = [true, false, false, true, true, true];
+    assert_eq!(known(&mut all_running, last), expected);
+    let over = now + seconds(5);
+    reply(&mut messages, claim(4, 1), "reply", over);
+    reply(&mut messages, claim(5, 1), "reply", over);
+    assert_eq!(
+        known(&mut messages, over),
+        [false, false, false, true, true]
+    );
+}
+
+/// A delivery is about to fetch it, or else its task sends it by another channel.
+#[test]
+fn a_message_whose_reply_only_its_run_holds_is_not_forgotten_where_those_are_spared() {
+    for spares_unfetched in [true, false] {
+        let (mut messages, now) = (messages(1, 1000, spares_unfetched), Instant::now());
+        reply(&mut messages, claim(1, 1), "reply", now);
+        reply(&mut messages, claim(2, 1), "reply", now);
+        assert_eq!(known(&mut messages, now), [spares_unfetched, true]);
+        if spares_unfetched {
+            // Another claim holds it as well.
+            messages.claim(claim(1, 2), now);
+            reply(&mut messages, claim(3, 1), "reply", now);
+            assert_eq!(known(&mut messages, now), [false, true, true]);
+        }
+    }
+}
+
+/// Room is made as new messages come, far below the bound as well. A running message in front does not prevent it.
+#[test]
+fn messages_are_forgotten_when_their_time_is_over() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    reply(&mut messages, claim(1, 1), "reply", now);
+    reply(&mut messages, claim(2, 1), "reply", now);
+    reply(&mut messages, claim(3, 1), "reply", now + seconds(1));
+    messages.claim(claim(4, 1), now + seconds(599));
+    assert_eq!(messages.len(), 4);
+    messages.claim(claim(5, 1), now + seconds(600));
+    assert_eq!(messages.len(), 3);
+
+    let (mut messages, now) = (roomy(), Instant::now());
+    let ttls = Ttls::new(seconds(3600));
+    messages.claim(
+        Claim {
+            ttls,
+            ..claim(1, 1)
+        },
+        now,
+    );
+    reply(&mut messages, claim(2, 1), "reply", now);
+    let over = now + seconds(600);
+    messages.claim(claim(3, 1), over);
+    messages.claim(claim(4, 1), over);
+    assert_eq!(known(&mut messages, over), [true, false, true, true]);
+    assert_eq!(messages.len(), 3);
+}
+
+/// Whether each of the messages 1, 2 and so on has its reply.
+fn kept<const COUNT: usize>(messages: &mut Messages, now: Instant) -> [bool; COUNT] {
+    let mut message = 0;
+    [(); COUNT].map(|()| {
+        message += 1;
+        let machine = messages.get(claim(message, 1).key, now);
+        matches!(
+            machine,
+            Some(Machine {
+                state: State::Ended { reply: Some(_), .. },
+                ..
+            })
+        )
+    })
+}
+
+#[test]
+fn the_reply_that_was_completed_first_is_dropped_first() {
+    let (mut messages, now) = (messages(100, 10, false), Instant::now());
+    reply(&mut messages, claim(1, 1), "1234", now);
+    reply(&mut messages, claim(2, 1), "123456", now);
+    assert_eq!(kept(&mut messages, now), [true, true]);
+    assert_eq!(messages.reply_bytes(), 10);
+    reply(&mut messages, claim(3, 1), "1", now);
+    assert_eq!(kept(&mut messages, now), [false, true, true]);
+    assert_eq!(messages.reply_bytes(), 7);
+    // Its message is remembered.
+    assert_eq!(messages.claim(claim(1, 2), now), Claimed::Done);
+    // A repeated completion, and one that keeps no reply, take no room.
+    complete(&mut messages, claim(3, 1), "1", now);
+    messages.complete(claim(4, 1), &response("1234"), true, now);
+    assert_eq!(kept(&mut messages, now), [false, true, true, false]);
+    assert_eq!(messages.reply_bytes(), 7);
+}
+
+#[test]
+fn the_room_of_replies_is_free_when_their_time_is_over() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    reply(&mut messages, claim(1, 1), "1234", now);
+    reply(&mut messages, claim(2, 1), "1234", now + seconds(1));
+    messages.release(claim(9, 1), now + seconds(59));
+    assert_eq!(messages.reply_bytes(), 8);
+    messages.release(claim(9, 1), now + seconds(60));
+    assert_eq!(messages.reply_bytes(), 4);
+    reply(&mut messages, claim(3, 1), "123", now + seconds(61));
+    assert_eq!(messages.reply_bytes(), 3);
+}
+
+/// Else each of them would be an entry that no bound counts.
+#[test]
+fn the_replies_of_forgotten_messages_are_bounded() {
+    let (mut messages, now) = (messages(4, 1000, false), Instant::now());
+    for message in 0..9 {
+        assert_eq!(messages.replies.len(), usize::from(message).min(8));
+        reply(&mut messages, claim(message, 1), "1", now);
+    }
+    assert_eq!(messages.replies.len(), 8);
+    assert_eq!(messages.reply_bytes(), 8);
+}
+
+/// The reply of a message that has been forgotten and has run again is another one.
+#[test]
+fn a_reply_that_is_gone_takes_no_other_with_it() {
+    let (mut messages, now) = (messages(1, 10, false), Instant::now());
+    reply(&mut messages, claim(1, 1), "123456", now);
+    messages.claim(claim(2, 1), now);
+    messages.release(claim(2, 1), now);
+    reply(&mut messages, claim(1, 2), "12345", now);
+    assert_eq!(kept(&mut messages, now), [true]);
+    assert_eq!(messages.reply_bytes(), 5);
+}
+
+#[test]
+fn a_reply_that_only_its_run_holds_is_not_dropped_where_those_are_spared() {
+    for spares_unfetched in [true, false] {
+        let (mut messages, now) = (messages(100, 4, spares_unfetched), Instant::now());
+        reply(&mut messages, claim(1, 1), "12345", now);
+        assert_eq!(kept(&mut messages, now), [spares_unfetched]);
+        if !spares_unfetched {
+            continue;
+        }
+        // One that another claim holds as well makes room instead.
+        reply(&mut messages, claim(2, 1), "1", now);
+        messages.claim(claim(2, 2), now);
+        reply(&mut messages, claim(3, 1), "1", now);
+        assert_eq!(kept(&mut messages, now), [true, false, true]);
+        assert_eq!(messages.reply_bytes(), 6);
+        // The last hold is released, or its time is over.
+        let mut later = messages.clone();
+        assert_eq!(messages.release(claim(1, 1), now), Released::LastHold);
+        assert_eq!(messages.reply_bytes(), 1);
+        later.release(claim(9, 1), now + seconds(60));
+        assert_eq!(later.reply_bytes(), 0);
+    }
+}
