@@ -257,6 +257,69 @@ fn the_earliest_sighting_of_a_message_counts_for_its_age() {
     assert!(!waiting.has_changed().unwrap(), "nobody is woken");
 }
 
+/// WeChat makes no delivery that late: the process has stood still. Its answer would reach nobody.
+#[test]
+fn a_delivery_that_wechat_has_given_up_does_not_fetch_the_reply() {
+    for (age, is_given_up) in [(14_999, false), (15_000, true)] {
+        let (mut table, now) = (table(), Instant::now());
+        let (task, _) = run(&mut table, 1, now);
+        complete(&mut table, task.claim, "reply", now);
+        let arrival = now + Duration::from_millis(age);
+        let admission = table.claim(key(1), ttls(), arrival, arrival, Some(()));
+        match admission {
+            Admission::Done => assert!(is_given_up),
+            Admission::Replied(_) => assert!(!is_given_up),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(table.reclaim(task.claim, arrival), is_given_up);
+    }
+}
+
+#[test]
+fn an_acknowledgement_after_the_time_of_a_reply_does_not_fetch_it() {
+    let (mut table, now) = (table(), Instant::now());
+    let (task, _) = run(&mut table, 1, now);
+    complete(&mut table, task.claim, "reply", now);
+    let over = now + ttls().reply;
+    let acknowledged = table.acknowledge(task.claim, over);
+    assert_eq!(acknowledged, Some(Acknowledged::Recorded));
+    assert_eq!(stage(&task), Stage::Ended);
+    assert!(table.reclaim(task.claim, over));
+}
+
+#[test]
+fn a_task_is_awaited_until_the_last_delivery_leaves() {
+    let (mut table, now) = (table(), Instant::now());
+    let (task, first) = run(&mut table, 1, now);
+    assert!(task.is_awaited());
+    let Admission::Join(_, second) = claim(&mut table, 1, now) else {
+        panic!()
+    };
+    assert!(task.is_awaited());
+    drop((first, second));
+    assert!(!task.is_awaited());
+}
+
+#[test]
+fn four_hang_ups_on_a_message_are_counted() {
+    let (mut table, now) = (table(), Instant::now());
+    let (task, waiting) = run(&mut table, 1, now);
+    let counted = [(); 6].map(|()| task.hang_up());
+    assert_eq!(counted, [true, true, true, true, false, false]);
+    assert!(!waiting.has_changed().unwrap(), "nobody is woken");
+}
+
+/// The store is told it with a renewal.
+#[test]
+fn the_age_of_a_message_counts_from_the_arrival_of_its_first_delivery() {
+    let (mut table, now) = (table(), Instant::now());
+    let arrival = now.checked_sub(Duration::from_secs(5)).unwrap();
+    let Admission::Run(task, ..) = table.claim(key(1), ttls(), arrival, now, Some(())) else {
+        panic!()
+    };
+    assert!(task.age() >= Duration::from_secs(5));
+}
+
 /// One operation on the table.
 #[derive(Debug, Clone)]
 enum Step {
