@@ -54,6 +54,11 @@ fn debug_of_the_layer_and_its_service_shows_what_they_are() {
         format!("{:?}", layer.layer("inner")),
         "Dedup { inner: \"inner\", .. }"
     );
+    let shown = format!("{:?}", DedupLayer::builder());
+    assert!(
+        shown.starts_with("DedupBuilder { settings: Settings {"),
+        "{shown}"
+    );
 }
 
 /// A store of one's own writes these parts, and makes the response from them again.

@@ -1,0 +1,121 @@
+//! Replies that no delivery has fetched: whether they are handed to the hook, and by whom.
+
+use tower_wechat::dedup::LateCause;
+
+use super::{faulty::Operation, late::Late, nodes::pass, *};
+
+/// A message whose reply is complete, and whose only delivery has left.
+async fn finish(stack: &impl Delivers, runs: &mut Runs) {
+    stack.deliver(&text("user", "1", "hi")).await.abort();
+    runs.next().await.1.send(Ok(ok("reply"))).unwrap();
+    settle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_reply_is_released_once() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let builder = DedupLayer::builder().with_store(store.clone());
+    let (stack, mut runs) = stack(&late.collect(builder));
+    finish(&stack, &mut runs).await;
+    pass(6_500).await;
+    assert_eq!(late.causes(), [LateCause::Unfetched]);
+    assert_eq!(store.calls(Operation::Release), 1);
+}
+
+/// Another node may be about to tell the store that it has the reply as well.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_know_the_message_is_asked_again_after_two_seconds() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let builder = DedupLayer::builder().with_store(store.clone());
+    let (stack, mut runs) = stack(&late.collect(builder));
+    finish(&stack, &mut runs).await;
+    pass(5_500).await;
+    store.forget();
+    pass(1_500).await;
+    assert_eq!(late.causes(), []);
+    pass(1_500).await;
+    assert_eq!(late.causes(), [LateCause::Unfetched]);
+}
+
+/// The delivery has got it from the store, and the task has not had the store's answer.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_a_delivery_has_fetched_from_the_store_survives_a_cut_as_fetched() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let builder = DedupLayer::builder().with_store(store.clone());
+    let layer = late.collect(builder.with_reply_filter(|_| false));
+    let (stack, mut runs) = stack(&layer);
+    let delivery = stack.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict) = runs.next().await;
+    pass(4_400).await;
+    let delay = Duration::from_millis(200);
+    store.delay(Operation::Complete, Duration::ZERO, delay);
+    verdict.send(Ok(ok("reply"))).unwrap();
+    settle().await;
+    pass(150).await;
+    check(&delivery.await.unwrap(), 200, "reply");
+    layer.drain(Duration::ZERO).await;
+    pass(20_000).await;
+    assert_eq!(late.causes(), []);
+}
+
+/// The message was over, so another one has taken its place.
+#[tokio::test(start_paused = true)]
+async fn a_late_reply_survives_a_cut_after_its_message_was_forgotten() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let builder = DedupLayer::builder().with_store(store.clone());
+    let layer = late.collect(builder.with_capacity(1));
+    let (stack, mut runs) = stack(&layer);
+    finish(&stack, &mut runs).await;
+    store.go_away();
+    pass(7_000).await;
+    assert_eq!(late.causes(), [], "the store is asked whose it is");
+    let _next = stack.deliver(&text("user", "2", "hi")).await;
+    layer.drain(Duration::ZERO).await;
+    assert_eq!(late.causes(), [LateCause::Unfetched]);
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn the_log_has_an_error_for_a_hook_that_takes_longer_than_a_drain() {
+    let log = crate::log::of(async || {
+        let layer = DedupLayer::builder()
+            .with_late_reply(|_| std::future::pending())
+            .build();
+        let (stack, mut runs) = stack(&layer);
+        finish(&stack, &mut runs).await;
+        layer.drain(Duration::ZERO).await;
+    })
+    .await;
+    crate::log::check(
+        &log,
+        [
+            &["DEBUG", "a reply is late", "unfetched"],
+            &["ERROR", "the hook", "it was cut"],
+        ],
+    );
+}
+
+/// Nothing is left that could hand it over.
+#[cfg(feature = "tracing")]
+#[test]
+fn the_log_has_an_error_for_a_reply_that_ends_with_its_runtime() {
+    use futures_util::FutureExt as _;
+
+    let log = crate::log::of(async || {
+        let (stack, mut runs) = stack(&DedupLayer::in_memory());
+        let delivery = Delivery::new("the shop");
+        let message = Verified::insecure_assume(text("user", "1", "hush"), delivery);
+        let runtime = super::races::paused();
+        runtime.block_on(async {
+            let delivery = tokio::spawn(stack.clone().send(Request::new(message)));
+            let (_, verdict) = runs.next().await;
+            delivery.abort();
+            verdict.send(Ok(ok("hush"))).unwrap();
+            settle().await;
+        });
+        drop(runtime);
+    });
+    let log = log.now_or_never().unwrap();
+    assert!(!log.contains("hush"), "{log}");
+    crate::log::check(&log, [&["ERROR", "the shop", "a reply is lost"]]);
+}

@@ -1,0 +1,89 @@
+//! When a node stops asking the store: it has lost answers, or nobody waits for them.
+
+use tower_wechat::dedup::LateCause;
+
+use super::{faulty::Operation, late::Late, nodes::pass, *};
+
+/// Two nodes that share a store, and one hook.
+fn nodes(store: &Faulty, late: &Late) -> [(impl Delivers + use<>, Runs); 2] {
+    [(); 2].map(|()| stack(&late.collect(DedupLayer::builder().with_store(store.clone()))))
+}
+
+/// The other node has been told that the reply is held, so it will not send it.
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_deliveries_have_left_asks_until_it_knows_whether_it_holds_the_reply() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let [(a, mut runs), (b, _)] = nodes(&store, &late);
+    let first = a.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict) = runs.next().await;
+    let second = b.deliver(&text("user", "1", "hi")).await;
+    pass(200).await;
+    first.abort();
+    second.abort();
+    store.delay(Operation::Claim, Duration::ZERO, Duration::from_hours(1));
+    verdict.send(Ok(ok("reply"))).unwrap();
+    pass(5_000).await;
+    store.delay(Operation::Claim, Duration::ZERO, Duration::ZERO);
+    pass(20_000).await;
+    assert_eq!(late.causes(), [LateCause::Unfetched]);
+}
+
+/// The lease, and the time for which a node that holds a reply may wait for a delivery.
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_deliveries_have_left_gives_up_a_store_that_stays_away() {
+    let store = Faulty::new();
+    store.go_away();
+    let builder = DedupLayer::builder().with_store(store.clone());
+    let (stack, _runs) = stack(&builder.with_fail_closed().build());
+    stack.deliver(&text("user", "1", "hi")).await.abort();
+    pass(13_000).await;
+    let asked = store.calls(Operation::Claim);
+    pass(5_000).await;
+    assert_eq!(store.calls(Operation::Claim), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_deliveries_have_left_leaves_the_message_to_the_other_node() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let [(a, mut runs), (b, _)] = nodes(&store, &late);
+    let _first = a.deliver(&text("user", "1", "hi")).await;
+    let _held = runs.next().await;
+    let second = b.deliver(&text("user", "1", "hi")).await;
+    pass(200).await;
+    second.abort();
+    pass(1_000).await;
+    let asked = store.calls(Operation::Claim);
+    pass(3_000).await;
+    assert_eq!(store.calls(Operation::Claim), asked);
+}
+
+/// It knows the reply by now, and no other node asks whose it is.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_has_kept_a_fetched_reply_is_not_told_again() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let [(a, mut runs), _] = nodes(&store, &late);
+    let delivery = a.deliver(&text("user", "1", "hi")).await;
+    runs.next().await.1.send(Ok(ok("reply"))).unwrap();
+    check(&delivery.await.unwrap(), 200, "reply");
+    pass(5_000).await;
+    assert_eq!(store.calls(Operation::Complete), 1);
+}
+
+/// As long as another node may wait for a delivery to fetch its own reply to the message, and then for the store to
+/// hear of this one.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_back_is_told_of_a_fetched_reply_for_eight_seconds() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let [(a, mut runs), _] = nodes(&store, &late);
+    let delivery = a.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict) = runs.next().await;
+    store.go_away();
+    verdict.send(Ok(ok("reply"))).unwrap();
+    check(&delivery.await.unwrap(), 200, "reply");
+    pass(2_500).await;
+    let asked = store.calls(Operation::Complete);
+    store.come_back();
+    pass(30_000).await;
+    let told = store.calls(Operation::Complete) - asked;
+    assert!((8..=9).contains(&told), "{told}");
+}
