@@ -58,7 +58,7 @@ async fn a_reply_that_a_delivery_has_fetched_from_the_store_survives_a_cut_as_fe
     assert_eq!(late.causes(), []);
 }
 
-/// The message was over, so another one has taken its place.
+/// The message was over, so another one has taken its place. The store, which is asked whose the reply is, is silent.
 #[tokio::test(start_paused = true)]
 async fn a_late_reply_survives_a_cut_after_its_message_was_forgotten() {
     let (store, late) = (Faulty::new(), Late::default());
@@ -66,12 +66,28 @@ async fn a_late_reply_survives_a_cut_after_its_message_was_forgotten() {
     let layer = late.collect(builder.with_capacity(1));
     let (stack, mut runs) = stack(&layer);
     finish(&stack, &mut runs).await;
-    store.go_away();
+    let never = Duration::from_hours(1);
+    store.delay(Operation::Release, never, Duration::ZERO);
     pass(7_000).await;
-    assert_eq!(late.causes(), [], "the store is asked whose it is");
     let _next = stack.deliver(&text("user", "2", "hi")).await;
+    runs.next().await;
+    store.delay(Operation::Claim, never, Duration::ZERO);
+    assert_eq!(late.causes(), []);
     layer.drain(Duration::ZERO).await;
     assert_eq!(late.causes(), [LateCause::Unfetched]);
+}
+
+/// The user would get it twice.
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_comes_while_the_hook_sends_the_reply_does_not_get_it() {
+    let layer = DedupLayer::builder()
+        .with_late_reply(|_| std::future::pending())
+        .build();
+    let (stack, mut runs) = stack(&layer);
+    finish(&stack, &mut runs).await;
+    pass(6_500).await;
+    let retry = stack.deliver(&text("user", "1", "hi")).await;
+    check(&retry.await.unwrap(), 200, "success");
 }
 
 #[cfg(feature = "tracing")]

@@ -9,7 +9,7 @@ fn nodes(store: &Faulty, late: &Late) -> [(impl Delivers + use<>, Runs); 2] {
     [(); 2].map(|()| stack(&late.collect(DedupLayer::builder().with_store(store.clone()))))
 }
 
-/// The other node has been told that the reply is held, so it will not send it.
+/// It holds the reply without knowing, and the other node has been told so. If it only released it, nobody would send it.
 #[tokio::test(start_paused = true)]
 async fn a_node_whose_deliveries_have_left_asks_until_it_knows_whether_it_holds_the_reply() {
     let (store, late) = (Faulty::new(), Late::default());
@@ -20,11 +20,17 @@ async fn a_node_whose_deliveries_have_left_asks_until_it_knows_whether_it_holds_
     pass(200).await;
     first.abort();
     second.abort();
-    store.delay(Operation::Claim, Duration::ZERO, Duration::from_hours(1));
+    let never = Duration::from_hours(1);
+    store.delay(Operation::Claim, Duration::ZERO, never);
+    store.delay(Operation::Release, never, Duration::ZERO);
     verdict.send(Ok(ok("reply"))).unwrap();
-    pass(5_000).await;
+    // Now the node that ran the message releases the reply.
+    pass(5_950).await;
+    store.delay(Operation::Release, Duration::ZERO, Duration::ZERO);
+    pass(1_000).await;
+    assert_eq!(late.causes(), []);
     store.delay(Operation::Claim, Duration::ZERO, Duration::ZERO);
-    pass(20_000).await;
+    pass(30_000).await;
     assert_eq!(late.causes(), [LateCause::Unfetched]);
 }
 

@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 use sha1::{Digest as _, Sha1};
-use tower_wechat::dedup::{LateCause, LateReply, StoredResponse};
+use tower_wechat::dedup::{LateCause, LateReply, StoredResponse, store::ClaimId};
 
 use super::*;
 
@@ -20,6 +20,15 @@ fn a_key_is_the_hash_of_its_parts_and_their_lengths() {
     let digits = format!("{:x}", Bytes::copy_from_slice(&expected));
     assert_eq!(key.to_string(), digits);
     assert_eq!(format!("{key:?}"), format!("Key({digits})"));
+}
+
+/// A store of one's own may keep either.
+#[test]
+fn a_claims_id_has_its_bytes_and_shows_them_in_hexadecimal() {
+    let bytes: [u8; 16] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+    let id = ClaimId::from_bytes(bytes);
+    assert_eq!(id.to_bytes(), bytes);
+    assert_eq!(id.to_string(), "000102030405060708090a0b0c0d0e0f");
 }
 
 #[test]
@@ -59,6 +68,9 @@ fn debug_of_the_layer_and_its_service_shows_what_they_are() {
         shown.starts_with("DedupBuilder { settings: Settings {"),
         "{shown}"
     );
+    let request = Request::new(assume(text("user", "1", "hush")));
+    let answer = layer.layer(replying()).call(request);
+    assert_eq!(format!("{answer:?}"), "ResponseFuture { .. }");
 }
 
 /// A store of one's own writes these parts, and makes the response from them again.
