@@ -131,9 +131,9 @@ impl Handover {
 
     /// Tells the store that a delivery has got the reply, in a task of its own: until it has heard.
     pub(super) fn tell_in_background(self) {
-        let (node, end) = (Arc::clone(&self.shared), self.task.claim.ttls.reply);
-        let telling = |this: Self| async move {
-            let end = Instant::now() + end;
+        let node = Arc::clone(&self.shared);
+        let end = Instant::now() + self.task.claim.ttls.reply;
+        let telling = move |this: Self| async move {
             while this.tell().await.is_err() && Instant::now() < end {
                 time::sleep(RENEWAL).await;
             }

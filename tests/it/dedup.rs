@@ -32,7 +32,6 @@ mod handed_back;
 mod late;
 mod load;
 mod lost_answers;
-mod lost_runs;
 mod mistakes;
 mod nodes;
 mod outage;

@@ -270,6 +270,16 @@ async fn without_the_store() {
     assert_eq!(service.answer(&text("0")).await, Some(200));
 }
 
+/// The store does not come back, so it cannot say whose the late reply is.
+#[cfg(feature = "metrics")]
+async fn unconfirmed() {
+    let store = Faulty::new();
+    store.go_away();
+    let service = stack(&DedupLayer::shared(store));
+    assert_eq!(service.answer(&text("7")).await, None);
+    sleep(Duration::from_secs(30)).await;
+}
+
 /// Another node has taken the message, and ended it.
 async fn with_a_lost_lease() {
     let service = stack(&DedupLayer::shared(Losing::default()));

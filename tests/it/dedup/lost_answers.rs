@@ -74,22 +74,3 @@ async fn a_store_that_has_kept_a_fetched_reply_is_not_told_again() {
     pass(5_000).await;
     assert_eq!(store.calls(Operation::Complete), 1);
 }
-
-/// As long as another node may wait for a delivery to fetch its own reply to the message, and then for the store to
-/// hear of this one.
-#[tokio::test(start_paused = true)]
-async fn a_store_that_is_back_is_told_of_a_fetched_reply_for_eight_seconds() {
-    let (store, late) = (Faulty::new(), Late::default());
-    let [(a, mut runs), _] = nodes(&store, &late);
-    let delivery = a.deliver(&text("user", "1", "hi")).await;
-    let (_, verdict) = runs.next().await;
-    store.go_away();
-    verdict.send(Ok(ok("reply"))).unwrap();
-    check(&delivery.await.unwrap(), 200, "reply");
-    pass(2_500).await;
-    let asked = store.calls(Operation::Complete);
-    store.come_back();
-    pass(30_000).await;
-    let told = store.calls(Operation::Complete) - asked;
-    assert!((8..=9).contains(&told), "{told}");
-}

@@ -232,6 +232,7 @@ async fn the_recorded_metrics_are_described_and_documented() {
         answered().await;
         acknowledged().await;
         without_the_store().await;
+        unconfirmed().await;
     })
     .await;
     let docs = include_str!("../../../src/metrics.rs");
@@ -242,7 +243,7 @@ async fn the_recorded_metrics_are_described_and_documented() {
         format!("{} {name}", cells.next().unwrap())
     });
     let documented: BTreeSet<_> = documented.collect();
-    assert_eq!(documented.len(), 12, "{documented:#?}");
+    assert_eq!(documented.len(), 13, "{documented:#?}");
     assert_eq!(recorded.described(), documented);
     assert_eq!(recorded.names(), documented);
 }
