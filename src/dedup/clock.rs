@@ -1,6 +1,7 @@
 //! Whether this machine's clock agrees with WeChat's.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -8,49 +9,35 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
-
 use crate::{delivery::Delivery, observe};
 
-/// The age that this machine's clock gives to new deliveries.
+/// The ages that this machine's clock has given to the latest deliveries.
 ///
-/// Most deliveries are first ones, which arrive within a second. If none of the last minute was so young, the clock is
-/// ahead by the age of the youngest.
+/// Most deliveries are first ones, which arrive within a second. If none of the latest was so young, the clock is ahead by
+/// the age of the youngest.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
-    ages: Mutex<Ages>,
+    ages: Mutex<VecDeque<Duration>>,
     /// Whether the log has a warning.
     is_reported: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct Ages {
-    /// When the present minute began.
-    since: Option<Instant>,
-    /// The least age in this minute, and in the one before.
-    least: [Option<Duration>; 2],
-}
-
 impl Clock {
-    /// Notes a delivery's age.
-    pub(super) fn note(&self, delivery: &Delivery) {
+    /// Notes a delivery's age. Returns how far the clock may be ahead on its arrival.
+    pub(super) fn note(&self, delivery: &Delivery) -> Duration {
         let mut ages = self.ages.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = delivery.arrived();
-        let [this, last] = ages.least;
-        let is_over = |since: Instant| now.saturating_duration_since(since) >= WINDOW;
-        if ages.since.is_none_or(is_over) {
-            ages.since = Some(now);
-            ages.least = [Some(delivery.age()), this];
-        } else if this.is_none_or(|least| delivery.age() < least) {
-            ages.least = [Some(delivery.age()), last];
+        if ages.len() >= LATEST {
+            ages.pop_front();
         }
+        ages.push_back(delivery.age());
+        least(&ages)
     }
 
-    /// Returns the time since WeChat first delivered this message, as far as its timestamp tells. If the clock is ahead, the
-    /// log has a warning.
-    pub(super) fn age(&self, delivery: &Delivery) -> Duration {
+    /// Returns the delivery's age without what the clock is ahead, now or `on_arrival`: it may have been set since. If it is
+    /// ahead, the log has a warning.
+    pub(super) fn age(&self, delivery: &Delivery, on_arrival: Duration) -> Duration {
         let ages = self.ages.lock().unwrap_or_else(PoisonError::into_inner);
-        let least = ages.least.into_iter().flatten().min().unwrap_or_default();
+        let least = least(&ages).max(on_arrival);
         drop(ages);
         if least < DIFFERENCE {
             return delivery.age();
@@ -61,7 +48,12 @@ impl Clock {
     }
 }
 
+fn least(ages: &VecDeque<Duration>) -> Duration {
+    ages.iter().min().copied().unwrap_or_default()
+}
+
 /// Deliveries take less from WeChat to here, and clocks that are kept in time differ less.
 const DIFFERENCE: Duration = Duration::from_secs(5);
 
-const WINDOW: Duration = Duration::from_mins(1);
+/// Few enough that a clock that jumps is soon seen, and more than the retries that come in a row.
+const LATEST: usize = 8;

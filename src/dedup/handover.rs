@@ -246,13 +246,11 @@ impl Handover {
         if let Some(Ok(released)) = released {
             return Some(released);
         }
-        match store.release(claim).await {
-            Ok(released) => Some(released),
-            Err(Unavailable) => {
-                time::sleep(ONCE_MORE).await;
-                store.release(claim).await.ok()
-            }
+        if let Ok(released) = store.release(claim).await {
+            return Some(released);
         }
+        time::sleep(ONCE_MORE).await;
+        store.release(claim).await.ok()
     }
 
     /// The result has reached somebody, or nobody wants it.

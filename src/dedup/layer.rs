@@ -70,7 +70,8 @@ impl DedupLayer {
     /// hooks have returned.
     ///
     /// Runs that have not ended after `patience` are dropped, and the store is told, so that a
-    /// retry on another node runs the message again at once. Hooks that have not returned are dropped with an error in
+    /// retry on another node runs the message again at once. While the store is away, replies that it has not been told of
+    /// are worth the whole patience. Hooks that have not returned are dropped with an error in
     /// the log. `drain` returns within a second more. Deliveries of new messages are answered 503 from the
     /// start, and WeChat delivers them again. Deliveries of running messages still join their runs, so the server has to
     /// accept connections until `drain` returns ([Shutting down](super#shutting-down)).
@@ -307,8 +308,8 @@ impl<Scope> DedupBuilder<Scope> {
 
     /// Sets how long a reply is kept for retries; the default is 60 s. A later retry gets `success`.
     ///
-    /// WeChat's last delivery comes 10 to 15 s after the first. A store keeps a reply for at least 11 s, so that
-    /// its nodes agree on which one sends a reply that no delivery has fetched. No reply is kept for longer than the
+    /// WeChat's last delivery comes 10 to 15 s after the first. A reply is kept for at least 11 s, so that
+    /// all nodes agree on which one sends a reply that no delivery has fetched. No reply is kept for longer than the
     /// message is [remembered](Self::with_dedup_ttl).
     #[must_use]
     pub fn with_reply_ttl(mut self, ttl: Duration) -> Self {
@@ -330,8 +331,8 @@ impl<Scope> DedupBuilder<Scope> {
 
     /// Sets the largest number of messages that are remembered; the default is 100 000, and 0 means 1.
     ///
-    /// At the bound, the message that ended first is forgotten. A running one never is. If all of them are running,
-    /// deliveries of new messages wait for room until 4.5 s after their arrival, then get 503.
+    /// At the bound, the message that was claimed first is forgotten. A running one never is. So no more messages
+    /// [run at a time](Self::with_max_concurrent_runs) than are remembered.
     #[must_use]
     pub fn with_capacity(mut self, messages: usize) -> Self {
         self.settings.bounds.messages = messages.max(1);

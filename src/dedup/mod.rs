@@ -55,6 +55,10 @@
 //! The hook gets it if the message has been acknowledged, or if no delivery has fetched it within 6 s. Deliveries that
 //! come after that are answered `success`. This holds on one node and among several, as long as the store answers.
 //!
+//! If the store does not answer, a node asks it for 10 s whose the late reply is. After that a reply given twice is better
+//! than one given never: the node hands it over, and a warning and a metric count it. A store that loses its data
+//! (`FLUSHALL`, eviction, a restart without persistence) may cause a reply to be given twice without a warning.
+//!
 //! The hook gets all it needs to send the reply with the customer-service API (客服消息), which takes an answer
 //! to a message for 48 hours, and for one minute after a menu click, a scan or a subscription. An account without
 //! that API can ask the user to write again ([`with_fallback`](DedupBuilder::with_fallback)) and keep the
@@ -87,12 +91,13 @@
 //!
 //! | what | default | at the bound |
 //! |---|---|---|
-//! | messages remembered | 100 000 | the one that ended first is forgotten; a running one never is |
+//! | messages remembered | 100 000 | the one that was claimed first is forgotten; a running one never is |
 //! | bytes of kept replies | 16 MiB | the oldest replies are dropped, their marks stay |
 //! | messages running | 1024 | a delivery waits for room until 4.5 s after its arrival, then 503 |
 //! | deliveries waiting for one message | 16 | likewise |
 //! | body of the inner service's response | 1 MiB | the run has failed |
-//! | responses that wait for the store to come back | 1024 | further ones are known to this node alone |
+//! | replies that wait for the store to come back | 1024 | further ones are known to this node alone |
+//! | late replies that wait for the store | 1024 | a further one is handed over without the store's word |
 //!
 //! The bound on running messages is the back-pressure. Put a limit on concurrency behind this
 //! layer, where duplicates take no permit of it.
@@ -101,9 +106,10 @@
 //!
 //! WeChat's retries come from several addresses, and a load balancer sends them anywhere. With a
 //! [`Store`] that all nodes share, a retry joins the run on the other node: a node asks the store
-//! once when a message is new to it, once when it has run it, and every 50 to 400 ms while it waits for
-//! another node. If the store is away, each node goes on with its own table
-//! ([`DedupLayer::shared`]).
+//! once when a message is new to it, every second while it runs, once when it has run it, and every 50 to 400 ms while
+//! it waits for another node. Until a delivery has got the reply, and for 8 s after it has got one of another node, it
+//! tells the store every second, so that a store which has lost its data knows again who has the reply. If the store is
+//! away, each node goes on with its own table ([`DedupLayer::shared`]).
 //!
 //! # What stands in front
 //!

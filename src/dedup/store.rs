@@ -7,20 +7,24 @@
 //!
 //! ```text
 //! vacant ─claim→ running(claim, lease) ─complete→ replied(holders) ─release by the last→ done → vacant
-//!                  │      ↑                              │
-//!                  └──────┘ lease over: claim            └ the reply's time over → done
+//!                  │      ↑         │                    │                                ↑
+//!                  └──────┘         │                    └ the reply's time over ─────────┤
+//!      lease over or released:      └ acknowledged, complete ────────────────────────────┘
+//!               claim
 //! ```
 //!
 //! A [`ClaimId`] identifies one node's claim on one message. A running message belongs to its claim until the lease is
 //! over; then the next claim takes it. A reply is **held** by the claims that may give it to a delivery: the one that has
 //! run the message, and each that claimed it since. A claim whose deliveries have all gone away releases its hold. The
 //! last one to do so sends the reply by another channel. So a reply is given to a delivery or sent by another channel,
-//! never both.
+//! never both. The holders of a reply are remembered when it is dropped itself.
 //!
 //! # The contract
 //!
 //! Every operation is atomic, looks at one key alone, and may be carried out twice: a node repeats an operation
-//! whose answer it did not get. [`MemoryStore`] is this machine behind a lock; its answers are the contract, step by step:
+//! whose answer it did not get. [`MemoryStore`] is this machine behind a lock; its answers are the contract, step by
+//! step. A message is vacant before its first claim, and when its mark is over; then `vacant` makes what the operation
+//! begins with:
 //!
 //! ```ignore
 #![doc = include_str!("machine.rs")]

@@ -32,12 +32,14 @@ pub(super) struct Waiter {
     request: Request<Verified>,
     key: Key,
     ttls: Ttls,
+    /// How far this machine's clock may be ahead.
+    clock_ahead: Duration,
     observed: observe::Deduped,
 }
 
 impl Waiter {
     pub(super) fn new(shared: Arc<Node>, request: Request<Verified>) -> Self {
-        shared.clock.note(request.body().delivery());
+        let clock_ahead = shared.clock.note(request.body().delivery());
         let key = shared.key_of(&request);
         let body = request.body();
         let account = body.delivery().shared_account();
@@ -46,6 +48,7 @@ impl Waiter {
         let replayable = body.delivery().timestamp_tolerance().saturating_mul(2);
         Self {
             ttls: shared.ttls(replayable),
+            clock_ahead,
             observed: observe::Deduped::new(account, key.observed(), body.trace()),
             key,
             shared,
@@ -237,7 +240,7 @@ impl Waiter {
             self.shared.has_seen_all(first_seen)
         };
         let signed = if is_known {
-            self.shared.clock.age(delivery)
+            self.shared.clock.age(delivery, self.clock_ahead)
         } else {
             delivery.age()
         };

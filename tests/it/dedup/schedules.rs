@@ -38,7 +38,7 @@ fn explore(setting: &Setting, depth: usize) -> (u64, usize) {
         count += 1;
         longest = longest.max(taken.len());
         if let Err(violation) = result {
-            fail(setting, "enumerated", taken, violation);
+            fail(setting, "enumerated", &taken, violation);
         }
         taken.truncate(depth);
         // The next one differs as late as possible.
@@ -78,7 +78,10 @@ fn draw(setting: &Setting, first_seed: u64, count: u64) -> Fates {
         let running: Vec<_> = (0..threads)
             .map(|thread| scope.spawn(move || play(thread)))
             .collect();
-        running.into_iter().map(|thread| thread.join()).collect()
+        running
+            .into_iter()
+            .map(thread::ScopedJoinHandle::join)
+            .collect()
     });
     let mut all = Fates::new();
     for result in results {
@@ -89,7 +92,7 @@ fn draw(setting: &Setting, first_seed: u64, count: u64) -> Fates {
                 }
             }
             Err((seed, taken, violation)) => {
-                fail(setting, &format!("of seed {seed}"), taken, violation);
+                fail(setting, &format!("of seed {seed}"), &taken, violation);
             }
         }
     }
@@ -98,7 +101,7 @@ fn draw(setting: &Setting, first_seed: u64, count: u64) -> Fates {
 
 /// Shortens the choices as long as the schedule still fails, and prints what is left.
 #[track_caller]
-fn fail(setting: &Setting, origin: &str, taken: Vec<Choice>, mut violation: String) -> ! {
+fn fail(setting: &Setting, origin: &str, taken: &[Choice], mut violation: String) -> ! {
     let mut list: Vec<_> = taken.iter().map(|choice| choice.taken).collect();
     // Tokio wakes the deliveries that wait for one run in a random order, so a schedule is tried more than once.
     let mut fails = |fewer: &[usize]| {
@@ -137,11 +140,12 @@ fn fail(setting: &Setting, origin: &str, taken: Vec<Choice>, mut violation: Stri
         }
     }
     let (taken, _) = run(setting, Choices::given(list.clone()));
-    let choices: String = taken
+    let choices: Vec<_> = taken
         .iter()
         .filter(|choice| choice.taken > 0)
         .map(|choice| format!("\n  {}: {}", choice.what, choice.taken))
         .collect();
+    let choices = choices.concat();
     panic!(
         "a schedule {origin} of {setting:?}: {violation}\nshortened to {list:?}, the choices that are not 0:{choices}"
     );

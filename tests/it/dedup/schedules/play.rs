@@ -165,7 +165,7 @@ pub(super) async fn play(
     world.choices.end();
     server.come_back();
     // Longer than a reply waits for the store, shorter than the message is remembered.
-    sleep(Duration::from_secs(120)).await;
+    sleep(Duration::from_mins(2)).await;
     let taken = world.choices.taken();
     let mut result = promises::check_idle(&world, &nodes, deliveries).await;
     if result.is_ok() {

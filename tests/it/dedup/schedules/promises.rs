@@ -39,7 +39,7 @@ pub(super) async fn check_idle(
         return Err("a run still goes on".to_owned());
     }
     let asked = world.seen().asked;
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     if world.seen().asked > asked {
         return Err("a node still asks the store".to_owned());
     }

@@ -338,7 +338,7 @@ fn hand_over(world: &World, late: &LateReply) {
         None => seen.failures_handed_over += 1,
     }
     drop(seen);
-    world.log(|| format!("the hook gets {:?}", late));
+    world.log(|| format!("the hook gets {late:?}"));
 }
 
 /// In milliseconds: around the deadlines of a delivery that comes first, second and third.
