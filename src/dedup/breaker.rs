@@ -72,6 +72,19 @@ impl GuardedStore {
             .await
     }
 
+    /// [`claim`](Self::claim) at the end of a message, to learn what reply the claim holds: tried also while the store is left
+    /// alone, and for long, since nothing waits for it.
+    pub(super) async fn claim_patiently(&self, claim: Claim) -> Result<Claimed, Unavailable> {
+        let Some(store) = &self.store else {
+            return Ok(Claimed::Done);
+        };
+        let claimed = AssertUnwindSafe(async { store.claim(claim).await }).catch_unwind();
+        match time::timeout(LONG_TIMEOUT, claimed).await {
+            Ok(Ok(Ok(claimed))) => Ok(claimed),
+            _ => Err(Unavailable),
+        }
+    }
+
     /// Tried also while the store is left alone.
     pub(super) async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Unavailable> {
         self.ask("renew", Renewed::Yours, |store| store.renew(claim, run))
@@ -244,6 +257,8 @@ fn text(error: impl fmt::Display) -> String {
 
 /// A twentieth of the time that WeChat waits, and far more than a store on the same network needs.
 const TIMEOUT: Duration = Duration::from_millis(250);
+
+const LONG_TIMEOUT: Duration = Duration::from_secs(2);
 
 const FAILURES: u32 = 3;
 

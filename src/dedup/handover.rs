@@ -345,27 +345,36 @@ impl Handover {
                 self.late.get_or_insert(LateCause::Unfetched);
             }
         }
-        if self.finished.is_none() {
-            // The claim may hold a reply whose answer was lost.
-            if self.may_be_in_store
-                && let Ok(Claimed::Replied { response, .. }) =
-                    self.shared.store.claim(self.task.claim).await
-            {
-                self.finished = Some(Finished::from_store(response));
-            } else if self.late == Some(LateCause::Acknowledged) {
-                observe::reply_is_cut(self.account(), self.observed_key());
-            }
+        // The claim may hold a reply whose answer was lost.
+        if self.finished.is_none()
+            && self.may_be_in_store
+            && let claimed = self.shared.store.claim_patiently(self.task.claim).await
+            && let Ok(Claimed::Replied { response, .. }) = claimed
+        {
+            self.finished = Some(Finished::from_store(response));
         }
+        let has_reply = self.finished.is_some();
         // Otherwise a retry would make another node run the message again, and there may be none.
-        let told = if self.shared.store.is_shared() {
+        let is_shared = self.shared.store.is_shared();
+        let told = if is_shared {
             self.tell().await
         } else {
             Ok(Completed::Stored)
         };
-        if self.is_ours(told).await {
-            self.hand_late().await;
-        } else {
+        let released = match told {
+            Ok(Completed::Acknowledged) => Some(Released::LastHold),
+            told => self.release(told).await,
+        };
+        // WeChat waits for no reply, or this claim has held one.
+        let is_promised = self.late == Some(LateCause::Acknowledged);
+        let was_held = is_shared && released == Some(Released::LastHold);
+        if !has_reply && (is_promised || was_held) {
+            observe::reply_is_cut(self.account(), self.observed_key());
+        }
+        if released == Some(Released::HeldElsewhere) {
             self.let_go();
+        } else {
+            self.hand_late().await;
         }
     }
 

@@ -42,6 +42,7 @@ mod shown;
 #[cfg(feature = "simulator")]
 mod timeline;
 mod timing;
+mod too_late;
 
 /// The result of a run, which the test decides.
 type Verdict = Result<Response<Full<Bytes>>, BoxError>;
