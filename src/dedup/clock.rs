@@ -13,8 +13,8 @@ use crate::{delivery::Delivery, observe};
 
 /// The ages that this machine's clock has given to the latest deliveries.
 ///
-/// Most deliveries are first ones, which arrive within a second. If none of the latest was so young, the clock is ahead by
-/// the age of the youngest.
+/// Few deliveries are last ones, which are ten seconds old. If all of the latest are as old, the clock is ahead by the age
+/// of the youngest.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     ages: Mutex<VecDeque<Duration>>,
@@ -52,8 +52,8 @@ fn least(ages: &VecDeque<Duration>) -> Duration {
     ages.iter().min().copied().unwrap_or_default()
 }
 
-/// Deliveries take less from WeChat to here, and clocks that are kept in time differ less.
-const DIFFERENCE: Duration = Duration::from_secs(5);
+/// The age of a last delivery, half a second less.
+const DIFFERENCE: Duration = Duration::from_millis(9_500);
 
-/// Few enough that a clock that jumps is soon seen, and more than the retries that come in a row.
-const LATEST: usize = 8;
+/// Few enough that a clock that jumps is soon seen, and more than the last deliveries that come in a row.
+const LATEST: usize = 3;

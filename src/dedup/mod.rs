@@ -41,7 +41,7 @@
 //! 4. WeChat shows replies to some deliveries only ([`with_reply_filter`](DedupBuilder::with_reply_filter)). These wait
 //!    for the outcome, except the *last* one: it is **acknowledged** 4.5 s after its arrival, with the fallback. A
 //!    delivery is the last one if it is 9.5 s old, by the longer of two times: since the message was first seen, and since
-//!    the timestamp that WeChat signed. If all recent deliveries look old, this machine's clock is ahead: the log has a
+//!    the timestamp that WeChat signed. If the latest three deliveries all look that old, this machine's clock is ahead: the log has a
 //!    warning, and the difference is left out. A message to which WeChat shows no reply, such as most
 //!    events, is acknowledged 4.5 s after the arrival of its first delivery.
 //! 5. WeChat counts a delivery on which it hangs up as a failure. At 30 of an account in 5 minutes it raises an alarm, and
