@@ -326,7 +326,7 @@ impl Handover {
         self.take().hand_back_from(local).await;
     }
 
-    /// What is not done soon after the cut is dropped, and logs an error.
+    /// Stops 0.9 s after the cut. A result that is left then is an error in the log.
     async fn hand_back_from(mut self, local: Abandoned) {
         let cut = self.shared.cut.clone();
         let is_cut = async {

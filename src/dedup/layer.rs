@@ -70,8 +70,8 @@ impl DedupLayer {
     /// hooks have returned.
     ///
     /// Runs that have not ended after `patience` are dropped, and the store is told, so that a
-    /// retry on another node runs the message again at once. While the store is away, replies that it has not been told of
-    /// are worth the whole patience. Hooks that have not returned are dropped with an error in
+    /// retry on another node runs the message again at once. If the store is away and has not been told of a reply,
+    /// `drain` waits for it as long as `patience`. Hooks that have not returned are dropped with an error in
     /// the log. `drain` returns within a second more. Deliveries of new messages are answered 503 from the
     /// start, and WeChat delivers them again. Deliveries of running messages still join their runs, so the server has to
     /// accept connections until `drain` returns ([Shutting down](super#shutting-down)).

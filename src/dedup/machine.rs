@@ -51,7 +51,7 @@ impl Machine {
         }
     }
 
-    /// Of a vacant message: [`vacant`](Self::vacant) by no claim, as run 0.
+    /// A vacant message first becomes [`vacant`](Self::vacant) by no claim, as run 0.
     pub(super) fn claim(&mut self, claim: Claim, now: Instant) -> Claimed {
         let age = now.duration_since(self.first_seen);
         match &mut self.state {
@@ -77,7 +77,7 @@ impl Machine {
         }
     }
 
-    /// Of a vacant message: [`vacant`](Self::vacant) by this claim, with the run that it brings along.
+    /// A vacant message first becomes [`vacant`](Self::vacant) by this claim, with the run that it brings along.
     pub(super) fn renew(&mut self, claim: Claim, now: Instant) -> Renewed {
         match &mut self.state {
             State::Running { id, lease, .. } if *id == claim.id => {
@@ -89,7 +89,7 @@ impl Machine {
         }
     }
 
-    /// Of a vacant message: [`vacant`](Self::vacant) by this claim, as run 1. The claim still knows the truth.
+    /// A vacant message first becomes [`vacant`](Self::vacant) by this claim, as run 1: the store has lost it.
     pub(super) fn complete(
         &mut self,
         claim: Claim,
@@ -125,7 +125,7 @@ impl Machine {
         }
     }
 
-    /// Of a vacant message: nothing changes, and the answer is `Recorded`.
+    /// A vacant message stays vacant, and the answer is `Recorded`.
     pub(super) fn acknowledge(&mut self, claim: Claim) -> Acknowledged {
         match &mut self.state {
             State::Running {
@@ -144,7 +144,7 @@ impl Machine {
         Acknowledged::Recorded
     }
 
-    /// Of a vacant message: the answer is `Unknown`.
+    /// A vacant message stays vacant, and the answer is `Unknown`.
     pub(super) fn release(&mut self, claim: Claim, now: Instant) -> Released {
         match &mut self.state {
             State::Running { id, lease, .. } if *id == claim.id => {

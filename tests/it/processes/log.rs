@@ -64,7 +64,7 @@ pub(super) enum Event {
         since: u64,
         answer: Answer,
     },
-    /// What happens now, for whoever reads the log.
+    /// A fault begins. The text describes it.
     Fault(String),
     Killed,
     Stopped,

@@ -1,4 +1,4 @@
-//! What has to hold at the end of a schedule.
+//! The promises, checked at the end of a schedule.
 
 use std::{collections::BTreeSet, time::Duration};
 
