@@ -22,7 +22,7 @@ pub(crate) fn receiver(plaintext: &[u8]) -> Option<String> {
             .map(ToOwned::to_owned);
     }
     let mut receiver = None;
-    let mut deserializer = xml::Deserializer::from_slice(plaintext).ok()?;
+    let mut deserializer = xml::Deserializer::first(std::str::from_utf8(plaintext).ok()?);
     // An error is behind the receiver, or there is no receiver.
     let _ = deserializer.deserialize_map(Receiver(&mut receiver));
     receiver

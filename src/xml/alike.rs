@@ -45,15 +45,6 @@ macro_rules! deserialize_alike {
         ) -> Result<V::Value> {
             self.deserialize_seq(visitor)
         }
-
-        fn deserialize_struct<V: Visitor<'de>>(
-            self,
-            _name: &'static str,
-            _fields: &'static [&'static str],
-            visitor: V,
-        ) -> Result<V::Value> {
-            self.deserialize_map(visitor)
-        }
     };
 }
 

@@ -49,6 +49,8 @@ pub enum ErrorKind {
     MissingField,
     /// An element is repeated that may stand only once.
     DuplicateField,
+    /// A typed text with more than one possible end, see [the module](super#sections-and-typed-text).
+    Ambiguous,
     /// An element that a type with `deny_unknown_fields` does not have.
     UnknownField,
     /// A text or an element that names no variant of an enum.
@@ -111,6 +113,13 @@ impl Error {
     #[cold]
     pub(super) fn value_before_name() -> Self {
         Self::new(ErrorKind::Custom, "a value was asked for before its name")
+    }
+
+    #[cold]
+    pub(super) fn repeated(name: &str) -> Self {
+        let name = Quoted(name);
+        let message = format!("element {name} stands more than once");
+        Self::new(ErrorKind::DuplicateField, message)
     }
 
     /// Sets the offset if it is not set: the innermost caller knows it best.
@@ -187,10 +196,7 @@ impl de::Error for Error {
 
     #[cold]
     fn duplicate_field(field: &'static str) -> Self {
-        Self::new(
-            ErrorKind::DuplicateField,
-            format!("element `{field}` stands more than once"),
-        )
+        Self::repeated(field)
     }
 }
 

@@ -18,6 +18,12 @@ use serde::{
 /// Every other format visits a newtype instead.
 pub(crate) const ELEMENTS: &str = "tower_wechat::xml::Elements";
 
+/// The name of a newtype that keeps all children of an element, repeated ones included.
+///
+/// This crate's formats hand out what [`deserialize_any`](Deserializer::deserialize_any) does, or nothing
+/// for an empty element. Every other format visits a newtype instead.
+pub(super) const VALUE: &str = "tower_wechat::xml::Value";
+
 /// Requests of the MsgType and the Event field.
 pub(crate) const MSG_TYPE: &str = "tower_wechat::xml::Lookahead::MsgType";
 pub(crate) const EVENT: &str = "tower_wechat::xml::Lookahead::Event";

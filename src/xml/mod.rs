@@ -116,6 +116,7 @@ mod name_index;
 mod read;
 mod scalar;
 mod ser;
+mod typed;
 mod value;
 mod with;
 
@@ -138,7 +139,12 @@ pub use self::{
 ///
 /// If the document is malformed, or `T` cannot be read from it.
 pub fn from_str<'de, T: Deserialize<'de>>(input: &'de str) -> Result<T> {
-    read(Deserializer::from_str(input))
+    let mut deserializer = Deserializer::first(input);
+    let mut read = T::deserialize(&mut deserializer);
+    if read.is_err() || !deserializer.is_sure() {
+        read_again(input, deserializer, &mut read);
+    }
+    read
 }
 
 /// Reads a document from bytes, after one check that they are UTF-8.
@@ -147,13 +153,37 @@ pub fn from_str<'de, T: Deserialize<'de>>(input: &'de str) -> Result<T> {
 ///
 /// The errors of [`from_str`], and [`ErrorKind::Utf8`] if the bytes are not UTF-8.
 pub fn from_slice<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T> {
-    read(Deserializer::from_slice(input)?)
+    from_str(utf8(input)?)
 }
 
-fn read<'de, T: Deserialize<'de>>(mut deserializer: Deserializer<'de>) -> Result<T> {
-    let value = T::deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(value)
+fn utf8(input: &[u8]) -> Result<&str> {
+    std::str::from_utf8(input).map_err(|error| {
+        let found = "other bytes";
+        Error::expected(ErrorKind::Utf8, "UTF-8", found).at(error.valid_up_to())
+    })
+}
+
+/// Reads a document again if what users typed can have misled the first reading.
+#[cold]
+fn read_again<'de, T: Deserialize<'de>>(
+    input: &'de str,
+    first: Deserializer<'de>,
+    read: &mut Result<T>,
+) {
+    let doubt = first.doubt();
+    if let Some(error) = first.unreadable() {
+        *read = Err(error);
+    }
+    match typed::look_over(input) {
+        // A second reading would see the same.
+        Ok(pieces) if pieces.is_empty() && !doubt => {}
+        Ok(pieces) => {
+            let mut again = Deserializer::again(input, pieces);
+            *read = T::deserialize(&mut again).and_then(|value| again.end().map(|()| value));
+        }
+        Err(error) if read.is_ok() || error.kind() == ErrorKind::Ambiguous => *read = Err(error),
+        Err(_) => {}
+    }
 }
 
 /// Writes a document.

@@ -1,6 +1,6 @@
-//! The children of one element, found by name in linear time.
+//! The names of one element's children: to find a child, and to see that a name is repeated.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The children of one element in two orders: as they stand, and by name.
 ///
@@ -64,5 +64,66 @@ impl<'de> NameIndex<'de> {
         child.taken = true;
         namesakes.first = child.next;
         Some(position)
+    }
+}
+
+/// The names of some children.
+#[derive(Debug)]
+pub(super) struct Seen<'de> {
+    few: Vec<&'de str>,
+    many: HashSet<&'de str>,
+}
+
+impl<'de> Seen<'de> {
+    pub(super) fn new() -> Self {
+        Self {
+            few: Vec::with_capacity(FEW),
+            many: HashSet::new(),
+        }
+    }
+
+    /// Returns whether `name` is new.
+    pub(super) fn insert(&mut self, name: &'de str) -> bool {
+        if self.few.contains(&name) {
+            return false;
+        }
+        if self.few.len() < FEW {
+            self.few.push(name);
+            return true;
+        }
+        self.many.insert(name)
+    }
+}
+
+/// So many names are found as fast in a row as in a table.
+const FEW: usize = 16;
+
+/// The names of some children, without room for them: what is new is new, what is not may be.
+#[derive(Debug, Default)]
+pub(super) struct Glimpsed {
+    /// A bit for each hash of a name.
+    hashes: u64,
+    doubts: u8,
+}
+
+impl Glimpsed {
+    /// Returns whether a name like `name` may have been there.
+    #[inline]
+    pub(super) fn may_repeat(&mut self, name: &str) -> bool {
+        let (Some(first), Some(last)) = (name.bytes().next(), name.bytes().last()) else {
+            return false;
+        };
+        let hash = name.len() ^ usize::from(first) << 1 ^ usize::from(last) << 3;
+        let bit = 1 << (hash % 64);
+        let repeats = self.hashes & bit != 0;
+        self.hashes |= bit;
+        repeats
+    }
+
+    /// Counts a name that may have been there. Returns whether there are more than a few of them.
+    #[cold]
+    pub(super) fn are_many(&mut self) -> bool {
+        self.doubts = self.doubts.saturating_add(1);
+        self.doubts > 8
     }
 }

@@ -14,6 +14,7 @@ mod oracle;
 mod read;
 mod round_trip;
 mod typed_end;
+mod typed_text;
 mod types;
 mod write;
 

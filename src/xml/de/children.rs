@@ -5,8 +5,9 @@ use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor, value::BorrowedS
 use super::element::Element;
 use crate::xml::{
     error::{Error, ErrorKind, Result},
-    name_index::NameIndex,
+    name_index::{Glimpsed, NameIndex, Seen},
     read::{Content, Reader, Tag},
+    typed::is_typed,
 };
 
 /// The children of an element, one after the other.
@@ -24,10 +25,12 @@ pub(super) struct Children<'a, 'de> {
     ended: bool,
     /// All further children, if a list has searched them for scattered members.
     indexed: Option<Box<Indexed<'de>>>,
+    /// The names that nobody else compares.
+    glimpsed: Glimpsed,
 }
 
 /// Children that were skipped to find the members of a list.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Indexed<'de> {
     names: NameIndex<'de>,
     /// A child that comes again: a lookahead was read in its place.
@@ -39,10 +42,25 @@ struct Indexed<'de> {
 }
 
 impl<'a, 'de> Children<'a, 'de> {
-    pub(super) fn of(reader: &'a mut Reader<'de>, parent: Tag<'de>) -> Result<Self> {
-        if reader.content(&parent)? == Content::Text {
-            let error = Error::expected(ErrorKind::Type, "elements", "text");
-            return Err(error.at(reader.offset()));
+    /// The children of an element that is read into `fields`.
+    pub(super) fn of(
+        reader: &'a mut Reader<'de>,
+        parent: Tag<'de>,
+        fields: &[&str],
+    ) -> Result<Self> {
+        let mut ended = parent.is_closed();
+        match reader.content(&parent)? {
+            Content::Elements | Content::Empty => {}
+            Content::Text if reader.skip_text_before_elements() => {}
+            // An empty section.
+            Content::Text if reader.plain_text(&parent) == Some("") => ended = true,
+            Content::Text => {
+                let error = Error::expected(ErrorKind::Type, "elements", "text");
+                return Err(error.at(reader.offset()));
+            }
+        }
+        if !parent.is_root() && fields.iter().any(|name| is_typed(name)) {
+            reader.doubt_nested();
         }
         Ok(Self {
             reader,
@@ -50,13 +68,33 @@ impl<'a, 'de> Children<'a, 'de> {
             current: None,
             error_has_path: false,
             found: None,
-            ended: parent.is_closed(),
+            ended,
             indexed: None,
+            glimpsed: Glimpsed::default(),
         })
     }
 
     pub(super) fn reader(&mut self) -> &mut Reader<'de> {
         self.reader
+    }
+
+    /// Notes that no field has the name of `tag`: nobody else sees whether it is repeated.
+    ///
+    /// Typed text that goes on as markup repeats its own field, since WeChat's end of the section follows.
+    #[inline]
+    pub(super) fn note(&mut self, tag: &Tag<'de>) {
+        if !self.parent.is_root() {
+            self.reader.note_nested(tag);
+        } else if self.glimpsed.may_repeat(tag.name) {
+            self.look_back(tag);
+        }
+    }
+
+    #[cold]
+    fn look_back(&mut self, tag: &Tag<'de>) {
+        if self.glimpsed.are_many() || self.reader.stood_before(tag) {
+            self.reader.doubt_it();
+        }
     }
 
     /// The next child that no list has taken.
@@ -184,12 +222,22 @@ impl<'a, 'de> Children<'a, 'de> {
     }
 
     /// Skips the children that the visitor left, and reads the parent's end tag.
-    pub(super) fn finish(mut self) -> Result<()> {
+    #[inline]
+    pub(super) fn finish(self) -> Result<()> {
+        if self.ended && self.current.is_none() && self.indexed.is_none() {
+            return Ok(());
+        }
+        self.skip_rest()
+    }
+
+    #[inline(never)]
+    fn skip_rest(mut self) -> Result<()> {
         while let Some(tag) = self
             .current
             .take()
             .map_or_else(|| self.next(), |tag| Ok(Some(tag)))?
         {
+            self.note(&tag);
             self.reader
                 .skip(&tag)
                 .map_err(|error| error.inside(tag.name))?;
@@ -231,6 +279,60 @@ impl<'de> MapAccess<'de> for Children<'_, 'de> {
     }
 }
 
+/// The children of an element that is read into a type without a field for each name.
+pub(super) struct Entries<'a, 'b, 'de> {
+    children: &'a mut Children<'b, 'de>,
+    /// The names that have been handed out, if none may repeat: a map would keep the last of two.
+    seen: Option<Seen<'de>>,
+}
+
+impl<'a, 'b, 'de> Entries<'a, 'b, 'de> {
+    pub(super) fn any(children: &'a mut Children<'b, 'de>) -> Self {
+        Self {
+            children,
+            seen: None,
+        }
+    }
+
+    pub(super) fn unique(children: &'a mut Children<'b, 'de>) -> Self {
+        Self {
+            children,
+            seen: Some(Seen::new()),
+        }
+    }
+
+    fn look_at(&mut self, tag: &Tag<'de>) -> Result<()> {
+        if !self.children.parent.is_root() {
+            self.children.reader.note_nested(tag);
+        }
+        match &mut self.seen {
+            Some(seen) if !seen.insert(tag.name) => {
+                let offset = self.children.reader.offset_of(tag);
+                Err(Error::repeated(tag.name).at(offset))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<'de> MapAccess<'de> for Entries<'_, '_, 'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        let key = self.children.next_key_seed(seed)?;
+        if (self.seen.is_some() || !self.children.parent.is_root())
+            && let Some(tag) = self.children.current
+        {
+            self.look_at(&tag)?;
+        }
+        Ok(key)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
+        self.children.next_value_seed(seed)
+    }
+}
+
 /// The members of a list that repeats its element: `first` and the siblings with the same name.
 pub(super) struct Namesakes<'a, 'b, 'de> {
     name: &'de str,
@@ -254,7 +356,13 @@ impl<'de> SeqAccess<'de> for Namesakes<'_, '_, 'de> {
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         let next = match self.first.take() {
             Some(first) => Some(first),
-            None => self.children.next_named(self.name)?,
+            None => {
+                let next = self.children.next_named(self.name)?;
+                if next.is_some() && self.children.parent.is_root() {
+                    self.children.reader.doubt_list();
+                }
+                next
+            }
         };
         let Some(tag) = next else {
             return Ok(None);
@@ -279,6 +387,7 @@ impl<'de> SeqAccess<'de> for Items<'_, '_, 'de> {
         let Some(tag) = self.0.next()? else {
             return Ok(None);
         };
+        self.0.reader.note_nested(&tag);
         let item = Element {
             place: &mut *self.0.reader,
             tag,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::{self, IntoDeserializer, Visitor, value::MapAccessDeserializer};
 
-use super::children::{Children, Items, Namesakes, Variant};
+use super::children::{Children, Entries, Items, Namesakes, Variant};
 use crate::xml::{
     alike::{deserialize_alike, deserialize_numbers},
     error::{Error, ErrorKind, Result},
@@ -17,6 +17,9 @@ use crate::xml::{
 /// Where an element stands. A list is read in another way from a field than from other elements.
 pub(super) trait Place<'de> {
     fn reader(&mut self) -> &mut Reader<'de>;
+
+    /// Notes that no field has the name of `tag`, so that nobody else sees whether it is repeated.
+    fn note(&mut self, _tag: &Tag<'de>) {}
 
     /// Reads the element of `tag` as a list.
     fn list<V: Visitor<'de>>(self, tag: Tag<'de>, visitor: V) -> Result<V::Value>;
@@ -33,7 +36,7 @@ impl<'de> Place<'de> for &mut Reader<'de> {
     }
 
     fn list<V: Visitor<'de>>(self, tag: Tag<'de>, visitor: V) -> Result<V::Value> {
-        let mut children = Children::of(self, tag)?;
+        let mut children = Children::of(self, tag, &[])?;
         let value = visitor.visit_seq(Items(&mut children))?;
         children.finish()?;
         Ok(value)
@@ -54,6 +57,10 @@ impl<'de> Place<'de> for &mut Reader<'de> {
 impl<'de> Place<'de> for &mut Children<'_, 'de> {
     fn reader(&mut self) -> &mut Reader<'de> {
         Children::reader(self)
+    }
+
+    fn note(&mut self, tag: &Tag<'de>) {
+        Children::note(self, tag);
     }
 
     fn list<V: Visitor<'de>>(self, tag: Tag<'de>, visitor: V) -> Result<V::Value> {
@@ -85,6 +92,46 @@ impl<'de, P: Place<'de>> Element<'de, P> {
         self.place.reader().content(&self.tag)
     }
 
+    /// Reads elements by `elements`, or a text.
+    fn any<V: Visitor<'de>>(
+        mut self,
+        elements: impl FnOnce(Self, V) -> Result<V::Value>,
+        visitor: V,
+    ) -> Result<V::Value> {
+        if self.content()? == Content::Elements {
+            return elements(self, visitor);
+        }
+        let start = self.place.reader().offset();
+        let text = self.text().map(Some).or_else(|error| {
+            let reader = self.place.reader();
+            reader.seek(start);
+            let mixed = reader.skip_text_before_elements();
+            if mixed { Ok(None) } else { Err(error) }
+        });
+        match text? {
+            None => elements(self, visitor),
+            Some(Leaf::Empty) => visitor.visit_borrowed_str(""),
+            Some(Leaf::Bare(text)) => scalar::visit_bare(text, visitor),
+            Some(Leaf::Section(Cow::Borrowed(text))) => visitor.visit_borrowed_str(text),
+            Some(Leaf::Section(Cow::Owned(text))) => visitor.visit_string(text),
+        }
+    }
+
+    fn fields<V: Visitor<'de>>(mut self, fields: &[&str], visitor: V) -> Result<V::Value> {
+        let mut children = Children::of(self.place.reader(), self.tag, fields)?;
+        let value = visitor.visit_map(&mut children)?;
+        children.finish()?;
+        Ok(value)
+    }
+
+    /// Hands out all children, repeated ones included.
+    fn entries<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
+        let mut children = Children::of(self.place.reader(), self.tag, &[])?;
+        let value = visitor.visit_map(Entries::any(&mut children))?;
+        children.finish()?;
+        Ok(value)
+    }
+
     fn number<T: Number>(mut self) -> Result<T> {
         if let Some(text) = self.place.reader().plain_text(&self.tag) {
             return scalar::number(text);
@@ -99,16 +146,8 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
     deserialize_alike!();
     deserialize_numbers!();
 
-    fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
-        if self.content()? == Content::Elements {
-            return self.deserialize_map(visitor);
-        }
-        match self.text()? {
-            Leaf::Empty => visitor.visit_borrowed_str(""),
-            Leaf::Bare(text) => scalar::visit_bare(text, visitor),
-            Leaf::Section(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
-            Leaf::Section(Cow::Owned(text)) => visitor.visit_string(text),
-        }
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.any(Self::deserialize_map, visitor)
     }
 
     fn deserialize_bool<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
@@ -145,12 +184,13 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
     }
 
     fn deserialize_unit<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
+        self.place.note(&self.tag);
         self.place.reader().skip(&self.tag)?;
         visitor.visit_unit()
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
+        mut self,
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
@@ -158,7 +198,15 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
             return self.deserialize_str(visitor);
         }
         if name == lookahead::ELEMENTS {
-            return self.deserialize_map(visitor);
+            return self.fields(&[], visitor);
+        }
+        if name == lookahead::VALUE {
+            self.place.note(&self.tag);
+            if self.content()? == Content::Empty {
+                self.place.reader().skip(&self.tag)?;
+                return visitor.visit_none();
+            }
+            return self.any(Self::entries, visitor);
         }
         if let Some(name) = lookahead::requested_field(name) {
             return self.place.look_ahead(self.tag, name, visitor);
@@ -171,10 +219,19 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
-        let mut children = Children::of(self.place.reader(), self.tag)?;
-        let value = visitor.visit_map(&mut children)?;
+        let mut children = Children::of(self.place.reader(), self.tag, &[])?;
+        let value = visitor.visit_map(Entries::unique(&mut children))?;
         children.finish()?;
         Ok(value)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.fields(fields, visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -188,7 +245,7 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
             let name = trim(&text);
             return visitor.visit_enum(name.into_deserializer());
         }
-        let mut children = Children::of(self.place.reader(), self.tag)?;
+        let mut children = Children::of(self.place.reader(), self.tag, &[])?;
         let value = visitor.visit_enum(MapAccessDeserializer::new(Variant(&mut children)))?;
         match children.next()? {
             None => Ok(value),

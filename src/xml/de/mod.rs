@@ -8,17 +8,21 @@ use serde::de::{self, Visitor};
 use self::element::Element;
 use super::{
     alike::deserialize_alike,
-    error::{Error, ErrorKind, Result},
-    read::Reader,
+    error::{Error, Result},
+    read::{Comments, Reader},
+    typed::{self, Piece},
 };
 
 /// Reads one document.
 ///
-/// [`from_str`](super::from_str) is shorter. Use a deserializer for a
-/// [`DeserializeSeed`](de::DeserializeSeed), or with a crate that works on deserializers.
+/// [`from_str`](super::from_str) is shorter and faster. Use a deserializer for a
+/// [`DeserializeSeed`](de::DeserializeSeed), or with a crate that works on deserializers. It looks over
+/// the document before it reads, since it cannot read it again.
 #[derive(Debug)]
 pub struct Deserializer<'de> {
     reader: Reader<'de>,
+    /// Why the document cannot be read. The error comes up when it is read.
+    unreadable: Option<Error>,
 }
 
 impl<'de> Deserializer<'de> {
@@ -28,8 +32,13 @@ impl<'de> Deserializer<'de> {
         reason = "the name that serde's formats use"
     )]
     pub fn from_str(input: &'de str) -> Self {
+        let (pieces, unreadable) = match typed::look_over(input) {
+            Ok(pieces) => (pieces, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
         Self {
-            reader: Reader::new(input),
+            reader: Reader::again(input, Comments::Skipped, pieces),
+            unreadable,
         }
     }
 
@@ -39,18 +48,42 @@ impl<'de> Deserializer<'de> {
     ///
     /// [`ErrorKind::Utf8`] with the offset of the first byte that is not UTF-8.
     pub fn from_slice(input: &'de [u8]) -> Result<Self> {
-        match std::str::from_utf8(input) {
-            Ok(input) => Ok(Self::from_str(input)),
-            Err(error) => {
-                let found = "other bytes";
-                Err(Error::expected(ErrorKind::Utf8, "UTF-8", found).at(error.valid_up_to()))
-            }
+        super::utf8(input).map(Self::from_str)
+    }
+
+    /// Makes a deserializer that notes whether the document has to be [read again](typed::look_over).
+    pub(crate) fn first(input: &'de str) -> Self {
+        Self {
+            reader: Reader::new(input),
+            unreadable: None,
         }
+    }
+
+    pub(super) fn again(input: &'de str, pieces: Vec<Piece>) -> Self {
+        Self {
+            reader: Reader::again(input, Comments::Skipped, pieces),
+            unreadable: None,
+        }
+    }
+
+    /// Whether the input ends here, and the first reading saw nothing that a user may have typed.
+    #[inline]
+    pub(super) fn is_sure(&mut self) -> bool {
+        self.unreadable = self.end().err();
+        self.unreadable.is_none() && !self.reader.doubt()
+    }
+
+    pub(super) fn doubt(&self) -> bool {
+        self.reader.doubt()
+    }
+
+    pub(super) fn unreadable(self) -> Option<Error> {
+        self.unreadable
     }
 
     /// Checks that the input ends here, after the root element.
     ///
-    /// White space, comments and processing instructions may follow.
+    /// White space, NULs, comments and processing instructions may follow.
     ///
     /// # Errors
     ///
@@ -63,6 +96,9 @@ impl<'de> Deserializer<'de> {
         &mut self,
         read: impl FnOnce(Element<'de, &mut Reader<'de>>) -> Result<T>,
     ) -> Result<T> {
+        if let Some(error) = self.unreadable.take() {
+            return Err(error);
+        }
         let tag = self.reader.root()?;
         let root = Element {
             place: &mut self.reader,
@@ -93,6 +129,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         deserialize_f32() deserialize_f64() deserialize_bytes() deserialize_option()
         deserialize_unit() deserialize_newtype_struct(name: &'static str) deserialize_seq()
         deserialize_map()
+        deserialize_struct(name: &'static str, fields: &'static [&'static str])
         deserialize_enum(name: &'static str, variants: &'static [&'static str])
     }
 }

@@ -4,8 +4,11 @@ use std::fmt;
 
 use memchr::{memchr2, memmem};
 
-use super::{END_OF_INPUT, MAX_DEPTH, Reader, Tag};
-use crate::xml::error::{Error, ErrorKind, Quoted, Result};
+use super::{Comments, END_OF_INPUT, End, MAX_DEPTH, Reader, Tag};
+use crate::xml::{
+    error::{Error, ErrorKind, Quoted, Result},
+    typed::{Form, Piece},
+};
 
 impl<'de> Reader<'de> {
     /// Reads a start tag that holds only a name, as WeChat writes it.
@@ -22,7 +25,7 @@ impl<'de> Reader<'de> {
         let [b'>', content @ ..] = tag.get(length..)? else {
             return None;
         };
-        if parent_depth >= MAX_DEPTH || !is_name_start(*tag.first()?) {
+        if parent_depth >= self.fast_depth || !is_name_start(*tag.first()?) {
             return None;
         }
         let name = self.at + 1;
@@ -31,7 +34,7 @@ impl<'de> Reader<'de> {
         Some(Tag {
             name,
             depth: parent_depth + 1,
-            closed: false,
+            end: End::Tag,
         })
     }
 
@@ -54,21 +57,25 @@ impl<'de> Reader<'de> {
             return Err(self.error(ErrorKind::Syntax, "an element's name", Quoted(name)));
         }
         self.advance(at + 1 + length);
-        let closed = if self.rest().first() == Some(&b'>') {
+        let end = if self.rest().first() == Some(&b'>') {
             self.advance(self.at + 1);
-            false
+            match self.piece(self.at) {
+                Some(_) => End::Given,
+                None => End::Tag,
+            }
         } else {
             self.attributes()?
         };
-        Ok(Tag {
-            name,
-            depth,
-            closed,
-        })
+        Ok(Tag { name, depth, end })
     }
 
-    /// Skips the attributes and the end of a start tag. Returns whether the tag closes itself.
-    fn attributes(&mut self) -> Result<bool> {
+    /// The piece that is the content at `at`.
+    pub(super) fn piece(&self, at: usize) -> Option<&Piece> {
+        self.pieces.iter().find(|piece| piece.content == at)
+    }
+
+    /// Skips the attributes and the end of a start tag. Returns how the element ends.
+    fn attributes(&mut self) -> Result<End> {
         loop {
             let before = self.at;
             self.skip_white();
@@ -76,11 +83,11 @@ impl<'de> Reader<'de> {
             match rest {
                 [b'>', ..] => {
                     self.advance(self.at + 1);
-                    return Ok(false);
+                    return Ok(End::Tag);
                 }
                 [b'/', b'>', ..] => {
                     self.advance(self.at + 2);
-                    return Ok(true);
+                    return Ok(End::Same);
                 }
                 [] => return Err(self.error(ErrorKind::Eof, "the end of a tag", END_OF_INPUT)),
                 _ if before == self.at => {
@@ -173,12 +180,19 @@ impl<'de> Reader<'de> {
         } else {
             return Ok(false);
         };
+        if self.comments != Comments::Skipped
+            && self.at > self.facts().first_section
+            && self.facts().form != Form::Foreign
+        {
+            if self.comments == Comments::Refused {
+                let found = "a comment that may be typed";
+                return Err(self.error(ErrorKind::Syntax, "an element", found));
+            }
+            self.doubt_it();
+        }
         let inside = rest.get(open.len()..).unwrap_or_default();
         let Some(length) = memmem::find(inside, close.as_bytes()) else {
-            let error = self.error(ErrorKind::Eof, Quoted(close), END_OF_INPUT);
-            // The search has read the whole rest, which the budget of `raw_section` has to count.
-            self.advance(self.input.len());
-            return Err(error);
+            return Err(self.error(ErrorKind::Eof, Quoted(close), END_OF_INPUT));
         };
         self.advance(self.at + open.len() + length + close.len());
         Ok(true)

@@ -1,25 +1,54 @@
 //! The reader: finds where elements begin and end, and reads the text of leaves.
 //!
 //! A leaf is an element without child elements. The reader moves forward over the input. It looks at
-//! each byte a bounded number of times: [`Reader::text`], which may go back, has a budget, and a caller
-//! goes back with [`Reader::seek`] a bounded number of times per level.
+//! each byte a bounded number of times: a caller goes back with [`Reader::seek`] a bounded number of
+//! times per level.
 
 mod markup;
 mod text;
 
+use memchr::memmem;
+
 pub(super) use self::{
     markup::is_name,
-    text::{Leaf, trim},
+    text::{Leaf, is_white, trim},
 };
-use super::error::{Error, ErrorKind, Result};
+use super::{
+    error::{Error, ErrorKind, Result},
+    typed::{Form, Piece, is_typed},
+};
 
-/// A position in the input.
+/// A position in the input, and what is known of the typed text in it.
 #[derive(Debug)]
 pub(super) struct Reader<'de> {
     input: &'de str,
     at: usize,
-    /// How many more bytes may be read a second time.
-    budget: usize,
+    /// Plain start tags are read on the fast path inside elements of a smaller depth.
+    fast_depth: u8,
+    comments: Comments,
+    doubt: bool,
+    /// What has been found out about the input, once it was needed.
+    facts: Option<Box<Facts>>,
+    pieces: Box<[Piece]>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Facts {
+    form: Form,
+    /// The offset of the first section.
+    first_section: usize,
+}
+
+/// What a comment or processing instruction behind a message's first section means: a user may have typed
+/// it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comments {
+    /// A reason to [doubt](Reader::doubt) the reading.
+    Doubted,
+    /// An error.
+    Refused,
+    /// Nothing.
+    Skipped,
 }
 
 /// A start tag that has been read.
@@ -29,13 +58,27 @@ pub(super) struct Tag<'de> {
     pub(super) name: &'de str,
     /// 1 for the root.
     depth: u8,
-    /// Whether the tag closes itself: `<a/>`.
-    closed: bool,
+    end: End,
+}
+
+/// How the end of an element is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// By its end tag.
+    Tag,
+    /// The start tag is also the end: `<a/>`.
+    Same,
+    /// By a [`Piece`].
+    Given,
 }
 
 impl Tag<'_> {
     pub(super) fn is_closed(&self) -> bool {
-        self.closed
+        self.end == End::Same
+    }
+
+    pub(super) fn is_root(&self) -> bool {
+        self.depth == 1
     }
 }
 
@@ -48,13 +91,103 @@ pub(super) enum Content {
 }
 
 impl<'de> Reader<'de> {
+    /// Reads the input for the first time.
     pub(super) fn new(input: &'de str) -> Self {
         let byte_order_mark = if input.starts_with('\u{feff}') { 3 } else { 0 };
         Self {
             input,
             at: byte_order_mark,
-            budget: input.len().saturating_mul(REREADS),
+            fast_depth: MAX_DEPTH,
+            comments: Comments::Doubted,
+            doubt: false,
+            facts: None,
+            pieces: Box::default(),
         }
+    }
+
+    /// Reads the input again, with fields that do not end where XML says.
+    pub(super) fn again(input: &'de str, comments: Comments, pieces: Vec<Piece>) -> Self {
+        Self {
+            // Only the slow path knows pieces.
+            fast_depth: if pieces.is_empty() { MAX_DEPTH } else { 0 },
+            comments,
+            pieces: pieces.into(),
+            ..Self::new(input)
+        }
+    }
+
+    pub(super) fn is_first_reading(&self) -> bool {
+        self.comments == Comments::Doubted
+    }
+
+    /// Whether what has been read may be typed text instead of markup.
+    pub(super) fn doubt(&self) -> bool {
+        self.doubt
+    }
+
+    /// Notes an element that typed text may have made.
+    #[cold]
+    pub(super) fn doubt_it(&mut self) {
+        self.doubt |= self.is_first_reading();
+    }
+
+    /// Whether a start tag of this name may stand in front of `tag`.
+    pub(super) fn stood_before(&self, tag: &Tag<'de>) -> bool {
+        let before = self.input.as_bytes().get(..self.offset_of(tag));
+        let before = before.unwrap_or_default();
+        let mut found = memmem::find_iter(before, tag.name);
+        found.any(|at| at.checked_sub(1).and_then(|at| before.get(at)) == Some(&b'<'))
+    }
+
+    /// Notes a list under the root.
+    #[cold]
+    pub(super) fn doubt_list(&mut self) {
+        if self.form() != Form::Foreign {
+            self.doubt_it();
+        }
+    }
+
+    /// Notes `tag` inside another element than the root. Nobody expects a typed field there.
+    #[inline]
+    pub(super) fn note_nested(&mut self, tag: &Tag<'de>) {
+        if is_typed(tag.name) {
+            self.doubt_nested();
+        }
+    }
+
+    /// Notes a typed field inside another element than the root. Typed text can make one, since WeChat's
+    /// end of the field it left follows.
+    #[cold]
+    pub(super) fn doubt_nested(&mut self) {
+        self.doubt |= self.is_first_reading()
+            && match self.form() {
+                Form::Foreign | Form::Message => false,
+                Form::Typed(fields) => !fields.hold(self.input),
+            };
+    }
+
+    fn form(&mut self) -> Form {
+        self.facts().form
+    }
+
+    fn facts(&mut self) -> Facts {
+        let input = self.input;
+        **self.facts.get_or_insert_with(|| {
+            Box::new(Facts {
+                form: Form::of(input),
+                first_section: input.find("<![CDATA[").unwrap_or(input.len()),
+            })
+        })
+    }
+
+    pub(super) fn begins_with_section(&self) -> bool {
+        let mut rest = self.rest();
+        while let [first, more @ ..] = rest
+            && is_white(*first)
+        {
+            rest = more;
+        }
+        text::section(rest).is_some()
     }
 
     /// The offset of the next byte.
@@ -99,9 +232,15 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Checks that nothing follows the root element.
+    /// Checks that nothing but white space, NULs and comments follows the root element.
     pub(super) fn end(&mut self) -> Result<()> {
+        // A typed text cannot end the root: WeChat's own end tag would follow.
+        self.comments = Comments::Skipped;
         self.skip_misc()?;
+        while let [b'\0', ..] = self.rest() {
+            self.advance(self.at + 1);
+            self.skip_misc()?;
+        }
         if self.rest().is_empty() {
             return Ok(());
         }
@@ -111,7 +250,7 @@ impl<'de> Reader<'de> {
     /// Reads the next child's start tag, or the end tag of `parent`.
     #[inline]
     pub(super) fn child(&mut self, parent: &Tag<'de>) -> Result<Option<Tag<'de>>> {
-        if parent.closed {
+        if parent.end != End::Tag {
             return Ok(None);
         }
         match self.plain_child(parent) {
@@ -131,22 +270,23 @@ impl<'de> Reader<'de> {
 
     #[inline(never)]
     fn child_or_end(&mut self, parent: &Tag<'de>) -> Result<Option<Tag<'de>>> {
-        if let Some(after) = self.closing(self.at, parent.name) {
-            self.advance(after);
-            return Ok(None);
-        }
-        self.skip_misc()?;
-        match self.rest() {
-            [b'<', b'/', ..] => self.end_tag(parent).map(|()| None),
-            [b'<', b'!', b'[', ..] => Err(self.error(
-                ErrorKind::Type,
-                "an element",
-                "a CDATA section beside elements",
-            )),
-            [b'<', b'!', ..] => Err(self.doctype()),
-            [b'<', ..] => self.start_tag(parent.depth + 1).map(Some),
-            [] => Err(self.unclosed(parent)),
-            _ => Err(self.error(ErrorKind::Type, "an element", "text beside elements")),
+        loop {
+            if let Some(after) = self.closing(self.at, parent.name) {
+                self.advance(after);
+                return Ok(None);
+            }
+            self.skip_misc()?;
+            match self.rest() {
+                [b'<', b'/', ..] => return self.end_tag(parent).map(|()| None),
+                [b'<', b'!', b'[', ..] => {
+                    let found = "a CDATA section beside elements";
+                    return Err(self.error(ErrorKind::Type, "an element", found));
+                }
+                [b'<', b'!', ..] => return Err(self.doctype()),
+                [b'<', ..] => return self.start_tag(parent.depth + 1).map(Some),
+                [] => return Err(self.unclosed(parent)),
+                _ => self.skip_text_beside_elements()?,
+            }
         }
     }
 
@@ -172,8 +312,10 @@ impl<'de> Reader<'de> {
     /// Finds the kind of the content of `tag`. Reads at most white space and comments.
     #[inline]
     pub(super) fn content(&mut self, tag: &Tag<'de>) -> Result<Content> {
-        if tag.closed {
-            return Ok(Content::Empty);
+        match tag.end {
+            End::Tag => {}
+            End::Same => return Ok(Content::Empty),
+            End::Given => return Ok(Content::Text),
         }
         match self.rest() {
             [b'<', b'!', b'[', ..] => Ok(Content::Text),
@@ -212,17 +354,50 @@ impl<'de> Reader<'de> {
 
     #[inline(never)]
     fn skip_any(&mut self, tag: &Tag<'de>) -> Result<()> {
-        match self.content(tag)? {
-            Content::Empty | Content::Elements => {
-                // The limit on depth bounds the recursion.
-                while let Some(child) = self.child(tag)? {
-                    self.skip(&child)
-                        .map_err(|error| error.inside(child.name))?;
-                }
-                Ok(())
+        if self.content(tag)? == Content::Text {
+            let start = self.at;
+            let Err(error) = self.text(tag) else {
+                return Ok(());
+            };
+            self.at = start;
+            if !self.skip_text_before_elements() {
+                return Err(error);
             }
-            Content::Text => self.text(tag).map(drop),
         }
+        // The limit on depth bounds the recursion.
+        while let Some(child) = self.child(tag)? {
+            if !tag.is_root() {
+                self.note_nested(&child);
+            }
+            self.skip(&child)
+                .map_err(|error| error.inside(child.name))?;
+        }
+        Ok(())
+    }
+
+    /// Skips a text if an element follows it. Returns whether one does; if not, nothing has been read.
+    #[cold]
+    pub(super) fn skip_text_before_elements(&mut self) -> bool {
+        let start = self.at;
+        let skipped = self.skip_text_beside_elements();
+        let skipped = skipped.and_then(|()| self.skip_misc());
+        let is_element = matches!(self.rest(), [b'<', first, ..] if markup::is_name_start(*first));
+        if skipped.is_ok() && is_element {
+            return true;
+        }
+        self.at = start;
+        false
+    }
+
+    #[cold]
+    fn skip_text_beside_elements(&mut self) -> Result<()> {
+        let length = memchr::memchr(b'<', self.rest()).unwrap_or(self.rest().len());
+        let text = self.rest().get(..length).unwrap_or_default();
+        if memmem::find(text, b"]]>").is_some() {
+            return Err(self.outside_section());
+        }
+        self.advance(self.at + length);
+        Ok(())
     }
 
     #[inline]
@@ -257,10 +432,7 @@ impl<'de> Reader<'de> {
 /// WeChat nests four deep.
 const MAX_DEPTH: u8 = 16;
 
-/// How many times the input may be read again for sections that WeChat did not split.
-///
-/// A list whose members are scattered reads a leaf once more at each depth. Looking ahead for MsgType
-/// and Event reads it twice more. Twice the depth leaves room for all of them.
-const REREADS: usize = 2 * MAX_DEPTH as usize;
+/// What may follow the root besides comments. Some of WeChat's documents end in a NUL.
+pub(super) const ENDS: [char; 5] = [' ', '\t', '\r', '\n', '\0'];
 
 const END_OF_INPUT: &str = "the end of the input";

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr3};
 use quick_xml::escape::unescape;
 
-use super::{END_OF_INPUT, Reader, Tag};
+use super::{Comments, END_OF_INPUT, End, Reader, Tag};
 use crate::xml::error::{Error, ErrorKind, Quoted, Result};
 
 /// The text of a leaf.
@@ -42,21 +42,17 @@ struct PlainLeaf {
 impl<'de> Reader<'de> {
     /// Reads a leaf: its text and its end tag.
     pub(in crate::xml) fn text(&mut self, tag: &Tag<'de>) -> Result<Leaf<'de>> {
-        if tag.closed {
-            return Ok(Leaf::Empty);
+        match tag.end {
+            End::Tag => {}
+            End::Same => return Ok(Leaf::Empty),
+            End::Given => return self.given_text(tag),
         }
-        let start = self.at;
         let bare = section(self.rest()).is_none();
         match self.plain_text(tag) {
             Some("") if bare => Ok(Leaf::Empty),
             Some(text) if bare => Ok(Leaf::Bare(Cow::Borrowed(text))),
             Some(text) => Ok(Leaf::Section(Cow::Borrowed(text))),
-            None => self
-                .runs(tag)
-                .or_else(|error| match self.raw_section(start, tag) {
-                    Some(raw) => Ok(Leaf::Section(Cow::Borrowed(raw))),
-                    None => Err(error),
-                }),
+            None => self.runs(tag),
         }
     }
 
@@ -85,7 +81,7 @@ impl<'de> Reader<'de> {
     #[expect(clippy::inline_always, reason = "the hot path of every field")]
     #[inline(always)]
     fn plain_leaf(&self, tag: &Tag<'de>) -> Option<PlainLeaf> {
-        if tag.closed {
+        if tag.end != End::Tag {
             return None;
         }
         let rest = self.rest();
@@ -95,7 +91,7 @@ impl<'de> Reader<'de> {
             let length = section_end(content)?;
             (length, behind(content.get(length..)?, b"]]></")?)
         } else {
-            let length = memchr2(b'<', b'&', content)?;
+            let length = memchr3(b'<', b'&', b']', content)?;
             (length, behind(content.get(length..)?, b"</")?)
         };
         let (name, rest) = end_tag.split_at_checked(tag.name.len())?;
@@ -128,12 +124,8 @@ impl<'de> Reader<'de> {
             };
             if length > 0 {
                 let run = self.slice(start, start + length)?;
-                if has_section && run.contains("]]>") {
-                    return Err(self.error(
-                        ErrorKind::Syntax,
-                        "character data",
-                        "`]]>` outside a section",
-                    ));
+                if run.contains("]]>") {
+                    return Err(self.outside_section());
                 }
                 let begun = has_section || !value.is_empty();
                 let run = if begun {
@@ -198,30 +190,38 @@ impl<'de> Reader<'de> {
         })
     }
 
-    /// Reads a leaf that is malformed because a user typed `]]>` and WeChat did not split it.
-    ///
-    /// The text is the raw input from the section at `start` to the first `]]>` directly before the
-    /// leaf's own end tag. `None` if the leaf does not begin with a section, or if the budget is spent:
-    /// the budget keeps reading linear in a document of many such leaves.
-    fn raw_section(&mut self, start: usize, tag: &Tag<'de>) -> Option<&'de str> {
-        let failed = self.at;
-        self.at = start;
-        self.skip_white();
-        let value = self.at + SECTION.len();
-        let raw = section(self.rest())?;
-        let (length, after) = memmem::find_iter(raw, b"]]></").find_map(|found| {
-            let after = self.closing(value + found + SECTION_END.len(), tag.name)?;
-            Some((found, after))
-        })?;
-        self.budget = self.budget.checked_sub(failed.max(after) - start)?;
-        self.advance(after);
-        self.slice(value, value + length).ok()
+    #[cold]
+    pub(super) fn outside_section(&self) -> Error {
+        let found = "`]]>` outside a section";
+        self.error(ErrorKind::Syntax, "character data", found)
+    }
+
+    /// Reads a typed text: as XML if it is only sections, character data and entities, else literally.
+    #[cold]
+    fn given_text(&mut self, tag: &Tag<'de>) -> Result<Leaf<'de>> {
+        let piece = self.piece(self.at).cloned();
+        let piece = piece.ok_or_else(|| self.unclosed(tag))?;
+        let comments = std::mem::replace(&mut self.comments, Comments::Refused);
+        let as_xml = self.text(&Tag {
+            end: End::Tag,
+            ..*tag
+        });
+        self.comments = comments;
+        let ends = self.at == piece.after;
+        self.at = piece.after;
+        match as_xml {
+            Ok(text) if ends => Ok(text),
+            _ => {
+                let text = self.slice(piece.value.start, piece.value.end)?;
+                Ok(Leaf::Section(Cow::Borrowed(text)))
+            }
+        }
     }
 }
 
 /// The bytes behind `<![CDATA[`, if `bytes` begins with it.
 #[inline]
-fn section(bytes: &[u8]) -> Option<&[u8]> {
+pub(super) fn section(bytes: &[u8]) -> Option<&[u8]> {
     behind(bytes, SECTION)
 }
 
@@ -263,7 +263,7 @@ fn same(left: &[u8], right: &[u8]) -> bool {
     }
 }
 
-pub(super) fn is_white(byte: u8) -> bool {
+pub(in crate::xml) fn is_white(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 

@@ -13,7 +13,7 @@ use crate::xml::{
     alike::{deserialize_alike, deserialize_numbers},
     error::{Error, ErrorKind, Result},
     lookahead,
-    name_index::NameIndex,
+    name_index::{NameIndex, Seen},
     read::trim,
     scalar::{self, Number},
 };
@@ -85,10 +85,14 @@ impl<'de> Deserializer<'de> for &'de Value {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
-        if name == lookahead::ELEMENTS {
-            return self.deserialize_map(visitor);
+        match (name, self) {
+            (lookahead::ELEMENTS, _) | (lookahead::VALUE, Value::Elements(_)) => {
+                visitor.visit_map(Fields::of(self.children()?, None))
+            }
+            (lookahead::VALUE, Value::Empty) => visitor.visit_none(),
+            (lookahead::VALUE, Value::Text(text)) => visitor.visit_borrowed_str(text),
+            _ => visitor.visit_newtype_struct(self),
         }
-        visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -96,7 +100,16 @@ impl<'de> Deserializer<'de> for &'de Value {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_map(Fields::of(self.children()?))
+        visitor.visit_map(Fields::of(self.children()?, Some(Seen::new())))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        visitor.visit_map(Fields::of(self.children()?, None))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -161,6 +174,8 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 struct Fields<'de> {
     elements: &'de [(String, Value)],
     names: NameIndex<'de>,
+    /// The names that have been handed out, if none may repeat.
+    seen: Option<Seen<'de>>,
     /// The field whose name has been handed out, but not its value.
     current: Option<usize>,
     /// A field that comes again: a lookahead was read in its place.
@@ -170,7 +185,7 @@ struct Fields<'de> {
 }
 
 impl<'de> Fields<'de> {
-    fn of(elements: &'de [(String, Value)]) -> Self {
+    fn of(elements: &'de [(String, Value)], seen: Option<Seen<'de>>) -> Self {
         let mut names = NameIndex::default();
         for (name, _) in elements {
             names.push(name);
@@ -178,6 +193,7 @@ impl<'de> Fields<'de> {
         Self {
             elements,
             names,
+            seen,
             current: None,
             again: None,
             error_has_path: false,
@@ -198,6 +214,11 @@ impl<'de> MapAccess<'de> for Fields<'de> {
         let next = || self.names.take_next(name);
         self.current = self.again.take().or_else(next);
         let name = self.current.and_then(name);
+        if let (Some(name), Some(seen)) = (name, &mut self.seen)
+            && !seen.insert(name)
+        {
+            return Err(Error::repeated(name));
+        }
         name.map(|name| seed.deserialize(BorrowedStrDeserializer::new(name)))
             .transpose()
     }
@@ -269,6 +290,7 @@ impl<'de> Deserializer<'de> for Field<'_, 'de> {
         deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
         deserialize_f32() deserialize_f64() deserialize_bytes() deserialize_unit()
         deserialize_map()
+        deserialize_struct(name: &'static str, fields: &'static [&'static str])
         deserialize_enum(name: &'static str, variants: &'static [&'static str])
     }
 
@@ -284,11 +306,11 @@ impl<'de> Deserializer<'de> for Field<'_, 'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
-        if name == lookahead::ELEMENTS {
-            return self.deserialize_map(visitor);
-        }
         if let Some(name) = lookahead::requested_field(name) {
             return self.look_ahead(name, visitor);
+        }
+        if [lookahead::ELEMENTS, lookahead::VALUE].contains(&name) {
+            return self.value.deserialize_newtype_struct(name, visitor);
         }
         visitor.visit_newtype_struct(self)
     }

@@ -10,7 +10,7 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::error::Result;
+use super::{error::Result, lookahead};
 
 /// An element of any type: empty, a text, or child elements in their order.
 ///
@@ -101,8 +101,7 @@ impl Serialize for Value {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        // An empty element differs from an empty section only as an option.
-        deserializer.deserialize_option(ValueVisitor)
+        deserializer.deserialize_newtype_struct(lookahead::VALUE, ValueVisitor)
     }
 }
 
@@ -124,6 +123,13 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> std::result::Result<Value, D::Error> {
+        inner.deserialize_any(self)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        inner: D,
+    ) -> std::result::Result<Value, D::Error> {
         inner.deserialize_any(self)
     }
 

@@ -26,7 +26,7 @@ fn check(document: &str) -> OtherMessage {
     other
 }
 
-const FIELDS: &str = "<B>2</B><A>1</A><B>3</B><C><D><![CDATA[]]></D><E/></C>";
+const FIELDS: &str = "<B><N>2</N></B><A>1</A><B><N>3</N></B><C><D><![CDATA[]]></D><E/></C>";
 
 #[test]
 fn an_unknown_event() {
@@ -133,7 +133,13 @@ fn it_reads_into_a_type_of_the_users() {
         #[serde(rename = "A")]
         a: u8,
         #[serde(rename = "B")]
-        b: Vec<u8>,
+        b: Vec<Number>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Number {
+        n: u8,
     }
 
     let other = check(&event("made_up", FIELDS));
@@ -142,10 +148,10 @@ fn it_reads_into_a_type_of_the_users() {
         mine,
         Mine {
             a: 1,
-            b: vec![2, 3]
+            b: vec![Number { n: 2 }, Number { n: 3 }]
         }
     );
-    let json = r#"{"MsgType":"event","Event":"made_up","A":"1","B":[2,"3"]}"#;
+    let json = r#"{"MsgType":"event","Event":"made_up","A":"1","B":[{"N":2},{"N":"3"}]}"#;
     let Message::Other(other) = serde_json::from_str(json).expect("reads") else {
         panic!("a typed event");
     };

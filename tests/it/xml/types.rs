@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, de::IgnoredAny};
 use tower_wechat::xml::{self, ErrorKind, Value};
 
-use super::{check_err, check_ok, text};
+use super::{check_err, check_ok, elements, text};
 
 #[derive(Debug, PartialEq, Deserialize)]
 struct A<T> {
@@ -143,10 +143,65 @@ fn structs_and_maps() {
 
 #[test]
 fn text_is_no_struct_and_no_map() {
-    for content in ["x", "<![CDATA[]]>", "7"] {
+    for content in ["x", "<![CDATA[x]]>", "<![CDATA[ ]]>", "7"] {
         check_refused::<A<u8>>(content, ErrorKind::Type);
         check_refused::<HashMap<String, String>>(content, ErrorKind::Type);
     }
+}
+
+/// WeChat writes an empty section for whatever is absent.
+#[test]
+fn an_empty_section_is_an_empty_struct() {
+    check("<![CDATA[]]>", A { a: None::<u8> });
+    check("<![CDATA[]]>", HashMap::<String, String>::new());
+    check_refused::<A<u8>>("<![CDATA[]]>", ErrorKind::MissingField);
+}
+
+/// Web WeChat leaves a bare word behind the last field, other clients a zero-width space.
+#[test]
+fn text_beside_elements_is_ignored() {
+    for content in [
+        "x<a>1</a>",
+        "<a>1</a>x",
+        "\u{200b}<a>1</a>\u{200b}",
+        "//<!-- c --><a>1</a>&nbsp; & more",
+        "<a>1</a><b>x<c/></b>",
+        "<b>x<c>y<d/>z</c></b>w<a>1</a>",
+    ] {
+        check(content, A { a: 1_u8 });
+    }
+    check_ok(
+        "<xml>x<a>y<b>1</b></a>z</xml>",
+        &elements([("a", elements([("b", text("1"))]))]),
+    );
+    check_ok(
+        "<xml><a><b/>x</a></xml>",
+        &elements([("a", elements([("b", Value::Empty)]))]),
+    );
+    // Where a text is expected, elements stay an error.
+    check_refused::<String>("x<b/>", ErrorKind::Type);
+}
+
+#[test]
+fn a_map_does_not_quietly_keep_the_last_of_two() {
+    type Map = HashMap<String, String>;
+    for content in ["<a>1</a><a>2</a>", "<a>1</a><b/><a>2</a>"] {
+        check_refused::<Map>(content, ErrorKind::DuplicateField);
+        check_refused::<serde_json::Value>(content, ErrorKind::DuplicateField);
+        check_refused::<Flattened>(content, ErrorKind::DuplicateField);
+        let input = format!("<xml>{content}</xml>");
+        let value: Value = xml::from_str(&input).expect("keeps both");
+        let error = value.deserialize::<Map>().expect_err("a map");
+        assert_eq!(error.kind(), ErrorKind::DuplicateField);
+        let lists: HashMap<String, Vec<String>> = xml::from_str(&input).expect("lists");
+        assert_eq!(lists["a"], ["1", "2"]);
+    }
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Flattened {
+    #[serde(flatten)]
+    rest: HashMap<String, String>,
 }
 
 #[test]

@@ -1,0 +1,689 @@
+//! A user who attacks: whatever they type, it arrives as typed, or the message is refused.
+//!
+//! The texts are made of what could pass for markup. WeChat puts them into sections as they are. Every kind
+//! of target reads the document, and is compared with what WeChat meant.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    env,
+};
+
+use serde::Deserialize;
+use tower_wechat::{
+    Message,
+    message::Head,
+    xml::{self, ErrorKind, Value},
+};
+
+/// The content of a field.
+#[derive(Clone, Copy)]
+enum Content {
+    Bare(&'static str),
+    Section(&'static str),
+    /// What the user typed.
+    Typed,
+}
+
+use Content::{Bare, Section, Typed};
+
+/// The form that WeChat gives a kind of message.
+struct Form {
+    name: &'static str,
+    fields: Vec<(&'static str, Content)>,
+    /// An element around the last fields, and how many fields stand before it.
+    container: Option<(&'static str, usize)>,
+}
+
+impl Form {
+    fn new(msg_type: &'static str, own: &[(&'static str, Content)]) -> Self {
+        let head = [
+            ("ToUserName", Section("gh_a")),
+            ("FromUserName", Section("oB")),
+            ("CreateTime", Bare("1717500123")),
+            ("MsgType", Section(msg_type)),
+        ];
+        Self {
+            name: msg_type,
+            fields: [&head[..], own].concat(),
+            container: None,
+        }
+    }
+
+    fn event(
+        event: &'static str,
+        container: &'static str,
+        own: &[(&'static str, Content)],
+    ) -> Self {
+        let common = [("Event", Section(event)), ("EventKey", Section("6"))];
+        Self {
+            name: event,
+            container: Some((container, 6)),
+            ..Self::new("event", &[&common[..], own].concat())
+        }
+    }
+
+    fn all() -> Vec<Self> {
+        let id = ("MsgId", Bare("7"));
+        vec![
+            Self::new("text", &[("Content", Typed), id]),
+            Self::new(
+                "text",
+                &[
+                    ("Content", Typed),
+                    id,
+                    ("MsgDataId", Bare("8")),
+                    ("Idx", Bare("1")),
+                ],
+            ),
+            // As in compatible mode.
+            Self::new("text", &[("Content", Typed), id, ("Encrypt", Section("q"))]),
+            Self::new(
+                "location",
+                &[
+                    ("Location_X", Bare("1.5")),
+                    ("Location_Y", Bare("2.5")),
+                    ("Scale", Bare("3")),
+                    ("Label", Typed),
+                    id,
+                ],
+            ),
+            Self::new(
+                "voice",
+                &[
+                    ("MediaId", Section("m")),
+                    ("Format", Section("amr")),
+                    ("Recognition", Typed),
+                    id,
+                ],
+            ),
+            Self::new(
+                "link",
+                &[("Title", Typed), ("Description", Typed), ("Url", Typed), id],
+            ),
+            Self::new("link", &[("Title", Typed), ("Url", Typed), id]),
+            Self::new(
+                "file",
+                &[
+                    ("Title", Typed),
+                    ("Description", Typed),
+                    ("FileKey", Section("k")),
+                    ("FileTotalLen", Bare("5")),
+                    id,
+                ],
+            ),
+            Self::new(
+                "miniprogrampage",
+                &[
+                    ("Title", Typed),
+                    ("AppId", Section("wx")),
+                    ("PagePath", Typed),
+                    ("ThumbUrl", Section("t")),
+                    id,
+                ],
+            ),
+            Self::new(
+                "miniprogrampage",
+                &[
+                    id,
+                    ("Title", Typed),
+                    ("AppId", Section("wx")),
+                    ("PagePath", Typed),
+                    ("ThumbUrl", Section("t")),
+                    ("ThumbMediaId", Section("i")),
+                ],
+            ),
+            Self::event(
+                "location_select",
+                "SendLocationInfo",
+                &[
+                    ("Location_X", Section("23.5")),
+                    ("Location_Y", Section("113.5")),
+                    ("Scale", Section("15")),
+                    ("Label", Typed),
+                    ("Poiname", Typed),
+                ],
+            ),
+            Self::event(
+                "scancode_waitmsg",
+                "ScanCodeInfo",
+                &[("ScanType", Section("qrcode")), ("ScanResult", Typed)],
+            ),
+            // Of a type that nobody knows: one typed field.
+            Self::new(
+                "unheard",
+                &[
+                    ("Before", Section("p")),
+                    ("Content", Typed),
+                    ("Behind", Section("q")),
+                    id,
+                ],
+            ),
+        ]
+    }
+
+    fn typed(&self) -> Vec<&'static str> {
+        let typed = self
+            .fields
+            .iter()
+            .filter(|(_, content)| matches!(content, Typed));
+        typed.map(|(name, _)| *name).collect()
+    }
+
+    /// The document in which the user typed `texts`, and its fields by their paths.
+    fn document(&self, texts: &[String]) -> (String, BTreeMap<String, String>) {
+        let mut texts = texts.iter();
+        let mut document = String::from("<xml>");
+        let mut fields = BTreeMap::new();
+        let mut path = String::new();
+        for (position, (name, content)) in self.fields.iter().enumerate() {
+            if let Some((container, start)) = self.container
+                && start == position
+            {
+                document += &format!("<{container}>");
+                path = format!("{container}.");
+            }
+            let (value, markup) = match content {
+                Bare(value) => ((*value).to_owned(), format!("<{name}>{value}</{name}>\n")),
+                Section(value) => ((*value).to_owned(), section(name, value)),
+                Typed => {
+                    let text = texts.next().expect("a text for each typed field");
+                    (text.clone(), section(name, text))
+                }
+            };
+            document += &markup;
+            fields.insert(format!("{path}{name}"), value);
+        }
+        if let Some((container, _)) = self.container {
+            document += &format!("</{container}>\n");
+        }
+        (document + "</xml>", fields)
+    }
+
+    /// What the texts are made of.
+    fn tokens(&self) -> Vec<String> {
+        let mut tokens: Vec<String> = [
+            "]]>",
+            "<![CDATA[",
+            "<!--",
+            "-->",
+            "<?x ",
+            "?>",
+            "</xml>",
+            "<xml>",
+            "&lt;",
+            " ",
+            "a",
+            "<Idx>",
+            "</Idx>",
+            "<Idx q=\"",
+            "\"/>",
+            "<MsgId>9</MsgId>",
+            "<Idx><![CDATA[",
+            "]]></Idx>",
+            "]]></FromUserName>",
+            "<FromUserName><![CDATA[oVictim",
+        ]
+        .map(String::from)
+        .into();
+        let container = self.container.map(|(name, _)| name);
+        let own = self
+            .fields
+            .iter()
+            .skip(4)
+            .map(|(name, _)| *name)
+            .chain(container);
+        for name in own.filter(|name| !["MsgId", "Idx", "Event"].contains(name)) {
+            tokens.extend([
+                format!("<{name}>"),
+                format!("</{name}>"),
+                format!("]]></{name}>"),
+                format!("<{name}><![CDATA["),
+            ]);
+        }
+        tokens
+    }
+}
+
+fn section(name: &str, value: &str) -> String {
+    format!("<{name}><![CDATA[{value}]]></{name}>\n")
+}
+
+/// All fields of every form.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+struct Derived {
+    to_user_name: Option<String>,
+    from_user_name: Option<String>,
+    create_time: Option<String>,
+    msg_type: Option<String>,
+    event: Option<String>,
+    event_key: Option<String>,
+    content: Option<String>,
+    title: Option<String>,
+    description: Option<String>,
+    url: Option<String>,
+    label: Option<String>,
+    recognition: Option<String>,
+    app_id: Option<String>,
+    page_path: Option<String>,
+    idx: Option<String>,
+    msg_id: Option<String>,
+    send_location_info: Option<Container>,
+    scan_code_info: Option<Container>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Container {
+    label: Option<String>,
+    poiname: Option<String>,
+    scale: Option<String>,
+    scan_type: Option<String>,
+    scan_result: Option<String>,
+    idx: Option<String>,
+}
+
+impl Derived {
+    fn fields(self) -> BTreeMap<String, String> {
+        let mut fields = BTreeMap::new();
+        let mut add = |path: &str, value: Option<String>| {
+            if let Some(value) = value {
+                fields.insert(path.to_owned(), value);
+            }
+        };
+        add("ToUserName", self.to_user_name);
+        add("FromUserName", self.from_user_name);
+        add("CreateTime", self.create_time);
+        add("MsgType", self.msg_type);
+        add("Event", self.event);
+        add("EventKey", self.event_key);
+        add("Content", self.content);
+        add("Title", self.title);
+        add("Description", self.description);
+        add("Url", self.url);
+        add("Label", self.label);
+        add("Recognition", self.recognition);
+        add("AppId", self.app_id);
+        add("PagePath", self.page_path);
+        add("Idx", self.idx);
+        add("MsgId", self.msg_id);
+        let containers = [
+            ("SendLocationInfo", self.send_location_info),
+            ("ScanCodeInfo", self.scan_code_info),
+        ];
+        for (name, container) in containers {
+            let Some(container) = container else { continue };
+            add(&format!("{name}.Label"), container.label);
+            add(&format!("{name}.Poiname"), container.poiname);
+            add(&format!("{name}.Scale"), container.scale);
+            add(&format!("{name}.ScanType"), container.scan_type);
+            add(&format!("{name}.ScanResult"), container.scan_result);
+            add(&format!("{name}.Idx"), container.idx);
+        }
+        fields
+    }
+
+    const KNOWN: [&str; 22] = [
+        "ToUserName",
+        "FromUserName",
+        "CreateTime",
+        "MsgType",
+        "Event",
+        "EventKey",
+        "Content",
+        "Title",
+        "Description",
+        "Url",
+        "Label",
+        "Recognition",
+        "AppId",
+        "PagePath",
+        "Idx",
+        "MsgId",
+        "SendLocationInfo.Label",
+        "SendLocationInfo.Poiname",
+        "SendLocationInfo.Scale",
+        "ScanCodeInfo.ScanType",
+        "ScanCodeInfo.ScanResult",
+        "SendLocationInfo.Idx",
+    ];
+}
+
+/// The fields of a value by their paths. Those of an element that stands twice make the test fail.
+fn flat(value: &Value) -> BTreeMap<String, String> {
+    fn add(value: &Value, path: &str, fields: &mut BTreeMap<String, String>) {
+        for (name, value) in value.elements() {
+            let path = format!("{path}{name}");
+            if value.elements().is_empty() {
+                let text = value.as_str().unwrap_or("").to_owned();
+                let before = fields.insert(path.clone(), text);
+                assert!(before.is_none(), "{path} stands twice");
+            } else {
+                add(value, &format!("{path}."), fields);
+            }
+        }
+    }
+
+    let mut fields = BTreeMap::new();
+    add(value, "", &mut fields);
+    fields
+}
+
+fn flat_json(value: &serde_json::Value) -> BTreeMap<String, String> {
+    fn add(value: &serde_json::Value, path: &str, fields: &mut BTreeMap<String, String>) {
+        match value {
+            serde_json::Value::Object(members) => {
+                for (name, value) in members {
+                    let path = if path.is_empty() {
+                        name.clone()
+                    } else {
+                        format!("{path}.{name}")
+                    };
+                    add(value, &path, fields);
+                }
+            }
+            serde_json::Value::Null => {}
+            serde_json::Value::String(text) => {
+                fields.insert(path.to_owned(), text.clone());
+            }
+            other => {
+                fields.insert(path.to_owned(), other.to_string());
+            }
+        }
+    }
+
+    let mut fields = BTreeMap::new();
+    add(value, "", &mut fields);
+    fields
+}
+
+fn head(head: &Head) -> BTreeMap<String, String> {
+    let create_time = head.create_time().map(|time| time.as_secs().to_string());
+    let fields = [
+        ("ToUserName", head.to_user_name().map(ToOwned::to_owned)),
+        ("FromUserName", head.from_user_name().map(ToOwned::to_owned)),
+        ("CreateTime", create_time),
+        ("MsgType", head.msg_type().map(ToOwned::to_owned)),
+        ("Event", head.event().map(ToOwned::to_owned)),
+        ("MsgId", head.message_id().map(ToOwned::to_owned)),
+    ];
+    let known = fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    known.collect()
+}
+
+/// A text as XML joins it, if it is only sections, text and entities: the first named exception.
+fn joined(text: &str) -> Option<String> {
+    let mut value = String::new();
+    let mut rest = text;
+    loop {
+        let Some((section, behind)) = rest.split_once("]]>") else {
+            value += rest;
+            return Some(value);
+        };
+        value += section;
+        let (between, section) = behind.split_once("<![CDATA[")?;
+        let text = between.replace("&lt;", "");
+        if text.contains(['<', '&']) {
+            return None;
+        }
+        value += &between.replace("&lt;", "<");
+        rest = section;
+    }
+}
+
+/// What was read of a document, by one kind of target.
+struct Reading {
+    target: &'static str,
+    fields: xml::Result<BTreeMap<String, String>>,
+    /// Whether the target reads the field of this path.
+    knows: fn(&str) -> bool,
+}
+
+fn readings(form: &Form, document: &str) -> Vec<Reading> {
+    let everything: fn(&str) -> bool = |_| true;
+    let mut readings = vec![
+        Reading {
+            target: "xml::Value",
+            fields: xml::from_str::<Value>(document).map(|value| flat(&value)),
+            knows: everything,
+        },
+        Reading {
+            target: "serde_json::Value",
+            fields: xml::from_str::<serde_json::Value>(document).map(|value| flat_json(&value)),
+            knows: everything,
+        },
+        Reading {
+            target: "Message",
+            fields: xml::from_str::<Message>(document)
+                .map(|message| flat_json(&serde_json::to_value(message).expect("a message"))),
+            knows: |path| path != "Encrypt",
+        },
+        Reading {
+            target: "a derived struct",
+            fields: xml::from_str::<Derived>(document).map(Derived::fields),
+            knows: |path| Derived::KNOWN.contains(&path),
+        },
+        Reading {
+            target: "Head",
+            fields: Head::read(document.as_bytes()).map(|read| head(&read)),
+            knows: |path| {
+                let known = [
+                    "ToUserName",
+                    "FromUserName",
+                    "CreateTime",
+                    "MsgType",
+                    "Event",
+                    "MsgId",
+                ];
+                known.contains(&path)
+            },
+        },
+        Reading {
+            target: "Deserializer",
+            fields: {
+                let mut deserializer = xml::Deserializer::from_str(document);
+                Derived::deserialize(&mut deserializer).map(Derived::fields)
+            },
+            knows: |path| Derived::KNOWN.contains(&path),
+        },
+    ];
+    if form.container.is_none() {
+        readings.push(Reading {
+            target: "HashMap",
+            fields: xml::from_str::<HashMap<String, String>>(document)
+                .map(|fields| fields.into_iter().collect()),
+            knows: everything,
+        });
+    }
+    readings
+}
+
+/// Checks a document in which the user typed `texts`. Returns whether it was read.
+#[track_caller]
+fn check(form: &Form, texts: &[String]) -> bool {
+    let (document, meant) = form.document(texts);
+    let fail = |target: &str, what: &str| -> ! {
+        panic!(
+            "{what}, read as {target}: {} {texts:?}\n{document}",
+            form.name
+        )
+    };
+    let mut was_read = None;
+    for Reading {
+        target,
+        fields,
+        knows,
+    } in readings(form, &document)
+    {
+        let fields = match fields {
+            Ok(fields) => fields,
+            // Where it cannot arrive as typed, it is refused for every target.
+            Err(error) => {
+                let refused = [ErrorKind::Ambiguous, ErrorKind::DuplicateField];
+                let own_boundary =
+                    form.name == "miniprogrampage" && refused.contains(&error.kind());
+                if !own_boundary && form.name != "unheard" || was_read == Some(true) {
+                    fail(target, &format!("refused ({error})"));
+                }
+                was_read = Some(false);
+                continue;
+            }
+        };
+        if was_read == Some(false) {
+            fail(target, "refused for another target");
+        }
+        was_read = Some(true);
+        // A required text that is absent is empty.
+        let mut unknown = fields.iter().filter(|(path, _)| !meant.contains_key(*path));
+        if let Some((added, _)) = unknown.find(|(_, value)| !value.is_empty()) {
+            fail(target, &format!("{added} was added"));
+        }
+        let typed = form.typed();
+        let mut read = Vec::new();
+        let mut as_meant = true;
+        for (path, value) in &meant {
+            if !knows(path) {
+                continue;
+            }
+            let name = path.rsplit('.').next().unwrap_or(path);
+            let found = fields.get(path);
+            if typed.contains(&name) {
+                let Some(found) = found else {
+                    fail(target, &format!("{path} is lost"))
+                };
+                let is_meant = found == value || joined(value).as_ref() == Some(found);
+                read.push((name, if is_meant { value } else { found }.clone()));
+                as_meant &= is_meant;
+            } else if found != Some(value) {
+                fail(target, &format!("{path} became {found:?}"));
+            }
+        }
+        // The second named exception: a text that holds the boundary between it and its neighbour. Cut
+        // elsewhere, the bytes are the same.
+        let in_order = |name: &&str| read.iter().find(|(found, _)| found == name);
+        let again: Option<Vec<String>> = typed
+            .iter()
+            .map(|name| in_order(name).map(|(_, value)| value.clone()))
+            .collect();
+        let same_bytes = |again: Vec<String>| {
+            let white = |text: &str| text.replace([' ', '\n'], "");
+            white(&form.document(&again).0) == white(&document)
+        };
+        if !as_meant && !again.is_some_and(same_bytes) {
+            fail(target, &format!("typed text became {read:?}"));
+        }
+    }
+    was_read == Some(true)
+}
+
+/// All ways to cut `tokens` into `count` texts.
+fn texts(tokens: &[&String], count: usize) -> Vec<Vec<String>> {
+    let join = |tokens: &[&String]| {
+        tokens
+            .iter()
+            .map(|token| token.as_str())
+            .collect::<String>()
+    };
+    if count == 1 {
+        return vec![vec![join(tokens)]];
+    }
+    let mut all = Vec::new();
+    for cut in 0..=tokens.len() {
+        for mut rest in texts(&tokens[cut..], count - 1) {
+            rest.insert(0, join(&tokens[..cut]));
+            all.push(rest);
+        }
+    }
+    all
+}
+
+/// A writer that splits `]]>`, as XML asks, is read as XML: nothing is ambiguous then.
+#[test]
+fn split_sections_are_read_as_xml() {
+    for form in Form::all() {
+        let tokens = form.tokens();
+        let tokens: Vec<_> = tokens.iter().collect();
+        let typed = form.typed().len();
+        for pair in tokens
+            .iter()
+            .flat_map(|one| tokens.iter().map(|other| [*one, *other]))
+        {
+            for texts in texts(&pair, typed) {
+                let split: Vec<_> = texts
+                    .iter()
+                    .map(|text| text.replace("]]>", "]]]]><![CDATA[>"))
+                    .collect();
+                let (document, _) = form.document(&split);
+                let (_, meant) = form.document(&texts);
+                let read: Value = xml::from_str(&document).expect("a document");
+                assert_eq!(flat(&read), meant, "{document}");
+            }
+        }
+    }
+}
+
+/// A sequence of numbers that looks random and is the same each time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap_or(0) % bound
+    }
+}
+
+/// `TYPED_TEXTS` says how many documents to try, 50 000 by default: the shortest ones first, as far as a
+/// half of them goes, then random ones of up to 12 tokens a text.
+#[test]
+fn typed_text_decides_nothing() {
+    let count = env::var("TYPED_TEXTS").map_or(50_000, |count| count.parse().expect("a number"));
+    let forms = Form::all();
+    let share = count / forms.len();
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let (mut tried, mut read) = (0, 0);
+    for form in &forms {
+        let tokens = form.tokens();
+        let typed = form.typed().len();
+        let start = tried;
+        'shortest: for length in 0.. {
+            let mut indexes = vec![0; length];
+            loop {
+                let chosen: Vec<_> = indexes
+                    .iter()
+                    .map(|&index: &usize| &tokens[index])
+                    .collect();
+                for texts in texts(&chosen, typed) {
+                    tried += 1;
+                    read += usize::from(check(form, &texts));
+                }
+                if tried - start > share / 2 {
+                    break 'shortest;
+                }
+                // The next number in the base of as many digits as there are tokens.
+                let carry = indexes.iter().rposition(|&index| index + 1 < tokens.len());
+                let Some(carry) = carry else { break };
+                indexes[carry] += 1;
+                indexes[carry + 1..].fill(0);
+            }
+        }
+        while tried - start < share {
+            let texts: Vec<String> = (0..typed)
+                .map(|_| {
+                    let length = numbers.below(13);
+                    (0..length)
+                        .map(|_| tokens[numbers.below(tokens.len())].as_str())
+                        .collect()
+                })
+                .collect();
+            tried += 1;
+            read += usize::from(check(form, &texts));
+        }
+    }
+    println!("{tried} documents, {read} read, {} refused", tried - read);
+    assert!(read > tried * 9 / 10, "{read} of {tried} were read");
+}
