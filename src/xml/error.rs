@@ -122,6 +122,15 @@ impl Error {
         Self::new(ErrorKind::DuplicateField, message)
     }
 
+    #[cold]
+    pub(super) fn repeated_in_map(name: &str) -> Self {
+        let name = Quoted(name);
+        let message = format!(
+            "element {name} stands more than once, and a map holds one: use lists as its values, or `xml::Value`"
+        );
+        Self::new(ErrorKind::DuplicateField, message)
+    }
+
     /// Sets the offset if it is not set: the innermost caller knows it best.
     #[cold]
     pub(super) fn at(mut self, offset: usize) -> Self {

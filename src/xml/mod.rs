@@ -41,38 +41,82 @@
 //! | the root element | may have any name; its children are the fields, in any order |
 //! | sections, text and entities mixed | one value; borrowed from the input if it is one run without entities |
 //! | white space | trimmed at the ends of a value and around a section; kept inside a section, with CR LF unchanged |
-//! | entities outside sections | the five predefined and the numeric ones are replaced; any other is an error |
+//! | entities outside sections | the five predefined and the numeric ones are replaced; any other is an error; an `&` that begins none is text |
 //! | control characters | kept, although XML forbids them |
 //! | numbers and bools | in a section or bare; `true`, `false`, `1`, `0` |
 //! | `<a/>`, `<a></a>`, white space alone | `None` for an `Option`, `""` for a string |
-//! | an empty section | a text: `Some("")` for an optional string |
-//! | repeated siblings, adjacent or not | the members of a `Vec`; an error of the derived type for any other field |
+//! | an empty section | a text: `Some("")` for an optional string; a struct without fields |
+//! | repeated siblings, adjacent or not | the members of a `Vec`; an error of the derived type, or of a map, for any other field |
 //! | a wrapper with `<item>`s | a struct with a `Vec` called `item`, or a `Vec` with [`items`] |
 //! | an element that is read as a list at the root or inside a list | the list of its children, with any names |
 //! | an enum | text names a unit variant; one child element names any other variant |
+//! | text beside elements | ignored; a section beside elements is an error |
 //! | comments, processing instructions, attributes, a declaration | skipped |
-//! | text beside elements, DOCTYPE, crossed or unclosed tags, more than 16 levels, anything behind the root | an [`Error`] with kind, offset and path |
+//! | DOCTYPE, crossed or unclosed tags, more than 16 levels, anything but a NUL behind the root | an [`Error`] with kind, offset and path |
 //!
 //! ## Sections and typed text
 //!
-//! WeChat puts the text that users type into sections, and does not split a typed `]]>`. A section ends
-//! at its first `]]>`, by XML's rules. If the element is malformed then, its value is the raw text up to
-//! the first `]]>` that stands directly before the element's own end tag. So text arrives as it was typed.
+//! WeChat puts the text that users type into sections, and does not split a typed `]]>`. So a text can end
+//! its own section and go on with markup. [`from_str`] and [`from_slice`] read such a document a second
+//! time, and the text arrives as it was typed:
 //!
-//! Typed text can do the following to the other fields:
+//! ```
+//! use tower_wechat::{Message, xml};
 //!
-//! - It cannot replace one field. To leave its section, it has to close its own element; WeChat's end
-//!   of the section then repeats that element, and derived types reject the repetition.
-//! - It can add a field that is absent otherwise. Do not trust an optional field only because it is there.
-//! - Two typed fields, such as a title and a path, can hide the fields that WeChat wrote between them. The
-//!   first opens a comment or another element, and the second closes it. The hidden fields may be
-//!   replaced. Fields before the first and behind the second are safe.
+//! let typed = "]]></Content><FromUserName><![CDATA[oVictim]]></FromUserName><Content><![CDATA[";
+//! let document = format!(
+//!     "<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName>
+//!     <FromUserName><![CDATA[oUser-1]]></FromUserName><CreateTime>1700000000</CreateTime>
+//!     <MsgType><![CDATA[text]]></MsgType><Content><![CDATA[{typed}]]></Content><MsgId>7</MsgId></xml>"
+//! );
+//! let Message::Text(text) = xml::from_str(&document)? else { panic!("a text") };
+//! assert_eq!((text.content.as_str(), text.from_user_name.as_deref()), (typed, Some("oUser-1")));
+//! # Ok::<(), xml::Error>(())
+//! ```
+//!
+//! The format knows which fields a user fills, in WeChat's order:
+//!
+//! | MsgType or Event | typed fields |
+//! |---|---|
+//! | text | Content |
+//! | link | Title, Description, Url |
+//! | location | Label |
+//! | file | Title, Description |
+//! | voice | Recognition |
+//! | miniprogrampage | Title, PagePath |
+//! | location_select | SendLocationInfo: Label, Poiname |
+//! | scancode_push, scancode_waitmsg | ScanCodeInfo: ScanResult |
+//!
+//! In such a message, typed text adds, hides and replaces no field, for any target type. It arrives as it
+//! was typed, with two exceptions:
+//!
+//! - A text that ends its section and begins another, with only text between, is joined as XML says. A
+//!   writer that splits `]]>` writes just that.
+//! - Two neighbours may be cut at another place, if a text holds the markup that stands between them.
+//!
+//! The text of a mini program's page that holds the markup around its AppId is refused as
+//! [`ErrorKind::Ambiguous`].
+//!
+//! In a document of any other type, one field may be longer than XML says, if that alone makes the document
+//! readable. In a document with a MsgType, a name that stands twice under the root, once with a section, is
+//! not readable. Not protected are two typed fields of a type that the table does not name: text in both can
+//! hide or replace the fields between them. Also not protected is what a user types into XML of your own.
 //!
 //! ## Types that are not known in advance
 //!
 //! `flatten`, `untagged` and internally tagged types ask a format for the type of a text. The format
-//! guesses: a bare text in the canonical form of a number is a number, any other text is a string.
-//! [`number`], [`optional_number`] and [`text`] read a field from either:
+//! guesses: a bare text in the canonical form of a number is a number, any other text is a string. serde
+//! keeps these values, and reads the type from them later:
+//!
+//! | lost then | the way out |
+//! |---|---|
+//! | whether a text is a number | [`number`], [`optional_number`], [`text`] |
+//! | whether an element is empty or an empty section: both are a text | [`text`], [`optional_number`] |
+//! | repeated siblings: they are an error | a field of its own beside `flatten`; [`Value`] for all others |
+//! | the path and offset of an error | a struct without these attributes |
+//!
+//! To keep all fields that a struct does not name, flatten a [`Value`] or a `HashMap<String, Value>`.
+//! [`number`], [`optional_number`] and [`text`] read a field from any text:
 //!
 //! ```
 //! use serde::Deserialize;

@@ -56,6 +56,12 @@ impl<'de> NameIndex<'de> {
         self.take_named(name(self.cursor)?)
     }
 
+    /// Whether a child called `name` has not been taken.
+    pub(super) fn holds(&self, name: &str) -> bool {
+        let namesakes = self.names.get(name);
+        namesakes.is_some_and(|namesakes| namesakes.first.is_some())
+    }
+
     /// Takes the next child called `name` that has not been taken, and returns its position.
     pub(super) fn take_named(&mut self, name: &str) -> Option<usize> {
         let namesakes = self.names.get_mut(name)?;

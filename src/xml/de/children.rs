@@ -2,7 +2,7 @@
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor, value::BorrowedStrDeserializer};
 
-use super::element::Element;
+use super::element::{Element, Member};
 use crate::xml::{
     error::{Error, ErrorKind, Result},
     name_index::{Glimpsed, NameIndex, Seen},
@@ -88,6 +88,41 @@ impl<'a, 'de> Children<'a, 'de> {
         } else if self.glimpsed.may_repeat(tag.name) {
             self.look_back(tag);
         }
+    }
+
+    /// Refuses a wrapper of a list's members in place of a member. Else it would be a member without fields.
+    pub(super) fn refuse_items(&mut self) -> Result<()> {
+        let here = self.reader.offset();
+        match self.next()? {
+            Some(tag) if tag.name == "item" => {
+                let expected = "a list's member, or `#[serde(with = \"xml::items\")]` on the list";
+                let error = Error::expected(ErrorKind::Type, expected, "a wrapper with `item`s");
+                Err(error.at(self.reader.offset_of(&tag)))
+            }
+            _ => {
+                self.ended = self.parent.is_closed();
+                self.reader.seek(here);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a further child has the name of `tag`, at the content of which the reader stands.
+    pub(super) fn is_repeated(&mut self, tag: &Tag<'de>) -> Result<bool> {
+        if let Some(indexed) = &self.indexed {
+            return Ok(indexed.names.holds(tag.name));
+        }
+        let here = self.reader.offset();
+        if !self.reader.may_stand_behind(tag.name) {
+            return Ok(false);
+        }
+        self.reader.skip(tag)?;
+        let repeated = match self.reader.child(&self.parent)? {
+            Some(next) => self.reader.find(&self.parent, next, tag.name)?.is_some(),
+            None => false,
+        };
+        self.reader.seek(here);
+        Ok(repeated)
     }
 
     #[cold]
@@ -305,13 +340,13 @@ impl<'a, 'b, 'de> Entries<'a, 'b, 'de> {
         if !self.children.parent.is_root() {
             self.children.reader.note_nested(tag);
         }
-        match &mut self.seen {
-            Some(seen) if !seen.insert(tag.name) => {
-                let offset = self.children.reader.offset_of(tag);
-                Err(Error::repeated(tag.name).at(offset))
-            }
-            _ => Ok(()),
+        if let Some(seen) = &mut self.seen
+            && !seen.insert(tag.name)
+        {
+            let offset = self.children.reader.offset_of(tag);
+            return Err(Error::repeated_in_map(tag.name).at(offset));
         }
+        Ok(())
     }
 }
 
@@ -368,7 +403,7 @@ impl<'de> SeqAccess<'de> for Namesakes<'_, '_, 'de> {
             return Ok(None);
         };
         let member = Element {
-            place: &mut *self.children.reader,
+            place: Member(&mut *self.children.reader),
             tag,
         };
         seed.deserialize(member)

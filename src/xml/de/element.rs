@@ -16,10 +16,18 @@ use crate::xml::{
 
 /// Where an element stands. A list is read in another way from a field than from other elements.
 pub(super) trait Place<'de> {
+    /// Whether the element is a member of a list that repeats it.
+    const IS_MEMBER: bool = false;
+
     fn reader(&mut self) -> &mut Reader<'de>;
 
     /// Notes that no field has the name of `tag`, so that nobody else sees whether it is repeated.
     fn note(&mut self, _tag: &Tag<'de>) {}
+
+    /// Whether a further element has the name of `tag`, so that both are members of a list.
+    fn is_repeated(&mut self, _tag: &Tag<'de>) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Reads the element of `tag` as a list.
     fn list<V: Visitor<'de>>(self, tag: Tag<'de>, visitor: V) -> Result<V::Value>;
@@ -53,6 +61,30 @@ impl<'de> Place<'de> for &mut Reader<'de> {
     }
 }
 
+/// A member of a list that repeats its element. Read as a list, its members are its children.
+pub(super) struct Member<'a, 'de>(pub(super) &'a mut Reader<'de>);
+
+impl<'de> Place<'de> for Member<'_, 'de> {
+    const IS_MEMBER: bool = true;
+
+    fn reader(&mut self) -> &mut Reader<'de> {
+        self.0
+    }
+
+    fn list<V: Visitor<'de>>(self, tag: Tag<'de>, visitor: V) -> Result<V::Value> {
+        self.0.list(tag, visitor)
+    }
+
+    fn look_ahead<V: Visitor<'de>>(
+        self,
+        tag: Tag<'de>,
+        name: &str,
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.0.look_ahead(tag, name, visitor)
+    }
+}
+
 /// A field: the members of a list are the field and the siblings with its name.
 impl<'de> Place<'de> for &mut Children<'_, 'de> {
     fn reader(&mut self) -> &mut Reader<'de> {
@@ -61,6 +93,10 @@ impl<'de> Place<'de> for &mut Children<'_, 'de> {
 
     fn note(&mut self, tag: &Tag<'de>) {
         Children::note(self, tag);
+    }
+
+    fn is_repeated(&mut self, tag: &Tag<'de>) -> Result<bool> {
+        Children::is_repeated(self, tag)
     }
 
     fn list<V: Visitor<'de>>(self, tag: Tag<'de>, visitor: V) -> Result<V::Value> {
@@ -119,6 +155,9 @@ impl<'de, P: Place<'de>> Element<'de, P> {
 
     fn fields<V: Visitor<'de>>(mut self, fields: &[&str], visitor: V) -> Result<V::Value> {
         let mut children = Children::of(self.place.reader(), self.tag, fields)?;
+        if P::IS_MEMBER && !fields.contains(&"item") {
+            children.refuse_items()?;
+        }
         let value = visitor.visit_map(&mut children)?;
         children.finish()?;
         Ok(value)
@@ -176,7 +215,7 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
-        if self.content()? == Content::Empty {
+        if self.content()? == Content::Empty && !self.place.is_repeated(&self.tag)? {
             self.place.reader().skip(&self.tag)?;
             return visitor.visit_none();
         }

@@ -133,10 +133,12 @@ impl<'de> Reader<'de> {
 
     /// Whether a start tag of this name may stand in front of `tag`.
     pub(super) fn stood_before(&self, tag: &Tag<'de>) -> bool {
-        let before = self.input.as_bytes().get(..self.offset_of(tag));
-        let before = before.unwrap_or_default();
-        let mut found = memmem::find_iter(before, tag.name);
-        found.any(|at| at.checked_sub(1).and_then(|at| before.get(at)) == Some(&b'<'))
+        holds_start_tag(self.input.get(..self.offset_of(tag)), tag.name)
+    }
+
+    /// Whether a start tag called `name` may stand from here on.
+    pub(super) fn may_stand_behind(&self, name: &str) -> bool {
+        holds_start_tag(self.input.get(self.at..), name)
     }
 
     /// Notes a list under the root.
@@ -427,6 +429,12 @@ impl<'de> Reader<'de> {
     ) -> Error {
         Error::expected(kind, expected, found).at(self.at)
     }
+}
+
+fn holds_start_tag(part: Option<&str>, name: &str) -> bool {
+    let part = part.unwrap_or_default().as_bytes();
+    let mut found = memmem::find_iter(part, name);
+    found.any(|at| at.checked_sub(1).and_then(|at| part.get(at)) == Some(&b'<'))
 }
 
 /// WeChat nests four deep.

@@ -178,16 +178,36 @@ impl<'de> Reader<'de> {
 
     /// Replaces the entities in `text`, a part of the input.
     fn unescaped(&self, text: &'de str) -> Result<Cow<'de, str>> {
-        unescape(text).map_err(|_| {
-            // The first entity that is malformed by itself.
-            let rest = text.match_indices('&').filter_map(|(at, _)| text.get(at..));
-            let mut entities = rest.filter_map(|rest| rest.split_inclusive(';').next());
-            let entity = entities
-                .find(|entity| unescape(entity).is_err())
-                .unwrap_or(text);
-            let expected = "a predefined or numeric entity";
-            Error::expected(ErrorKind::Entity, expected, Quoted(entity)).at(self.offset_in(entity))
-        })
+        unescape(text).or_else(|_| self.unescaped_one_by_one(text))
+    }
+
+    /// Replaces entities beside what is none, and characters that are written as two surrogates.
+    #[cold]
+    fn unescaped_one_by_one(&self, text: &'de str) -> Result<Cow<'de, str>> {
+        let mut value = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, from)) = rest.find('&').map(|at| rest.split_at(at)) {
+            value.push_str(before);
+            let first = entity(from);
+            let behind = from.get(first.len()..).unwrap_or_default();
+            let second = entity(behind);
+            if first.is_empty() {
+                value.push('&');
+                rest = from.get(1..).unwrap_or_default();
+            } else if let Some(character) = pair(first, second) {
+                value.push(character);
+                rest = behind.get(second.len()..).unwrap_or_default();
+            } else {
+                value.push_str(&unescape(first).map_err(|_| {
+                    let expected = "a predefined or numeric entity";
+                    let error = Error::expected(ErrorKind::Entity, expected, Quoted(first));
+                    error.at(self.offset_in(from))
+                })?);
+                rest = behind;
+            }
+        }
+        value.push_str(rest);
+        Ok(Cow::Owned(value))
     }
 
     #[cold]
@@ -217,6 +237,33 @@ impl<'de> Reader<'de> {
             }
         }
     }
+}
+
+/// The entity that `text` begins with; empty if its `&` is a text.
+fn entity(text: &str) -> &str {
+    let name = text.strip_prefix('&').unwrap_or_default();
+    let length =
+        name.find(|character: char| !character.is_ascii_alphanumeric() && character != '#');
+    match length {
+        Some(length) if length > 0 && name.as_bytes().get(length) == Some(&b';') => {
+            text.get(..length + 2).unwrap_or_default()
+        }
+        _ => "",
+    }
+}
+
+/// The character of which two numeric entities are the surrogates.
+fn pair(high: &str, low: &str) -> Option<char> {
+    let unit = |entity: &str| {
+        let number = entity.strip_prefix("&#")?.strip_suffix(';')?;
+        match number.strip_prefix('x') {
+            Some(number) => u16::from_str_radix(number, 16).ok(),
+            None => number.parse().ok(),
+        }
+    };
+    let units = [unit(high)?, unit(low)?];
+    let is_pair = (0xd800..0xdc00).contains(&units[0]);
+    char::decode_utf16(units).next()?.ok().filter(|_| is_pair)
 }
 
 /// The bytes behind `<![CDATA[`, if `bytes` begins with it.

@@ -217,7 +217,7 @@ impl<'de> MapAccess<'de> for Fields<'de> {
         if let (Some(name), Some(seen)) = (name, &mut self.seen)
             && !seen.insert(name)
         {
-            return Err(Error::repeated(name));
+            return Err(Error::repeated_in_map(name));
         }
         name.map(|name| seed.deserialize(BorrowedStrDeserializer::new(name)))
             .transpose()

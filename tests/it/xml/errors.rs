@@ -94,19 +94,14 @@ fn entities_that_are_none() {
         "&nbsp;",
         "&AMP;",
         "&e;",
-        "&;",
         "&#;",
         "&#x;",
         "&#xg;",
-        "&#-1;",
         "&#xD800;",
+        "&#xDC00;&#xD800;",
+        "&#xD800;&#65;",
         "&#x110000;",
         "&#99999999999999999999;",
-        "& ",
-        "&",
-        "&amp",
-        "&#x41",
-        "&#+65;",
     ] {
         for element in ["a", "Content"] {
             let input = format!("<xml><{element}>{HERE}{reference}</{element}></xml>");

@@ -63,8 +63,26 @@ fn entities_are_resolved_outside_sections_only() {
         ("&amp;amp;", "&amp;"),
         ("&lt;![CDATA[x]]", "<![CDATA[x]]"),
         ("<![CDATA[&amp;&nbsp;&]]>", "&amp;&nbsp;&"),
+        // Two surrogates, as some writers put what stands beyond the first plane.
+        ("a&#55357;&#56832;b&#xD83D;&#xde00;", "a😀b😀"),
     ] {
         check_content(content, text(expected));
+    }
+}
+
+#[test]
+fn an_ampersand_that_begins_no_entity_is_text() {
+    for content in [
+        "&",
+        "a & b",
+        "x&y=1",
+        "&;",
+        "&#-1;",
+        "a&b&amp",
+        "?a=1&b=2&amp;c=3",
+        "&#x41",
+    ] {
+        check_content(content, text(&content.replace("&amp;", "&")));
     }
 }
 
