@@ -181,9 +181,9 @@
 //!   plain mode the signature does not cover the body, so the observer may send any message with the captured query. An
 //!   encrypted account accepts only what a holder of the key has encrypted for it. Serve the URL over TLS, and keep
 //!   query strings out of logs that others can read.
-//! - **A user** chooses the text in a message, and WeChat does not escape it. The text can replace another field only
-//!   if that field is between two texts of the user, such as the app id of a shared mini-program page. The text may add
-//!   a field that is otherwise absent ([`xml`] says how).
+//! - **A user** chooses the text in a message, and WeChat does not escape it. The text arrives as typed; it adds, hides
+//!   and replaces no field. In a message of a type that the crate does not know, two such texts can hide or replace the
+//!   fields between them ([`xml`] says how).
 //! - **Logs, metrics and the crate's errors** contain no tokens, signatures or message contents, with one exception:
 //!   the message of an [`xml::Error`] quotes at most 32 characters of its input. The log gets only its kind, offset and
 //!   path. Metrics are labelled with the names of your accounts; a stranger cannot make one up.
