@@ -669,9 +669,8 @@ impl Numbers {
 /// a half of them goes, then random ones of up to 12 tokens a text, drawn by `WECHAT_SEED`.
 #[test]
 fn typed_text_decides_nothing() {
-    let number = |name, default| {
-        env::var(name).map_or(default, |value| value.parse().expect("a number"))
-    };
+    let number =
+        |name, default| env::var(name).map_or(default, |value| value.parse().expect("a number"));
     let count = usize::try_from(number("WECHAT_TYPED_TEXTS", 10_000)).expect("a count");
     let forms = Form::all();
     let share = count / forms.len();
