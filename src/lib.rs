@@ -113,7 +113,8 @@
 //! Spans are at the level `INFO`. Events have these levels:
 //!
 //! - `ERROR` needs attention: a lost reply, an unreadable body.
-//! - `WARN` may recover by itself: a failed run, an unavailable store. A request that is rejected after its signature
+//! - `WARN` may recover by itself: a failed run, an unavailable store. A message that does not fit its type is a warning
+//!   as well: its handler gets all fields. A request that is rejected after its signature
 //!   was valid is also a warning: usually a setting is wrong.
 //! - `INFO` reports one thing: an unavailable store is available again.
 //! - `DEBUG` is normal: slow handlers, and rejected requests that anyone may have sent.

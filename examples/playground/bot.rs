@@ -10,7 +10,7 @@ use tower::{Service, ServiceBuilder, service_fn};
 use tower_wechat::{
     Account, DedupLayer, Message, MessageService, Reply, ResponseBody, VerifySignatureLayer,
     dedup::LateReply,
-    message::{Event, EventMessage},
+    message::{Event, EventMessage, LocationMessage},
     reply::Article,
 };
 
@@ -74,28 +74,31 @@ fn answer(message: Message, language: Language) -> Reply {
             Some(media_id) if !media_id.is_empty() => Reply::image(media_id),
             _ => Reply::success(),
         },
-        Message::Location(place) => {
-            let (x, y) = (place.location_x, place.location_y);
-            say(
-                format!("{} is at {x}, {y}.", place.label),
-                format!("{}：{x}, {y}", place.label),
-            )
-        }
-        Message::Link(link) => Reply::news([Article::new(
+        Message::Location(LocationMessage {
+            location_x: Some(x),
+            location_y: Some(y),
+            label,
+            ..
+        }) => say(
+            format!("{label} is at {x}, {y}."),
+            format!("{label}：{x}, {y}"),
+        ),
+        // So does a link without a title.
+        Message::Link(link) if !link.title.trim().is_empty() => Reply::news([Article::new(
             link.title,
             link.description,
             PICTURE,
             link.url,
         )]),
         Message::Event(EventMessage { event, .. }) => match event {
-            Event::Click(click) => say(
-                format!("You tapped {}.", click.event_key),
-                format!("您点击了 {}", click.event_key),
-            ),
-            Event::Scan(scan) => say(
-                format!("You scanned {}.", scan.event_key),
-                format!("您扫描了 {}", scan.event_key),
-            ),
+            Event::Click(click) => {
+                let key = click.event_key.unwrap_or_default();
+                say(format!("You tapped {key}."), format!("您点击了 {key}"))
+            }
+            Event::Scan(scan) => {
+                let scene = scan.scene().unwrap_or_default();
+                say(format!("You scanned {scene}."), format!("您扫描了 {scene}"))
+            }
             Event::Subscribe(subscribe) => match subscribe.scene() {
                 Some(scene) => say(
                     format!("Welcome, you come from {scene}."),

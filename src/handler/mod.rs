@@ -108,6 +108,7 @@
 //! | it returns a reply that WeChat would refuse, or the message has no sender to reply to | 200 `success` | error |
 //! | it returns an error | 500, empty | error |
 //! | the handler's type is for other messages | 200 `success` | debug |
+//! | a [`Message`](crate::Message) or an event does not fit its type | as any other outcome: the handler gets it as `Other` | warning |
 //! | the body cannot be read | 200 `success` | error; calls [`on_decode_error`](MessageService::on_decode_error) |
 //!
 //! After a 500, [`DedupLayer`](crate::dedup::DedupLayer) runs the handler again. Without that layer, WeChat retries at
@@ -117,6 +118,11 @@
 //! would return the same reply.
 //!
 //! # Other types and decode errors
+//!
+//! A [`Message`](crate::Message) is read from nearly every body. What does not fit its type
+//! [arrives as `Other`](crate::message#messages-that-do-not-fit-their-type), with all fields and the reason. The log has
+//! a warning with the kind, offset and path of the reason, once for each message. The same holds for the own fields of an
+//! [`EventMessage`](crate::message::EventMessage).
 //!
 //! A body that is not an `M` either *has another type* or is a *decode error*.
 //!
@@ -165,8 +171,8 @@
 //! # }
 //! ```
 //!
-//! Every other failure is a *decode error*: the body is verified, so it comes from WeChat, but the type `M` does not
-//! fit it. The body is acknowledged too. A retry would bring the same body, and any other answer would show the user
+//! Every other failure is a *decode error*: the body is verified, so it comes from WeChat, but it is no document, or the
+//! type `M` does not fit it. The body is acknowledged too. A retry would bring the same body, and any other answer would show the user
 //! the fault text. The log gets only the kind, offset and path of the error, never contents. The hook
 //! [`on_decode_error`](MessageService::on_decode_error) gets the whole body and the error:
 //!

@@ -14,6 +14,7 @@ use tower::Service;
 
 use super::{decode_failure::DecodeFailure, future::ResponseFuture};
 use crate::{
+    dedup::RunNumber,
     delivery::{Verified, VerifiedBody},
     message::{self, Message},
     observe,
@@ -71,6 +72,10 @@ impl<H> MessageService<H> {
 impl<H, M> MessageService<H, M> {
     /// Sets the hook that is called with each body that cannot be read. By default, such a body is only logged.
     ///
+    /// For a handler of [`Message`], these are bodies that are no document, and documents that repeat a field that says
+    /// who sent what. Everything else [arrives](message#messages-that-do-not-fit-their-type). A handler of another type
+    /// also causes a call with each body that does not fit this type.
+    ///
     /// The hook runs before the delivery is answered: keep it short. Behind [`DedupLayer`](crate::dedup::DedupLayer),
     /// it is called once for each message, however often WeChat retries. If it panics, the log has an error.
     #[must_use]
@@ -104,7 +109,7 @@ impl<H, M, V> Service<Request<V>> for MessageService<H, M>
 where
     V: VerifiedBody,
     H: Service<Request<M>, Response: IntoReply, Error: fmt::Display> + Clone,
-    M: DeserializeOwned,
+    M: DeserializeOwned + 'static,
 {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
@@ -119,6 +124,12 @@ where
         let body = body.into_verified();
         match message::from_slice::<M>(body.as_bytes()) {
             Ok(message) => {
+                let run = parts.extensions.get().copied().map_or(1, RunNumber::get);
+                if let Some(reason) = message::misfit_reason(&message)
+                    && run == 1
+                {
+                    observe::misfit(body.delivery().account(), reason);
+                }
                 // A request that did not pass `VerifySignature` does not have it yet.
                 parts
                     .extensions

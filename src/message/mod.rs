@@ -41,6 +41,35 @@
 //! know arrives as an [`OtherMessage`] with all its fields; [`OtherMessage::deserialize`] reads them into a
 //! type of your own. Known types skip unknown fields.
 //!
+//! # Messages that do not fit their type
+//!
+//! A [`Message`] is read from every document, whatever its fields are. If a field is missing, repeated, or has another
+//! form than its type, the message arrives as an `Other` too, with all its fields.
+//! [`OtherMessage::reason`] then says what does not fit:
+//!
+//! ```
+//! use tower_wechat::{Message, xml::{self, ErrorKind}};
+//!
+//! let message: Message = xml::from_str(
+//!     "<xml><MsgType>location</MsgType><Location_X>north</Location_X><Label>Pier 7</Label></xml>",
+//! )?;
+//! let Message::Other(other) = message else { panic!() };
+//! let reason = other.reason().expect("a location");
+//! assert_eq!((reason.kind(), reason.path()), (ErrorKind::Number, "Location_X"));
+//! assert_eq!(other.fields()["Label"].as_str(), Some("Pier 7"));
+//! # Ok::<(), xml::Error>(())
+//! ```
+//!
+//! So only these are errors for a [`Message`]:
+//!
+//! - a body that is no document,
+//! - a field that says who sent what, and stands twice: ToUserName, FromUserName, CreateTime, MsgType, Event, MsgId or
+//!   InfoType.
+//!
+//! No field is required. Without FromUserName or ToUserName, nobody can get a passive reply. An [`EventMessage`] requires
+//! ToUserName and CreateTime; an event without these is a [`Message::Other`]. Any other type is an error if its fields do
+//! not fit.
+//!
 //! # JSON
 //!
 //! WeChat sends JSON instead of XML if the account's settings say so. [`from_slice`] tells the two formats
@@ -74,6 +103,9 @@ mod read;
 #[cfg(feature = "layers")]
 mod receiver;
 mod standard;
+
+#[cfg(feature = "layers")]
+use std::any::Any;
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -137,7 +169,7 @@ pub enum Message {
     File(FileMessage),
     /// An event.
     Event(EventMessage),
-    /// A message that this crate has no type for.
+    /// A message that this crate has no type for, or that does not fit its type.
     Other(OtherMessage),
 }
 
@@ -183,6 +215,15 @@ impl Message {
         }
     }
 
+    /// The message or event with all its fields, if this crate has no type for it, or it does not fit its type.
+    pub fn other(&self) -> Option<&OtherMessage> {
+        match self {
+            Self::Other(other) => Some(other),
+            Self::Event(event) => event.other(),
+            _ => None,
+        }
+    }
+
     /// The scene of the QR code that the user scanned, see [`Event::scene`].
     pub fn scene(&self) -> Option<&str> {
         self.event()?.scene()
@@ -204,6 +245,17 @@ impl Default for Message {
     fn default() -> Self {
         Self::Other(OtherMessage::default())
     }
+}
+
+/// Returns why `message` does not fit its type, if it is a [`Message`] or an [`EventMessage`] that does not.
+#[cfg(feature = "layers")]
+pub(crate) fn misfit_reason<M: 'static>(message: &M) -> Option<&xml::Error> {
+    let message: &dyn Any = message;
+    let other = match message.downcast_ref() {
+        Some(message) => Message::other(message),
+        None => message.downcast_ref().and_then(EventMessage::other),
+    };
+    other?.reason()
 }
 
 /// Reads a body in either format: JSON if it begins with `{`, XML otherwise.

@@ -1,4 +1,6 @@
-//! Messages and events of types that this crate does not know.
+//! Messages and events without a type of their own.
+
+use std::sync::Arc;
 
 use serde::{
     Serialize,
@@ -11,14 +13,15 @@ use crate::{
     xml::{self, Value},
 };
 
-/// A message or event that this crate has no type for, with all its fields as they came.
+/// A message or event that this crate has no type for, or that does not fit its type, with all its fields as they came.
 ///
-/// An unknown event is an [`Event::Other`](super::Event::Other). A [`Message::Other`](super::Message::Other)
+/// Such an event is an [`Event::Other`](super::Event::Other). A [`Message::Other`](super::Message::Other)
 /// is one of these:
 ///
 /// - a message with an unknown MsgType,
 /// - a push of the open platform (开放平台) or of a WeCom suite, which has an InfoType and no MsgType,
-/// - an unknown event without ToUserName or CreateTime.
+/// - a message that does not fit its type: it has a [reason](Self::reason),
+/// - an event without ToUserName or CreateTime: it has a reason too.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -44,10 +47,12 @@ use crate::{
 /// assert_eq!((order.order_id.as_str(), order.goods.len()), ("7", 2));
 /// # Ok::<(), xml::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]
 pub struct OtherMessage {
     fields: Value,
+    #[serde(skip)]
+    reason: Option<Arc<xml::Error>>,
 }
 
 impl OtherMessage {
@@ -65,7 +70,23 @@ impl OtherMessage {
         }
         Ok(Self {
             fields: Value::Elements(elements),
+            reason: None,
         })
+    }
+
+    /// Sets the reason why the fields do not fit their type.
+    pub(super) fn with_reason(mut self, reason: xml::Error) -> Self {
+        self.reason = Some(Arc::new(reason));
+        self
+    }
+
+    /// Why the fields do not fit the type that their MsgType or Event names; `None` if this crate has no such type.
+    ///
+    /// The error's path begins below the root. Its offset is `None` if an element is missing, and in JSON. Its
+    /// `Display` quotes at most 32 characters of the contents. Two messages with the same fields are equal, whatever
+    /// their reasons are, and the reason is not serialized.
+    pub fn reason(&self) -> Option<&xml::Error> {
+        self.reason.as_deref()
     }
 
     /// All fields in the body's order, with repeated ones.
@@ -125,6 +146,15 @@ impl OtherMessage {
         self.fields.element(name)?.as_str()
     }
 }
+
+/// Compares the fields. The reason follows from them.
+impl PartialEq for OtherMessage {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields == other.fields
+    }
+}
+
+impl Eq for OtherMessage {}
 
 /// Returns the field that an element names: MsgID is another name of MsgId.
 fn field_of(element: &str) -> &str {

@@ -1,16 +1,16 @@
 //! Reading a [`Message`]: its type stands among its other fields, as MsgType.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{self, DeserializeOwned, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
 use super::{
     Message,
     event::{self, EventMessage, Unknown},
-    field::{MsgType, Named as _, Text},
+    field::{self, MsgType, Named as _, Text},
     json::Tree,
     other::OtherMessage,
     standard::{
@@ -18,71 +18,163 @@ use super::{
         ShortVideoMessage, TextMessage, VideoMessage, VoiceMessage,
     },
 };
-use crate::xml::lookahead::{self, Lookahead};
+use crate::xml::{
+    self,
+    lookahead::{self, Lookahead},
+};
 
 impl<'de> Deserialize<'de> for Message {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(lookahead::ELEMENTS, MessageVisitor)
-    }
-}
-
-struct MessageVisitor;
-
-impl<'de> Visitor<'de> for MessageVisitor {
-    type Value = Message;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a message's fields")
-    }
-
-    #[inline]
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Message, A::Error> {
-        let mut msg_type = None;
-        if let Some(IgnoredAny) = map.next_key()? {
-            msg_type = map.next_value_seed(Lookahead::<Text<'de>>::new(lookahead::MSG_TYPE))?;
-        }
-        read(msg_type.and_then(|Text(name)| Known::named(&name)), map)
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, other: D) -> Result<Message, D::Error> {
-        let Tree(body) = Tree::deserialize(other)?;
-        body.deserialize().map_err(de::Error::custom)
+        deserializer.deserialize_newtype_struct(lookahead::READINGS, ReadingsVisitor::new())
     }
 }
 
 impl<'de> Deserialize<'de> for EventMessage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(lookahead::ELEMENTS, EventVisitor)
+        deserializer.deserialize_newtype_struct(lookahead::READINGS, ReadingsVisitor::new())
     }
 }
 
-struct EventVisitor;
+/// A type that is read from the fields of a message.
+trait FromFields: Sized {
+    const EXPECTED: &'static str;
 
-impl<'de> Visitor<'de> for EventVisitor {
-    type Value = EventMessage;
+    fn from_fields<'de, A: MapAccess<'de>>(fields: A) -> Result<Self, A::Error>;
+}
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event's fields")
-    }
+/// A type that also holds fields that do not fit the type that their MsgType or Event names.
+trait FromMisfit: FromFields {
+    /// `None` if it cannot hold them.
+    fn from_misfit(fields: OtherMessage) -> Option<Self>;
+}
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EventMessage, A::Error> {
-        if let Some(IgnoredAny) = map.next_key()? {
-            // Another MsgType is an error here, where its offset is known.
-            let _ =
-                map.next_value_seed(Lookahead::<MsgType<EventMessage>>::new(lookahead::MSG_TYPE))?;
+impl FromFields for Message {
+    const EXPECTED: &'static str = "a message's fields";
+
+    #[inline]
+    fn from_fields<'de, A: MapAccess<'de>>(mut fields: A) -> Result<Self, A::Error> {
+        let mut msg_type = None;
+        if let Some(IgnoredAny) = fields.next_key()? {
+            msg_type = fields.next_value_seed(Lookahead::<Text<'de>>::new(lookahead::MSG_TYPE))?;
         }
-        match event::read(map)? {
+        read(msg_type.and_then(|Text(name)| Known::named(&name)), fields)
+    }
+}
+
+impl FromMisfit for Message {
+    fn from_misfit(fields: OtherMessage) -> Option<Self> {
+        if !fields.msg_type().is_some_and(field::is_event) {
+            return Some(Self::Other(fields));
+        }
+        Some(match event::unknown(fields) {
+            Ok(event) => Self::Event(event),
+            Err(Unknown { fields, .. }) => Self::Other(fields),
+        })
+    }
+}
+
+impl FromFields for EventMessage {
+    const EXPECTED: &'static str = "an event's fields";
+
+    fn from_fields<'de, A: MapAccess<'de>>(mut fields: A) -> Result<Self, A::Error> {
+        if let Some(IgnoredAny) = fields.next_key()? {
+            // Another MsgType is an error here, where its offset is known.
+            let _ = fields.next_value_seed(Lookahead::<MsgType<Self>>::new(lookahead::MSG_TYPE))?;
+        }
+        match event::read(fields)? {
             Ok(event) => Ok(event),
             Err(Unknown { missing, .. }) => Err(de::Error::missing_field(missing)),
         }
     }
+}
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(
-        self,
-        other: D,
-    ) -> Result<EventMessage, D::Error> {
+impl FromMisfit for EventMessage {
+    fn from_misfit(fields: OtherMessage) -> Option<Self> {
+        if !fields.msg_type().is_none_or(field::is_event) {
+            return None;
+        }
+        event::unknown(fields).ok()
+    }
+}
+
+impl FromFields for OtherMessage {
+    const EXPECTED: &'static str = Message::EXPECTED;
+
+    fn from_fields<'de, A: MapAccess<'de>>(fields: A) -> Result<Self, A::Error> {
+        Self::read(fields)
+    }
+}
+
+/// Reads a `T` as its type says. Only if that fails, reads all fields as they are.
+struct ReadingsVisitor<T>(PhantomData<T>);
+
+impl<T> ReadingsVisitor<T> {
+    fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<'de, T: FromMisfit + DeserializeOwned> Visitor<'de> for ReadingsVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    #[inline]
+    fn visit_map<A: MapAccess<'de>>(self, mut readings: A) -> Result<T, A::Error> {
+        match readings.next_value() {
+            Ok(Fields(message)) => Ok(message),
+            Err(error) => misfit(readings, error),
+        }
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, other: D) -> Result<T, D::Error> {
         let Tree(body) = Tree::deserialize(other)?;
         body.deserialize().map_err(de::Error::custom)
+    }
+}
+
+/// Reads what did not fit its type. Returns `error`, why it did not fit, if there are no elements to read.
+#[cold]
+fn misfit<'de, T: FromMisfit, A: MapAccess<'de>>(
+    mut readings: A,
+    error: A::Error,
+) -> Result<T, A::Error> {
+    let offset: Option<usize> = readings.next_key()?;
+    let Ok(Fields(fields)) = readings.next_value::<Fields<OtherMessage>>() else {
+        return Err(error);
+    };
+    // `error` has the format's own type. The fields fail for the same reason.
+    let reason = match Fields::deserialize(fields.fields()) {
+        Ok(Fields(message)) => return Ok(message),
+        Err(reason) => offset.into_iter().fold(reason, xml::Error::at),
+    };
+    T::from_misfit(fields.with_reason(reason)).ok_or(error)
+}
+
+/// A `T` that is read from the fields in one way only.
+struct Fields<T>(T);
+
+impl<'de, T: FromFields> Deserialize<'de> for Fields<T> {
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(lookahead::ELEMENTS, FieldsVisitor(PhantomData))
+    }
+}
+
+struct FieldsVisitor<T>(PhantomData<T>);
+
+impl<'de, T: FromFields> Visitor<'de> for FieldsVisitor<T> {
+    type Value = Fields<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    #[inline]
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Fields<T>, A::Error> {
+        T::from_fields(fields).map(Fields)
     }
 }
 
@@ -116,7 +208,9 @@ macro_rules! known {
                 },)*
                 Some(Known::Event) => Ok(match event::read(map)? {
                     Ok(event) => Message::Event(event),
-                    Err(Unknown { fields, .. }) => Message::Other(fields),
+                    Err(Unknown { missing, fields }) => {
+                        Message::Other(fields.with_reason(de::Error::missing_field(missing)))
+                    }
                 }),
                 None => OtherMessage::read(map).map(Message::Other),
             }

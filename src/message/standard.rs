@@ -104,8 +104,8 @@ messages! {
         /// The recording's id for the media API, valid for three days.
         #[serde(alias = "MediaID")]
         media_id: String,
-        /// The encoding of the recording, usually `amr`.
-        format: String,
+        /// The encoding of the recording, usually `amr`. WeChat sometimes leaves it out.
+        format: Option<String>,
         /// The recognized words: empty if none were recognized, `None` if recognition is off.
         #[serde(default, alias = "Recongnition")]
         recognition: Option<String>,
@@ -151,11 +151,11 @@ messages! {
     /// Source: WeChat's page "Receiving standard messages" (接收普通消息).
     LocationMessage: "location" {
         /// The latitude in degrees.
-        #[serde(rename = "Location_X", deserialize_with = "xml::number")]
-        location_x: f64,
+        #[serde(default, rename = "Location_X", deserialize_with = "xml::optional_number")]
+        location_x: Option<f64>,
         /// The longitude in degrees.
-        #[serde(rename = "Location_Y", deserialize_with = "xml::number")]
-        location_y: f64,
+        #[serde(default, rename = "Location_Y", deserialize_with = "xml::optional_number")]
+        location_y: Option<f64>,
         /// The zoom level of the map. A larger one shows a smaller area.
         #[serde(default, deserialize_with = "xml::optional_number")]
         scale: Option<u64>,
@@ -217,6 +217,7 @@ messages! {
         /// The mini program's app id.
         app_id: String,
         /// The page's path in the mini program.
+        #[serde(default)]
         page_path: String,
         /// The URL of the page's picture. It works until WeChat deletes the picture.
         #[serde(default)]

@@ -58,6 +58,18 @@ pub(crate) fn decode_failed(account: &str, error: &xml::Error) {
     );
 }
 
+/// Logs that a message reaches the handler as `Other`, because it does not fit its type. No contents, as above.
+pub(crate) fn misfit(account: &str, reason: &xml::Error) {
+    event!(
+        WARN,
+        account,
+        kind = ?reason.kind(),
+        offset = reason.offset(),
+        path = reason.path(),
+        "a message does not fit its type, and is handled as `Other`"
+    );
+}
+
 /// Logs that a function that the user of the crate has set panicked.
 pub(crate) fn function_panicked(name: &'static str) {
     event!(ERROR, function = name, "a function panicked");

@@ -52,7 +52,7 @@ mod spans;
 pub(crate) use self::{
     events::{
         MessageKey, another_type, clock_differs, decode_failed, function_panicked, handler_failed,
-        late_reply_failed, lease_lost, message_given_up, reply_dropped, reply_is_cut,
+        late_reply_failed, lease_lost, message_given_up, misfit, reply_dropped, reply_is_cut,
         reply_is_late, reply_is_lost, reply_not_sealed, reply_unconfirmed, response_unreadable,
         store_back, store_failed, store_silent,
     },

@@ -133,7 +133,7 @@ impl Error {
 
     /// Sets the offset if it is not set: the innermost caller knows it best.
     #[cold]
-    pub(super) fn at(mut self, offset: usize) -> Self {
+    pub(crate) fn at(mut self, offset: usize) -> Self {
         self.0.offset.get_or_insert(offset);
         self
     }

@@ -24,6 +24,12 @@ pub(crate) const ELEMENTS: &str = "tower_wechat::xml::Elements";
 /// for an empty element. Every other format visits a newtype instead.
 pub(super) const VALUE: &str = "tower_wechat::xml::Value";
 
+/// The name of a newtype that this crate's formats hand out as the readings of an element, in a map.
+///
+/// Each value of the map is a reading of the whole element, from its start. A key is the offset at which the last
+/// reading failed, if it failed in a document. Every other format visits a newtype instead.
+pub(crate) const READINGS: &str = "tower_wechat::xml::Readings";
+
 /// Requests of the MsgType and the Event field.
 pub(crate) const MSG_TYPE: &str = "tower_wechat::xml::Lookahead::MsgType";
 pub(crate) const EVENT: &str = "tower_wechat::xml::Lookahead::Event";

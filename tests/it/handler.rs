@@ -17,10 +17,11 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 use serde::Deserialize;
-use tower::{BoxError, Service, ServiceExt, service_fn};
+use tower::{BoxError, Layer as _, Service, ServiceExt, service_fn};
 use tower_wechat::{
     Delivery, Message, MessageService, Reply, ResponseBody, Verified,
-    message::{TextMessage, VoiceMessage},
+    dedup::DedupLayer,
+    message::{EventMessage, LocationMessage, TextMessage, VoiceMessage},
     message_fn, xml,
 };
 
@@ -482,4 +483,64 @@ async fn the_log_names_faults_and_quotes_nothing() {
             &["ERROR", "kind=TextLength", "found 9000"],
         ],
     );
+}
+
+/// A location that is none: it arrives with all its fields.
+const MISFIT: &str = "<xml><ToUserName>gh_account</ToUserName>\
+    <FromUserName>openid-of-a-user</FromUserName><CreateTime>1700000000</CreateTime>\
+    <MsgType>location</MsgType><Location_X>hush-hush</Location_X><Label>Pier 7</Label></xml>";
+
+#[tokio::test]
+async fn what_does_not_fit_its_type_is_handled() {
+    let hook = Hook::default();
+    let service = hook.on(message_fn(|message: Message| async move {
+        let Message::Other(other) = message else {
+            panic!("{message:?}");
+        };
+        assert!(other.reason().is_some());
+        other.fields()["Label"].as_str().map(ToOwned::to_owned)
+    }));
+    check_reply(&send(service, MISFIT).await, "Pier 7");
+    assert_eq!(hook.calls(), []);
+    // A handler of one type gets no other.
+    let service = hook.on(message_fn(|_: LocationMessage| async { "handled" }));
+    assert_eq!(send(service, MISFIT).await, success());
+    assert_eq!(hook.calls().len(), 1);
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn what_does_not_fit_its_type_is_one_warning() {
+    let location = "<MsgType>location</MsgType>";
+    let event = MISFIT.replace(
+        location,
+        "<MsgType>event</MsgType><Event>LOCATION</Event><Latitude>hush-hush</Latitude>",
+    );
+    let event: &'static str = event.leak();
+    let log = log::of(async || {
+        send(message_fn(|_: Message| async {}), MISFIT).await;
+        send(message_fn(|_: Message| async {}), event).await;
+        send(message_fn(|_: EventMessage| async {}), event).await;
+        send(message_fn(|_: Message| async {}), TEXT).await;
+    })
+    .await;
+    let warning = |path| ["WARN", "account=\"news\"", "kind=Number", "offset=", path];
+    let event = warning("path=\"Latitude\"");
+    log::check(&log, [&warning("path=\"Location_X\""), &event, &event]);
+    assert!(!log.contains("hush"), "{log}");
+}
+
+/// Dedup repeats a run that fails, not the warning.
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn a_repeated_run_does_not_repeat_the_warning() {
+    let log = log::of(async || {
+        let failing = message_fn(|_: Message| async { Err::<Reply, _>("out of ink") });
+        let service = DedupLayer::in_memory().layer(failing);
+        let request = Request::new(Verified::insecure_assume(MISFIT, Delivery::new("news")));
+        service.oneshot(request).await.expect("infallible");
+    })
+    .await;
+    assert_eq!(log.matches("does not fit its type").count(), 1, "{log}");
+    assert!(log.matches("out of ink").count() > 1, "{log}");
 }

@@ -8,16 +8,13 @@ mod json;
 mod other;
 mod round_trip;
 mod rules;
+mod sweep;
 mod timestamp;
 
 use std::fmt::Debug;
 
 use serde::de::DeserializeOwned;
-use tower_wechat::{
-    Message,
-    message::{Event, EventMessage},
-    xml,
-};
+use tower_wechat::{Message, message::EventMessage, xml};
 
 /// Reads a document that has to be one.
 #[track_caller]
@@ -54,9 +51,5 @@ fn message(msg_type: &str, fields: &str) -> String {
 }
 
 fn is_typed(message: &Message) -> bool {
-    match message {
-        Message::Event(event) => !matches!(event.event, Event::Other(_)),
-        Message::Other(_) => false,
-        _ => true,
-    }
+    message.other().is_none()
 }

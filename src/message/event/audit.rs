@@ -19,7 +19,8 @@ use crate::{
 #[non_exhaustive]
 pub struct Accreditation {
     /// When the accreditation ends or ended.
-    pub expired_time: Timestamp,
+    #[serde(default, deserialize_with = "timestamp::optional")]
+    pub expired_time: Option<Timestamp>,
 }
 
 /// The accreditation of the account failed (资质认证失败、名称认证失败).
@@ -32,7 +33,8 @@ pub struct Accreditation {
 #[non_exhaustive]
 pub struct AccreditationFailure {
     /// When it failed.
-    pub fail_time: Timestamp,
+    #[serde(default, deserialize_with = "timestamp::optional")]
+    pub fail_time: Option<Timestamp>,
     /// Why it failed.
     #[serde(default)]
     pub fail_reason: String,
@@ -80,6 +82,7 @@ pub struct WxaMediaCheck {
 #[non_exhaustive]
 pub struct MediaCheckDetail {
     /// The strategy, such as `content_model`.
+    #[serde(default)]
     pub strategy: String,
     /// 0 if the other fields are valid.
     #[serde(default, deserialize_with = "xml::optional_number")]
@@ -99,6 +102,7 @@ pub struct MediaCheckDetail {
 #[non_exhaustive]
 pub struct MediaCheckResult {
     /// Usually `pass`, `risky` or `review`.
+    #[serde(default)]
     pub suggest: String,
     /// The label, a code, see [`MediaCheckDetail::label`].
     #[serde(default, deserialize_with = "xml::optional_number")]
@@ -115,7 +119,8 @@ pub struct MediaCheckResult {
 #[non_exhaustive]
 pub struct WeappAuditSuccess {
     /// When the version passed.
-    pub succ_time: Timestamp,
+    #[serde(default, deserialize_with = "timestamp::optional")]
+    pub succ_time: Option<Timestamp>,
 }
 
 /// A mini program failed its audit (代码审核结果推送).
@@ -131,7 +136,8 @@ pub struct WeappAuditFail {
     #[serde(default)]
     pub reason: String,
     /// When the version failed.
-    pub fail_time: Timestamp,
+    #[serde(default, deserialize_with = "timestamp::optional")]
+    pub fail_time: Option<Timestamp>,
     /// Media ids of screenshots, separated by `|`.
     pub screen_shot: Option<String>,
 }
@@ -149,7 +155,8 @@ pub struct WeappAuditDelay {
     #[serde(default)]
     pub reason: String,
     /// When the audit was postponed.
-    pub delay_time: Timestamp,
+    #[serde(default, deserialize_with = "timestamp::optional")]
+    pub delay_time: Option<Timestamp>,
 }
 
 /// A review of a mini program's name (名称审核结果).
@@ -161,7 +168,8 @@ pub struct WeappAuditDelay {
 #[non_exhaustive]
 pub struct WxaNicknameAudit {
     /// 2 rejected, 3 accepted.
-    pub ret: i64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub ret: Option<i64>,
     /// The name.
     #[serde(default)]
     pub nickname: String,
@@ -178,7 +186,8 @@ pub struct WxaNicknameAudit {
 #[non_exhaustive]
 pub struct WxaCategoryAudit {
     /// 2 rejected, 3 accepted.
-    pub ret: i64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub ret: Option<i64>,
     /// The id of the first-level category.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub first: Option<i64>,
@@ -206,6 +215,7 @@ pub struct WxaPrivacyApply {
 #[non_exhaustive]
 pub struct PrivacyApplyResult {
     /// The API, such as `wx.choosePoi`.
+    #[serde(default)]
     pub api_name: String,
     /// When the use was applied for.
     #[serde(default, deserialize_with = "timestamp::optional")]
@@ -218,7 +228,8 @@ pub struct PrivacyApplyResult {
     /// Why it was rejected.
     pub reason: Option<String>,
     /// The result, a code.
-    pub status: i64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub status: Option<i64>,
 }
 
 /// A mini program violated the rules (小程序违规记录).

@@ -49,7 +49,8 @@ pub struct CardMerchantCheckResult {
     /// The merchant's id.
     pub merchant_id: String,
     /// Whether WeChat accepted the merchant.
-    pub is_pass: bool,
+    #[serde(default, deserialize_with = "optional_flag")]
+    pub is_pass: Option<bool>,
     /// Why it was rejected.
     #[serde(default)]
     pub reason: String,
@@ -85,6 +86,7 @@ pub struct CardPayOrder {
     /// `ORDER_STATUS_WAITING`, `ORDER_STATUS_SUCC`, `ORDER_STATUS_FINANCE_SUCC`,
     /// `ORDER_STATUS_QUANTITY_SUCC`, `ORDER_STATUS_HAS_REFUND`, `ORDER_STATUS_REFUND_WAITING`,
     /// `ORDER_STATUS_ROLLBACK`, `ORDER_STATUS_HAS_RECEIPT`, or a newer status.
+    #[serde(default)]
     pub status: String,
     /// When the order was made.
     #[serde(default, deserialize_with = "timestamp::optional")]
@@ -131,6 +133,7 @@ pub struct UserGetCard {
     /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
+    #[serde(default)]
     pub user_card_code: String,
     /// Whether the card is a gift from a friend.
     #[serde(default, deserialize_with = "optional_flag")]
@@ -165,6 +168,7 @@ pub struct UserGiftingCard {
     /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
+    #[serde(default)]
     pub user_card_code: String,
     /// Whether the gift was returned because nobody accepted it.
     #[serde(default, deserialize_with = "optional_flag")]
@@ -188,6 +192,7 @@ pub struct UserDelCard {
     /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
+    #[serde(default)]
     pub user_card_code: String,
 }
 
@@ -203,6 +208,7 @@ pub struct UserConsumeCard {
     /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
+    #[serde(default)]
     pub user_card_code: String,
     /// How it was redeemed: `FROM_API`, `FROM_MP`, `FROM_MOBILE_HELPER`, or a newer source.
     #[serde(default)]
@@ -231,13 +237,16 @@ pub struct UserPayFromPayCell {
     /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
+    #[serde(default)]
     pub user_card_code: String,
     /// WeChat Pay's transaction id.
+    #[serde(default)]
     pub trans_id: String,
     /// The store's id.
     pub location_id: Option<String>,
     /// The amount paid, in cents (分).
-    pub fee: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub fee: Option<u64>,
     /// The amount before the card's discount, in cents (分).
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub original_fee: Option<u64>,
@@ -255,6 +264,7 @@ pub struct UserViewCard {
     /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
+    #[serde(default)]
     pub user_card_code: String,
     /// The name of the channel through which the card was given out, as the account chose it.
     pub outer_str: Option<String>,
@@ -272,6 +282,7 @@ pub struct UserEnterSessionFromCard {
     /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
+    #[serde(default)]
     pub user_card_code: String,
 }
 
@@ -287,6 +298,7 @@ pub struct UpdateMemberCard {
     /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
+    #[serde(default)]
     pub user_card_code: String,
     /// The change of the bonus. It may be negative.
     #[serde(default, deserialize_with = "xml::optional_number")]
@@ -308,6 +320,7 @@ pub struct SubmitMemberCardUserInfo {
     /// The id of the card's template.
     pub card_id: String,
     /// The number of the user's card.
+    #[serde(default)]
     pub user_card_code: String,
 }
 

@@ -29,6 +29,7 @@ pub struct KfSession {
 #[non_exhaustive]
 pub struct KfSwitchSession {
     /// The agent who had the session.
+    #[serde(default)]
     pub from_kf_account: String,
     /// The agent who has the session now.
     pub to_kf_account: String,
@@ -69,6 +70,7 @@ pub struct GuideScanEvent {
     /// The guide's OpenID.
     pub qrcode_guide_openid: Option<String>,
     /// The user's OpenID.
+    #[serde(default)]
     pub openid: String,
     /// The result of the scan, a code.
     #[serde(default, deserialize_with = "xml::optional_number")]

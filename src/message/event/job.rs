@@ -19,6 +19,7 @@ pub struct TemplateSendJobFinish {
     pub msg_id: String,
     /// `success`, or `failed:` and a reason such as `user block` or `system failed`. There may be a space
     /// after the colon.
+    #[serde(default)]
     pub status: String,
 }
 
@@ -36,15 +37,20 @@ pub struct MassSendJobFinish {
     pub msg_id: String,
     /// `send success` or `sendsuccess`, `send fail`, or `err(…)` with the code of the reason for rejecting
     /// the message.
+    #[serde(default)]
     pub status: String,
     /// The number of chosen followers.
-    pub total_count: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub total_count: Option<u64>,
     /// The number of followers left after filtering: the sum of `sent_count` and `error_count`.
-    pub filter_count: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub filter_count: Option<u64>,
     /// The number of followers who got the message.
-    pub sent_count: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub sent_count: Option<u64>,
     /// The number of followers for whom sending failed.
-    pub error_count: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub error_count: Option<u64>,
     /// The result of the originality check.
     pub copyright_check_result: Option<CopyrightCheckResult>,
     /// The URLs of the articles.
@@ -57,7 +63,8 @@ pub struct MassSendJobFinish {
 #[non_exhaustive]
 pub struct CopyrightCheckResult {
     /// The number of checked articles.
-    pub count: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub count: Option<u64>,
     /// The result for each article.
     #[serde(default, with = "xml::items")]
     pub result_list: Vec<CopyrightCheck>,
@@ -72,7 +79,8 @@ pub struct CopyrightCheckResult {
 #[non_exhaustive]
 pub struct CopyrightCheck {
     /// The article's position, counted from 1.
-    pub article_idx: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub article_idx: Option<u64>,
     /// What the account declared about the article, a code.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub user_declare_state: Option<i64>,
@@ -102,7 +110,8 @@ pub struct CopyrightCheck {
 #[non_exhaustive]
 pub struct ArticleUrlResult {
     /// The number of articles.
-    pub count: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub count: Option<u64>,
     /// The articles.
     #[serde(default, with = "xml::items")]
     pub result_list: Vec<ArticleUrl>,
@@ -114,8 +123,10 @@ pub struct ArticleUrlResult {
 #[non_exhaustive]
 pub struct ArticleUrl {
     /// The article's position, counted from 1.
-    pub article_idx: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub article_idx: Option<u64>,
     /// The article's URL.
+    #[serde(default)]
     pub article_url: String,
 }
 
@@ -140,7 +151,8 @@ pub struct PublishEventInfo {
     pub publish_id: String,
     /// 0 published, 1 in progress, 2 not original, 3 failed, 4 rejected by the platform's audit, 5 all
     /// deleted by the account, 6 all banned by the platform.
-    pub publish_status: i64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub publish_status: Option<i64>,
     /// The article's id, if the job succeeded.
     pub article_id: Option<String>,
     /// The articles, if the job succeeded.
@@ -155,7 +167,8 @@ pub struct PublishEventInfo {
 #[non_exhaustive]
 pub struct ArticleDetail {
     /// The number of articles.
-    pub count: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub count: Option<u64>,
     /// The articles.
     #[serde(default)]
     pub item: Vec<PublishedArticle>,
@@ -166,7 +179,9 @@ pub struct ArticleDetail {
 #[non_exhaustive]
 pub struct PublishedArticle {
     /// The article's position, counted from 1.
-    pub idx: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub idx: Option<u64>,
     /// The article's URL.
+    #[serde(default)]
     pub article_url: String,
 }

@@ -14,7 +14,7 @@ use crate::xml;
 #[non_exhaustive]
 pub struct Click {
     /// The button's key in the menu.
-    pub event_key: String,
+    pub event_key: Option<String>,
 }
 
 /// A user tapped a menu button that opens a page (点击菜单跳转链接时的事件推送).
@@ -27,7 +27,7 @@ pub struct Click {
 #[non_exhaustive]
 pub struct View {
     /// The page's URL.
-    pub event_key: String,
+    pub event_key: Option<String>,
     /// The menu's id, which tells conditional menus apart.
     #[serde(alias = "MenuID")]
     pub menu_id: Option<String>,
@@ -43,7 +43,7 @@ pub struct View {
 #[non_exhaustive]
 pub struct ViewMiniProgram {
     /// The page's path in the mini program.
-    pub event_key: String,
+    pub event_key: Option<String>,
     /// The menu's id, which tells conditional menus apart.
     #[serde(alias = "MenuID")]
     pub menu_id: Option<String>,
@@ -60,7 +60,7 @@ pub struct ViewMiniProgram {
 #[non_exhaustive]
 pub struct ScanCode {
     /// The button's key in the menu.
-    pub event_key: String,
+    pub event_key: Option<String>,
     /// The scanned code.
     pub scan_code_info: ScanCodeInfo,
 }
@@ -89,7 +89,7 @@ pub struct ScanCodeInfo {
 #[non_exhaustive]
 pub struct SendPics {
     /// The button's key in the menu.
-    pub event_key: String,
+    pub event_key: Option<String>,
     /// The chosen pictures.
     pub send_pics_info: SendPicsInfo,
 }
@@ -100,7 +100,8 @@ pub struct SendPics {
 #[non_exhaustive]
 pub struct SendPicsInfo {
     /// The number of pictures as WeChat counts them. It may differ from the length of the list.
-    pub count: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub count: Option<u64>,
     /// The pictures.
     #[serde(default, with = "xml::items")]
     pub pic_list: Vec<Picture>,
@@ -112,6 +113,7 @@ pub struct SendPicsInfo {
 #[non_exhaustive]
 pub struct Picture {
     /// The picture's MD5 digest in hexadecimal. It identifies the image message that follows.
+    #[serde(default)]
     pub pic_md5_sum: String,
 }
 
@@ -125,7 +127,7 @@ pub struct Picture {
 #[non_exhaustive]
 pub struct LocationSelect {
     /// The button's key in the menu.
-    pub event_key: String,
+    pub event_key: Option<String>,
     /// The chosen place.
     pub send_location_info: SendLocationInfo,
 }
@@ -136,11 +138,19 @@ pub struct LocationSelect {
 #[non_exhaustive]
 pub struct SendLocationInfo {
     /// The latitude in degrees.
-    #[serde(rename = "Location_X")]
-    pub location_x: f64,
+    #[serde(
+        default,
+        rename = "Location_X",
+        deserialize_with = "xml::optional_number"
+    )]
+    pub location_x: Option<f64>,
     /// The longitude in degrees.
-    #[serde(rename = "Location_Y")]
-    pub location_y: f64,
+    #[serde(
+        default,
+        rename = "Location_Y",
+        deserialize_with = "xml::optional_number"
+    )]
+    pub location_y: Option<f64>,
     /// The zoom level of the map. A larger one shows a smaller area.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub scale: Option<u64>,

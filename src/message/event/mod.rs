@@ -15,9 +15,12 @@
 //!             Some(scene) => Reply::text(format!("Welcome from {scene}")),
 //!             None => Reply::text("Welcome"),
 //!         },
-//!         Event::Click(click) => Reply::text(format!("You chose {}", click.event_key)),
+//!         Event::Click(click) => match click.event_key.as_deref() {
+//!             Some("today") => Reply::text("Sunny"),
+//!             _ => Reply::text("Choose a day"),
+//!         },
 //!         Event::MassSendJobFinish(job) => {
-//!             println!("job {}: {} of {}", job.msg_id, job.sent_count, job.total_count);
+//!             println!("job {}: {}, sent {:?}", job.msg_id, job.status, job.sent_count);
 //!             Reply::success()
 //!         }
 //!         _ => Reply::success(),
@@ -26,8 +29,13 @@
 //! # answer(&Message::default());
 //! ```
 //!
-//! A field is an `Option` if WeChat sometimes leaves it out. A value that WeChat may extend, such as a status, is
-//! a text or a number: a new value would break an enum. An id is a text, though most ids are numbers.
+//! Only an id that tells what an event is about is required. Numbers, times and flags are `Option`s: WeChat leaves some
+//! out, and sends others empty. A text is an `Option`, or empty if WeChat leaves it out. A value that WeChat may extend,
+//! such as a status, is a text or a number: a new value would break an enum. An id is a text, though most ids are
+//! numbers.
+//!
+//! An event that does not fit its type arrives as [`Event::Other`] with all its fields and the
+//! [reason](OtherMessage::reason).
 
 mod audit;
 mod card;
@@ -44,7 +52,7 @@ mod user;
 use serde::{Serialize, Serializer, de::MapAccess};
 
 use self::read::Common;
-pub(super) use self::read::{Unknown, read};
+pub(super) use self::read::{Unknown, read, unknown};
 pub use self::{
     audit::{
         Accreditation, AccreditationFailure, AppealMaterial, AppealReason, IllegalMaterial,
@@ -112,6 +120,16 @@ pub struct EventMessage {
     pub event: Event,
 }
 
+impl EventMessage {
+    /// The event with all its fields, if this crate has no type for it, or it does not fit its type.
+    pub fn other(&self) -> Option<&OtherMessage> {
+        match &self.event {
+            Event::Other(other) => Some(other),
+            _ => None,
+        }
+    }
+}
+
 impl Named for EventMessage {
     const NAME: &'static str = field::EVENT;
 }
@@ -160,7 +178,8 @@ macro_rules! events {
             ///
             #[doc = concat!("Event: `", $name, "`" $(, " or `", $older, "`")*, ".")]
             $variant($fields),)*
-            /// Any other event, with all fields of its body, including the common ones.
+            /// An event that this crate has no type for, or that does not fit its type. It has all fields of its
+            /// body, including the common ones.
             Other(OtherMessage),
         }
 

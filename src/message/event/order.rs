@@ -39,7 +39,7 @@ pub struct MerchantOrder {
 #[non_exhaustive]
 pub struct AddExpressPath {
     /// The delivery company's id.
-    #[serde(rename = "DeliveryID")]
+    #[serde(default, rename = "DeliveryID")]
     pub delivery_id: String,
     /// The waybill's number.
     pub way_bill_id: String,
@@ -63,10 +63,12 @@ pub struct AddExpressPath {
 #[non_exhaustive]
 pub struct ExpressAction {
     /// When the step happened.
-    pub action_time: Timestamp,
+    #[serde(default, deserialize_with = "timestamp::optional")]
+    pub action_time: Option<Timestamp>,
     /// The kind of step, a code: 100001 collected, 200001 in transit, 300002 out for delivery, 300003
     /// delivered and others.
-    pub action_type: i64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub action_type: Option<i64>,
     /// The step in words.
     #[serde(default)]
     pub action_msg: String,
@@ -82,6 +84,7 @@ pub struct ExpressAction {
 #[non_exhaustive]
 pub struct XpayGoodsDeliverNotify {
     /// The user's OpenID.
+    #[serde(default)]
     pub open_id: String,
     /// The merchant's id of the order.
     pub out_trade_no: String,
@@ -100,6 +103,7 @@ pub struct XpayGoodsDeliverNotify {
 #[non_exhaustive]
 pub struct XpayPayment {
     /// The merchant's number of the payment.
+    #[serde(default)]
     pub mch_order_no: String,
     /// WeChat Pay's number of the payment.
     #[serde(default)]
@@ -163,6 +167,7 @@ pub struct UserAuthorizeInvoice {
 pub struct UpdateInvoiceStatus {
     /// `INVOICE_REIMBURSE_INIT`, `INVOICE_REIMBURSE_LOCK`, `INVOICE_REIMBURSE_CLOSURE`,
     /// `INVOICE_REIMBURSE_CANCEL`, or a newer status.
+    #[serde(default)]
     pub status: String,
     /// The invoice card's id.
     pub card_id: String,

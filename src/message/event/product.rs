@@ -14,6 +14,7 @@ use crate::xml;
 #[non_exhaustive]
 pub struct UserScanProduct {
     /// The kind of code, such as `ean13` or `qrcode`.
+    #[serde(default)]
     pub key_standard: String,
     /// The code's content.
     pub key_str: String,
@@ -43,6 +44,7 @@ pub struct UserScanProduct {
 #[non_exhaustive]
 pub struct UserScanProductEnterSession {
     /// The kind of code, such as `ean13` or `qrcode`.
+    #[serde(default)]
     pub key_standard: String,
     /// The code's content.
     pub key_str: String,
@@ -60,6 +62,7 @@ pub struct UserScanProductEnterSession {
 #[non_exhaustive]
 pub struct UserScanProductAsync {
     /// The kind of code, such as `ean13` or `qrcode`.
+    #[serde(default)]
     pub key_standard: String,
     /// The code's content.
     pub key_str: String,
@@ -79,10 +82,12 @@ pub struct UserScanProductAsync {
 #[non_exhaustive]
 pub struct UserScanProductVerifyAction {
     /// The kind of code, such as `ean13` or `qrcode`.
+    #[serde(default)]
     pub key_standard: String,
     /// The code's content.
     pub key_str: String,
     /// Usually `verify_ok` or `verify_not_pass`.
+    #[serde(default)]
     pub result: String,
     /// Why it was rejected.
     pub reason_msg: Option<String>,

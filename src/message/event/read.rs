@@ -47,13 +47,14 @@ pub(in crate::message) fn read<'de, A: MapAccess<'de>>(
     }))
 }
 
-/// An unknown event that lacks a common field, so that it cannot be an [`EventMessage`].
+/// An event that lacks a common field, so that it cannot be an [`EventMessage`].
 pub(in crate::message) struct Unknown {
     pub(in crate::message) missing: &'static str,
     pub(in crate::message) fields: OtherMessage,
 }
 
-fn unknown(fields: OtherMessage) -> Result<EventMessage, Unknown> {
+/// Makes the event whose own fields have no type, or do not fit it.
+pub(in crate::message) fn unknown(fields: OtherMessage) -> Result<EventMessage, Unknown> {
     let Some(to_user_name) = fields.to_user_name() else {
         let missing = "ToUserName";
         return Err(Unknown { missing, fields });
@@ -166,7 +167,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Beside<'_, A> {
     }
 }
 
-/// Reads a flag that may be absent or empty. WeChat writes flags as 0 and 1 or as words.
+/// Reads a flag that may be absent or empty. WeChat writes flags as 0 and 1 or as words, in any
+/// case.
 pub(super) fn optional_flag<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<bool>, D::Error> {
@@ -197,8 +199,10 @@ impl Visitor<'_> for Flag {
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Option<bool>, E> {
         match text.trim() {
             "" => Ok(None),
-            "0" | "false" => Ok(Some(false)),
-            "1" | "true" => Ok(Some(true)),
+            "0" => Ok(Some(false)),
+            "1" => Ok(Some(true)),
+            flag if flag.eq_ignore_ascii_case("false") => Ok(Some(false)),
+            flag if flag.eq_ignore_ascii_case("true") => Ok(Some(true)),
             _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
         }
     }

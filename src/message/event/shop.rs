@@ -23,6 +23,7 @@ pub struct PoiCheckNotify {
     #[serde(default)]
     pub poi_id: String,
     /// Usually `succ` or `fail`.
+    #[serde(default)]
     pub result: String,
     /// The reason, or a note that all is well.
     #[serde(alias = "msg")]
@@ -40,7 +41,8 @@ pub struct AddStoreAuditInfo {
     /// The review's id.
     pub audit_id: String,
     /// 1 accepted, 2 under review, 3 rejected, 4 waiting for an administrator's consent, or a newer code.
-    pub status: i64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub status: Option<i64>,
     /// Why it was rejected.
     pub reason: Option<String>,
     /// Whether the store was upgraded from an older one, a code.
@@ -61,7 +63,8 @@ pub struct StoreAudit {
     /// The review's id.
     pub audit_id: String,
     /// 1 accepted, 3 rejected, or a newer code.
-    pub status: i64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub status: Option<i64>,
     /// Why it was rejected.
     pub reason: Option<String>,
 }
@@ -77,7 +80,8 @@ pub struct CreateMapPoiAuditInfo {
     /// The review's id.
     pub audit_id: String,
     /// 1 accepted, 3 rejected, or a newer code.
-    pub status: i64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub status: Option<i64>,
     /// The place's id on the map.
     pub map_poi_id: Option<String>,
     /// The place's name.
@@ -104,7 +108,8 @@ pub struct CreateMapPoiAuditInfo {
 #[non_exhaustive]
 pub struct WifiConnected {
     /// When the user connected.
-    pub connect_time: Timestamp,
+    #[serde(default, deserialize_with = "timestamp::optional")]
+    pub connect_time: Option<Timestamp>,
     /// When the connection expires; 0 if it never does.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub expire_time: Option<Timestamp>,
@@ -153,9 +158,11 @@ pub struct Beacon {
     /// The UUID, the same for all beacons of the account.
     pub uuid: String,
     /// The upper half of the beacon's number.
-    pub major: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub major: Option<u64>,
     /// The lower half of the beacon's number.
-    pub minor: u64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub minor: Option<u64>,
     /// The distance to the beacon in metres.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub distance: Option<f64>,

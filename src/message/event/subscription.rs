@@ -26,6 +26,7 @@ pub struct SubscribeMsgChoice {
     /// The template's id.
     pub template_id: String,
     /// Usually `accept` or `reject`.
+    #[serde(default)]
     pub subscribe_status_string: String,
     /// Where the pop-up was, a code: 0 in a mini program, 1 on a web page, 2 in an article.
     pub popup_scene: Option<String>,
@@ -53,6 +54,7 @@ pub struct SubscribeMsgSetting {
     /// The template's id.
     pub template_id: String,
     /// Usually `reject`: users can only withdraw permissions in the settings.
+    #[serde(default)]
     pub subscribe_status_string: String,
 }
 

@@ -43,7 +43,7 @@ pub struct Unsubscribe {
 #[non_exhaustive]
 pub struct Scan {
     /// The scene of the QR code: a number below 2³², or the text that the code was made with.
-    pub event_key: String,
+    pub event_key: Option<String>,
     /// The QR code's ticket, with which its picture can be fetched.
     pub ticket: Option<String>,
 }
@@ -69,9 +69,11 @@ pub struct Enter {}
 #[non_exhaustive]
 pub struct Location {
     /// The latitude in degrees.
-    pub latitude: f64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub latitude: Option<f64>,
     /// The longitude in degrees.
-    pub longitude: f64,
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub longitude: Option<f64>,
     /// The accuracy of the position in metres.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub precision: Option<f64>,
@@ -88,6 +90,7 @@ pub struct UserInfoModified {
     /// The user's OpenID.
     pub openid: String,
     /// The app id.
+    #[serde(default)]
     pub appid: String,
 }
 
@@ -105,7 +108,7 @@ pub struct UserAuthorization {
     #[serde(rename = "OpenID")]
     pub open_id: String,
     /// The app id.
-    #[serde(rename = "AppID")]
+    #[serde(default, rename = "AppID")]
     pub app_id: String,
     /// The plugin's id, if the authorization was for a plugin.
     #[serde(rename = "PluginID")]
@@ -115,7 +118,7 @@ pub struct UserAuthorization {
 }
 
 impl Subscribe {
-    /// The scene of the QR code that the user scanned, in the form of [`Scan::event_key`].
+    /// The scene of the QR code that the user scanned, in the form of [`Scan::scene`].
     pub fn scene(&self) -> Option<&str> {
         self.event_key.as_deref()?.strip_prefix(SCENE)
     }
@@ -124,7 +127,7 @@ impl Subscribe {
 impl Scan {
     /// The scene of the QR code: the [`event_key`](Self::event_key), or `None` if that is empty.
     pub fn scene(&self) -> Option<&str> {
-        Some(self.event_key.as_str()).filter(|scene| !scene.is_empty())
+        self.event_key.as_deref().filter(|scene| !scene.is_empty())
     }
 }
 

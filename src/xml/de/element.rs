@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use serde::de::{self, IntoDeserializer, Visitor, value::MapAccessDeserializer};
 
-use super::children::{Children, Entries, Items, Namesakes, Variant};
+use super::{
+    children::{Children, Entries, Items, Namesakes, Variant},
+    readings::Readings,
+};
 use crate::xml::{
     alike::{deserialize_alike, deserialize_numbers},
     error::{Error, ErrorKind, Result},
@@ -158,9 +161,14 @@ impl<'de, P: Place<'de>> Element<'de, P> {
         if P::IS_MEMBER && !fields.contains(&"item") {
             children.refuse_items()?;
         }
-        let value = visitor.visit_map(&mut children)?;
-        children.finish()?;
-        Ok(value)
+        // The result stays in one place: a message is several hundred bytes.
+        let mut value = visitor.visit_map(&mut children);
+        if value.is_ok()
+            && let Err(error) = children.finish()
+        {
+            value = Err(error);
+        }
+        value
     }
 
     /// Hands out all children, repeated ones included.
@@ -246,6 +254,9 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
                 return visitor.visit_none();
             }
             return self.any(Self::entries, visitor);
+        }
+        if name == lookahead::READINGS {
+            return visitor.visit_map(Readings::of(self.place.reader(), self.tag));
         }
         if let Some(name) = lookahead::requested_field(name) {
             return self.place.look_ahead(self.tag, name, visitor);

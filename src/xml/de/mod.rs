@@ -2,6 +2,7 @@
 
 mod children;
 mod element;
+mod readings;
 
 use serde::de::{self, Visitor};
 

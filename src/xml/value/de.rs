@@ -91,6 +91,7 @@ impl<'de> Deserializer<'de> for &'de Value {
             }
             (lookahead::VALUE, Value::Empty) => visitor.visit_none(),
             (lookahead::VALUE, Value::Text(text)) => visitor.visit_borrowed_str(text),
+            (lookahead::READINGS, _) => visitor.visit_map(Readings(self)),
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -134,6 +135,21 @@ impl<'de> IntoDeserializer<'de, Error> for &'de Value {
 
     fn into_deserializer(self) -> Self {
         self
+    }
+}
+
+/// The readings of one element. None has an offset.
+struct Readings<'de>(&'de Value);
+
+impl<'de> MapAccess<'de> for Readings<'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, _seed: K) -> Result<Option<K::Value>> {
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
+        seed.deserialize(self.0)
     }
 }
 
@@ -309,7 +325,7 @@ impl<'de> Deserializer<'de> for Field<'_, 'de> {
         if let Some(name) = lookahead::requested_field(name) {
             return self.look_ahead(name, visitor);
         }
-        if [lookahead::ELEMENTS, lookahead::VALUE].contains(&name) {
+        if [lookahead::ELEMENTS, lookahead::VALUE, lookahead::READINGS].contains(&name) {
             return self.value.deserialize_newtype_struct(name, visitor);
         }
         visitor.visit_newtype_struct(self)

@@ -108,7 +108,7 @@ fn order(message: &Message) -> Option<Order> {
     match message {
         Message::Text(text) => Order::parse(&text.content),
         Message::Event(event) => match &event.event {
-            Event::Click(click) => Order::parse(&click.event_key),
+            Event::Click(click) => Order::parse(click.event_key.as_deref()?),
             _ => None,
         },
         _ => None,

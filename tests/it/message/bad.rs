@@ -1,43 +1,52 @@
-//! What cannot be read says where, and what was expected.
+//! What does not fit its type arrives with the reason. What cannot be read says where, and what was expected.
 
 use tower_wechat::{
     Message,
-    message::{EventMessage, VoiceMessage},
+    message::{EventMessage, OtherMessage, VoiceMessage},
     xml::{self, ErrorKind, Value},
 };
 
-use super::{event, message};
+use super::{event, message, read};
 
-/// Checks the error, whether the type stands in front of the other fields or behind them, and that the
-/// same fields as a [`Value`] fail alike.
+/// Checks the reason, whether the type stands in front of the other fields or behind them, and that the same fields as
+/// a [`Value`] have the same one. `path` begins below the root.
 #[track_caller]
 fn check(document: &str, kind: ErrorKind, path: &str, expected: &str) {
     for document in [document.to_owned(), type_last(document)] {
+        let message: Message = read(&document);
+        let reason = reason(&message, &document);
+        assert_eq!((reason.kind(), reason.path()), (kind, path), "{reason}");
+        assert!(reason.to_string().contains(expected), "{reason}");
+        match reason.offset() {
+            Some(offset) => assert!(offset < document.len(), "{reason}"),
+            None => assert_eq!(kind, ErrorKind::MissingField, "{reason}"),
+        }
+        let value: Value = read(&document);
+        let again = value.deserialize::<Message>().expect("reads");
+        let reason = self::reason(&again, &document);
+        assert_eq!((reason.kind(), reason.path()), (kind, path), "{reason}");
+        // The reason is not part of the message.
+        assert_eq!(again, message);
+        let written = xml::to_string(&message).expect("writes");
+        assert_eq!(written, xml::to_string(&value).expect("writes"));
+    }
+}
+
+fn reason<'a>(message: &'a Message, document: &str) -> &'a xml::Error {
+    let reason = message.other().and_then(OtherMessage::reason);
+    reason.unwrap_or_else(|| panic!("{message:?} from {document}"))
+}
+
+/// Checks that the document is an error for a [`Message`], and that the same fields as a [`Value`] are.
+#[track_caller]
+fn check_error(document: &str, kind: ErrorKind, path: &str, expected: &str) {
+    for document in [document.to_owned(), type_last(document)] {
         let error = xml::from_str::<Message>(&document).expect_err(&document);
-        assert_eq!(
-            (error.kind(), error.path()),
-            (kind, path),
-            "{error} in {document}"
-        );
-        assert!(
-            error.to_string().contains(expected),
-            "{error} in {document}"
-        );
-        assert!(
-            error.offset().is_some() || kind == ErrorKind::MissingField,
-            "{error}"
-        );
-        let value: Value = xml::from_str(&document).expect("well-formed");
+        assert_eq!((error.kind(), error.path()), (kind, path), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+        let value: Value = read(&document);
         let error = value.deserialize::<Message>().expect_err(&document);
-        let path = path
-            .strip_prefix("xml")
-            .expect("a root")
-            .trim_start_matches('.');
-        assert_eq!(
-            (error.kind(), error.path()),
-            (kind, path),
-            "{error} in {document}"
-        );
+        assert_eq!((error.kind(), error.path()), (kind, ""), "{error}");
     }
 }
 
@@ -59,37 +68,36 @@ fn a_missing_field() {
     check(
         &message("voice", "<Format>amr</Format>"),
         missing,
-        "xml",
+        "",
         "`MediaId`",
     );
-    check(&event("CLICK", ""), missing, "xml", "`EventKey`");
     check(
         &event("scancode_push", "<EventKey>6</EventKey>"),
         missing,
-        "xml",
+        "",
         "`ScanCodeInfo`",
     );
     check(
         &event(
-            "pic_weixin",
-            "<EventKey>6</EventKey><SendPicsInfo><PicList/></SendPicsInfo>",
+            "subscribe_msg_popup_event",
+            "<SubscribeMsgPopupEvent><List><PopupScene>0</PopupScene></List></SubscribeMsgPopupEvent>",
         ),
         missing,
-        "xml.SendPicsInfo",
-        "`Count`",
+        "SubscribeMsgPopupEvent.List",
+        "`TemplateId`",
     );
     for name in ["ToUserName", "CreateTime"] {
         let gone = |document: String| document.replace(name, "Gone");
         check(
             &gone(event("CLICK", "<EventKey>6</EventKey>")),
             missing,
-            "xml",
+            "",
             name,
         );
         check(
             &gone(message("text", "<Content>a</Content>")),
             missing,
-            "xml",
+            "",
             name,
         );
     }
@@ -103,14 +111,14 @@ fn a_wrong_number() {
     check(
         &event("location_select", place),
         number,
-        "xml.SendLocationInfo.Location_X",
+        "SendLocationInfo.Location_X",
         "expected f64, found `north`",
     );
     let picture = "<EventKey>6</EventKey><SendPicsInfo><Count>-1</Count></SendPicsInfo>";
     check(
         &event("pic_weixin", picture),
         number,
-        "xml.SendPicsInfo.Count",
+        "SendPicsInfo.Count",
         "expected u64, found `-1`",
     );
     for document in [
@@ -121,7 +129,7 @@ fn a_wrong_number() {
         check(
             &document,
             number,
-            "xml.CreateTime",
+            "CreateTime",
             "expected u64, found `soon`",
         );
     }
@@ -137,15 +145,15 @@ fn an_identity_field_that_stands_twice() {
     ] {
         for known in ["CLICK", "made_up"] {
             let fields = format!("<EventKey>6</EventKey>{field}");
-            check(&event(known, &fields), twice, "xml", name);
+            check_error(&event(known, &fields), twice, "xml", name);
         }
         for known in ["text", "made_up"] {
             let fields = format!("<Content>a</Content>{field}");
-            check(&message(known, &fields), twice, "xml", name);
+            check_error(&message(known, &fields), twice, "xml", name);
         }
     }
     let ids = "<Content>a</Content><MsgId>1</MsgId><MsgId>2</MsgId>";
-    check(&message("text", ids), twice, "xml", "MsgId");
+    check_error(&message("text", ids), twice, "xml", "MsgId");
     for again in ["<MsgType>text</MsgType>", "<Event>CLICK</Event>"] {
         let document = event("CLICK", &format!("<EventKey>6</EventKey>{again}"));
         let error = xml::from_str::<Message>(&document).expect_err(&document);
@@ -159,14 +167,14 @@ fn a_nested_part_where_text_belongs_and_the_reverse() {
     check(
         &event("CLICK", "<EventKey><a>1</a></EventKey>"),
         kind,
-        "xml.EventKey",
+        "EventKey",
         "expected text, found ",
     );
     check(
         &message("text", "<Content><a>1</a></Content>"),
         kind,
-        "xml.Content",
-        "expected text, found ",
+        "Content",
+        "text, found ",
     );
     check(
         &event(
@@ -174,11 +182,11 @@ fn a_nested_part_where_text_belongs_and_the_reverse() {
             "<EventKey>6</EventKey><ScanCodeInfo>qrcode</ScanCodeInfo>",
         ),
         kind,
-        "xml.ScanCodeInfo",
+        "ScanCodeInfo",
         "expected elements, found text",
     );
     let named = message("text", "<Content>a</Content>").replace("gh_1", "<a>1</a>");
-    check(&named, kind, "xml.ToUserName", "expected text, found ");
+    check(&named, kind, "ToUserName", "expected text, found ");
 }
 
 #[test]
@@ -198,5 +206,41 @@ fn another_type_is_told_from_an_unreadable_body() {
             (error.kind(), error.path()),
             (ErrorKind::UnknownVariant, "xml.MsgType")
         );
+    }
+}
+
+/// Only an event's own fields may be wrong: an [`EventMessage`] has a receiver and a time.
+#[test]
+fn an_event_that_does_not_fit_its_type_is_an_event() {
+    let wrong = event("scancode_push", "<ScanCodeInfo>qrcode</ScanCodeInfo>");
+    let event: EventMessage = read(&wrong);
+    assert_eq!(read::<Message>(&wrong), Message::Event(event.clone()));
+    assert_eq!(event.event.name(), "scancode_push");
+    for name in ["ToUserName", "CreateTime"] {
+        let error = xml::from_str::<EventMessage>(&wrong.replace(name, "Gone")).expect_err(name);
+        assert_eq!(error.kind(), ErrorKind::Type, "{error}");
+        assert!(matches!(
+            read(&wrong.replace(name, "Gone")),
+            Message::Other(_)
+        ));
+    }
+}
+
+#[test]
+fn an_unknown_event_without_a_common_field_says_which() {
+    for name in ["ToUserName", "CreateTime"] {
+        let document = event("made_up", "").replace(name, "Gone");
+        check(&document, ErrorKind::MissingField, "", name);
+        assert!(matches!(read(&document), Message::Other(_)));
+        let error = xml::from_str::<EventMessage>(&document).expect_err(name);
+        assert_eq!(error.kind(), ErrorKind::MissingField, "{error}");
+    }
+}
+
+#[test]
+fn a_field_of_another_name_is_not_a_reason() {
+    for document in [message("made_up", ""), event("made_up", "")] {
+        let message: Message = read(&document);
+        assert!(message.other().expect("unknown").reason().is_none());
     }
 }

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 use tower_wechat::{
     Message, Reply,
-    message::{self, Event, EventMessage, TextMessage, VoiceMessage},
+    message::{self, Event, EventMessage, OtherMessage, TextMessage, VoiceMessage},
     message_fn,
     xml::{ErrorKind, Value},
 };
@@ -110,10 +110,21 @@ fn an_error_in_json_says_where() {
     let body = format!(
         r#"{{{HEAD},"MsgType":"event","Event":"pic_weixin","EventKey":"k","SendPicsInfo":{{"Count":"x"}}}}"#
     );
-    let error = message::from_slice::<Message>(body.as_bytes()).expect_err("no number");
+    let message = read_json(&body);
+    let reason = message.other().and_then(OtherMessage::reason);
+    let reason = reason.expect("no number");
+    assert_eq!(
+        (reason.kind(), reason.path()),
+        (ErrorKind::Number, "SendPicsInfo.Count")
+    );
+    assert_eq!(
+        serde_json::from_str::<Message>(&body).expect("reads"),
+        message
+    );
+    let error = message::from_slice::<TextMessage>(body.as_bytes()).expect_err("no text");
     assert_eq!(
         (error.kind(), error.path()),
-        (ErrorKind::Number, "json.SendPicsInfo.Count")
+        (ErrorKind::UnknownVariant, "json.MsgType")
     );
     for broken in ["{", r#"{"MsgType":"text"} x"#, "{]"] {
         assert!(

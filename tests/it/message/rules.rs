@@ -73,7 +73,7 @@ fn an_empty_optional_number_or_flag_does_not_stop_a_message() {
         let Message::Location(place) = read(&message("location", &fields)) else {
             panic!("no place");
         };
-        assert_eq!((place.location_x, place.scale), (1.0, None));
+        assert_eq!((place.location_x, place.scale), (Some(1.0), None));
         let fields = format!(
             "<CardId>c</CardId><UserCardCode>1</UserCardCode><IsGiveByFriend>{empty}</IsGiveByFriend>"
         );
@@ -143,6 +143,6 @@ fn an_unknown_messages_id_has_both_names() {
 #[test]
 fn a_test_can_make_an_event() {
     let mut scan = Scan::default();
-    scan.event_key = "lobby".to_owned();
+    scan.event_key = Some("lobby".to_owned());
     assert_eq!(Event::Scan(scan).scene(), Some("lobby"));
 }

@@ -1,0 +1,50 @@
+//! The readings of one element, see [`READINGS`](crate::xml::lookahead::READINGS).
+
+use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess};
+
+use super::element::Element;
+use crate::xml::{
+    error::{Error, Result},
+    read::{Reader, Tag},
+};
+
+pub(super) struct Readings<'a, 'de> {
+    reader: &'a mut Reader<'de>,
+    tag: Tag<'de>,
+    /// The offset of the element's content.
+    content: usize,
+    /// The offset at which the last reading failed.
+    failed: Option<usize>,
+}
+
+impl<'a, 'de> Readings<'a, 'de> {
+    pub(super) fn of(reader: &'a mut Reader<'de>, tag: Tag<'de>) -> Self {
+        Self {
+            content: reader.offset(),
+            reader,
+            tag,
+            failed: None,
+        }
+    }
+}
+
+impl<'de> MapAccess<'de> for Readings<'_, 'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        let failed = self.failed.take();
+        failed
+            .map(|offset| seed.deserialize(offset.into_deserializer()))
+            .transpose()
+    }
+
+    #[inline]
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
+        self.reader.seek(self.content);
+        seed.deserialize(Element {
+            place: &mut *self.reader,
+            tag: self.tag,
+        })
+        .inspect_err(|error| self.failed = error.offset())
+    }
+}
