@@ -1,5 +1,8 @@
 //! Bodies in JSON, read as the XML that would say the same.
 
+#[cfg(feature = "json")]
+mod lenient;
+
 use std::fmt;
 
 use serde::{
@@ -19,15 +22,17 @@ pub(super) struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// JSON begins with `{`. The Content-Type does not tell: WeChat's is the same for both formats.
+    /// JSON begins with `{`, perhaps behind a byte order mark. The Content-Type does not tell: WeChat's is the same for
+    /// both formats.
     #[cfg_attr(
         not(feature = "json"),
         expect(clippy::unnecessary_wraps, reason = "reading JSON can fail")
     )]
     pub(super) fn new(bytes: &'a [u8]) -> xml::Result<Self> {
-        let tree = match bytes.trim_ascii_start() {
+        let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        let tree = match text.trim_ascii_start() {
             #[cfg(feature = "json")]
-            [b'{', ..] => Some(tree(bytes)?),
+            [b'{', ..] => Some(tree(text)?),
             // Without the feature, reading JSON as XML is an error that says so.
             _ => None,
         };
@@ -43,14 +48,25 @@ impl<'a> Body<'a> {
     }
 }
 
+/// Reads the elements of a body as JSON, and what is no JSON leniently. Returns the error of the first reading.
 #[cfg(feature = "json")]
 fn tree(body: &[u8]) -> xml::Result<Value> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let tree = Tree::deserialize(&mut deserializer);
-    let Tree(value) = tree
-        .and_then(|tree| deserializer.end().map(|()| tree))
-        .map_err(de::Error::custom)?;
-    Ok(value)
+    let mut strict = serde_json::Deserializer::from_slice(body);
+    let tree = read_tree(&mut strict, true).and_then(|tree| strict.end().map(|()| tree));
+    tree.or_else(|error| {
+        str::from_utf8(body)
+            .ok()
+            .and_then(lenient_tree)
+            .ok_or_else(|| de::Error::custom(error))
+    })
+}
+
+#[cfg(feature = "json")]
+fn lenient_tree(body: &str) -> Option<Value> {
+    let mut lenient = lenient::Lenient::new(body);
+    let tree = read_tree(&mut lenient, false).ok()?;
+    lenient.end().ok()?;
+    Some(tree)
 }
 
 /// Elements read from another format than XML: a list becomes repeated elements, a number becomes text.
@@ -61,32 +77,45 @@ pub(super) struct Tree(pub(super) Value);
 
 impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut root = Vec::new();
-        let read = Element {
-            name: "",
-            siblings: &mut root,
-        };
-        read.deserialize(deserializer)?;
-        let mut values = root.into_iter().map(|(_, value)| value);
-        let first = values.next().unwrap_or_default();
-        Ok(Self(match values.next() {
-            // A list at the root: WeChat sends none, and no type reads one.
-            Some(second) => Value::Elements(
-                [first, second]
-                    .into_iter()
-                    .chain(values)
-                    .map(|value| ("item".to_owned(), value))
-                    .collect(),
-            ),
-            None => first,
-        }))
+        read_tree(deserializer, false).map(Self)
     }
+}
+
+fn read_tree<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    is_exact: bool,
+) -> Result<Value, D::Error> {
+    let mut root = Vec::new();
+    let read = Element {
+        name: "",
+        siblings: &mut root,
+        is_member: false,
+        is_exact,
+    };
+    read.deserialize(deserializer)?;
+    let mut values = root.into_iter().map(|(_, value)| value);
+    let first = values.next().unwrap_or_default();
+    Ok(match values.next() {
+        // A list at the root: WeChat sends none, and no type reads one.
+        Some(second) => Value::Elements(
+            [first, second]
+                .into_iter()
+                .chain(values)
+                .map(|value| ("item".to_owned(), value))
+                .collect(),
+        ),
+        None => first,
+    })
 }
 
 /// Reads a value into one element, or a list into one element for each member.
 struct Element<'a> {
     name: &'a str,
     siblings: &'a mut Vec<(String, Value)>,
+    /// Whether it is a member of a list.
+    is_member: bool,
+    /// Whether a number that the format may have rounded is an error.
+    is_exact: bool,
 }
 
 impl Element<'_> {
@@ -147,7 +176,11 @@ impl<'de> Visitor<'de> for Element<'_> {
         Ok(())
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<(), E> {
+        // An integer that neither `u64` nor `i64` holds.
+        if self.is_exact && number.abs() >= ROUNDED {
+            return Err(E::custom("expected a number of fewer digits"));
+        }
         self.push_text(number.to_string());
         Ok(())
     }
@@ -167,26 +200,29 @@ impl<'de> Visitor<'de> for Element<'_> {
         if self.name.len() > MAX_LIST_NAME {
             return Err(de::Error::custom("expected a shorter name of a list"));
         }
-        loop {
-            // An inner list becomes one element, or its members would be members of the outer list.
-            let mut inner = Vec::new();
-            let member = Element {
-                name: self.name,
-                siblings: &mut inner,
-            };
-            if members.next_element_seed(member)?.is_none() {
-                return Ok(());
-            }
-            match (inner.pop(), inner.is_empty()) {
-                (Some(only), true) => self.siblings.push(only),
-                (last, _) => {
-                    inner.extend(last);
-                    let items = inner.into_iter().map(|(_, item)| ("item".to_owned(), item));
-                    self.siblings
-                        .push((self.name.to_owned(), Value::Elements(items.collect())));
-                }
-            }
+        let mut inner = Vec::new();
+        // An inner list is one element, or its members would be members of the outer list.
+        let (name, list) = if self.is_member {
+            ("item", &mut inner)
+        } else {
+            (self.name, &mut *self.siblings)
+        };
+        let before = list.len();
+        while let Some(()) = members.next_element_seed(Element {
+            name,
+            siblings: list,
+            is_member: true,
+            is_exact: self.is_exact,
+        })? {}
+        let is_empty = list.len() == before;
+        match (self.is_member, is_empty) {
+            (true, true) => self.push(Value::Empty),
+            (true, false) => self.push(Value::Elements(inner)),
+            // No other value is the elements without any. A field reads it as a list without members.
+            (false, true) => self.push(Value::Elements(Vec::new())),
+            (false, false) => {}
         }
+        Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
@@ -195,12 +231,23 @@ impl<'de> Visitor<'de> for Element<'_> {
             map.next_value_seed(Element {
                 name: &name,
                 siblings: &mut elements,
+                is_member: false,
+                is_exact: self.is_exact,
             })?;
         }
-        self.push(Value::Elements(elements));
+        self.push(if elements.is_empty() {
+            Value::Empty
+        } else {
+            Value::Elements(elements)
+        });
         Ok(())
     }
 }
 
 /// In bytes: several times as long as any name that WeChat documents.
 const MAX_LIST_NAME: usize = 128;
+
+/// 2⁶³. Below it, integers are no floats.
+const ROUNDED: f64 = 9_223_372_036_854_775_808.0;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

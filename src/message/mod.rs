@@ -74,7 +74,11 @@
 //!
 //! WeChat sends JSON instead of XML if the account's settings say so. [`from_slice`] tells the two formats
 //! apart, and with the feature `json` reads both. In JSON, a number may be in quotes, a list stands for
-//! repeated elements, and a list of one may be its member alone.
+//! repeated elements, and a list of one may be its member alone. `[]` is a list without members, `{}` and `null` are
+//! empty elements.
+//!
+//! JSON is read as leniently as XML. A string may have raw control characters, and half a surrogate pair becomes U+FFFD.
+//! An integer keeps every digit. A byte order mark may stand in front of the body, and NULs behind it.
 
 /// Makes a sample for the docs from a fixture of the tests.
 macro_rules! sample {

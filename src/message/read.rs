@@ -4,7 +4,10 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, DeserializeOwned, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{
+        self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor,
+        value::MapAccessDeserializer,
+    },
 };
 
 use super::{
@@ -123,10 +126,12 @@ impl<'de, T: FromMisfit + DeserializeOwned> Visitor<'de> for ReadingsVisitor<T> 
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(self, mut readings: A) -> Result<T, A::Error> {
-        match readings.next_value() {
-            Ok(Fields(message)) => Ok(message),
-            Err(error) => misfit(readings, error),
+        // The result stays in one place, here and in the format: a message is several hundred bytes.
+        let mut message = readings.next_value_seed(Fields::new());
+        if message.is_err() {
+            message = message.or_else(|error| misfit(readings, error));
         }
+        message
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, other: D) -> Result<T, D::Error> {
@@ -142,39 +147,45 @@ fn misfit<'de, T: FromMisfit, A: MapAccess<'de>>(
     error: A::Error,
 ) -> Result<T, A::Error> {
     let offset: Option<usize> = readings.next_key()?;
-    let Ok(Fields(fields)) = readings.next_value::<Fields<OtherMessage>>() else {
+    let Ok(fields) = readings.next_value_seed(Fields::<OtherMessage>::new()) else {
         return Err(error);
     };
     // `error` has the format's own type. The fields fail for the same reason.
-    let reason = match Fields::deserialize(fields.fields()) {
-        Ok(Fields(message)) => return Ok(message),
+    let reason = match Fields::new().deserialize(fields.fields()) {
+        Ok(message) => return Ok(message),
         Err(reason) => offset.into_iter().fold(reason, xml::Error::at),
     };
     T::from_misfit(fields.with_reason(reason)).ok_or(error)
 }
 
-/// A `T` that is read from the fields in one way only.
-struct Fields<T>(T);
+/// Reads a `T` from the fields in one way only.
+struct Fields<T>(PhantomData<T>);
 
-impl<'de, T: FromFields> Deserialize<'de> for Fields<T> {
-    #[inline]
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(lookahead::ELEMENTS, FieldsVisitor(PhantomData))
+impl<T> Fields<T> {
+    fn new() -> Self {
+        Self(PhantomData)
     }
 }
 
-struct FieldsVisitor<T>(PhantomData<T>);
+impl<'de, T: FromFields> DeserializeSeed<'de> for Fields<T> {
+    type Value = T;
 
-impl<'de, T: FromFields> Visitor<'de> for FieldsVisitor<T> {
-    type Value = Fields<T>;
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_newtype_struct(lookahead::ELEMENTS, self)
+    }
+}
+
+impl<'de, T: FromFields> Visitor<'de> for Fields<T> {
+    type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(T::EXPECTED)
     }
 
     #[inline]
-    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Fields<T>, A::Error> {
-        T::from_fields(fields).map(Fields)
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+        T::from_fields(fields)
     }
 }
 

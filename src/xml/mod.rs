@@ -162,7 +162,7 @@ mod scalar;
 mod ser;
 mod typed;
 mod value;
-mod with;
+pub(crate) mod with;
 
 use std::io;
 

@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserializer,
-    de::{self, Visitor},
+    de::{self, IgnoredAny, MapAccess, Visitor},
 };
 
 use super::scalar::{self, Number};
@@ -123,11 +123,26 @@ impl<'de, T: Number> Visitor<'de> for OptionalNumberVisitor<T> {
         NumberVisitor(PhantomData).visit_f64(number).map(Some)
     }
 
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
+        no_elements(map, &self).map(|()| None)
+    }
+
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Option<T>, E> {
         if super::read::trim(text).is_empty() {
             return Ok(None);
         }
         NumberVisitor(PhantomData).visit_str(text).map(Some)
+    }
+}
+
+/// Reads elements where none belong. An empty list of JSON is elements without any.
+pub(crate) fn no_elements<'de, A: MapAccess<'de>>(
+    mut map: A,
+    expected: &dyn de::Expected,
+) -> Result<(), A::Error> {
+    match map.next_key()? {
+        None => Ok(()),
+        Some(IgnoredAny) => Err(de::Error::invalid_type(de::Unexpected::Map, expected)),
     }
 }
 
@@ -154,6 +169,10 @@ impl<'de, T: From<String> + Default> Visitor<'de> for TextVisitor<T> {
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<T, D::Error> {
         inner.deserialize_any(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        no_elements(map, &self).map(|()| T::default())
     }
 
     fn visit_str<E>(self, text: &str) -> Result<T, E> {

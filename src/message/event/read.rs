@@ -17,7 +17,10 @@ use crate::{
         other::OtherMessage,
     },
     timestamp::Timestamp,
-    xml::lookahead::{self, Lookahead},
+    xml::{
+        lookahead::{self, Lookahead},
+        with::no_elements,
+    },
 };
 
 /// Reads an event.
@@ -177,7 +180,7 @@ pub(super) fn optional_flag<'de, D: Deserializer<'de>>(
 
 struct Flag;
 
-impl Visitor<'_> for Flag {
+impl<'de> Visitor<'de> for Flag {
     type Value = Option<bool>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,6 +197,10 @@ impl Visitor<'_> for Flag {
             1 => Ok(Some(true)),
             _ => Err(E::invalid_value(de::Unexpected::Unsigned(number), &self)),
         }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<bool>, A::Error> {
+        no_elements(map, &self).map(|()| None)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Option<bool>, E> {

@@ -105,7 +105,11 @@ impl<'de> Deserializer<'de> {
             place: &mut self.reader,
             tag,
         };
-        read(root).map_err(|error| self.reader.inside(&tag, error))
+        let mut value = read(root);
+        if value.is_err() {
+            value = value.map_err(|error| self.reader.inside(&tag, error));
+        }
+        value
     }
 }
 

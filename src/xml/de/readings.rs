@@ -41,10 +41,13 @@ impl<'de> MapAccess<'de> for Readings<'_, 'de> {
     #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
         self.reader.seek(self.content);
-        seed.deserialize(Element {
+        let read = seed.deserialize(Element {
             place: &mut *self.reader,
             tag: self.tag,
-        })
-        .inspect_err(|error| self.failed = error.offset())
+        });
+        if let Err(error) = &read {
+            self.failed = error.offset();
+        }
+        read
     }
 }

@@ -23,6 +23,7 @@ impl Value {
         match self {
             Self::Empty => Ok(""),
             Self::Text(text) => Ok(text),
+            Self::Elements(elements) if elements.is_empty() => Ok(""),
             Self::Elements(_) => Err(Error::expected(ErrorKind::Type, "text", "elements")),
         }
     }
@@ -332,9 +333,11 @@ impl<'de> Deserializer<'de> for Field<'_, 'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        // No document has an element that is elements without any. In JSON, this is an empty list.
+        let is_empty = matches!(self.value, Value::Elements(elements) if elements.is_empty());
         visitor.visit_seq(Namesakes {
             name: self.name,
-            first: Some(self.value),
+            first: Some(self.value).filter(|_| !is_empty),
             siblings: self.siblings,
         })
     }

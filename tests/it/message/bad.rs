@@ -1,5 +1,6 @@
 //! What does not fit its type arrives with the reason. What cannot be read says where, and what was expected.
 
+use serde::Deserialize;
 use tower_wechat::{
     Message,
     message::{EventMessage, OtherMessage, VoiceMessage},
@@ -243,4 +244,52 @@ fn a_field_of_another_name_is_not_a_reason() {
         let message: Message = read(&document);
         assert!(message.other().expect("unknown").reason().is_none());
     }
+}
+
+/// A reading that fails leaves nothing behind, wherever the message stands.
+#[test]
+fn a_message_inside_a_document_arrives_too() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Batch {
+        before: u8,
+        one: Message,
+        many: Vec<Message>,
+        #[serde(with = "xml::items")]
+        items: Vec<Message>,
+        after: u8,
+    }
+
+    let push = |name, message: String| {
+        let content = message.replace("<xml>", "").replace("</xml>", "");
+        format!("<{name}>{content}</{name}>")
+    };
+    let good = message("text", "<Content>a</Content>");
+    let bad = message("text", "<Content><a><b>1</b></a></Content>");
+    let document = [
+        "<xml><before>1</before>".to_owned(),
+        push("many", bad.clone()),
+        push("one", bad.clone()),
+        push("many", good.clone()),
+        format!(
+            "<items>{}{}</items>",
+            push("item", bad.clone()),
+            push("item", good.clone())
+        ),
+        push("many", bad.clone()),
+        "<after>2</after></xml>".to_owned(),
+    ];
+    let document = document.concat();
+    let batch: Batch = read(&document);
+    let [good, bad] = [good, bad].map(|document| read::<Message>(&document));
+    assert!(good.other().is_none() && bad.other().is_some());
+    let expected = Batch {
+        before: 1,
+        one: bad.clone(),
+        many: vec![bad.clone(), good.clone(), bad.clone()],
+        items: vec![bad, good],
+        after: 2,
+    };
+    assert_eq!(batch, expected);
+    let value: Value = read(&document);
+    assert_eq!(value.deserialize::<Batch>().expect("reads"), expected);
 }

@@ -1,11 +1,14 @@
 //! No leaf of a push is so wrong that the push does not arrive.
 
-use tower_wechat::{Message, xml::Value};
+use tower_wechat::{
+    Message,
+    xml::{self, Value},
+};
 
 use super::{fixtures::all, read};
 
 /// What takes the place of a leaf; `None` leaves it out.
-const REPLACEMENTS: [Option<&str>; 9] = [
+pub(super) const REPLACEMENTS: [Option<&str>; 9] = [
     None,
     EMPTY[0],
     EMPTY[1],
@@ -28,53 +31,40 @@ const REQUIRED: [&str; 3] = ["CreateTime", "MsgType", "Event"];
 
 const ELEMENTS: Option<&str> = Some("<NAME><a>1</a></NAME>");
 
-/// The documents that differ from `value` in one leaf, which is the first of each.
-fn swept(value: &Value, replacement: Option<&str>) -> Vec<(String, String)> {
-    let mut swept = Vec::new();
-    for leaf in 0..leaves(value) {
-        let (mut path, mut content) = (String::new(), String::new());
-        write(value, replacement, &mut { leaf }, &mut path, &mut content);
-        swept.push((path, format!("<xml>{content}</xml>")));
-    }
-    swept
+const MARK: &str = "the leaf";
+
+/// The document with each of its leaves replaced in turn, and the path of that leaf.
+pub(super) fn swept(document: &Value, replacement: Option<&str>) -> Vec<(String, String)> {
+    let replaced = |at| {
+        let mut document = document.clone();
+        let (path, leaf) = leaf(&mut document, &mut { at })?;
+        *leaf = Value::Text(MARK.to_owned());
+        let name = path.rsplit('.').next().unwrap_or_default();
+        let marked = format!("<{name}><![CDATA[{MARK}]]></{name}>");
+        let replacement = replacement.unwrap_or_default().replace("NAME", name);
+        let document = xml::to_string(&document).expect("writes");
+        Some((path, document.replace(&marked, &replacement)))
+    };
+    (0..).map_while(replaced).collect()
 }
 
-fn leaves(value: &Value) -> usize {
-    match value {
-        Value::Elements(elements) => elements.iter().map(|(_, child)| leaves(child)).sum(),
-        _ => 1,
-    }
-}
-
-/// Writes the children of `value`. Replaces the leaf that is `left` leaves away, and writes its path.
-fn write(
-    value: &Value,
-    replacement: Option<&str>,
-    left: &mut usize,
-    path: &mut String,
-    content: &mut String,
-) {
-    for (name, child) in value.elements() {
+/// Finds the leaf that stands behind `before` others.
+fn leaf<'a>(value: &'a mut Value, before: &mut usize) -> Option<(String, &'a mut Value)> {
+    let Value::Elements(elements) = value else {
+        return None;
+    };
+    for (name, child) in elements {
         if let Value::Elements(_) = child {
-            let found = path.is_empty();
-            *content += &format!("<{name}>");
-            write(child, replacement, left, path, content);
-            *content += &format!("</{name}>");
-            if found && !path.is_empty() {
-                *path = format!("{name}.{path}");
+            if let Some((path, leaf)) = leaf(child, before) {
+                return Some((format!("{name}.{path}"), leaf));
             }
-            continue;
-        }
-        let is_it = path.is_empty() && *left == 0;
-        *left = left.wrapping_sub(1);
-        if is_it {
-            name.clone_into(path);
-            *content += &replacement.unwrap_or_default().replace("NAME", name);
+        } else if *before == 0 {
+            return Some((name.clone(), child));
         } else {
-            let text = child.as_str().unwrap_or_default();
-            *content += &format!("<{name}><![CDATA[{text}]]></{name}>");
+            *before -= 1;
         }
     }
+    None
 }
 
 #[test]
