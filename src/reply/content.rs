@@ -34,7 +34,7 @@ impl Content {
     pub(super) fn check(&self, article_limit: usize) -> Result<(), Error> {
         let id = match self {
             Self::Text(text) => return check_text(text),
-            Self::News(articles) => return check_articles(articles.len(), article_limit),
+            Self::News(articles) => return check_articles(articles, article_limit),
             Self::TransferCustomerService(None) => return Ok(()),
             Self::TransferCustomerService(Some(agent)) => {
                 (agent.kf_account(), Cause::KfAccountEmpty)
@@ -53,9 +53,11 @@ impl Content {
 }
 
 fn check_text(text: &str) -> Result<(), Error> {
+    if is_blank(text) {
+        return Err(Error(Cause::TextEmpty));
+    }
     match text.len() {
-        0 => Err(Error(Cause::TextEmpty)),
-        1..=TEXT_LIMIT => Ok(()),
+        0..=TEXT_LIMIT => Ok(()),
         found => Err(Error(Cause::TextLength {
             found,
             limit: TEXT_LIMIT,
@@ -63,14 +65,24 @@ fn check_text(text: &str) -> Result<(), Error> {
     }
 }
 
-fn check_articles(found: usize, limit: usize) -> Result<(), Error> {
+fn check_articles(articles: &[Article], limit: usize) -> Result<(), Error> {
+    let found = articles.len();
     if found == 0 {
-        Err(Error(Cause::ArticlesEmpty))
-    } else if found > limit {
-        Err(Error(Cause::ArticleCount { found, limit }))
-    } else {
-        Ok(())
+        return Err(Error(Cause::ArticlesEmpty));
     }
+    if found > limit {
+        return Err(Error(Cause::ArticleCount { found, limit }));
+    }
+    let mut titles = articles.iter().map(|article| &article.title);
+    match titles.position(|title| is_blank(title)) {
+        Some(position) => Err(Error(Cause::ArticleTitleEmpty { position })),
+        None => Ok(()),
+    }
+}
+
+/// Whether the user would see nothing of `text`.
+fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
 }
 
 /// In bytes of UTF-8. WeChat does not document it; integrations report 2047 (dodgepudding/wechat-php-sdk #363) or 2048.

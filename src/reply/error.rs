@@ -23,6 +23,10 @@ pub(super) enum Cause {
         found: usize,
         limit: usize,
     },
+    /// Counted from 0.
+    ArticleTitleEmpty {
+        position: usize,
+    },
     KfAccountEmpty,
     Unaddressed,
     Unwritable(xml::Error),
@@ -43,6 +47,7 @@ impl Error {
             Cause::MediaIdEmpty(_) => ErrorKind::MediaIdEmpty,
             Cause::ArticlesEmpty => ErrorKind::ArticlesEmpty,
             Cause::ArticleCount { .. } => ErrorKind::ArticleCount,
+            Cause::ArticleTitleEmpty { .. } => ErrorKind::ArticleTitleEmpty,
             Cause::KfAccountEmpty => ErrorKind::KfAccountEmpty,
             Cause::Unaddressed => ErrorKind::Unaddressed,
             Cause::Unwritable(_) => ErrorKind::Unwritable,
@@ -53,7 +58,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Cause::TextEmpty => f.write_str("expected a text to reply, found an empty one"),
+            Cause::TextEmpty => {
+                f.write_str("expected a text to reply, found an empty one or white space")
+            }
             Cause::TextLength { found, limit } => write!(
                 f,
                 "expected at most {limit} bytes of text to reply, found {found}"
@@ -72,6 +79,11 @@ impl fmt::Display for Error {
                     "expected at most {limit} articles to reply, found {found}"
                 )
             }
+            Cause::ArticleTitleEmpty { position } => write!(
+                f,
+                "expected a title of article {}, found an empty one or white space",
+                position + 1
+            ),
             Cause::KfAccountEmpty => {
                 f.write_str("expected a KfAccount to transfer to, found an empty one")
             }
@@ -91,6 +103,7 @@ impl std::error::Error for Error {
             | Cause::MediaIdEmpty(_)
             | Cause::ArticlesEmpty
             | Cause::ArticleCount { .. }
+            | Cause::ArticleTitleEmpty { .. }
             | Cause::KfAccountEmpty
             | Cause::Unaddressed => None,
             Cause::Unwritable(source) => Some(source),
@@ -102,7 +115,8 @@ impl std::error::Error for Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A text that is empty, or has only characters that XML cannot write. The user would see the fault text.
+    /// A text that is empty, or has only white space and characters that XML cannot write. The user would see the fault
+    /// text, or nothing.
     TextEmpty,
     /// A text of more than 2048 bytes of UTF-8.
     TextLength,
@@ -112,6 +126,8 @@ pub enum ErrorKind {
     ArticlesEmpty,
     /// More than one article in answer to a message, or more than eight in answer to an event.
     ArticleCount,
+    /// An article without a title, or with a title of only white space. The user would see the fault text, or nothing.
+    ArticleTitleEmpty,
     /// A transfer to an agent without a name.
     KfAccountEmpty,
     /// The message has no sender to reply to, or no receiver to reply from.

@@ -45,15 +45,15 @@
 //! # Limits
 //!
 //! If WeChat refuses a reply, it does not tell the server. The user sees the fault text in the chat:
-//! 该公众号提供的服务出现故障 (the service of this account is out of order). A reply that WeChat is known to refuse or to
-//! cut short is an [`Error`] here:
+//! 该公众号提供的服务出现故障 (the service of this account is out of order). A reply that WeChat is known to refuse, to
+//! cut short or to show as nothing is an [`Error`] here:
 //!
 //! | reply | limit |
 //! |---|---|
-//! | text | not empty, and at most 2048 bytes of UTF-8: about 680 Chinese characters |
+//! | text | not only white space, and at most 2048 bytes of UTF-8: about 680 Chinese characters |
 //! | image, voice, video | a MediaId that is not empty |
 //! | music | a `ThumbMediaId` that is not empty |
-//! | news | at least one article; at most one in answer to a message, eight in answer to an event |
+//! | news | a title for each article that is not only white space; at least one article; at most one in answer to a message, eight in answer to an event |
 //! | transfer to an agent | a `KfAccount` that is not empty |
 //! | every reply but `success` | a receiver and a sender that are not empty |
 //!
@@ -105,7 +105,7 @@ impl Reply {
         Self(None)
     }
 
-    /// Makes a text of 1 to 2048 bytes of UTF-8. A line feed starts a new line in the chat.
+    /// Makes a text of 1 to 2048 bytes of UTF-8, not only white space. A line feed starts a new line in the chat.
     ///
     /// Characters that XML cannot write are removed, see the [limits](self#limits).
     ///

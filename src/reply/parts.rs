@@ -125,7 +125,8 @@ impl Article {
     /// Makes an article from its title, its description, the URL of its picture, and the URL that a tap opens.
     ///
     /// The picture is a JPG or PNG; 360×200 or 200×200 pixels look best. WeChat's page on passive replies requires all
-    /// four parts, in this order. An empty string is written as an empty element.
+    /// four parts, in this order. Here only the title is required. Any other part that is empty is written as an empty
+    /// element.
     pub fn new(
         title: impl Into<String>,
         description: impl Into<String>,

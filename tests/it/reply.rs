@@ -156,11 +156,19 @@ fn a_text_has_at_most_2048_bytes() {
 
 #[test]
 fn an_empty_text_is_rejected() {
-    for text in ["", "\u{0}", "\u{2}\u{1f}\u{ffff}"] {
+    for text in [
+        "",
+        "\u{0}",
+        "\u{2}\u{1f}\u{ffff}",
+        " ",
+        "\r\n\t",
+        "\u{3000}\u{a0}\u{1}",
+        &" ".repeat(4096),
+    ] {
         check_rejected(
             &Reply::text(text),
             ErrorKind::TextEmpty,
-            "expected a text to reply, found an empty one",
+            "expected a text to reply, found an empty one or white space",
         );
     }
 }

@@ -175,6 +175,15 @@ fn what_wechat_would_reject_is_an_error() {
         ErrorKind::ArticleCount,
         "expected at most 8 articles to reply, found 9",
     );
+    for title in ["", "\u{3000}\n", "\u{1}"] {
+        check_rejected(
+            &Reply::news([article(1), Article::new(title, "d", "p", "u"), article(3)]),
+            ErrorKind::ArticleTitleEmpty,
+            "expected a title of article 2, found an empty one or white space",
+        );
+    }
+    let bare = Article::new("t", "", "", "");
+    assert!(Reply::news([bare]).check().is_ok());
     check_rejected(
         &Reply::transfer_customer_service_to(""),
         ErrorKind::KfAccountEmpty,
@@ -280,7 +289,11 @@ mod customer_service {
     #[test]
     fn what_the_api_rejects_is_an_error() {
         for (reply, kind) in [
-            (Reply::text(""), ErrorKind::TextEmpty),
+            (Reply::text(" "), ErrorKind::TextEmpty),
+            (
+                Reply::news([Article::new("", "d", "p", "u")]),
+                ErrorKind::ArticleTitleEmpty,
+            ),
             (Reply::text("x".repeat(2049)), ErrorKind::TextLength),
             (Reply::video(Video::new("m")), ErrorKind::MediaIdEmpty),
             (
