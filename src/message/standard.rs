@@ -227,3 +227,36 @@ messages! {
         thumb_media_id: Option<String>,
     }
 }
+
+impl TextMessage {
+    /// Whether WeChat sent this text in place of a message that it does not pass on, such as a sticker.
+    ///
+    /// The user wrote something else, so an answer to these words would surprise. The text is
+    /// `【收到不支持的消息类型，暂无法显示】`, or `【收到不支援的訊息類型，無法顯示】` in traditional characters.
+    ///
+    /// ```
+    /// use tower_wechat::{Reply, message::TextMessage};
+    ///
+    /// fn answer(text: &TextMessage) -> Reply {
+    ///     if text.replaces_unsupported_message() {
+    ///         return Reply::text("Please send it as a text or a picture.");
+    ///     }
+    ///     Reply::text(format!("You wrote {}", text.content))
+    /// }
+    ///
+    /// let mut text = TextMessage::default();
+    /// text.content = "【收到不支持的消息类型，暂无法显示】".to_owned();
+    /// assert!(text.replaces_unsupported_message());
+    /// # answer(&text);
+    /// ```
+    pub fn replaces_unsupported_message(&self) -> bool {
+        UNSUPPORTED.contains(&self.content.trim())
+    }
+}
+
+/// What WeChat sends in place of a message that it does not pass on. It does not document these texts; several bots
+/// know them.
+const UNSUPPORTED: [&str; 2] = [
+    "【收到不支持的消息类型，暂无法显示】",
+    "【收到不支援的訊息類型，無法顯示】",
+];

@@ -141,6 +141,24 @@ fn an_unknown_messages_id_has_both_names() {
 }
 
 #[test]
+fn a_text_may_stand_for_a_message_that_is_not_passed_on() {
+    for (content, replaces) in [
+        ("【收到不支持的消息类型，暂无法显示】", true),
+        ("【收到不支援的訊息類型，無法顯示】", true),
+        ("<![CDATA[ 【收到不支持的消息类型，暂无法显示】\n]]>", true),
+        ("收到不支持的消息类型，暂无法显示", false),
+        ("为什么是【收到不支持的消息类型，暂无法显示】", false),
+        ("", false),
+    ] {
+        let Message::Text(text) = read(&message("text", &format!("<Content>{content}</Content>")))
+        else {
+            panic!("no text");
+        };
+        assert_eq!(text.replaces_unsupported_message(), replaces, "{content}");
+    }
+}
+
+#[test]
 fn a_test_can_make_an_event() {
     let mut scan = Scan::default();
     scan.event_key = Some("lobby".to_owned());
