@@ -136,6 +136,8 @@ impl<'de, T: Number> Visitor<'de> for OptionalNumberVisitor<T> {
 }
 
 /// Reads elements where none belong. An empty list of JSON is elements without any.
+#[cold]
+#[inline(never)]
 pub(crate) fn no_elements<'de, A: MapAccess<'de>>(
     mut map: A,
     expected: &dyn de::Expected,
