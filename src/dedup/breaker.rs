@@ -1,13 +1,12 @@
 //! A circuit breaker around the store.
 
 use std::{
-    fmt,
     panic::AssertUnwindSafe,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::{self, Instant};
 
 use super::{
@@ -16,20 +15,51 @@ use super::{
 };
 use crate::observe;
 
-/// The store, if there is one. Its operations end soon, with an answer or without one.
+/// A [`Store`] whose operations end soon, with an answer or without one.
 ///
-/// After [`FAILURES`] in a row the store is left alone for [`PAUSE`], so that not every message waits for a store
-/// that is away. Operations that renew a claim or publish a completion are tried all the same.
-///
-/// Without a store this node is the only one, and every operation is agreed to at once.
-pub(super) struct GuardedStore {
-    store: Option<Box<dyn DynStore>>,
-    breaker: Mutex<Breaker>,
+/// After [`FAILURES`] in a row the store is left alone for [`PAUSE`], so that not every message waits for a store that is
+/// away. The operations that cost a reply or a lease if they are left out are tried all the same: all but `claim`,
+/// `complete` and `acknowledge`.
+pub(super) trait GuardedStore: Send + Sync {
+    /// Whether the store is left alone.
+    fn is_away(&self) -> bool;
+
+    /// When the other nodes have told a store that was away what they know.
+    fn caught_up(&self) -> Instant;
+
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
+
+    /// [`claim`](Self::claim) at the end of a message, to learn what reply the claim holds. Nothing waits for it, so it may
+    /// take long.
+    fn claim_patiently(&self, claim: Claim) -> Answer<'_, Claimed>;
+
+    fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed>;
+
+    fn complete<'a>(
+        &'a self,
+        claim: Claim,
+        response: &'a StoredResponse,
+        is_acknowledged: bool,
+    ) -> Answer<'a, Completed>;
+
+    /// [`complete`](Self::complete) once more.
+    fn publish<'a>(&'a self, claim: Claim, response: &'a StoredResponse) -> Answer<'a, Completed>;
+
+    fn acknowledge(&self, claim: Claim) -> Answer<'_, Acknowledged>;
+
+    fn release(&self, claim: Claim) -> Answer<'_, Released>;
 }
+
+type Answer<'a, T> = BoxFuture<'a, Result<T, Unavailable>>;
 
 /// The store is away: it is not known whether the operation was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unavailable;
+
+pub(super) struct Guarded<St> {
+    store: St,
+    breaker: Mutex<Breaker>,
+}
 
 #[derive(Debug, Default)]
 struct Breaker {
@@ -40,136 +70,110 @@ struct Breaker {
     away_until: Option<Instant>,
 }
 
-impl GuardedStore {
-    pub(super) fn new(store: Option<Box<dyn DynStore>>) -> Self {
+impl<St: Store> GuardedStore for Guarded<St> {
+    fn is_away(&self) -> bool {
+        let away_until = self.breaker().away_until;
+        away_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn caught_up(&self) -> Instant {
+        let back = self.breaker().back;
+        back.map_or_else(Instant::now, |back| back + CATCH_UP)
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
+        self.unless_away("claim", move |store| store.claim(claim))
+    }
+
+    fn claim_patiently(&self, claim: Claim) -> Answer<'_, Claimed> {
+        self.ask("claim", LONG_TIMEOUT, move |store| store.claim(claim))
+    }
+
+    fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed> {
+        self.ask("renew", TIMEOUT, move |store| store.renew(claim, run))
+    }
+
+    fn complete<'a>(
+        &'a self,
+        claim: Claim,
+        response: &'a StoredResponse,
+        is_acknowledged: bool,
+    ) -> Answer<'a, Completed> {
+        self.unless_away("complete", move |store| {
+            store.complete(claim, response, is_acknowledged)
+        })
+    }
+
+    fn publish<'a>(&'a self, claim: Claim, response: &'a StoredResponse) -> Answer<'a, Completed> {
+        self.ask("publish", TIMEOUT, move |store| {
+            store.complete(claim, response, false)
+        })
+    }
+
+    fn acknowledge(&self, claim: Claim) -> Answer<'_, Acknowledged> {
+        self.unless_away("acknowledge", move |store| store.acknowledge(claim))
+    }
+
+    fn release(&self, claim: Claim) -> Answer<'_, Released> {
+        self.ask("release", TIMEOUT, move |store| store.release(claim))
+    }
+}
+
+impl<St: Store> Guarded<St> {
+    pub(super) fn new(store: St) -> Self {
         Self {
             store,
             breaker: Mutex::default(),
         }
     }
 
-    /// Whether other nodes may know of the messages.
-    pub(super) fn is_shared(&self) -> bool {
-        self.store.is_some()
-    }
-
-    /// Whether the store has failed several times in a row, and is left alone.
-    pub(super) fn is_away(&self) -> bool {
-        self.breaker().is_away(Instant::now())
-    }
-
-    /// Waits until the store, if it was away, has been back for [`SETTLES`].
-    pub(super) async fn settled(&self) {
-        let back = self.breaker().back;
-        if let Some(back) = back {
-            time::sleep_until(back + SETTLES).await;
-        }
-    }
-
-    pub(super) async fn claim(&self, claim: Claim) -> Result<Claimed, Unavailable> {
-        let alone = Claimed::Run(Run::new(Duration::ZERO, 1));
-        self.unless_away("claim", alone, |store| store.claim(claim))
-            .await
-    }
-
-    /// [`claim`](Self::claim) at the end of a message, to learn what reply the claim holds: tried also while the store is left
-    /// alone, and for long, since nothing waits for it.
-    pub(super) async fn claim_patiently(&self, claim: Claim) -> Result<Claimed, Unavailable> {
-        let Some(store) = &self.store else {
-            return Ok(Claimed::Done);
-        };
-        let claimed = AssertUnwindSafe(async { store.claim(claim).await }).catch_unwind();
-        match time::timeout(LONG_TIMEOUT, claimed).await {
-            Ok(Ok(Ok(claimed))) => Ok(claimed),
-            _ => Err(Unavailable),
-        }
-    }
-
-    /// Tried also while the store is left alone.
-    pub(super) async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Unavailable> {
-        self.ask("renew", Renewed::Yours, |store| store.renew(claim, run))
-            .await
-    }
-
-    pub(super) async fn complete(
-        &self,
-        claim: Claim,
-        response: &StoredResponse,
-        is_acknowledged: bool,
-    ) -> Result<Completed, Unavailable> {
-        self.unless_away("complete", Completed::Stored, |store| {
-            store.complete(claim, response, is_acknowledged)
-        })
-        .await
-    }
-
-    /// [`complete`](Self::complete), tried also while the store is left alone.
-    pub(super) async fn publish(
-        &self,
-        claim: Claim,
-        response: &StoredResponse,
-    ) -> Result<Completed, Unavailable> {
-        self.ask("publish", Completed::Stored, |store| {
-            store.complete(claim, response, false)
-        })
-        .await
-    }
-
-    pub(super) async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, Unavailable> {
-        self.unless_away("acknowledge", Acknowledged::Recorded, |store| {
-            store.acknowledge(claim)
-        })
-        .await
-    }
-
-    /// Tried also while the store is left alone: a hold that stays may cost a reply.
-    pub(super) async fn release(&self, claim: Claim) -> Result<Released, Unavailable> {
-        self.ask("release", Released::LastHold, |store| store.release(claim))
-            .await
-    }
-
-    async fn unless_away<'a, T>(
+    fn unless_away<'a, T, F>(
         &'a self,
         name: &'static str,
-        alone: T,
-        operation: impl FnOnce(&'a dyn DynStore) -> Answer<'a, T>,
-    ) -> Result<T, Unavailable> {
+        operation: impl FnOnce(&'a St) -> F + Send + 'a,
+    ) -> Answer<'a, T>
+    where
+        F: Future<Output = Result<T, St::Error>> + Send,
+        T: Send + 'a,
+    {
         if self.is_away() {
-            return Err(Unavailable);
+            return Box::pin(async { Err(Unavailable) });
         }
-        self.ask(name, alone, operation).await
+        self.ask(name, TIMEOUT, operation)
     }
 
-    /// Asks the store. Without one, the answer is `alone`.
-    async fn ask<'a, T>(
+    fn ask<'a, T, F>(
         &'a self,
         name: &'static str,
-        alone: T,
-        operation: impl FnOnce(&'a dyn DynStore) -> Answer<'a, T>,
-    ) -> Result<T, Unavailable> {
-        let Some(store) = &self.store else {
-            return Ok(alone);
-        };
-        let started = Instant::now();
-        let asked = AssertUnwindSafe(async { operation(&**store).await }).catch_unwind();
-        let answer = time::timeout(TIMEOUT, asked).await;
-        match answer.map(|asked| asked.unwrap_or_else(|_panic| Err("it panicked".to_owned()))) {
-            Ok(Ok(answer)) => {
-                if self.breaker().succeeded(Instant::now()) {
-                    observe::store_back();
+        timeout: Duration,
+        operation: impl FnOnce(&'a St) -> F + Send + 'a,
+    ) -> Answer<'a, T>
+    where
+        F: Future<Output = Result<T, St::Error>> + Send,
+    {
+        Box::pin(async move {
+            let started = Instant::now();
+            let asked = AssertUnwindSafe(async { operation(&self.store).await }).catch_unwind();
+            let answer = time::timeout(timeout, asked).await;
+            let now = Instant::now();
+            let error = match answer {
+                Ok(Ok(Ok(answer))) => {
+                    if self.breaker().succeeded(now) {
+                        observe::store_back();
+                    }
+                    return Ok(answer);
                 }
-                return Ok(answer);
+                Ok(Ok(Err(error))) => Some(format!("{error:#}")),
+                Ok(Err(_panic)) => Some("it panicked".to_owned()),
+                Err(_elapsed) => None,
+            };
+            let is_known = self.breaker().failed(started, now);
+            match error {
+                Some(error) => observe::store_failed(name, is_known, &error),
+                None => observe::store_silent(name, is_known, timeout),
             }
-            Ok(Err(error)) => {
-                let is_known = self.breaker().failed(started, Instant::now());
-                observe::store_failed(name, is_known, &error);
-            }
-            Err(_elapsed) => {
-                let is_known = self.breaker().failed(started, Instant::now());
-                observe::store_silent(name, is_known, TIMEOUT);
-            }
-        }
-        Err(Unavailable)
+            Err(Unavailable)
+        })
     }
 
     /// Each method of the breaker makes its change at once, so a poisoned lock guards a whole one.
@@ -179,10 +183,6 @@ impl GuardedStore {
 }
 
 impl Breaker {
-    fn is_away(&self, now: Instant) -> bool {
-        self.away_until.is_some_and(|until| now < until)
-    }
-
     /// Returns whether the store had been left alone.
     fn succeeded(&mut self, now: Instant) -> bool {
         if self.failures > 0 {
@@ -208,53 +208,6 @@ impl Breaker {
     }
 }
 
-/// A [`Store`] behind a pointer, so that the layers need not name its type. An error is its text.
-pub(super) trait DynStore: Send + Sync {
-    fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
-    fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed>;
-    fn complete<'a>(
-        &'a self,
-        claim: Claim,
-        response: &'a StoredResponse,
-        is_acknowledged: bool,
-    ) -> Answer<'a, Completed>;
-    fn acknowledge(&self, claim: Claim) -> Answer<'_, Acknowledged>;
-    fn release(&self, claim: Claim) -> Answer<'_, Released>;
-}
-
-type Answer<'a, T> = BoxFuture<'a, Result<T, String>>;
-
-impl<St: Store> DynStore for St {
-    fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
-        Box::pin(Store::claim(self, claim).map_err(text))
-    }
-
-    fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed> {
-        Box::pin(Store::renew(self, claim, run).map_err(text))
-    }
-
-    fn complete<'a>(
-        &'a self,
-        claim: Claim,
-        response: &'a StoredResponse,
-        is_acknowledged: bool,
-    ) -> Answer<'a, Completed> {
-        Box::pin(Store::complete(self, claim, response, is_acknowledged).map_err(text))
-    }
-
-    fn acknowledge(&self, claim: Claim) -> Answer<'_, Acknowledged> {
-        Box::pin(Store::acknowledge(self, claim).map_err(text))
-    }
-
-    fn release(&self, claim: Claim) -> Answer<'_, Released> {
-        Box::pin(Store::release(self, claim).map_err(text))
-    }
-}
-
-fn text(error: impl fmt::Display) -> String {
-    format!("{error:#}")
-}
-
 /// A twentieth of the time that WeChat waits, and far more than a store on the same network needs.
 const TIMEOUT: Duration = Duration::from_millis(250);
 
@@ -263,6 +216,6 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(2);
 const FAILURES: u32 = 3;
 
 /// The time in which every node has told a store that is back what it knows: each tells it every second.
-pub(super) const SETTLES: Duration = Duration::from_secs(2);
+pub(super) const CATCH_UP: Duration = Duration::from_secs(2);
 
 const PAUSE: Duration = Duration::from_secs(1);

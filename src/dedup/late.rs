@@ -1,12 +1,13 @@
 //! Replies that no delivery got in time.
 
-use std::{fmt, time::Duration};
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use http::Request;
+use tokio::time;
 
 use super::{key::Key, response::StoredResponse};
-use crate::{delivery::Verified, message::Head, reply::Reply, timestamp::Timestamp};
+use crate::{delivery::Verified, message::Head, observe, reply::Reply, timestamp::Timestamp};
 
 /// A reply that comes too late to be the passive reply, or the news that there is none.
 ///
@@ -120,6 +121,46 @@ impl LateReply {
 
     fn head(&self) -> Option<&Head> {
         self.request.body().head().ok()
+    }
+
+    /// Calls the hook. If there is none, the log has an error.
+    pub(super) async fn hand_to(self, hook: Option<&Hook>, timeout: Duration) {
+        let (cause, key) = (self.cause, self.key.observed());
+        let account = Arc::clone(self.request.body().delivery().shared_account());
+        observe::reply_is_late(&account, key, cause.name());
+        let Some(hook) = hook else {
+            // The log already has that all runs have failed.
+            if cause != LateCause::Failed {
+                observe::reply_is_lost(&account, key, cause.name());
+            }
+            return;
+        };
+        let mut call = HookCall {
+            account,
+            key,
+            failure: Some("it was cut"),
+        };
+        let called = async { time::timeout(timeout, hook(self)).await };
+        call.failure = match AssertUnwindSafe(called).catch_unwind().await {
+            Ok(Ok(())) => None,
+            Ok(Err(_elapsed)) => Some("it took too long"),
+            Err(_panic) => Some("it panicked"),
+        };
+    }
+}
+
+/// Logs an error when it is dropped, unless the call has succeeded.
+struct HookCall {
+    account: Arc<str>,
+    key: observe::MessageKey,
+    failure: Option<&'static str>,
+}
+
+impl Drop for HookCall {
+    fn drop(&mut self) {
+        if let Some(failure) = self.failure {
+            observe::late_reply_failed(&self.account, self.key, failure);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time;
 use tower::Layer;
 
 use super::{
-    breaker::DynStore,
+    breaker::{Guarded, GuardedStore},
     key::Key,
     late::LateReply,
     messages::Bounds,
@@ -109,7 +109,7 @@ impl fmt::Debug for DedupLayer {
 /// [`Local`], or [`Shared`] if there is a store. Some settings need a store.
 pub struct DedupBuilder<Scope = Local> {
     settings: Settings,
-    store: Option<Box<dyn DynStore>>,
+    store: Option<Box<dyn GuardedStore>>,
     scope: PhantomData<Scope>,
 }
 
@@ -171,7 +171,7 @@ impl DedupBuilder {
     pub fn with_store(self, store: impl Store) -> DedupBuilder<Shared> {
         DedupBuilder {
             settings: self.settings,
-            store: Some(Box::new(store)),
+            store: Some(Box::new(Guarded::new(store))),
             scope: PhantomData,
         }
     }

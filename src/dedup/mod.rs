@@ -170,7 +170,7 @@ mod breaker;
 mod clock;
 #[cfg(feature = "simulator")]
 pub mod contract;
-mod handover;
+mod finished;
 mod hang_ups;
 mod key;
 mod late;
@@ -181,7 +181,6 @@ mod messages;
 mod node;
 #[cfg(feature = "redis")]
 pub mod redis;
-mod renewal;
 mod response;
 mod running;
 mod service;

@@ -11,7 +11,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    breaker::{DynStore, GuardedStore},
+    breaker::GuardedStore,
     clock::Clock,
     hang_ups::HangUps,
     key::Key,
@@ -27,7 +27,8 @@ use crate::{delivery::Verified, message::Head, reply::Reply, user_fn};
 pub(super) struct Node {
     pub(super) settings: Settings,
     table: Mutex<Table>,
-    pub(super) store: GuardedStore,
+    /// `None`: this node is the only one.
+    pub(super) store: Option<Box<dyn GuardedStore>>,
     /// A permit for each message that runs, given in the order of asking.
     pub(super) run_permits: Arc<Semaphore>,
     /// A permit for each response that waits for the store to come back.
@@ -65,13 +66,13 @@ type KeyFn = dyn Fn(&Request<Verified>) -> Key + Send + Sync;
 type ReplyFilter = dyn Fn(&Request<Verified>) -> bool + Send + Sync;
 
 impl Node {
-    pub(super) fn new(settings: Settings, store: Option<Box<dyn DynStore>>) -> Self {
+    pub(super) fn new(settings: Settings, store: Option<Box<dyn GuardedStore>>) -> Self {
         Self {
             table: Mutex::new(Table::new(
                 settings.bounds.clone(),
                 settings.max_waiters_per_message,
             )),
-            store: GuardedStore::new(store),
+            store,
             // So there is always room for a message that may run.
             run_permits: permits(settings.max_concurrent_runs.min(settings.bounds.messages)),
             backlog_permits: permits(MAX_BACKLOG),
@@ -155,6 +156,8 @@ pub(super) const FETCH_WAIT: Duration = Duration::from_secs(6);
 
 /// Five renewals: a late one costs nothing.
 pub(super) const LEASE: Duration = Duration::from_secs(5);
+
+pub(super) const RENEWAL: Duration = Duration::from_secs(1);
 
 /// Responses beyond them that end while the store is away stay known to this node alone.
 const MAX_BACKLOG: usize = 1024;

@@ -1,71 +1,76 @@
-//! One message on this node: claim → run → complete → settle, in a task that no delivery's end can stop.
+//! One message on this node: claim → run → complete → hand over, in a task that no delivery's end can stop.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{mem, pin::pin, sync::Arc, time::Duration};
 
-use futures_util::future::{Either, select};
+use futures_util::future::{self, Either, select};
 use http::Request;
 use tokio::{
+    runtime::Handle,
     sync::OwnedSemaphorePermit,
+    task::yield_now,
     time::{self, Instant},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     attempt::{self, Inner, RunNumber},
     breaker::Unavailable,
-    handover::{Finished, Handover},
-    late::LateCause,
+    finished::{Finished, Origin},
+    late::{LateCause, LateReply},
     machine::FOREVER,
-    node::{FETCH_WAIT, LEASE, Node},
-    renewal::Renewal,
+    node::{FETCH_WAIT, LEASE, Node, RENEWAL},
     response::StoredResponse,
-    store::{Claimed, Completed, Run},
-    table::Task,
+    store::{Claimed, Completed, Released, Renewed, Run},
+    table::{self, Task},
 };
 use crate::{delivery::Verified, observe, response};
 
 /// A message that a delivery has claimed on this node.
 ///
-/// Dropped before it is over, even before it is first polled, it makes the message vacant again, here and in the store,
-/// and hands on the result that it has.
+/// Dropped before it is over, even before it is first polled, it makes the message vacant again on this node. A task of its
+/// own hands it back to the other nodes, and its result to the hook.
 pub(super) struct RunningMessage {
-    held: Handover,
-    observed: observe::Runs,
-    /// Held while the message runs and until its reply has been delivered or handed to the hook.
+    node: Arc<Node>,
+    task: Task,
+    request: Request<Verified>,
+    observed: Arc<observe::Runs>,
+    /// Held while the message runs, and until a delivery has got its reply or none will.
     permit: Option<OwnedSemaphorePermit>,
+    /// Whether the store may know the claim, as the one that runs the message or as a holder of its reply.
+    may_be_in_store: bool,
+    /// The result, from the end of the runs on.
+    finished: Option<Finished>,
+    stage: Stage,
 }
 
-/// The state of the message among all nodes, from this node's view.
-enum SharedClaim {
-    /// This node runs it.
-    Won { number: u32 },
-    /// Another node has run it, and this one holds the reply.
-    Replied(StoredResponse),
-    /// It is over.
-    Done,
-    /// Another node runs it, and no delivery here waits for it any more.
-    Unwanted,
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// The table has its state.
+    InTable,
+    /// No delivery on this node gets its reply.
+    Late(LateCause),
+    /// Likewise, and this node goes away.
+    HandedBack(LateCause),
+    Over,
 }
 
 impl RunningMessage {
     pub(super) fn new(
-        shared: Arc<Node>,
+        node: Arc<Node>,
         task: Task,
         request: Request<Verified>,
         observed: observe::Runs,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         Self {
-            held: Handover {
-                shared,
-                task,
-                request,
-                may_be_in_store: false,
-                is_given: false,
-                finished: None,
-                late: None,
-            },
-            observed,
+            node,
+            task,
+            request,
+            observed: Arc::new(observed),
             permit: Some(permit),
+            may_be_in_store: false,
+            finished: None,
+            stage: Stage::InTable,
         }
     }
 
@@ -74,116 +79,96 @@ impl RunningMessage {
     ///
     /// `number` is the run's by this node's count.
     pub(super) async fn drive(mut self, number: u32, inner: impl Inner) {
-        let abort = self.held.shared.cut.clone();
-        let is_aborted = {
-            let driven = pin!(self.drive_to_end(number, inner));
-            matches!(
-                select(driven, pin!(abort.cancelled())).await,
-                Either::Right(_)
-            )
-        };
-        if is_aborted {
-            self.held.hand_back().await;
-        }
+        let cut = self.node.cut.clone();
+        let driven = pin!(self.drive_to_end(number, inner));
+        select(driven, pin!(cut.cancelled())).await;
     }
 
     async fn drive_to_end(&mut self, own_number: u32, inner: impl Inner) {
         let mut leased_until = None;
         for _ in 0..MAX_CLAIMS {
-            match self.claim_shared(own_number, leased_until).await {
-                SharedClaim::Won { number } => {
-                    let mut renewal =
-                        Renewal::start(&self.held.shared, &self.held.task, number).await;
-                    let (this, inner) = (&*self, inner.clone());
-                    let runs = async move {
-                        match &this.held.finished {
-                            // The message was lost, and is this node's again.
-                            Some(finished) => finished.clone(),
-                            None => this.runs(inner, number).await,
-                        }
-                    };
-                    let lost = || self.observed.mark_lost();
-                    if let Some(finished) = renewal.unless_lost(runs, lost).await {
+            match self.claim(own_number, leased_until).await {
+                Some(Claimed::Run(run)) => {
+                    let runs = self.runs(inner.clone(), run.number);
+                    if let Some(finished) = self.unless_lost(runs, run.number).await {
                         let completed = self.complete(finished).await;
-                        drop(renewal);
                         if completed != Ok(Completed::Lost) {
-                            return self.settle(completed).await;
+                            return self.end(completed).await;
                         }
                     }
                     // Another node has the message by now. If it says so, this node's result is not wanted.
-                    observe::lease_lost(self.held.account(), self.held.observed_key());
+                    observe::lease_lost(self.account(), self.observed_key());
                     leased_until = Some(Instant::now() + LEASE);
                 }
-                SharedClaim::Replied(response) => {
+                Some(Claimed::Replied { response, .. }) => {
                     self.observed.record_reply_elsewhere();
-                    self.held.finished = Some(Finished::from_store(response));
-                    return self.settle(Ok(Completed::Stored)).await;
+                    self.finished = Some(self.finished(response, Origin::Store));
+                    return self.end(Ok(Completed::Stored)).await;
                 }
-                SharedClaim::Done => {
-                    self.held.finished = None;
+                Some(Claimed::Done) => {
                     self.observed.record_done_elsewhere();
-                    let (silent, claim) = (StoredResponse::success(), self.held.task.claim);
-                    let mut table = self.held.shared.table();
+                    let (silent, claim) = (StoredResponse::success(), self.task.claim);
+                    let mut table = self.node.table();
                     table.complete(claim, &silent, true, Instant::now());
+                    self.stage = Stage::Over;
                     return;
                 }
-                SharedClaim::Unwanted => return,
+                Some(Claimed::Running { .. }) | None => return,
             }
         }
     }
 
-    /// Claims the message among all nodes, or waits for the node that has it.
+    /// Claims the message among all nodes, or waits for the node that has it. Returns `None` if another node runs it and
+    /// no delivery here waits for it any more.
     ///
     /// By this node's clock, another node has it until `leased_until`.
-    async fn claim_shared(
+    async fn claim(
         &mut self,
         own_number: u32,
         mut leased_until: Option<Instant>,
-    ) -> SharedClaim {
-        let own = SharedClaim::Won { number: own_number };
-        if !self.held.shared.store.is_shared() {
-            return own;
-        }
+    ) -> Option<Claimed> {
+        let own = Claimed::Run(Run::new(Duration::ZERO, own_number));
+        let node = Arc::clone(&self.node);
+        let Some(store) = &node.store else {
+            return Some(own);
+        };
         let mut pause = FIRST_POLL;
         let mut asked_until = None;
         let mut failures = 0;
         let mut is_leaving = false;
         loop {
-            let held = &mut self.held;
-            held.may_be_in_store = true;
-            match held.shared.store.claim(held.task.claim).await {
-                Ok(Claimed::Run(Run { age, number })) => {
-                    self.seen(age);
-                    return SharedClaim::Won { number };
-                }
-                Ok(Claimed::Running { age, lease }) => {
-                    held.may_be_in_store = false;
-                    held.finished = None;
+            self.may_be_in_store = true;
+            let claimed = store.claim(self.task.claim).await;
+            if let Ok(
+                Claimed::Run(Run { age, .. })
+                | Claimed::Running { age, .. }
+                | Claimed::Replied { age, .. },
+            ) = &claimed
+            {
+                self.task.seen_by_store(*age);
+            }
+            match claimed {
+                Ok(Claimed::Running { lease, .. }) => {
+                    self.may_be_in_store = false;
+                    self.finished = None;
                     (failures, asked_until) = (0, None);
                     // A store may answer nonsense, but not make a time that no clock can tell.
                     let lease = lease.min(FOREVER);
-                    self.seen(age);
                     self.observed.record_join_elsewhere();
                     if is_leaving {
-                        return SharedClaim::Unwanted;
+                        return None;
                     }
                     leased_until = Some(Instant::now() + lease);
                     // Not a moment before the lease is over, by the store's clock.
                     let rest = lease + Duration::from_millis(1);
                     time::sleep(pause.min(rest.max(FIRST_POLL))).await;
                 }
-                Ok(Claimed::Replied { age, response }) => {
-                    self.seen(age);
-                    return SharedClaim::Replied(response);
-                }
-                Ok(Claimed::Done) => {
-                    held.may_be_in_store = false;
-                    return SharedClaim::Done;
-                }
+                Ok(claimed) => return Some(claimed),
                 Err(Unavailable) => {
                     failures += 1;
-                    if self.may_run_alone(leased_until, failures) {
-                        return own;
+                    let is_away = failures >= MAX_CLAIM_FAILURES || store.is_away();
+                    if is_away && self.may_run_alone(leased_until) {
+                        return Some(own);
                     }
                     time::sleep(pause).await;
                     // The claim may have been carried out, and may hold the reply: it does not leave before an answer
@@ -198,126 +183,303 @@ impl RunningMessage {
             // An acknowledgement on this node may have taken hold of the reply meanwhile, so the store is asked once more.
             is_leaving = !self.is_wanted();
             if is_leaving && failures > 0 {
-                return SharedClaim::Unwanted;
+                return None;
             }
             pause = (pause * 2).min(LAST_POLL);
         }
     }
 
-    /// Whether this node runs the message although the store has not answered.
-    ///
-    /// One missing answer is no reason. Nor are several as long as another node has the lease, or if no delivery waits for
-    /// the message that another node had.
-    fn may_run_alone(&self, leased_until: Option<Instant>, failures: u32) -> bool {
-        let shared = &self.held.shared;
+    /// Whether this node may run the message although the store is away: not as long as another node has the lease, nor
+    /// if no delivery waits for the message that another node had.
+    fn may_run_alone(&self, leased_until: Option<Instant>) -> bool {
         let is_free = leased_until.is_none_or(|until| until <= Instant::now() && self.is_wanted());
-        let is_away = failures >= MAX_CLAIM_FAILURES || shared.store.is_away();
-        is_free && is_away && !shared.settings.is_fail_closed
+        is_free && !self.node.settings.is_fail_closed
     }
 
     /// Whether a delivery waits for the message, or this node has acknowledged it: then no retry would make another
     /// node take it over from a lost one.
     fn is_wanted(&self) -> bool {
-        let Handover { shared, task, .. } = &self.held;
-        task.is_awaited() || shared.table().is_acknowledged(task.claim, Instant::now())
+        self.task.is_awaited() || self.is_acknowledged()
     }
 
-    fn seen(&self, age: Duration) {
-        let now = Instant::now();
-        let since = now.checked_sub(age).unwrap_or(now);
-        self.held.task.seen_by_store(since);
+    fn is_acknowledged(&self) -> bool {
+        let mut table = self.node.table();
+        table.is_acknowledged(self.task.claim, Instant::now())
     }
 
     /// Runs the message until a run succeeds or there have been enough.
     async fn runs(&self, inner: impl Inner, number: u32) -> Finished {
-        let request = &self.held.request;
-        let settings = &self.held.shared.settings;
+        // The message was lost, and is this node's again.
+        if let Some(finished) = &self.finished {
+            return finished.clone();
+        }
+        let settings = &self.node.settings;
         let mut delays = settings.retry_delays.iter();
         let mut number = RunNumber::first(number, settings.retry_delays.len());
         loop {
-            let mut numbered = request.clone();
+            let mut numbered = self.request.clone();
             numbered.extensions_mut().insert(number);
             let run = attempt::attempt(inner.clone(), numbered, settings.run_timeout);
-            let head = || request.body().head();
+            let head = || self.request.body().head();
             if let Ok(response) = self.observed.run(number.get(), head, run).await {
-                return Finished {
-                    response,
-                    has_failed: false,
-                    is_from_store: false,
-                };
+                return self.finished(response, Origin::Run);
             }
             let Some(delay) = delays.next() else {
-                let key = self.held.observed_key();
-                observe::message_given_up(self.held.account(), key, number.get());
-                let fallback = response::of_reply(settings.fallback.clone(), request.body());
-                return Finished {
-                    response: StoredResponse::of_own(&fallback),
-                    has_failed: true,
-                    is_from_store: false,
-                };
+                observe::message_given_up(self.account(), self.observed_key(), number.get());
+                let fallback = response::of_reply(settings.fallback.clone(), self.request.body());
+                return self.finished(StoredResponse::of_own(&fallback), Origin::FailedRun);
             };
             time::sleep(*delay).await;
             number = number.next();
         }
     }
 
+    fn finished(&self, response: StoredResponse, origin: Origin) -> Finished {
+        Finished {
+            node: Arc::clone(&self.node),
+            claim: self.task.claim,
+            response,
+            origin,
+        }
+    }
+
+    /// Renews the lease until `work` ends. If the lease is lost before, drops the work and returns `None`.
+    ///
+    /// The renewal is a task of its own, so that a handler that blocks its thread does not lose the lease; on a runtime
+    /// with one thread it does all the same.
+    async fn unless_lost<T>(&self, work: impl Future<Output = T>, number: u32) -> Option<T> {
+        let mut renewing = None;
+        if self.node.store.is_some() {
+            let renewal = renew(Arc::clone(&self.node), self.task.clone(), number);
+            renewing = Some(AbortOnDropHandle::new(tokio::spawn(renewal)));
+            // No other thread takes over a task that has just been spawned, so it is polled before a handler can block
+            // this one.
+            yield_now().await;
+        }
+        let lost = async {
+            if let Some(renewing) = renewing
+                && renewing.await.is_ok()
+            {
+                return;
+            }
+            // Without a store nobody takes the message.
+            future::pending().await
+        };
+        match select(pin!(work), pin!(lost)).await {
+            Either::Left((result, _)) => Some(result),
+            Either::Right(((), _work)) => {
+                self.observed.mark_lost();
+                None
+            }
+        }
+    }
+
     /// Ends the message for all nodes.
     async fn complete(&mut self, finished: Finished) -> Result<Completed, Unavailable> {
-        let held = &mut self.held;
-        let response = &held.finished.insert(finished).response;
-        if !held.shared.store.is_shared() {
+        let is_acknowledged = self.is_acknowledged();
+        let response = &self.finished.insert(finished).response;
+        let Some(store) = &self.node.store else {
             return Ok(Completed::Stored);
-        }
-        let claim = held.task.claim;
-        let is_acknowledged = held.shared.table().is_acknowledged(claim, Instant::now());
-        let store = &held.shared.store;
-        let completed = store.complete(claim, response, is_acknowledged).await;
+        };
+        let completed = store.complete(self.task.claim, response, is_acknowledged);
+        let completed = completed.await;
         // Unless the store says otherwise, it may have kept the reply, which this claim holds then.
-        held.may_be_in_store = matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
+        self.may_be_in_store = matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
         completed
     }
 
-    /// Ends the message on this node, and sees that its reply reaches a delivery or else the hook.
-    async fn settle(&mut self, mut told: Result<Completed, Unavailable>) {
-        let held = &mut self.held;
-        let Some(finished) = &held.finished else {
+    /// Ends the message on this node, and sees that its reply reaches a delivery or else the hook. `told` is the store's
+    /// answer to its end.
+    async fn end(&mut self, mut told: Result<Completed, Unavailable>) {
+        let Some(finished) = self.finished.clone() else {
             return;
         };
-        let (shared, claim) = (&held.shared, held.task.claim);
+        let claim = self.task.claim;
         let is_acknowledged = told == Ok(Completed::Acknowledged);
         let completed =
-            shared
+            self.node
                 .table()
                 .complete(claim, &finished.response, is_acknowledged, Instant::now());
-        held.late = match completed {
+        let late = match completed {
             Completed::Stored => {
-                let is_fetched = held.wait_until_fetched(&mut told).await;
-                let is_late = !is_fetched && shared.table().reclaim(claim, Instant::now());
-                is_late.then_some(LateCause::Unfetched)
+                let mut progress = self.task.progress.subscribe();
+                let fetched = progress.wait_for(|progress| progress.stage == table::Stage::Fetched);
+                let fetched = time::timeout(FETCH_WAIT, fetched);
+                finished.confirm_until(fetched, &mut told).await;
+                let released = self.node.table().release(claim, Instant::now());
+                (released == Released::LastHold).then_some(LateCause::Unfetched)
             }
             Completed::Acknowledged => Some(LateCause::Acknowledged),
             Completed::Lost => None,
         };
         self.permit = None;
-        if held.late.is_none() {
-            if told.is_err() {
-                held.take().tell_in_background();
-            } else if finished.is_from_store {
-                held.take().remind_in_background();
-            }
-            held.let_go();
-        } else if held.is_ours(told).await {
-            held.hand_late().await;
-        } else {
-            held.let_go();
+        if let Some(cause) = late {
+            self.stage = Stage::Late(cause);
+            return self.hand_over(cause, told).await;
         }
+        self.stage = Stage::Over;
+        if told.is_err() || finished.origin == Origin::Store {
+            finished.confirm_in_background();
+        }
+    }
+
+    /// Hands the late result to the hook, unless another node has it. `told` is the store's last answer to its end.
+    async fn hand_over(&mut self, cause: LateCause, told: Result<Completed, Unavailable>) {
+        let released = self.release(told).await;
+        self.stage = Stage::Over;
+        let Some(finished) = self.finished.take() else {
+            // WeChat waits for no reply, or this claim has held one.
+            if cause == LateCause::Acknowledged || released == Some(Released::LastHold) {
+                observe::reply_is_cut(self.account(), self.observed_key());
+            }
+            return;
+        };
+        // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
+        if released == Some(Released::HeldElsewhere) {
+            return;
+        }
+        let (cause, response) = match finished.origin {
+            Origin::FailedRun => (LateCause::Failed, None),
+            _ if finished.is_reply() => (cause, Some(finished.response)),
+            _ => return,
+        };
+        let settings = &self.node.settings;
+        LateReply::new(self.task.claim.key, self.request.clone(), cause, response)
+            .hand_to(settings.late_reply.as_deref(), settings.run_timeout)
+            .await;
+    }
+
+    /// Releases the claim in the store. `None` means that nobody can tell whose the reply is.
+    async fn release(&self, told: Result<Completed, Unavailable>) -> Option<Released> {
+        let Some(store) = self.node.store.as_deref() else {
+            return Some(Released::LastHold);
+        };
+        if told == Ok(Completed::Acknowledged) {
+            return Some(Released::LastHold);
+        }
+        match &self.finished {
+            Some(finished) if !finished.response.is_silent() => {
+                let released = finished.release(store, told).await;
+                if released.is_none() {
+                    observe::reply_unconfirmed(self.account(), self.observed_key());
+                }
+                released
+            }
+            _ => store.release(self.task.claim).await.ok(),
+        }
+    }
+
+    /// Hands the message back to the other nodes, and its result to the hook, because this node goes away.
+    ///
+    /// Stops 0.9 s after the cut. A reply that is left then is an error in the log.
+    async fn hand_back(mut self, cause: LateCause) {
+        let cut = self.node.cut.clone();
+        let is_cut = async {
+            cut.cancelled().await;
+            time::sleep(HAND_BACK).await;
+        };
+        let handed_back = async {
+            if self.finished.is_none() {
+                self.finished = self.held_in_store().await;
+            }
+            // Otherwise a retry would make another node run the message again, and there may be none.
+            let told = match &self.finished {
+                Some(finished) => finished.confirm().await,
+                None => Ok(Completed::Lost),
+            };
+            self.hand_over(cause, told).await;
+        };
+        select(pin!(handed_back), pin!(is_cut)).await;
+    }
+
+    /// The reply that the claim holds although its answer was lost.
+    async fn held_in_store(&self) -> Option<Finished> {
+        let store = self.node.store.as_ref()?;
+        if !self.may_be_in_store {
+            return None;
+        }
+        match store.claim_patiently(self.task.claim).await {
+            Ok(Claimed::Replied { response, .. }) => Some(self.finished(response, Origin::Store)),
+            _ => None,
+        }
+    }
+
+    /// Logs an error if a reply is lost with this message. It is late for this `cause`.
+    fn report_cut(&self, cause: LateCause) {
+        let is_lost = match &self.finished {
+            Some(finished) => finished.is_reply(),
+            None => cause == LateCause::Acknowledged,
+        };
+        if is_lost {
+            observe::reply_is_cut(self.account(), self.observed_key());
+        }
+    }
+
+    /// Takes the message out of the table, and returns why its result is late. `None` if there is nothing to hand back.
+    fn leave_table(&self) -> Option<LateCause> {
+        let (claim, now) = (self.task.claim, Instant::now());
+        let mut table = self.node.table();
+        let is_acknowledged = table.is_acknowledged(claim, now);
+        let cause = match table.release(claim, now) {
+            Released::NotCompleted if is_acknowledged => LateCause::Acknowledged,
+            Released::NotCompleted | Released::LastHold => LateCause::Unfetched,
+            // A delivery has fetched the reply, which stays held.
+            Released::HeldElsewhere | Released::Unknown => return None,
+        };
+        let is_something = self.may_be_in_store || self.finished.is_some() || is_acknowledged;
+        is_something.then_some(cause)
+    }
+
+    fn observed_key(&self) -> observe::MessageKey {
+        self.task.claim.key.observed()
+    }
+
+    fn account(&self) -> &str {
+        self.request.body().delivery().account()
     }
 }
 
 impl Drop for RunningMessage {
     fn drop(&mut self) {
-        // A message that is over stays as it is.
-        self.held.abandon();
+        let cause = match self.stage {
+            Stage::InTable => self.leave_table(),
+            Stage::Late(cause) => Some(cause),
+            Stage::HandedBack(cause) => return self.report_cut(cause),
+            Stage::Over => None,
+        };
+        let Some(cause) = cause else {
+            return;
+        };
+        // Without a runtime the lease runs out.
+        let Ok(runtime) = Handle::try_current() else {
+            return self.report_cut(cause);
+        };
+        let rest = Self {
+            node: Arc::clone(&self.node),
+            task: self.task.clone(),
+            request: self.request.clone(),
+            observed: Arc::clone(&self.observed),
+            permit: None,
+            may_be_in_store: self.may_be_in_store,
+            finished: mem::take(&mut self.finished),
+            stage: Stage::HandedBack(cause),
+        };
+        let tasks = self.node.tasks.clone();
+        tasks.spawn_on(rest.hand_back(cause), &runtime);
+    }
+}
+
+/// Renews the lease of the task's run with this number, until it is lost.
+async fn renew(node: Arc<Node>, task: Task, number: u32) {
+    let Some(store) = &node.store else {
+        return;
+    };
+    loop {
+        time::sleep(RENEWAL).await;
+        let run = Run::new(task.age(), number);
+        if store.renew(task.claim, run).await == Ok(Renewed::Lost) {
+            return;
+        }
     }
 }
 
@@ -329,3 +491,7 @@ const MAX_CLAIM_FAILURES: u32 = 3;
 
 const FIRST_POLL: Duration = Duration::from_millis(50);
 const LAST_POLL: Duration = Duration::from_millis(400);
+
+/// The time to hand a message back after a drain has run out of patience. It is part of the second that a drain takes
+/// longer than its patience at most.
+const HAND_BACK: Duration = Duration::from_millis(900);

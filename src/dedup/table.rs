@@ -72,19 +72,6 @@ pub(super) enum Admission<P> {
     Full,
 }
 
-/// The state of a message whose task ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Abandoned {
-    Running {
-        /// Whether WeChat has been told not to wait for a reply.
-        is_acknowledged: bool,
-    },
-    /// Its reply was not fetched, and will not be.
-    Unfetched,
-    /// A delivery has fetched its reply, or the reply is late.
-    Over,
-}
-
 impl Table {
     pub(super) fn new(bounds: Bounds, max_waiters: usize) -> Self {
         Self {
@@ -243,23 +230,12 @@ impl Table {
         completed
     }
 
-    /// Takes the reply of the claim's message back, unless a delivery has fetched it; none will. Returns whether it did.
-    pub(super) fn reclaim(&mut self, claim: Claim, now: Instant) -> bool {
-        let is_ours = self.messages.release(claim, now) == Released::LastHold;
-        self.end(claim);
-        is_ours
-    }
-
-    /// Ends the claim of a task that ends. A running message is vacant again, and the waiting deliveries may claim it.
-    pub(super) fn abandon(&mut self, claim: Claim, now: Instant) -> Abandoned {
-        let is_acknowledged = self.is_acknowledged(claim, now);
+    /// Ends the claim of a task. A running message is vacant again, and the waiting deliveries may claim it. A reply that
+    /// no delivery has fetched is the task's; no delivery gets it.
+    pub(super) fn release(&mut self, claim: Claim, now: Instant) -> Released {
         let released = self.messages.release(claim, now);
         self.end(claim);
-        match released {
-            Released::NotCompleted => Abandoned::Running { is_acknowledged },
-            Released::LastHold => Abandoned::Unfetched,
-            Released::HeldElsewhere | Released::Unknown => Abandoned::Over,
-        }
+        released
     }
 
     fn is_fetched(&mut self, key: Key, now: Instant) {
@@ -294,8 +270,10 @@ impl Task {
         self.progress.receiver_count() > 0
     }
 
-    /// Notes that the store has answered the claim, and since when it knows the message. Wakes nobody.
-    pub(super) fn seen_by_store(&self, since: Instant) {
+    /// Notes that the store has answered the claim, and how long it has known the message. Wakes nobody.
+    pub(super) fn seen_by_store(&self, age: Duration) {
+        let now = Instant::now();
+        let since = now.checked_sub(age).unwrap_or(now);
         self.progress.send_if_modified(|progress| {
             progress.first_seen = since.min(progress.first_seen);
             progress.is_shared = true;

@@ -234,7 +234,7 @@ impl Waiter {
     /// counts if this machine's clock has proven right: a store may have lost its data.
     fn age(&self, first_seen: Instant, is_shared: bool) -> Duration {
         let delivery = self.delivery();
-        let is_known = if self.shared.store.is_shared() {
+        let is_known = if self.shared.store.is_some() {
             is_shared
         } else {
             self.shared.has_seen_all(first_seen)
@@ -250,8 +250,8 @@ impl Waiter {
     /// Acknowledges the message, or sends the reply if it is there by now. Returns `None` if the run was lost.
     async fn acknowledge(&self, task: &Task) -> Option<Response<ResponseBody>> {
         let claim = task.claim;
-        let stored = self.shared.store.acknowledge(claim).await;
-        if let Ok(Acknowledged::Replied(response)) = stored
+        if let Some(store) = &self.shared.store
+            && let Ok(Acknowledged::Replied(response)) = store.acknowledge(claim).await
             && self
                 .shared
                 .table()

@@ -24,11 +24,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Abandoned, Admission, Stage, Table, Task};
+use super::{Admission, Stage, Table, Task};
 use crate::dedup::{
     Key, StoredResponse,
     messages::Bounds,
-    store::{Acknowledged, Completed, Ttls},
+    store::{Acknowledged, Completed, Released, Ttls},
 };
 
 /// What a delivery does if its message has not ended yet.
@@ -173,7 +173,7 @@ impl Message {
                 let mut progress = self.task.progress.subscribe();
                 let fetched = pin!(progress.wait_for(|progress| progress.stage == Stage::Fetched));
                 let is_over = matches!(select(fetched, pin!(timer())).await, Either::Right(_));
-                is_over && self.node.table().reclaim(claim, now)
+                is_over && self.node.table().release(claim, now) == Released::LastHold
             }
             Completed::Acknowledged => true,
             Completed::Lost => panic!("a message is its task's"),
@@ -188,17 +188,20 @@ impl Message {
 
 impl Drop for Message {
     fn drop(&mut self) {
-        let abandoned = self.node.table().abandon(self.task.claim, Instant::now());
+        let (claim, now) = (self.task.claim, Instant::now());
+        let mut table = self.node.table();
+        let is_acknowledged = table.is_acknowledged(claim, now);
+        let released = table.release(claim, now);
         let counts = &self.node.counts;
-        match abandoned {
-            Abandoned::Running { is_acknowledged } => {
+        match released {
+            Released::NotCompleted => {
                 let lost = usize::from(self.has_reply || is_acknowledged);
                 counts.cut.fetch_add(lost, SeqCst);
             }
-            Abandoned::Unfetched if self.has_reply => {
+            Released::LastHold if self.has_reply => {
                 counts.late.fetch_add(1, SeqCst);
             }
-            Abandoned::Unfetched | Abandoned::Over => {}
+            _ => {}
         }
     }
 }

@@ -7,12 +7,12 @@ use http::StatusCode;
 use proptest::prelude::*;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Abandoned, Admission, DELIVERIES_LAST, Progress, Stage, Table, Task};
+use super::{Admission, DELIVERIES_LAST, Progress, Stage, Table, Task};
 use crate::{
     dedup::{
         Key, StoredResponse,
         messages::Bounds,
-        store::{Acknowledged, Claim, Completed, Ttls},
+        store::{Acknowledged, Claim, Completed, Released, Ttls},
     },
     delivery::{Delivery, Verified},
     reply::Reply,
@@ -76,7 +76,7 @@ fn a_completion_wakes_the_waiting_deliveries_and_the_first_fetches_the_reply() {
         );
         assert_eq!(stage(&task), Stage::Fetched);
     }
-    assert!(!table.reclaim(task.claim, now));
+    assert!(table.release(task.claim, now) != Released::LastHold);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn no_delivery_gets_a_reclaimed_reply() {
     let (mut table, now) = (table(), Instant::now());
     let (task, _) = run(&mut table, 1, now);
     complete(&mut table, task.claim, "reply", now);
-    assert!(table.reclaim(task.claim, now));
+    assert_eq!(table.release(task.claim, now), Released::LastHold);
     assert!(matches!(claim(&mut table, 1, now), Admission::Done));
     assert_eq!(stage(&task), Stage::Ended);
 }
@@ -122,7 +122,7 @@ fn a_reply_fetched_from_the_store_is_not_reclaimed() {
         // Its task hears of it later.
         let completed = complete(&mut table, task.claim, "reply", now);
         assert_eq!(completed, Completed::Stored);
-        assert!(!table.reclaim(task.claim, now));
+        assert!(table.release(task.claim, now) != Released::LastHold);
     }
 }
 
@@ -131,7 +131,7 @@ fn a_reply_that_is_late_cannot_be_fetched_from_the_store() {
     let (mut table, now) = (table(), Instant::now());
     let (task, _) = run(&mut table, 1, now);
     complete(&mut table, task.claim, "reply", now);
-    assert!(table.reclaim(task.claim, now));
+    assert_eq!(table.release(task.claim, now), Released::LastHold);
     assert!(!table.fetched_from_store(task.claim, &response("reply"), now));
 }
 
@@ -139,13 +139,8 @@ fn a_reply_that_is_late_cannot_be_fetched_from_the_store() {
 fn an_abandoned_message_is_vacant_and_wakes_the_waiting_deliveries() {
     let (mut table, now) = (table(), Instant::now());
     let (stale, waiting) = run(&mut table, 1, now);
-    let abandoned = table.abandon(stale.claim, now);
-    assert_eq!(
-        abandoned,
-        Abandoned::Running {
-            is_acknowledged: false
-        }
-    );
+    let released = table.release(stale.claim, now);
+    assert_eq!(released, Released::NotCompleted);
     assert!(waiting.has_changed().unwrap());
     assert_eq!(table.acknowledge(stale.claim, now), None);
 
@@ -154,7 +149,8 @@ fn an_abandoned_message_is_vacant_and_wakes_the_waiting_deliveries() {
     };
     assert_eq!(again.number, 2);
     // The stale claim changes nothing.
-    assert_eq!(table.abandon(stale.claim, now), Abandoned::Over);
+    let released = table.release(stale.claim, now);
+    assert_eq!(released, Released::HeldElsewhere);
     let completed = complete(&mut table, stale.claim, "stale", now);
     assert_eq!(completed, Completed::Lost);
     assert!(!waiting.has_changed().unwrap());
@@ -168,12 +164,9 @@ fn an_acknowledgement_outlives_the_run() {
     let (mut table, now) = (table(), Instant::now());
     let (task, _) = run(&mut table, 1, now);
     table.acknowledge(task.claim, now);
-    assert_eq!(
-        table.abandon(task.claim, now),
-        Abandoned::Running {
-            is_acknowledged: true
-        }
-    );
+    assert!(table.is_acknowledged(task.claim, now));
+    let released = table.release(task.claim, now);
+    assert_eq!(released, Released::NotCompleted);
     let (task, _) = run(&mut table, 1, now);
     let completed = complete(&mut table, task.claim, "reply", now);
     assert_eq!(completed, Completed::Acknowledged);
@@ -249,11 +242,11 @@ fn a_kept_reply_forgets_its_typed_reply() {
 fn the_earliest_sighting_of_a_message_counts_for_its_age() {
     let (mut table, now) = (table(), Instant::now());
     let (task, waiting) = run(&mut table, 1, now);
-    let earlier = now.checked_sub(Duration::from_secs(5)).unwrap();
-    task.seen_by_store(earlier);
-    task.seen_by_store(now);
+    let age = Duration::from_secs(5);
+    task.seen_by_store(age);
+    task.seen_by_store(Duration::ZERO);
     let progress = waiting.borrow();
-    assert_eq!((progress.first_seen, progress.is_shared), (earlier, true));
+    assert!(progress.first_seen.elapsed() >= age && progress.is_shared);
     assert!(!waiting.has_changed().unwrap(), "nobody is woken");
 }
 
@@ -271,7 +264,10 @@ fn a_delivery_that_wechat_has_given_up_does_not_fetch_the_reply() {
             Admission::Replied(_) => assert!(!is_given_up),
             other => panic!("{other:?}"),
         }
-        assert_eq!(table.reclaim(task.claim, arrival), is_given_up);
+        assert_eq!(
+            table.release(task.claim, arrival) == Released::LastHold,
+            is_given_up
+        );
     }
 }
 
@@ -284,7 +280,7 @@ fn an_acknowledgement_after_the_time_of_a_reply_does_not_fetch_it() {
     let acknowledged = table.acknowledge(task.claim, over);
     assert_eq!(acknowledged, Some(Acknowledged::Recorded));
     assert_eq!(stage(&task), Stage::Ended);
-    assert!(table.reclaim(task.claim, over));
+    assert_eq!(table.release(task.claim, over), Released::LastHold);
 }
 
 #[test]
@@ -327,8 +323,7 @@ enum Step {
     Acknowledge(usize),
     /// By the claim made this many claims ago, with a reply of this size.
     Complete(usize, usize, bool),
-    Reclaim(usize),
-    Abandon(usize),
+    Release(usize),
     FetchedFromStore(usize),
     Pass(u64),
 }
@@ -341,8 +336,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => ago().prop_map(Step::Acknowledge),
         4 => (ago(), size, prop::bool::weighted(0.2))
             .prop_map(|(ago, size, acknowledged)| Step::Complete(ago, size, acknowledged)),
-        1 => ago().prop_map(Step::Reclaim),
-        1 => ago().prop_map(Step::Abandon),
+        2 => ago().prop_map(Step::Release),
         1 => ago().prop_map(Step::FetchedFromStore),
         1 => prop_oneof![Just(1), Just(59), Just(60), Just(540), Just(600)].prop_map(Step::Pass),
     ];
@@ -450,37 +444,22 @@ proptest! {
                         };
                     }
                 },
-                Step::Reclaim(ago) => if let Some(at) = at(&claims, ago) {
-                    // A task takes back only what it has completed.
+                Step::Release(ago) => if let Some(at) = at(&claims, ago) {
                     let claim = &mut claims[at];
-                    if claim.state != Life::Running && claim.state != Life::Abandoned {
-                        let is_ours = table.reclaim(claim.task.claim, now);
-                        match claim.state {
-                            Life::Unfetched => {
-                                prop_assert!(is_ours);
-                                claim.state = Life::Late;
-                            }
-                            // It is told so again, as long as the message is remembered.
-                            Life::Late => {}
-                            _ => prop_assert!(!is_ours),
-                        }
-                    }
-                },
-                Step::Abandon(ago) => if let Some(at) = at(&claims, ago) {
-                    let claim = &mut claims[at];
-                    let abandoned = table.abandon(claim.task.claim, now);
+                    let is_acknowledged = table.is_acknowledged(claim.task.claim, now);
+                    let released = table.release(claim.task.claim, now);
                     match claim.state {
                         Life::Running => {
-                            let is_running = matches!(abandoned, Abandoned::Running { is_acknowledged } if is_acknowledged >= claim.is_acknowledged);
-                            prop_assert!(is_running);
+                            prop_assert_eq!(released, Released::NotCompleted);
+                            prop_assert!(is_acknowledged >= claim.is_acknowledged);
                             claim.state = Life::Abandoned;
                         }
                         Life::Unfetched => {
-                            prop_assert_eq!(abandoned, Abandoned::Unfetched);
+                            prop_assert_eq!(released, Released::LastHold);
                             claim.state = Life::Late;
                         }
-                        Life::Delivered => prop_assert_eq!(abandoned, Abandoned::Over),
-                        // It is told so again.
+                        Life::Delivered => prop_assert_ne!(released, Released::LastHold),
+                        // It is told so again, as long as the message is remembered.
                         Life::Late | Life::Abandoned => {}
                     }
                 },
@@ -501,7 +480,7 @@ prop_assert!(!table.fetched_from_store(claim.task.claim, &reply, now));
                     // A task waits for some seconds, far less than the time that a message is remembered.
                     for claim in claims.iter_mut().filter(|it| it.state == Life::Unfetched) {
                         if claim.ended + ttls().mark <= now + Duration::from_secs(seconds) {
-                            prop_assert!(table.reclaim(claim.task.claim, now));
+                            prop_assert_eq!(table.release(claim.task.claim, now), Released::LastHold);
                             claim.state = Life::Late;
                         }
                     }
