@@ -57,16 +57,20 @@
 //! acknowledgement (a reply may go to a delivery that WeChat no longer shows), or a release (a reply may
 //! be sent twice). `WAIT` would not change that; only a store with consensus would.
 
-mod answer;
 mod error;
-mod script;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
-use ::redis::{Value, aio::ConnectionLike};
+use ::redis::{Cmd, FromRedisValue, ServerErrorKind, Value, aio::ConnectionLike, from_redis_value};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use sha1::{Digest, Sha1};
 
 pub use self::error::{Error, ErrorKind};
-use self::script::Script;
 #[cfg(doc)]
 use super::key::Key;
 use super::{
@@ -82,16 +86,6 @@ use super::{
 pub struct RedisStore<C> {
     connection: C,
     prefix: Arc<str>,
-    scripts: Arc<Scripts>,
-}
-
-#[derive(Debug)]
-struct Scripts {
-    claim: Script,
-    renew: Script,
-    complete: Script,
-    acknowledge: Script,
-    release: Script,
 }
 
 impl<C> RedisStore<C> {
@@ -100,13 +94,6 @@ impl<C> RedisStore<C> {
         Self {
             connection,
             prefix: PREFIX.into(),
-            scripts: Arc::new(Scripts {
-                claim: Script::new(CLAIM),
-                renew: Script::new(RENEW),
-                complete: Script::new(COMPLETE),
-                acknowledge: Script::new(ACKNOWLEDGE),
-                release: Script::new(RELEASE),
-            }),
         }
     }
 
@@ -122,21 +109,34 @@ impl<C> RedisStore<C>
 where
     C: ConnectionLike + Clone,
 {
-    async fn run(
+    /// Runs the script by its name: one round trip, or two where Redis does not remember it.
+    ///
+    /// The second sends the script along, instead of loading it first: to a cluster, that goes by the key as
+    /// the first did, and so to the same node.
+    async fn run<T: FromRedisValue>(
         &self,
-        script: &Script,
+        operation: &str,
         claim: Claim,
         arguments: &[&[u8]],
-    ) -> Result<Value, Error> {
+    ) -> Result<T, Error> {
         let key = format!("{}{}", self.prefix, claim.key);
-        let id = claim.id.to_string();
-        let mark = milliseconds(claim.ttls.mark);
-        let arguments = [&[id.as_bytes(), mark.as_bytes()], arguments].concat();
+        let (id, mark) = (claim.id.to_string(), milliseconds(claim.ttls.mark));
+        let command = |name, script: &str| {
+            let mut command = Cmd::new();
+            command.arg(name).arg(script).arg(1).arg(&key);
+            command.arg(operation).arg(&id).arg(&mark).arg(arguments);
+            command
+        };
         let mut connection = self.connection.clone();
-        script
-            .run(&mut connection, &key, &arguments)
-            .await
-            .map_err(Error::of)
+        let mut answer = command("EVALSHA", &MACHINE_NAME)
+            .query_async::<Value>(&mut connection)
+            .await;
+        if let Err(error) = &answer
+            && error.kind() == ServerErrorKind::NoScript.into()
+        {
+            answer = command("EVAL", MACHINE).query_async(&mut connection).await;
+        }
+        from_redis_value(answer.map_err(Error::of)?).map_err(|_unexpected| Error::foreign())
     }
 }
 
@@ -148,15 +148,27 @@ where
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, Error> {
         let lease = milliseconds(claim.ttls.lease);
-        let script = &self.scripts.claim;
-        answer::claim(self.run(script, claim, &[lease.as_bytes()]).await?)
+        let (word, age, number, reply): (String, u64, u64, Option<Reply>) =
+            self.run("claim", claim, &[lease.as_bytes()]).await?;
+        let age = Duration::from_millis(age);
+        match (&*word, u32::try_from(number), reply) {
+            ("run", Ok(number), None) => Ok(Claimed::Run(Run::new(age, number))),
+            ("running", _, None) => Ok(Claimed::running(age, Duration::from_millis(number))),
+            ("replied", _, Some(reply)) => Ok(Claimed::replied(age, response(reply)?)),
+            ("done", _, None) => Ok(Claimed::Done),
+            _ => Err(Error::foreign()),
+        }
     }
 
     async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Error> {
         let lease = milliseconds(claim.ttls.lease);
         let (age, number) = (milliseconds(run.age), run.number.to_string());
         let arguments = [lease.as_bytes(), age.as_bytes(), number.as_bytes()];
-        answer::renewed(self.run(&self.scripts.renew, claim, &arguments).await?)
+        match &*self.run::<String>("renew", claim, &arguments).await? {
+            "yours" => Ok(Renewed::Yours),
+            "lost" => Ok(Renewed::Lost),
+            _ => Err(Error::foreign()),
+        }
     }
 
     async fn complete(
@@ -173,18 +185,30 @@ where
             status.as_str().as_bytes(),
             response.body(),
         ];
-        arguments.extend(response.content_type().map(http::HeaderValue::as_bytes));
-        let script = &self.scripts.complete;
-        answer::completed(self.run(script, claim, &arguments).await?)
+        arguments.extend(response.content_type().map(HeaderValue::as_bytes));
+        match &*self.run::<String>("complete", claim, &arguments).await? {
+            "stored" => Ok(Completed::Stored),
+            "acknowledged" => Ok(Completed::Acknowledged),
+            "lost" => Ok(Completed::Lost),
+            _ => Err(Error::foreign()),
+        }
     }
 
     async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, Error> {
-        let script = &self.scripts.acknowledge;
-        answer::acknowledged(self.run(script, claim, &[]).await?)
+        match self.run::<Option<Reply>>("acknowledge", claim, &[]).await? {
+            Some(reply) => Ok(Acknowledged::Replied(response(reply)?)),
+            None => Ok(Acknowledged::Recorded),
+        }
     }
 
     async fn release(&self, claim: Claim) -> Result<Released, Error> {
-        answer::released(self.run(&self.scripts.release, claim, &[]).await?)
+        match &*self.run::<String>("release", claim, &[]).await? {
+            "last" => Ok(Released::LastHold),
+            "held" => Ok(Released::HeldElsewhere),
+            "running" => Ok(Released::NotCompleted),
+            "unknown" => Ok(Released::Unknown),
+            _ => Err(Error::foreign()),
+        }
     }
 }
 
@@ -196,6 +220,16 @@ impl<C> fmt::Debug for RedisStore<C> {
     }
 }
 
+/// The status, the body and the Content-Type.
+type Reply = (u16, Vec<u8>, Option<Vec<u8>>);
+
+fn response((status, body, content_type): Reply) -> Result<StoredResponse, Error> {
+    let status = StatusCode::from_u16(status).map_err(|_invalid| Error::foreign())?;
+    let content_type = content_type.map(HeaderValue::try_from).transpose();
+    let content_type = content_type.map_err(|_invalid| Error::foreign())?;
+    Ok(StoredResponse::new(status, content_type, Bytes::from(body)))
+}
+
 /// Rounds up to whole milliseconds, so that no lease or TTL is shortened. A Lua number and `PEXPIRE` both hold the
 /// longest.
 fn milliseconds(time: Duration) -> String {
@@ -205,8 +239,10 @@ fn milliseconds(time: Duration) -> String {
 
 const PREFIX: &str = "tower-wechat:";
 
-const CLAIM: &str = concat!(include_str!("entry.lua"), include_str!("claim.lua"));
-const RENEW: &str = concat!(include_str!("entry.lua"), include_str!("renew.lua"));
-const COMPLETE: &str = concat!(include_str!("entry.lua"), include_str!("complete.lua"));
-const ACKNOWLEDGE: &str = concat!(include_str!("entry.lua"), include_str!("acknowledge.lua"));
-const RELEASE: &str = concat!(include_str!("entry.lua"), include_str!("release.lua"));
+const MACHINE: &str = include_str!("machine.lua");
+
+/// The name under which Redis remembers the script.
+static MACHINE_NAME: LazyLock<String> = LazyLock::new(|| {
+    let hash = Bytes::copy_from_slice(&Sha1::digest(MACHINE));
+    format!("{hash:x}")
+});

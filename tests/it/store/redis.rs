@@ -103,9 +103,9 @@ async fn a_claim_and_a_completion_are_one_round_trip_each() {
         let response = StoredResponse::success();
         store.complete(claim, &response, false).await.unwrap();
     }
-    // Each script is sent in full once, when Redis does not know it yet.
+    // The script is sent in full once, when Redis does not know it yet.
     assert_eq!(calls(&mut connection, "evalsha").await, 20);
-    assert_eq!(calls(&mut connection, "eval").await, 2);
+    assert_eq!(calls(&mut connection, "eval").await, 1);
     assert_eq!(calls(&mut connection, "script|load").await, 0);
 }
 

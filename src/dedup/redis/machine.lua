@@ -1,0 +1,184 @@
+-- One operation on one message: machine.rs with Redis' clock and Redis' memory.
+--
+-- KEYS: the message. ARGV: the operation, the claim, the mark's time, then the operation's own arguments. All times are
+-- in milliseconds.
+--
+-- The message is one hash, which expires with the mark:
+--   format        the version of this list
+--   first_seen    when the message was first claimed; every time is by Redis' own clock
+--   number        of its run
+--   state         running, replied or done
+--   owner         the claim that runs it, has completed it, or has ended it
+--   lease         running: until when it belongs to the claim
+--   acknowledged  running: 1 if WeChat has been told not to wait
+--   ends          replied: until when the reply is kept
+--   holders       replied, done: the claims that may give the reply to a delivery, each followed by a comma
+--   status, body, content_type   replied: the reply; the last may be missing
+
+local key = KEYS[1]
+local operation, claim, mark = ARGV[1], ARGV[2], ARGV[3]
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- A plain conversion would round a time to 14 digits.
+local function integer(number)
+  return string.format('%.0f', number)
+end
+
+-- The time that is this many milliseconds from now.
+local function after(milliseconds)
+  return integer(now + tonumber(milliseconds))
+end
+
+local function count(digits)
+  return digits and #digits <= 16 and string.find(digits, '^%d+$') and tonumber(digits)
+end
+
+local stored = redis.call('HMGET', key,
+  'format', 'first_seen', 'number', 'state', 'owner', 'lease', 'acknowledged', 'ends', 'holders')
+local known = stored[1] == '1'
+local entry = {
+  first_seen = count(stored[2]),
+  number = count(stored[3]),
+  state = stored[4],
+  owner = stored[5],
+  lease = count(stored[6]),
+  acknowledged = stored[7] == '1',
+  ends = count(stored[8]),
+  holders = stored[9],
+}
+local intact = entry.first_seen and entry.number and entry.owner
+  and ((entry.state == 'running' and entry.lease)
+    or (entry.state == 'replied' and entry.ends and entry.holders)
+    or (entry.state == 'done' and entry.holders))
+
+-- An entry of another version or another program stays as it is.
+if known and not intact or not known and redis.call('EXISTS', key) == 1 then
+  return 'foreign'
+end
+
+-- Drops the reply. Its holders still have it.
+local function drop_reply()
+  entry.state = 'done'
+  redis.call('HSET', key, 'state', 'done')
+  redis.call('HDEL', key, 'ends', 'status', 'body', 'content_type')
+end
+
+if entry.state == 'replied' and entry.ends <= now then
+  drop_reply()
+end
+
+-- Makes a vacant message the claim's. Its lease is over.
+local function begin(by, age, number)
+  if not known then
+    entry = {first_seen = now - age, number = number, state = 'running', owner = by, lease = now}
+  end
+end
+
+-- Writes that the claim has the message, in this state. A mark of no time deletes all, so this comes last.
+local function write(state, ...)
+  redis.call('HSET', key, 'format', '1', 'first_seen', integer(entry.first_seen),
+    'number', integer(entry.number), 'owner', claim, 'state', state, ...)
+  redis.call('PEXPIRE', key, mark)
+end
+
+-- How long the message has been known. Redis' clock may have been set back.
+local function age()
+  return math.max(now - entry.first_seen, 0)
+end
+
+-- Returns the reply, which the claim holds now.
+local function hold()
+  local reply = redis.call('HMGET', key, 'status', 'body', 'content_type')
+  if not (reply[1] and reply[2]) then
+    return 'foreign'
+  end
+  if not string.find(entry.holders, claim .. ',', 1, true) then
+    redis.call('HSET', key, 'holders', entry.holders .. claim .. ',')
+  end
+  return reply
+end
+
+local operations = {}
+
+function operations.claim(lease)
+  begin(string.rep('0', 32), 0, 0)
+  if entry.state == 'replied' then
+    return {'replied', age(), 0, hold()}
+  elseif entry.state == 'done' then
+    return {'done', 0, 0, false}
+  elseif entry.owner ~= claim then
+    if now < entry.lease then
+      return {'running', age(), entry.lease - now, false}
+    end
+    entry.number = math.min(entry.number + 1, 4294967295)
+  end
+  write('running', 'lease', after(lease))
+  return {'run', age(), entry.number, false}
+end
+
+function operations.renew(lease, its_age, number)
+  begin(claim, tonumber(its_age), tonumber(number))
+  if entry.state ~= 'running' or entry.owner ~= claim then
+    return 'lost'
+  end
+  write('running', 'lease', after(lease))
+  return 'yours'
+end
+
+function operations.complete(ttl, acknowledged, status, body, content_type)
+  begin(claim, 0, 1)
+  if entry.owner ~= claim then
+    return 'lost'
+  elseif entry.state ~= 'running' then
+    -- A repeated operation.
+    return entry.holders == '' and 'acknowledged' or 'stored'
+  end
+  redis.call('HDEL', key, 'lease', 'acknowledged')
+  if entry.acknowledged or acknowledged == '1' then
+    write('done', 'holders', '')
+    return 'acknowledged'
+  end
+  if content_type then
+    redis.call('HSET', key, 'content_type', content_type)
+  end
+  write('replied', 'ends', after(ttl), 'holders', claim .. ',', 'status', status, 'body', body)
+  return 'stored'
+end
+
+function operations.acknowledge()
+  if entry.state == 'replied' then
+    return hold()
+  elseif entry.state == 'running' then
+    redis.call('HSET', key, 'acknowledged', '1')
+  end
+  return false
+end
+
+function operations.release()
+  if not known then
+    return 'unknown'
+  elseif entry.state == 'running' and entry.owner == claim then
+    write('running', 'lease', integer(entry.first_seen))
+    return 'running'
+  elseif entry.state == 'running' then
+    -- With its lease over, nobody runs it: another claim has lost it.
+    return now < entry.lease and 'held' or 'unknown'
+  end
+  local start, stop = string.find(entry.holders, claim .. ',', 1, true)
+  if not start then
+    -- A repeated operation, if the claim was the last holder.
+    return entry.holders == '' and entry.owner == claim and 'last' or 'held'
+  end
+  local others = string.sub(entry.holders, 1, start - 1) .. string.sub(entry.holders, stop + 1)
+  redis.call('HSET', key, 'holders', others)
+  if others ~= '' then
+    return 'held'
+  end
+  redis.call('HSET', key, 'owner', claim)
+  drop_reply()
+  return 'last'
+end
+
+return operations[operation](unpack(ARGV, 4))
