@@ -1,11 +1,7 @@
 //! Whether this machine's clock agrees with WeChat's.
 
 use std::{
-    collections::VecDeque,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -15,9 +11,12 @@ use crate::{delivery::Delivery, observe};
 ///
 /// Few deliveries are last ones, which are ten seconds old. If all of the latest are as old, the clock is ahead by the age
 /// of the youngest.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Clock {
-    ages: Mutex<VecDeque<Duration>>,
+    /// In milliseconds.
+    ages: [AtomicU64; LATEST],
+    /// The number of deliveries.
+    count: AtomicUsize,
     /// Whether the log has a warning.
     is_reported: AtomicBool,
 }
@@ -25,31 +24,40 @@ pub(super) struct Clock {
 impl Clock {
     /// Notes a delivery's age. Returns how far the clock may be ahead on its arrival.
     pub(super) fn note(&self, delivery: &Delivery) -> Duration {
-        let mut ages = self.ages.lock().unwrap_or_else(PoisonError::into_inner);
-        if ages.len() >= LATEST {
-            ages.pop_front();
+        let at = self.count.fetch_add(1, Relaxed) % LATEST;
+        if let Some(age) = self.ages.get(at) {
+            let milliseconds = delivery.age().as_millis().try_into();
+            age.store(milliseconds.unwrap_or(u64::MAX), Relaxed);
         }
-        ages.push_back(delivery.age());
-        least(&ages)
+        self.least()
     }
 
     /// Returns the delivery's age without what the clock is ahead, now or `on_arrival`: it may have been set since. If it is
     /// ahead, the log has a warning.
     pub(super) fn age(&self, delivery: &Delivery, on_arrival: Duration) -> Duration {
-        let ages = self.ages.lock().unwrap_or_else(PoisonError::into_inner);
-        let least = least(&ages).max(on_arrival);
-        drop(ages);
+        let least = self.least().max(on_arrival);
         if least < DIFFERENCE {
             return delivery.age();
         }
-        let is_reported = self.is_reported.swap(true, Ordering::Relaxed);
+        let is_reported = self.is_reported.swap(true, Relaxed);
         observe::clock_differs(delivery.account(), least.as_secs(), is_reported);
         delivery.age().saturating_sub(least)
     }
+
+    fn least(&self) -> Duration {
+        let ages = self.ages.iter().map(|age| age.load(Relaxed));
+        Duration::from_millis(ages.min().unwrap_or_default())
+    }
 }
 
-fn least(ages: &VecDeque<Duration>) -> Duration {
-    ages.iter().min().copied().unwrap_or_default()
+impl Default for Clock {
+    fn default() -> Self {
+        Self {
+            ages: [const { AtomicU64::new(u64::MAX) }; LATEST],
+            count: AtomicUsize::default(),
+            is_reported: AtomicBool::default(),
+        }
+    }
 }
 
 /// The age of a last delivery, half a second less.
