@@ -38,8 +38,7 @@ pub(super) trait GuardedStore: Send + Sync {
     fn complete<'a>(
         &'a self,
         claim: Claim,
-        response: &'a StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&'a StoredResponse>,
     ) -> Answer<'a, Completed>;
 
     /// [`complete`](Self::complete) once more.
@@ -96,17 +95,14 @@ impl<St: Store> GuardedStore for Guarded<St> {
     fn complete<'a>(
         &'a self,
         claim: Claim,
-        response: &'a StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&'a StoredResponse>,
     ) -> Answer<'a, Completed> {
-        self.unless_away("complete", move |store| {
-            store.complete(claim, response, is_acknowledged)
-        })
+        self.unless_away("complete", move |store| store.complete(claim, response))
     }
 
     fn publish<'a>(&'a self, claim: Claim, response: &'a StoredResponse) -> Answer<'a, Completed> {
         self.ask("publish", TIMEOUT, move |store| {
-            store.complete(claim, response, false)
+            store.complete(claim, Some(response))
         })
     }
 

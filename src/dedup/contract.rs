@@ -158,10 +158,7 @@ struct Operation {
 enum Verb {
     Claim,
     Renew(Run),
-    Complete {
-        response: u32,
-        is_acknowledged: bool,
-    },
+    Complete(Option<u32>),
     Acknowledge,
     Release,
 }
@@ -194,10 +191,10 @@ impl Operation {
         let verb = match random.below(14) {
             0..4 => Verb::Claim,
             4..6 => Verb::Renew(Run::new(UNIT * random.below(3), 1 + random.below(3))),
-            6..9 => Verb::Complete {
-                response: random.below(RESPONSES),
-                is_acknowledged: random.below(5) == 0,
-            },
+            6..9 => {
+                let is_acknowledged = random.below(5) == 0;
+                Verb::Complete((!is_acknowledged).then(|| random.below(RESPONSES)))
+            }
             9..11 => Verb::Acknowledge,
             _ => Verb::Release,
         };
@@ -294,12 +291,9 @@ impl Cast {
         let answer = match operation.verb {
             Verb::Claim => store.claim(claim).await.map(StoreAnswer::Claimed),
             Verb::Renew(run) => store.renew(claim, run).await.map(StoreAnswer::Renewed),
-            Verb::Complete {
-                response: which,
-                is_acknowledged,
-            } => {
-                let response = response(which);
-                let completed = store.complete(claim, &response, is_acknowledged).await;
+            Verb::Complete(which) => {
+                let response = which.map(response);
+                let completed = store.complete(claim, response.as_ref()).await;
                 completed.map(StoreAnswer::Completed)
             }
             Verb::Acknowledge => store
@@ -316,12 +310,9 @@ impl Cast {
         match operation.verb {
             Verb::Claim => StoreAnswer::Claimed(messages.claim(claim, now)),
             Verb::Renew(run) => StoreAnswer::Renewed(messages.renew(claim, run, now)),
-            Verb::Complete {
-                response: which,
-                is_acknowledged,
-            } => {
-                let response = response(which);
-                let completed = messages.complete(claim, &response, is_acknowledged, now);
+            Verb::Complete(which) => {
+                let response = which.map(response);
+                let completed = messages.complete(claim, response.as_ref(), now);
                 StoreAnswer::Completed(completed)
             }
             Verb::Acknowledge => StoreAnswer::Acknowledged(messages.acknowledge(claim, now)),
@@ -330,9 +321,11 @@ impl Cast {
     }
 
     fn claim(&self, operation: &Operation) -> Claim {
-        let ttls = Ttls::new(UNIT * operation.lease)
-            .with_reply(UNIT * operation.reply)
-            .with_mark(UNIT * operation.mark);
+        let ttls = Ttls {
+            lease: UNIT * operation.lease,
+            reply: UNIT * operation.reply,
+            mark: UNIT * operation.mark,
+        };
         let [first, second] = self.messages;
         let key = if operation.message == 0 {
             first
@@ -348,7 +341,7 @@ impl StoreAnswer {
     fn agrees(&self, other: &Self, tolerance: Duration) -> bool {
         let is_near = |one: &Duration, other: &Duration| one.abs_diff(*other) <= tolerance;
         match (self, other) {
-            (Self::Claimed(Claimed::Run(run)), Self::Claimed(Claimed::Run(other))) => {
+            (Self::Claimed(Claimed::Won(run)), Self::Claimed(Claimed::Won(other))) => {
                 run.number == other.number && is_near(&run.age, &other.age)
             }
             (

@@ -59,9 +59,9 @@ impl Finished {
         }
         match store.claim(self.claim).await? {
             Claimed::Replied { .. } => Ok(Completed::Stored),
-            Claimed::Run(_) if !is_own => store.publish(self.claim, &self.response).await,
+            Claimed::Won(_) if !is_own => store.publish(self.claim, &self.response).await,
             // Nobody has completed it yet.
-            Claimed::Run(_) => Err(Unavailable),
+            Claimed::Won(_) => Err(Unavailable),
             Claimed::Running { .. } if is_own => Err(Unavailable),
             Claimed::Running { .. } | Claimed::Done => Ok(Completed::Lost),
         }
@@ -148,7 +148,7 @@ impl Finished {
         store: &dyn GuardedStore,
         mut told: Result<Completed, Unavailable>,
     ) -> Released {
-        let mut was_unknown = false;
+        let mut was_unclaimed = false;
         loop {
             while told.is_err() {
                 time::sleep(RENEWAL).await;
@@ -157,8 +157,8 @@ impl Finished {
             // The other nodes tell a store that was away, or has lost its data, which replies their deliveries have got.
             time::sleep_until(store.caught_up()).await;
             match store.release(self.claim).await {
-                Ok(Released::Unknown) if !was_unknown => {
-                    was_unknown = true;
+                Ok(Released::Unclaimed) if !was_unclaimed => {
+                    was_unclaimed = true;
                     told = self.confirm().await;
                     time::sleep(CATCH_UP).await;
                 }

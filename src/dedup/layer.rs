@@ -42,7 +42,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct DedupLayer {
-    shared: Arc<Node>,
+    node: Arc<Node>,
 }
 
 impl DedupLayer {
@@ -76,13 +76,13 @@ impl DedupLayer {
     /// start, and WeChat delivers them again. Deliveries of running messages still join their runs, so the server has to
     /// accept connections until `drain` returns ([Shutting down](super#shutting-down)).
     pub async fn drain(&self, patience: Duration) {
-        let shared = &self.shared;
-        shared.draining.cancel();
-        shared.tasks.close();
-        if time::timeout(patience, shared.tasks.wait()).await.is_err() {
-            shared.cut.cancel();
+        let node = &self.node;
+        node.draining.cancel();
+        node.tasks.close();
+        if time::timeout(patience, node.tasks.wait()).await.is_err() {
+            node.cut.cancel();
             // A handler or a hook that blocks its thread cannot be dropped.
-            let _ = time::timeout(HAND_BACK_GRACE, shared.tasks.wait()).await;
+            let _ = time::timeout(HAND_BACK_GRACE, node.tasks.wait()).await;
         }
     }
 }
@@ -91,14 +91,14 @@ impl<S> Layer<S> for DedupLayer {
     type Service = Dedup<S>;
 
     fn layer(&self, inner: S) -> Dedup<S> {
-        Dedup::new(inner, Arc::clone(&self.shared))
+        Dedup::new(inner, Arc::clone(&self.node))
     }
 }
 
 impl fmt::Debug for DedupLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DedupLayer")
-            .field("settings", &self.shared.settings)
+            .field("settings", &self.node.settings)
             .finish_non_exhaustive()
     }
 }
@@ -208,7 +208,7 @@ impl<Scope> DedupBuilder<Scope> {
     /// Makes the layer.
     pub fn build(self) -> DedupLayer {
         DedupLayer {
-            shared: Arc::new(Node::new(self.settings, self.store)),
+            node: Arc::new(Node::new(self.settings, self.store)),
         }
     }
 

@@ -56,14 +56,17 @@ impl Machine {
         let age = now.duration_since(self.first_seen);
         match &mut self.state {
             State::Running { id, lease, .. } if *id != claim.id && now < *lease => {
-                Claimed::running(age, lease.duration_since(now))
+                Claimed::Running {
+                    age,
+                    lease: lease.duration_since(now),
+                }
             }
             State::Running { id, lease, .. } => {
                 // A repeated claim is of the same run.
                 self.number = self.number.saturating_add(u32::from(*id != claim.id));
                 (*id, *lease) = (claim.id, after(now, claim.ttls.lease));
                 self.forgotten = after(now, claim.ttls.mark);
-                Claimed::Run(Run::new(age, self.number))
+                Claimed::Won(Run::new(age, self.number))
             }
             State::Ended {
                 reply: Some((response, _until)),
@@ -71,7 +74,10 @@ impl Machine {
                 ..
             } => {
                 hold(holders, claim.id);
-                Claimed::replied(age, response.clone())
+                Claimed::Replied {
+                    age,
+                    response: response.clone(),
+                }
             }
             State::Ended { reply: None, .. } => Claimed::Done,
         }
@@ -93,28 +99,23 @@ impl Machine {
     pub(super) fn complete(
         &mut self,
         claim: Claim,
-        response: &StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&StoredResponse>,
         now: Instant,
     ) -> Completed {
         match &self.state {
             State::Running {
                 id,
-                is_acknowledged: already,
+                is_acknowledged,
                 ..
             } if *id == claim.id => {
-                let is_late = *already || is_acknowledged;
+                let kept = response.filter(|_| !is_acknowledged);
                 self.forgotten = after(now, claim.ttls.mark);
                 self.state = State::Ended {
                     by: claim.id,
-                    reply: (!is_late).then(|| (response.clone(), after(now, claim.ttls.reply))),
-                    holders: if is_late { vec![] } else { vec![claim.id] },
+                    reply: kept.map(|response| (response.clone(), after(now, claim.ttls.reply))),
+                    holders: kept.map(|_| claim.id).into_iter().collect(),
                 };
-                if is_late {
-                    Completed::Acknowledged
-                } else {
-                    Completed::Stored
-                }
+                kept.map_or(Completed::Acknowledged, |_| Completed::Stored)
             }
             // Repeated operations.
             State::Ended { by, holders, .. } if *by == claim.id && holders.is_empty() => {
@@ -144,7 +145,7 @@ impl Machine {
         Acknowledged::Recorded
     }
 
-    /// A vacant message stays vacant, and the answer is `Unknown`.
+    /// A vacant message stays vacant, and the answer is `Unclaimed`.
     pub(super) fn release(&mut self, claim: Claim, now: Instant) -> Released {
         match &mut self.state {
             State::Running { id, lease, .. } if *id == claim.id => {
@@ -153,9 +154,9 @@ impl Machine {
                 self.forgotten = after(now, claim.ttls.mark);
                 Released::NotCompleted
             }
-            State::Running { lease, .. } if now < *lease => Released::HeldElsewhere,
-            // Nobody runs it: another claim has lost it.
-            State::Running { .. } => Released::Unknown,
+            State::Running { lease, .. } if now < *lease => Released::RunningElsewhere,
+            // Another claim has lost it.
+            State::Running { .. } => Released::Unclaimed,
             // The second is a repeated operation.
             State::Ended { by, reply, holders }
                 if holders[..] == [claim.id] || (*by == claim.id && holders.is_empty()) =>
@@ -164,6 +165,7 @@ impl Machine {
                 holders.clear();
                 Released::LastHold
             }
+            State::Ended { holders, .. } if holders.is_empty() => Released::SentElsewhere,
             State::Ended { holders, .. } => {
                 holders.retain(|holder| *holder != claim.id);
                 Released::HeldElsewhere

@@ -61,10 +61,9 @@ impl Store for MemoryStore {
     async fn complete(
         &self,
         claim: Claim,
-        response: &StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&StoredResponse>,
     ) -> Result<Completed, Infallible> {
-        self.now(|messages, now| messages.complete(claim, response, is_acknowledged, now))
+        self.now(|messages, now| messages.complete(claim, response, now))
             .await
     }
 

@@ -71,14 +71,13 @@ impl Messages {
     pub(super) fn complete(
         &mut self,
         claim: Claim,
-        response: &StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&StoredResponse>,
         now: Instant,
     ) -> Completed {
         let vacant = || Machine::vacant(claim.id, Run::new(Duration::ZERO, 1), now);
         let (is_new, completed) = self.change(claim.key, now, vacant, |machine| {
             let was_running = matches!(machine.state, State::Running { .. });
-            let completed = machine.complete(claim, response, is_acknowledged, now);
+            let completed = machine.complete(claim, response, now);
             (was_running && completed == Completed::Stored, completed)
         });
         if is_new {
@@ -86,7 +85,7 @@ impl Messages {
                 key: claim.key,
                 by: claim.id,
                 until: after(now, claim.ttls.reply),
-                size: response.size(),
+                size: response.map_or(0, StoredResponse::size),
             };
             self.reply_bytes += reply.size;
             self.replies.push_back(reply);
@@ -102,7 +101,7 @@ impl Messages {
 
     pub(super) fn release(&mut self, claim: Claim, now: Instant) -> Released {
         let machine = self.get(claim.key, now);
-        let released = machine.map_or(Released::Unknown, |machine| machine.release(claim, now));
+        let released = machine.map_or(Released::Unclaimed, |machine| machine.release(claim, now));
         self.drop_replies(now);
         released
     }

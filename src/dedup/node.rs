@@ -119,9 +119,11 @@ impl Node {
             .dedup_ttl
             .max(replayable)
             .clamp(least, FOREVER);
-        Ttls::new(LEASE)
-            .with_reply(self.settings.reply_ttl.clamp(least, mark))
-            .with_mark(mark)
+        Ttls {
+            lease: LEASE,
+            reply: self.settings.reply_ttl.clamp(least, mark),
+            mark,
+        }
     }
 }
 

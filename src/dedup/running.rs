@@ -21,7 +21,7 @@ use super::{
     node::{FETCH_WAIT, LEASE, Node, RENEWAL},
     response::StoredResponse,
     store::{Claimed, Completed, Released, Renewed, Run},
-    table::{self, Task},
+    table::{Milestone, Task},
 };
 use crate::{delivery::Verified, observe, response};
 
@@ -88,7 +88,7 @@ impl RunningMessage {
         let mut leased_until = None;
         for _ in 0..MAX_CLAIMS {
             match self.claim(own_number, leased_until).await {
-                Some(Claimed::Run(run)) => {
+                Some(Claimed::Won(run)) => {
                     let runs = self.runs(inner.clone(), run.number);
                     if let Some(finished) = self.unless_lost(runs, run.number).await {
                         let completed = self.complete(finished).await;
@@ -107,9 +107,8 @@ impl RunningMessage {
                 }
                 Some(Claimed::Done) => {
                     self.observed.record_done_elsewhere();
-                    let (silent, claim) = (StoredResponse::success(), self.task.claim);
                     let mut table = self.node.table();
-                    table.complete(claim, &silent, true, Instant::now());
+                    table.complete(self.task.claim, None, Instant::now());
                     self.stage = Stage::Over;
                     return;
                 }
@@ -127,7 +126,7 @@ impl RunningMessage {
         own_number: u32,
         mut leased_until: Option<Instant>,
     ) -> Option<Claimed> {
-        let own = Claimed::Run(Run::new(Duration::ZERO, own_number));
+        let own = Claimed::Won(Run::new(Duration::ZERO, own_number));
         let node = Arc::clone(&self.node);
         let Some(store) = &node.store else {
             return Some(own);
@@ -140,7 +139,7 @@ impl RunningMessage {
             self.may_be_in_store = true;
             let claimed = store.claim(self.task.claim).await;
             if let Ok(
-                Claimed::Run(Run { age, .. })
+                Claimed::Won(Run { age, .. })
                 | Claimed::Running { age, .. }
                 | Claimed::Replied { age, .. },
             ) = &claimed
@@ -281,8 +280,8 @@ impl RunningMessage {
         let Some(store) = &self.node.store else {
             return Ok(Completed::Stored);
         };
-        let completed = store.complete(self.task.claim, response, is_acknowledged);
-        let completed = completed.await;
+        let kept = (!is_acknowledged).then_some(response);
+        let completed = store.complete(self.task.claim, kept).await;
         // Unless the store says otherwise, it may have kept the reply, which this claim holds then.
         self.may_be_in_store = matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
         completed
@@ -295,15 +294,13 @@ impl RunningMessage {
             return;
         };
         let claim = self.task.claim;
-        let is_acknowledged = told == Ok(Completed::Acknowledged);
-        let completed =
-            self.node
-                .table()
-                .complete(claim, &finished.response, is_acknowledged, Instant::now());
+        let kept = (told != Ok(Completed::Acknowledged)).then_some(&finished.response);
+        let completed = self.node.table().complete(claim, kept, Instant::now());
         let late = match completed {
             Completed::Stored => {
                 let mut progress = self.task.progress.subscribe();
-                let fetched = progress.wait_for(|progress| progress.stage == table::Stage::Fetched);
+                let fetched =
+                    progress.wait_for(|progress| progress.milestone == Milestone::Fetched);
                 let fetched = time::timeout(FETCH_WAIT, fetched);
                 finished.confirm_until(fetched, &mut told).await;
                 let released = self.node.table().release(claim, Instant::now());
@@ -334,8 +331,12 @@ impl RunningMessage {
             }
             return;
         };
+        let is_elsewhere = matches!(
+            released,
+            Some(Released::HeldElsewhere | Released::SentElsewhere | Released::RunningElsewhere)
+        );
         // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
-        if released == Some(Released::HeldElsewhere) {
+        if is_elsewhere {
             return;
         }
         let (cause, response) = match finished.origin {
@@ -424,7 +425,7 @@ impl RunningMessage {
             Released::NotCompleted if is_acknowledged => LateCause::Acknowledged,
             Released::NotCompleted | Released::LastHold => LateCause::Unfetched,
             // A delivery has fetched the reply, which stays held.
-            Released::HeldElsewhere | Released::Unknown => return None,
+            _ => return None,
         };
         let is_something = self.may_be_in_store || self.finished.is_some() || is_acknowledged;
         is_something.then_some(cause)

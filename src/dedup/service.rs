@@ -25,12 +25,12 @@ use crate::{
 #[derive(Clone)]
 pub struct Dedup<S> {
     inner: S,
-    shared: Arc<Node>,
+    node: Arc<Node>,
 }
 
 impl<S> Dedup<S> {
-    pub(super) fn new(inner: S, shared: Arc<Node>) -> Self {
-        Self { inner, shared }
+    pub(super) fn new(inner: S, node: Arc<Node>) -> Self {
+        Self { inner, node }
     }
 }
 
@@ -53,9 +53,9 @@ where
 
     fn call(&mut self, request: Request<V>) -> ResponseFuture {
         let request = request.map(V::into_verified);
-        let Self { inner, shared } = self.clone();
+        let Self { inner, node } = self.clone();
         ResponseFuture(Box::pin(async {
-            Waiter::new(shared, request).answer_after(0, inner).await
+            Waiter::new(node, request).answer_after(0, inner).await
         }))
     }
 }

@@ -70,13 +70,12 @@ pub trait Store: Send + Sync + 'static {
         run: Run,
     ) -> impl Future<Output = Result<Renewed, Self::Error>> + Send;
 
-    /// Ends the claim's run with its response, which the claim holds; unless the message has been acknowledged,
-    /// in the store or, as `is_acknowledged` says, on the claim's own node.
+    /// Ends the claim's run with its response, which the claim holds; unless the message has been acknowledged in the
+    /// store. `None` means that it has been acknowledged on the claim's own node: no response is to be kept.
     fn complete(
         &self,
         claim: Claim,
-        response: &StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&StoredResponse>,
     ) -> impl Future<Output = Result<Completed, Self::Error>> + Send;
 
     /// Records that WeChat is told not to wait for a reply. Takes hold of the reply if there is one already.
@@ -137,11 +136,6 @@ impl ClaimId {
         self.0.to_be_bytes()
     }
 
-    /// Returns the id with these bytes.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(bytes))
-    }
-
     /// Returns the id after this one. Ids counted on from a random one do not meet another node's.
     pub(super) fn next(self) -> Self {
         Self(self.0.checked_add(1).unwrap_or(1))
@@ -177,20 +171,6 @@ impl Ttls {
             mark,
         }
     }
-
-    /// Sets how long a reply is kept.
-    #[must_use]
-    pub fn with_reply(mut self, reply: Duration) -> Self {
-        self.reply = reply;
-        self
-    }
-
-    /// Sets how long the message is known.
-    #[must_use]
-    pub fn with_mark(mut self, mark: Duration) -> Self {
-        self.mark = mark;
-        self
-    }
 }
 
 /// What a store knows of a running message.
@@ -214,18 +194,16 @@ impl Run {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claimed {
-    /// The message belongs to the claim.
-    Run(Run),
-    /// It belongs to another claim. See [`Claimed::running`].
-    #[non_exhaustive]
+    /// The message belongs to the claim, which runs it.
+    Won(Run),
+    /// It belongs to another claim, which runs it.
     Running {
         /// The time since the message was first claimed, by the store's clock.
         age: Duration,
         /// How long the other claim has it if it does not renew its lease.
         lease: Duration,
     },
-    /// It has ended with a reply, which the claim holds now. See [`Claimed::replied`].
-    #[non_exhaustive]
+    /// It has ended with a reply, which the claim holds now.
     Replied {
         /// The time since the message was first claimed, by the store's clock.
         age: Duration,
@@ -234,18 +212,6 @@ pub enum Claimed {
     },
     /// It has ended, and the only answer left is `success`.
     Done,
-}
-
-impl Claimed {
-    /// Makes a [`Claimed::Running`].
-    pub fn running(age: Duration, lease: Duration) -> Self {
-        Self::Running { age, lease }
-    }
-
-    /// Makes a [`Claimed::Replied`].
-    pub fn replied(age: Duration, response: StoredResponse) -> Self {
-        Self::Replied { age, response }
-    }
 }
 
 /// The answer to [`Store::renew`].
@@ -286,10 +252,14 @@ pub enum Acknowledged {
 pub enum Released {
     /// It was the last hold: the claim sends the reply by another channel.
     LastHold,
-    /// Another claim holds the reply, or has sent it, or runs the message.
+    /// Another claim holds the reply, and gives it to a delivery or sends it by another channel.
     HeldElsewhere,
+    /// Another claim has had the last hold: it sends the reply by another channel.
+    SentElsewhere,
+    /// Another claim runs the message.
+    RunningElsewhere,
     /// The message was still the claim's to run, and has not been completed. Its lease is over now.
     NotCompleted,
-    /// The store does not know the message, or another claim has lost it.
-    Unknown,
+    /// No claim has the message: it is vacant, or the lease of another claim is over.
+    Unclaimed,
 }

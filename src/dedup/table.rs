@@ -38,16 +38,16 @@ pub(super) struct Task {
 /// What the task and the deliveries tell each other.
 #[derive(Debug)]
 pub(super) struct Progress {
-    pub(super) stage: Stage,
+    pub(super) milestone: Milestone,
     pub(super) first_seen: Instant,
     /// Whether the store has answered the claim.
-    pub(super) is_shared: bool,
+    pub(super) is_in_store: bool,
     /// How many of its deliveries WeChat has given up.
     pub(super) hang_ups: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum Milestone {
     Running,
     /// The deliveries look at the table again.
     Ended,
@@ -146,13 +146,13 @@ impl Table {
         self.next = self.next.next();
         // No lease runs out here, and no running message is forgotten: its task releases it.
         let for_ever = Claim::new(key, claim.id, Ttls::new(FOREVER));
-        let Claimed::Run(run) = self.messages.claim(for_ever, now) else {
+        let Claimed::Won(run) = self.messages.claim(for_ever, now) else {
             return Admission::Full;
         };
         let (progress, waiting) = watch::channel(Progress {
-            stage: Stage::Running,
+            milestone: Milestone::Running,
             first_seen: arrival.min(now.checked_sub(run.age).unwrap_or(now)),
-            is_shared: false,
+            is_in_store: false,
             hang_ups: 0,
         });
         let task = Task { claim, progress };
@@ -168,13 +168,21 @@ impl Table {
         })
     }
 
-    /// Acknowledges a message. The delivery gets the reply if it is there by now. Returns `None` if the message is vacant:
-    /// its run was lost.
-    pub(super) fn acknowledge(&mut self, claim: Claim, now: Instant) -> Option<Acknowledged> {
-        let machine = self.messages.get(claim.key, now)?;
-        if machine.may_be_claimed(now) {
-            return None;
+    /// Acknowledges a message. The delivery gets the reply if it is there by now, on this node or `stored`. Returns `None`
+    /// if the message is vacant: its run was lost.
+    pub(super) fn acknowledge(
+        &mut self,
+        claim: Claim,
+        stored: Option<&StoredResponse>,
+        now: Instant,
+    ) -> Option<Acknowledged> {
+        let machine = self.messages.get(claim.key, now);
+        machine.filter(|machine| !machine.may_be_claimed(now))?;
+        // The message's task may not have heard yet that it has ended.
+        if stored.is_some() {
+            self.complete(claim, stored, now);
         }
+        let machine = self.messages.get(claim.key, now)?;
         let is_unfetched = machine.is_unfetched();
         let acknowledged = machine.acknowledge(delivered(claim));
         if is_unfetched && acknowledged != Acknowledged::Recorded {
@@ -183,45 +191,24 @@ impl Table {
         Some(acknowledged)
     }
 
-    /// Notes that the store has given a delivery the reply of the claim's message. Returns `false` if the reply is not the
-    /// delivery's, because it is late by now.
-    pub(super) fn fetched_from_store(
-        &mut self,
-        claim: Claim,
-        response: &StoredResponse,
-        now: Instant,
-    ) -> bool {
-        // Its task has gone, and has its reply from the store as well.
-        let machine = self.messages.get(claim.key, now);
-        if machine.is_none_or(|machine| machine.may_be_claimed(now)) {
-            return false;
-        }
-        // The message's task may not have heard yet that it has ended.
-        let is_replied = self.complete(claim, response, false, now) == Completed::Stored;
-        is_replied && matches!(self.acknowledge(claim, now), Some(Acknowledged::Replied(_)))
-    }
-
-    /// Ends the claim's message, which another node may have acknowledged.
+    /// Ends the claim's message. `None`: another node has acknowledged it.
     pub(super) fn complete(
         &mut self,
         claim: Claim,
-        response: &StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&StoredResponse>,
         now: Instant,
     ) -> Completed {
         // Only a late reply needs the typed one, and its task has it.
-        let response = response.clone().without_reply();
-        let completed = self
-            .messages
-            .complete(claim, &response, is_acknowledged, now);
+        let response = response.map(|response| response.clone().without_reply());
+        let completed = self.messages.complete(claim, response.as_ref(), now);
         match completed {
             // A reply that shows nothing need not be fetched.
-            Completed::Stored if response.is_silent() => {
-                self.acknowledge(claim, now);
+            Completed::Stored if response.is_some_and(|response| response.is_silent()) => {
+                self.acknowledge(claim, None, now);
             }
             Completed::Stored => {
                 if let Some(task) = self.task(claim) {
-                    task.tell(Stage::Ended);
+                    task.reach(Milestone::Ended);
                 }
             }
             Completed::Acknowledged => self.end(claim),
@@ -240,7 +227,7 @@ impl Table {
 
     fn is_fetched(&mut self, key: Key, now: Instant) {
         if let Some(task) = self.tasks.remove(&key) {
-            task.tell(Stage::Fetched);
+            task.reach(Milestone::Fetched);
         }
         self.messages.drop_replies(now);
     }
@@ -250,7 +237,7 @@ impl Table {
         if self.task(claim).is_some()
             && let Some(task) = self.tasks.remove(&claim.key)
         {
-            task.tell(Stage::Ended);
+            task.reach(Milestone::Ended);
         }
     }
 
@@ -261,8 +248,9 @@ impl Table {
 }
 
 impl Task {
-    fn tell(&self, stage: Stage) {
-        self.progress.send_modify(|progress| progress.stage = stage);
+    fn reach(&self, milestone: Milestone) {
+        self.progress
+            .send_modify(|progress| progress.milestone = milestone);
     }
 
     /// Whether a delivery waits.
@@ -276,7 +264,7 @@ impl Task {
         let since = now.checked_sub(age).unwrap_or(now);
         self.progress.send_if_modified(|progress| {
             progress.first_seen = since.min(progress.first_seen);
-            progress.is_shared = true;
+            progress.is_in_store = true;
             false
         });
     }

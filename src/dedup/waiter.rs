@@ -18,7 +18,7 @@ use super::{
     node::Node,
     running::RunningMessage,
     store::{Acknowledged, Ttls},
-    table::{Admission, Progress, Stage, Task},
+    table::{Admission, Milestone, Progress, Task},
 };
 use crate::{
     delivery::{Delivery, Verified},
@@ -28,7 +28,7 @@ use crate::{
 
 /// A delivery that waits for an answer. Dropping its future stops no run.
 pub(super) struct Waiter {
-    shared: Arc<Node>,
+    node: Arc<Node>,
     request: Request<Verified>,
     key: Key,
     ttls: Ttls,
@@ -38,20 +38,20 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    pub(super) fn new(shared: Arc<Node>, request: Request<Verified>) -> Self {
-        let clock_ahead = shared.clock.note(request.body().delivery());
-        let key = shared.key_of(&request);
+    pub(super) fn new(node: Arc<Node>, request: Request<Verified>) -> Self {
+        let clock_ahead = node.clock.note(request.body().delivery());
+        let key = node.key_of(&request);
         let body = request.body();
         let account = body.delivery().shared_account();
         // It can be replayed until its timestamp is rejected: at first from the tolerance ahead of the clock, at last
         // until the tolerance behind it.
         let replayable = body.delivery().timestamp_tolerance().saturating_mul(2);
         Self {
-            ttls: shared.ttls(replayable),
+            ttls: node.ttls(replayable),
             clock_ahead,
             observed: observe::Deduped::new(account, key.observed(), body.trace()),
             key,
-            shared,
+            node,
             request,
         }
     }
@@ -63,12 +63,12 @@ impl Waiter {
         inner: impl Inner,
     ) -> Response<ResponseBody> {
         let arrival = self.delivery().arrived();
-        let draining = &self.shared.draining;
+        let draining = &self.node.draining;
         let mut permit = None;
         loop {
             let now = Instant::now();
             // With a permit this delivery may make the message run: until its task is spawned, a drain waits for it.
-            let token = permit.is_some().then(|| self.shared.tasks.token());
+            let token = permit.is_some().then(|| self.node.tasks.token());
             if draining.is_cancelled() {
                 permit = None;
             }
@@ -94,19 +94,19 @@ impl Waiter {
                 }
                 Admission::Run(task, run, permit, waiting) => {
                     let message = RunningMessage::new(
-                        Arc::clone(&self.shared),
+                        Arc::clone(&self.node),
                         task.clone(),
                         self.request.clone(),
                         self.observed.start_runs(),
                         permit,
                     );
                     let run = message.drive(run.number, inner.clone());
-                    if self.shared.settings.runs_inline {
-                        let run = self.shared.tasks.track_future(run);
+                    if self.node.settings.runs_inline {
+                        let run = self.node.tasks.track_future(run);
                         drop(token);
                         return self.answer_inline(lost, task, waiting, inner, run).await;
                     }
-                    self.shared.tasks.spawn(run);
+                    self.node.tasks.spawn(run);
                     (task, waiting)
                 }
                 Admission::NoPermit if draining.is_cancelled() => {
@@ -114,7 +114,7 @@ impl Waiter {
                 }
                 Admission::NoPermit => {
                     drop(token);
-                    let permits = Arc::clone(&self.shared.run_permits);
+                    let permits = Arc::clone(&self.node.run_permits);
                     let permit_or_end = draining.run_until_cancelled(permits.acquire_owned());
                     match time::timeout_at(arrival + PATIENCE, permit_or_end).await {
                         Ok(Some(Ok(acquired))) => permit = Some(acquired),
@@ -142,7 +142,7 @@ impl Waiter {
     }
 
     fn claim<P>(&self, permit: Option<P>) -> Admission<P> {
-        let mut table = self.shared.table();
+        let mut table = self.node.table();
         // The time is read under the lock: no other delivery has seen a later one.
         let now = Instant::now();
         table.claim(self.key, self.ttls, self.delivery().arrived(), now, permit)
@@ -178,7 +178,7 @@ impl Waiter {
     ) -> Option<Response<ResponseBody>> {
         let arrival = self.delivery().arrived();
         let mut ended = pin!(async move {
-            let is_over = |progress: &Progress| progress.stage != Stage::Running;
+            let is_over = |progress: &Progress| progress.milestone != Milestone::Running;
             waiting.wait_for(is_over).await.is_ok()
         });
         if time::timeout_at(arrival + PATIENCE, &mut ended)
@@ -211,19 +211,19 @@ impl Waiter {
     /// Whether WeChat may be left to hang up and deliver again.
     fn may_hang(&self, task: &Task) -> bool {
         let delivery = self.delivery();
-        let (first_seen, is_shared) = {
+        let (first_seen, is_in_store) = {
             let progress = task.progress.borrow();
-            (progress.first_seen, progress.is_shared)
+            (progress.first_seen, progress.is_in_store)
         };
         // Without the store's answer a message that fails closed does not run, so there is nothing to acknowledge.
-        if self.shared.settings.is_fail_closed && !is_shared {
+        if self.node.settings.is_fail_closed && !is_in_store {
             return true;
         }
-        let is_last = self.age(first_seen, is_shared) >= LAST_DELIVERY;
+        let is_last = self.age(first_seen, is_in_store) >= LAST_DELIVERY;
         !is_last
-            && self.shared.accepts_reply(&self.request)
+            && self.node.accepts_reply(&self.request)
             && !self
-                .shared
+                .node
                 .hang_ups
                 .are_spent(delivery.account(), Instant::now())
     }
@@ -232,15 +232,15 @@ impl Waiter {
     ///
     /// Where neither the store nor this node can have seen an earlier delivery, the timestamp counts as it is. Elsewhere it
     /// counts if this machine's clock has proven right: a store may have lost its data.
-    fn age(&self, first_seen: Instant, is_shared: bool) -> Duration {
+    fn age(&self, first_seen: Instant, is_in_store: bool) -> Duration {
         let delivery = self.delivery();
-        let is_known = if self.shared.store.is_some() {
-            is_shared
+        let is_known = if self.node.store.is_some() {
+            is_in_store
         } else {
-            self.shared.has_seen_all(first_seen)
+            self.node.has_seen_all(first_seen)
         };
         let signed = if is_known {
-            self.shared.clock.age(delivery, self.clock_ahead)
+            self.node.clock.age(delivery, self.clock_ahead)
         } else {
             delivery.age()
         };
@@ -250,20 +250,17 @@ impl Waiter {
     /// Acknowledges the message, or sends the reply if it is there by now. Returns `None` if the run was lost.
     async fn acknowledge(&self, task: &Task) -> Option<Response<ResponseBody>> {
         let claim = task.claim;
-        if let Some(store) = &self.shared.store
+        let mut stored = None;
+        if let Some(store) = &self.node.store
             && let Ok(Acknowledged::Replied(response)) = store.acknowledge(claim).await
-            && self
-                .shared
-                .table()
-                .fetched_from_store(claim, &response, Instant::now())
         {
-            return Some(response.into_response());
+            stored = Some(response);
         }
-        let acknowledged = self.shared.table().acknowledge(claim, Instant::now());
-        match acknowledged? {
+        let mut table = self.node.table();
+        match table.acknowledge(claim, stored.as_ref(), Instant::now())? {
             Acknowledged::Recorded => {
                 self.observed.record_acknowledged();
-                let fallback = self.shared.settings.fallback.clone();
+                let fallback = self.node.settings.fallback.clone();
                 Some(response::of_reply(fallback, self.request.body()))
             }
             Acknowledged::Replied(response) => Some(response.into_response()),
@@ -303,7 +300,7 @@ impl Drop for HangUp<'_> {
         self.waiter.observed.record_hang_up();
         if self.task.hang_up() {
             let account = self.waiter.delivery().shared_account();
-            let hang_ups = &self.waiter.shared.hang_ups;
+            let hang_ups = &self.waiter.node.hang_ups;
             hang_ups.count(account, Instant::now());
         }
     }

@@ -300,7 +300,7 @@ impl Store for Losing {
         if self.is_claimed.swap(true, Ordering::SeqCst) {
             return Ok(Claimed::Done);
         }
-        Ok(Claimed::Run(Run::new(Duration::ZERO, 1)))
+        Ok(Claimed::Won(Run::new(Duration::ZERO, 1)))
     }
 
     async fn renew(&self, _: Claim, _: Run) -> Result<Renewed, Infallible> {
@@ -310,8 +310,7 @@ impl Store for Losing {
     async fn complete(
         &self,
         _: Claim,
-        _: &tower_wechat::dedup::StoredResponse,
-        _: bool,
+        _: Option<&tower_wechat::dedup::StoredResponse>,
     ) -> Result<Completed, Infallible> {
         Ok(Completed::Lost)
     }

@@ -8,7 +8,8 @@ use crate::dedup::store::Ttls;
 /// A lease of 5 s, a reply for a minute, a mark for ten.
 fn claim(message: u8, id: u8) -> Claim {
     let ttls = Ttls::new(seconds(5));
-    Claim::new(Key::new([[message]]), ClaimId::from_bytes([id; 16]), ttls)
+    let id = (0..id).fold(ClaimId::NONE, |id, _| id.next());
+    Claim::new(Key::new([[message]]), id, ttls)
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -33,7 +34,7 @@ fn roomy() -> Messages {
 }
 
 fn complete(messages: &mut Messages, claim: Claim, body: &'static str, now: Instant) -> Completed {
-    messages.complete(claim, &response(body), false, now)
+    messages.complete(claim, Some(&response(body)), now)
 }
 
 /// Claims and completes a message. Its claim holds the reply.
@@ -43,15 +44,21 @@ fn reply(messages: &mut Messages, claim: Claim, body: &'static str, now: Instant
 }
 
 fn run(age: u64, number: u32) -> Claimed {
-    Claimed::Run(Run::new(seconds(age), number))
+    Claimed::Won(Run::new(seconds(age), number))
 }
 
 fn running(age: u64, lease: u64) -> Claimed {
-    Claimed::running(seconds(age), seconds(lease))
+    Claimed::Running {
+        age: seconds(age),
+        lease: seconds(lease),
+    }
 }
 
 fn replied(age: u64, body: &'static str) -> Claimed {
-    Claimed::replied(seconds(age), response(body))
+    Claimed::Replied {
+        age: seconds(age),
+        response: response(body),
+    }
 }
 
 #[test]
@@ -70,7 +77,7 @@ fn a_message_is_its_claims_until_the_lease_is_over() {
         complete(&mut messages, second, "reply", vain),
         Completed::Lost
     );
-    assert_eq!(messages.release(second, vain), Released::HeldElsewhere);
+    assert_eq!(messages.release(second, vain), Released::RunningElsewhere);
     assert_eq!(messages.claim(second, vain), running(4, 1));
 
     let now = now + seconds(5);
@@ -83,7 +90,7 @@ fn a_message_is_its_claims_until_the_lease_is_over() {
         complete(&mut messages, first, "reply", now),
         Completed::Lost
     );
-    assert_eq!(messages.release(first, now), Released::HeldElsewhere);
+    assert_eq!(messages.release(first, now), Released::RunningElsewhere);
     assert_eq!(messages.claim(first, now), running(5, 5));
 }
 
@@ -147,12 +154,12 @@ fn a_message_that_is_not_known_is_acknowledged_and_released_without_effect() {
         messages.acknowledge(claim(1, 1), now),
         Acknowledged::Recorded
     );
-    assert_eq!(messages.release(claim(1, 1), now), Released::Unknown);
+    assert_eq!(messages.release(claim(1, 1), now), Released::Unclaimed);
     assert_eq!(messages.len(), 0);
     // One that was known.
     messages.claim(claim(1, 1), now);
     let over = now + seconds(600);
-    assert_eq!(messages.release(claim(1, 1), over), Released::Unknown);
+    assert_eq!(messages.release(claim(1, 1), over), Released::Unclaimed);
 }
 
 #[test]
@@ -197,7 +204,7 @@ fn the_last_hold_of_a_reply_is_one_claims() {
         assert_eq!(messages.release(one, now), Released::HeldElsewhere);
         for _repeated in 0..2 {
             assert_eq!(messages.release(other, now), Released::LastHold);
-            assert_eq!(messages.release(one, now), Released::HeldElsewhere);
+            assert_eq!(messages.release(one, now), Released::SentElsewhere);
         }
         assert_eq!(messages.claim(one, now), Claimed::Done);
         assert_eq!(messages.acknowledge(one, now), Acknowledged::Recorded);
@@ -233,11 +240,12 @@ fn the_reply_to_an_acknowledged_message_is_its_claims() {
             assert_eq!(acknowledged, Acknowledged::Recorded);
         }
         for is_own in [is_own, false] {
-            let completed = messages.complete(claim(1, 1), &response("reply"), is_own, now);
+            let kept = (!is_own).then(|| response("reply"));
+            let completed = messages.complete(claim(1, 1), kept.as_ref(), now);
             assert_eq!(completed, Completed::Acknowledged);
         }
         assert_eq!(messages.claim(claim(1, 2), now), Claimed::Done);
-        assert_eq!(messages.release(claim(1, 2), now), Released::HeldElsewhere);
+        assert_eq!(messages.release(claim(1, 2), now), Released::SentElsewhere);
         assert_eq!(messages.release(claim(1, 1), now), Released::LastHold);
     }
 }
@@ -259,9 +267,11 @@ fn an_acknowledgement_outlives_the_lease() {
 #[test]
 fn no_time_is_too_long() {
     let (mut messages, now) = (roomy(), Instant::now());
-    let ttls = Ttls::new(Duration::MAX)
-        .with_reply(Duration::MAX)
-        .with_mark(Duration::MAX);
+    let ttls = Ttls {
+        lease: Duration::MAX,
+        reply: Duration::MAX,
+        mark: Duration::MAX,
+    };
     let endless = Claim {
         ttls,
         ..claim(1, 1)
@@ -406,7 +416,7 @@ fn the_reply_that_was_completed_first_is_dropped_first() {
     assert_eq!(messages.claim(claim(1, 2), now), Claimed::Done);
     // A repeated completion, and one that keeps no reply, take no room.
     complete(&mut messages, claim(3, 1), "1", now);
-    messages.complete(claim(4, 1), &response("1234"), true, now);
+    messages.complete(claim(4, 1), None, now);
     assert_eq!(kept(&mut messages, now), [false, true, true, false]);
     assert_eq!(messages.reply_bytes(), 7);
 }

@@ -115,7 +115,7 @@ function operations.claim(lease)
     entry.number = math.min(entry.number + 1, 4294967295)
   end
   write('running', 'lease', after(lease))
-  return {'run', age(), entry.number, false}
+  return {'won', age(), entry.number, false}
 end
 
 function operations.renew(lease, its_age, number)
@@ -127,7 +127,7 @@ function operations.renew(lease, its_age, number)
   return 'yours'
 end
 
-function operations.complete(ttl, acknowledged, status, body, content_type)
+function operations.complete(ttl, status, body, content_type)
   begin(claim, 0, 1)
   if entry.owner ~= claim then
     return 'lost'
@@ -136,7 +136,7 @@ function operations.complete(ttl, acknowledged, status, body, content_type)
     return entry.holders == '' and 'acknowledged' or 'stored'
   end
   redis.call('HDEL', key, 'lease', 'acknowledged')
-  if entry.acknowledged or acknowledged == '1' then
+  if entry.acknowledged or not status then
     write('done', 'holders', '')
     return 'acknowledged'
   end
@@ -158,23 +158,26 @@ end
 
 function operations.release()
   if not known then
-    return 'unknown'
+    return 'unclaimed'
   elseif entry.state == 'running' and entry.owner == claim then
     write('running', 'lease', integer(entry.first_seen))
-    return 'running'
+    return 'not completed'
   elseif entry.state == 'running' then
     -- With its lease over, nobody runs it: another claim has lost it.
-    return now < entry.lease and 'held' or 'unknown'
+    return now < entry.lease and 'running elsewhere' or 'unclaimed'
+  end
+  if entry.holders == '' then
+    -- The first is a repeated operation.
+    return entry.owner == claim and 'last' or 'sent elsewhere'
   end
   local start, stop = string.find(entry.holders, claim .. ',', 1, true)
   if not start then
-    -- A repeated operation, if the claim was the last holder.
-    return entry.holders == '' and entry.owner == claim and 'last' or 'held'
+    return 'held elsewhere'
   end
   local others = string.sub(entry.holders, 1, start - 1) .. string.sub(entry.holders, stop + 1)
   redis.call('HSET', key, 'holders', others)
   if others ~= '' then
-    return 'held'
+    return 'held elsewhere'
   end
   redis.call('HSET', key, 'owner', claim)
   drop_reply()

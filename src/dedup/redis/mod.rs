@@ -152,9 +152,15 @@ where
             self.run("claim", claim, &[lease.as_bytes()]).await?;
         let age = Duration::from_millis(age);
         match (&*word, u32::try_from(number), reply) {
-            ("run", Ok(number), None) => Ok(Claimed::Run(Run::new(age, number))),
-            ("running", _, None) => Ok(Claimed::running(age, Duration::from_millis(number))),
-            ("replied", _, Some(reply)) => Ok(Claimed::replied(age, response(reply)?)),
+            ("won", Ok(number), None) => Ok(Claimed::Won(Run::new(age, number))),
+            ("running", _, None) => Ok(Claimed::Running {
+                age,
+                lease: Duration::from_millis(number),
+            }),
+            ("replied", _, Some(reply)) => Ok(Claimed::Replied {
+                age,
+                response: response(reply)?,
+            }),
             ("done", _, None) => Ok(Claimed::Done),
             _ => Err(Error::foreign()),
         }
@@ -174,18 +180,15 @@ where
     async fn complete(
         &self,
         claim: Claim,
-        response: &StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&StoredResponse>,
     ) -> Result<Completed, Error> {
         let reply = milliseconds(claim.ttls.reply);
-        let status = response.status();
-        let mut arguments = vec![
-            reply.as_bytes(),
-            if is_acknowledged { b"1" } else { b"0" },
-            status.as_str().as_bytes(),
-            response.body(),
-        ];
-        arguments.extend(response.content_type().map(HeaderValue::as_bytes));
+        let status = response.map(StoredResponse::status);
+        let mut arguments = vec![reply.as_bytes()];
+        if let (Some(response), Some(status)) = (response, &status) {
+            arguments.extend([status.as_str().as_bytes(), response.body()]);
+            arguments.extend(response.content_type().map(HeaderValue::as_bytes));
+        }
         match &*self.run::<String>("complete", claim, &arguments).await? {
             "stored" => Ok(Completed::Stored),
             "acknowledged" => Ok(Completed::Acknowledged),
@@ -204,9 +207,11 @@ where
     async fn release(&self, claim: Claim) -> Result<Released, Error> {
         match &*self.run::<String>("release", claim, &[]).await? {
             "last" => Ok(Released::LastHold),
-            "held" => Ok(Released::HeldElsewhere),
-            "running" => Ok(Released::NotCompleted),
-            "unknown" => Ok(Released::Unknown),
+            "held elsewhere" => Ok(Released::HeldElsewhere),
+            "sent elsewhere" => Ok(Released::SentElsewhere),
+            "running elsewhere" => Ok(Released::RunningElsewhere),
+            "not completed" => Ok(Released::NotCompleted),
+            "unclaimed" => Ok(Released::Unclaimed),
             _ => Err(Error::foreign()),
         }
     }

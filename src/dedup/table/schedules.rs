@@ -24,7 +24,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Admission, Stage, Table, Task};
+use super::{Admission, Milestone, Table, Task};
 use crate::dedup::{
     Key, StoredResponse,
     messages::Bounds,
@@ -106,7 +106,7 @@ impl Node {
                 Admission::Done => return,
                 Admission::NoPermit | Admission::Full => panic!("there is room"),
             };
-            let ended = pin!(waiting.wait_for(|progress| progress.stage != Stage::Running));
+            let ended = pin!(waiting.wait_for(|progress| progress.milestone != Milestone::Running));
             match patience {
                 Patience::Waits => ended.await.map(drop).expect("the task has the sender"),
                 Patience::Leaves | Patience::Acknowledges => {
@@ -114,7 +114,8 @@ impl Node {
                         if let Patience::Leaves = patience {
                             return;
                         }
-                        let acknowledged = self.table().acknowledge(task.claim, Instant::now());
+                        let acknowledged =
+                            self.table().acknowledge(task.claim, None, Instant::now());
                         match acknowledged {
                             Some(Acknowledged::Recorded) => {
                                 self.counts.acknowledged.fetch_add(1, SeqCst);
@@ -167,11 +168,12 @@ impl Message {
         self.has_reply = true;
         let reply = StoredResponse::new(StatusCode::OK, None, Bytes::from_static(b"reply"));
         let (claim, now) = (self.task.claim, Instant::now());
-        let completed = self.node.table().complete(claim, &reply, false, now);
+        let completed = self.node.table().complete(claim, Some(&reply), now);
         let is_late = match completed {
             Completed::Stored => {
                 let mut progress = self.task.progress.subscribe();
-                let fetched = pin!(progress.wait_for(|progress| progress.stage == Stage::Fetched));
+                let fetched =
+                    pin!(progress.wait_for(|progress| progress.milestone == Milestone::Fetched));
                 let is_over = matches!(select(fetched, pin!(timer())).await, Either::Right(_));
                 is_over && self.node.table().release(claim, now) == Released::LastHold
             }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use proptest::prelude::*;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Admission, DELIVERIES_LAST, Progress, Stage, Table, Task};
+use super::{Admission, DELIVERIES_LAST, Milestone, Progress, Table, Task};
 use crate::{
     dedup::{
         Key, StoredResponse,
@@ -53,11 +53,21 @@ fn run(table: &mut Table, message: u8, now: Instant) -> (Task, watch::Receiver<P
 }
 
 fn complete(table: &mut Table, claim: Claim, body: &'static str, now: Instant) -> Completed {
-    table.complete(claim, &response(body), false, now)
+    table.complete(claim, Some(&response(body)), now)
 }
 
-fn stage(task: &Task) -> Stage {
-    task.progress.borrow().stage
+fn fetched_from_store(
+    table: &mut Table,
+    claim: Claim,
+    response: &StoredResponse,
+    now: Instant,
+) -> bool {
+    let acknowledged = table.acknowledge(claim, Some(response), now);
+    matches!(acknowledged, Some(Acknowledged::Replied(reply)) if reply == *response)
+}
+
+fn milestone(task: &Task) -> Milestone {
+    task.progress.borrow().milestone
 }
 
 #[test]
@@ -69,12 +79,12 @@ fn a_completion_wakes_the_waiting_deliveries_and_the_first_fetches_the_reply() {
         Completed::Stored
     );
     assert!(waiting.has_changed().unwrap());
-    assert_eq!(stage(&task), Stage::Ended);
+    assert_eq!(milestone(&task), Milestone::Ended);
     for _ in 0..2 {
         assert!(
             matches!(claim(&mut table, 1, now), Admission::Replied(reply) if reply == response("reply"))
         );
-        assert_eq!(stage(&task), Stage::Fetched);
+        assert_eq!(milestone(&task), Milestone::Fetched);
     }
     assert!(table.release(task.claim, now) != Released::LastHold);
 }
@@ -86,14 +96,14 @@ fn no_delivery_gets_a_reclaimed_reply() {
     complete(&mut table, task.claim, "reply", now);
     assert_eq!(table.release(task.claim, now), Released::LastHold);
     assert!(matches!(claim(&mut table, 1, now), Admission::Done));
-    assert_eq!(stage(&task), Stage::Ended);
+    assert_eq!(milestone(&task), Milestone::Ended);
 }
 
 #[test]
 fn a_message_is_acknowledged_or_replied_whichever_comes_first() {
     let (mut table, now) = (table(), Instant::now());
     let (task, _) = run(&mut table, 1, now);
-    let acknowledged = table.acknowledge(task.claim, now);
+    let acknowledged = table.acknowledge(task.claim, None, now);
     assert_eq!(acknowledged, Some(Acknowledged::Recorded));
     assert!(table.is_acknowledged(task.claim, now));
     assert!(matches!(claim(&mut table, 1, now), Admission::Done));
@@ -103,9 +113,9 @@ fn a_message_is_acknowledged_or_replied_whichever_comes_first() {
 
     let (task, _) = run(&mut table, 2, now);
     complete(&mut table, task.claim, "reply", now);
-    let acknowledged = table.acknowledge(task.claim, now);
+    let acknowledged = table.acknowledge(task.claim, None, now);
     assert_eq!(acknowledged, Some(Acknowledged::Replied(response("reply"))));
-    assert_eq!(stage(&task), Stage::Fetched);
+    assert_eq!(milestone(&task), Milestone::Fetched);
 }
 
 #[test]
@@ -116,8 +126,13 @@ fn a_reply_fetched_from_the_store_is_not_reclaimed() {
         if completed_first {
             complete(&mut table, task.claim, "reply", now);
         }
-        assert!(table.fetched_from_store(task.claim, &response("reply"), now));
-        assert_eq!(stage(&task), Stage::Fetched);
+        assert!(fetched_from_store(
+            &mut table,
+            task.claim,
+            &response("reply"),
+            now
+        ));
+        assert_eq!(milestone(&task), Milestone::Fetched);
         assert!(waiting.has_changed().unwrap());
         // Its task hears of it later.
         let completed = complete(&mut table, task.claim, "reply", now);
@@ -132,7 +147,12 @@ fn a_reply_that_is_late_cannot_be_fetched_from_the_store() {
     let (task, _) = run(&mut table, 1, now);
     complete(&mut table, task.claim, "reply", now);
     assert_eq!(table.release(task.claim, now), Released::LastHold);
-    assert!(!table.fetched_from_store(task.claim, &response("reply"), now));
+    assert!(!fetched_from_store(
+        &mut table,
+        task.claim,
+        &response("reply"),
+        now
+    ));
 }
 
 #[test]
@@ -142,7 +162,7 @@ fn an_abandoned_message_is_vacant_and_wakes_the_waiting_deliveries() {
     let released = table.release(stale.claim, now);
     assert_eq!(released, Released::NotCompleted);
     assert!(waiting.has_changed().unwrap());
-    assert_eq!(table.acknowledge(stale.claim, now), None);
+    assert_eq!(table.acknowledge(stale.claim, None, now), None);
 
     let Admission::Run(task, again, (), waiting) = claim(&mut table, 1, now) else {
         panic!()
@@ -150,7 +170,7 @@ fn an_abandoned_message_is_vacant_and_wakes_the_waiting_deliveries() {
     assert_eq!(again.number, 2);
     // The stale claim changes nothing.
     let released = table.release(stale.claim, now);
-    assert_eq!(released, Released::HeldElsewhere);
+    assert_eq!(released, Released::RunningElsewhere);
     let completed = complete(&mut table, stale.claim, "stale", now);
     assert_eq!(completed, Completed::Lost);
     assert!(!waiting.has_changed().unwrap());
@@ -163,7 +183,7 @@ fn an_abandoned_message_is_vacant_and_wakes_the_waiting_deliveries() {
 fn an_acknowledgement_outlives_the_run() {
     let (mut table, now) = (table(), Instant::now());
     let (task, _) = run(&mut table, 1, now);
-    table.acknowledge(task.claim, now);
+    table.acknowledge(task.claim, None, now);
     assert!(table.is_acknowledged(task.claim, now));
     let released = table.release(task.claim, now);
     assert_eq!(released, Released::NotCompleted);
@@ -203,7 +223,7 @@ fn a_reply_that_shows_nothing_counts_as_fetched() {
     let (mut table, now) = (table(), Instant::now());
     let (task, _) = run(&mut table, 1, now);
     complete(&mut table, task.claim, "success", now);
-    assert_eq!(stage(&task), Stage::Fetched);
+    assert_eq!(milestone(&task), Milestone::Fetched);
     assert!(matches!(claim(&mut table, 1, now), Admission::Replied(_)));
 }
 
@@ -231,7 +251,7 @@ fn a_kept_reply_forgets_its_typed_reply() {
     let message = Verified::insecure_assume(message, Delivery::new("account"));
     let typed = StoredResponse::of_own(&of_reply(Reply::text("hi"), &message));
     assert_eq!(typed.reply(), Some(&Reply::text("hi")));
-    table.complete(task.claim, &typed, false, now);
+    table.complete(task.claim, Some(&typed), now);
     let Admission::Replied(kept) = claim(&mut table, 1, now) else {
         panic!()
     };
@@ -246,7 +266,7 @@ fn the_earliest_sighting_of_a_message_counts_for_its_age() {
     task.seen_by_store(age);
     task.seen_by_store(Duration::ZERO);
     let progress = waiting.borrow();
-    assert!(progress.first_seen.elapsed() >= age && progress.is_shared);
+    assert!(progress.first_seen.elapsed() >= age && progress.is_in_store);
     assert!(!waiting.has_changed().unwrap(), "nobody is woken");
 }
 
@@ -277,9 +297,9 @@ fn an_acknowledgement_after_the_time_of_a_reply_does_not_fetch_it() {
     let (task, _) = run(&mut table, 1, now);
     complete(&mut table, task.claim, "reply", now);
     let over = now + ttls().reply;
-    let acknowledged = table.acknowledge(task.claim, over);
+    let acknowledged = table.acknowledge(task.claim, None, over);
     assert_eq!(acknowledged, Some(Acknowledged::Recorded));
-    assert_eq!(stage(&task), Stage::Ended);
+    assert_eq!(milestone(&task), Milestone::Ended);
     assert_eq!(table.release(task.claim, over), Released::LastHold);
 }
 
@@ -406,7 +426,7 @@ proptest! {
                     }
                 }
                 Step::Acknowledge(ago) => if let Some(at) = at(&claims, ago) {
-                    let acknowledged = table.acknowledge(claims[at].task.claim, now);
+                    let acknowledged = table.acknowledge(claims[at].task.claim, None, now);
                     let message = claims[at].message;
                     let live = claims.iter_mut().rev().find(|it| it.message == message && matches!(it.state, Life::Running | Life::Unfetched));
                     match (acknowledged, live) {
@@ -428,12 +448,13 @@ proptest! {
                 Step::Complete(ago, size, elsewhere) => if let Some(at) = at(&claims, ago).filter(|at| matches!(claims[*at].state, Life::Running | Life::Unfetched)) {
                     let reply = response(format!("{at:size$}"));
                     let claim = &mut claims[at];
-                    let completed = table.complete(claim.task.claim, &reply, elsewhere, now);
+                    let kept = (!elsewhere).then_some(&reply);
+                    let completed = table.complete(claim.task.claim, kept, now);
                     if claim.state == Life::Running {
                         (claim.reply, claim.ended) = (reply, now);
                         claim.state = match completed {
                             Completed::Acknowledged => {
-                                prop_assert!(elsewhere || table.acknowledge(claim.task.claim, now).is_some());
+                                prop_assert!(elsewhere || table.acknowledge(claim.task.claim, None, now).is_some());
                                 Life::Late
                             }
                             Completed::Stored => {
@@ -464,16 +485,18 @@ proptest! {
                     }
                 },
                 Step::FetchedFromStore(ago) => if let Some(at) = at(&claims, ago) {
-                    let claim = &mut claims[at];
+                    let (earlier, later) = claims.split_at_mut(at + 1);
+                    let claim = &mut earlier[at];
+                    let is_latest = later.iter().all(|it| it.message != claim.message);
                     let reply = if claim.state == Life::Running { response(format!("{at:8}")) } else { claim.reply.clone() };
                     // Nothing of a claim whose task is gone, and whose message is forgotten, may be in the store.
                     let is_kept = claim.state == Life::Unfetched && now < claim.ended + ttls().reply;
                     if claim.state == Life::Running || is_kept {
-                        let is_delivered = table.fetched_from_store(claim.task.claim, &reply, now);
+                        let is_delivered = fetched_from_store(&mut table, claim.task.claim, &reply, now);
                         claim.reply = reply;
                         claim.state = if is_delivered { Life::Delivered } else { Life::Late };
-                    } else if claim.state == Life::Late {
-prop_assert!(!table.fetched_from_store(claim.task.claim, &reply, now));
+                    } else if claim.state == Life::Late && is_latest {
+prop_assert!(!fetched_from_store(&mut table, claim.task.claim, &reply, now));
                     }
                 },
                 Step::Pass(seconds) => {
@@ -488,7 +511,7 @@ prop_assert!(!table.fetched_from_store(claim.task.claim, &reply, now));
                 }
             }
             for claim in claims.iter().filter(|it| it.state == Life::Delivered) {
-                prop_assert_eq!(stage(&claim.task), Stage::Fetched);
+                prop_assert_eq!(milestone(&claim.task), Milestone::Fetched);
             }
             let unfetched = claims.iter().filter(|it| it.state == Life::Unfetched);
             let unfetched: HashMap<_, _> = unfetched.map(|it| (it.task.claim.key, it.reply.size())).collect();

@@ -73,22 +73,14 @@ impl Store for Odd {
     async fn complete(
         &self,
         claim: Claim,
-        response: &tower_wechat::dedup::StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&tower_wechat::dedup::StoredResponse>,
     ) -> Result<Completed, &'static str> {
         self.check(claim.key)?;
         match self.faults().complete {
-            None => Ok(self
-                .store
-                .complete(claim, response, is_acknowledged)
-                .await
-                .unwrap()),
+            None => Ok(self.store.complete(claim, response).await.unwrap()),
             Some(Completion::Lost) => pending().await,
             Some(Completion::CarriedOut) => {
-                self.store
-                    .complete(claim, response, is_acknowledged)
-                    .await
-                    .unwrap();
+                self.store.complete(claim, response).await.unwrap();
                 pending().await
             }
         }

@@ -117,11 +117,10 @@ impl Store for Faulty {
     async fn complete(
         &self,
         claim: Claim,
-        response: &tower_wechat::dedup::StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&tower_wechat::dedup::StoredResponse>,
     ) -> Result<Completed, BoxError> {
         let (store, back) = self.reach(Operation::Complete).await?;
-        let completed = store.complete(claim, response, is_acknowledged).await?;
+        let completed = store.complete(claim, response).await?;
         wait(back).await;
         Ok(completed)
     }

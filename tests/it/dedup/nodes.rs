@@ -30,7 +30,7 @@ async fn claim_by_a_lost_node(store: &MemoryStore) -> Claim {
     let key = Key::of(&Request::new(assume(text("user", "1", "hi"))));
     let lost = Claim::new(key, ClaimId::random(), Ttls::new(Duration::from_secs(5)));
     let claimed = store.claim(lost).await;
-    assert_eq!(claimed, Ok(Claimed::Run(Run::new(Duration::ZERO, 1))));
+    assert_eq!(claimed, Ok(Claimed::Won(Run::new(Duration::ZERO, 1))));
     lost
 }
 
@@ -94,9 +94,7 @@ async fn after_a_lost_node_another_one_runs_the_message_with_a_later_number() {
     // The first node was not dead but slow. It learns that it is too late.
     let run = Run::new(Duration::ZERO, 1);
     assert_eq!(store.renew(lost, run).await, Ok(Renewed::Lost));
-    let completed = store
-        .complete(lost, &StoredResponse::success(), false)
-        .await;
+    let completed = store.complete(lost, Some(&StoredResponse::success())).await;
     assert_eq!(completed, Ok(Completed::Lost));
     verdict.send(Ok(ok("reply"))).unwrap();
     check(&retry.await.unwrap(), 200, "reply");
@@ -327,7 +325,7 @@ impl Store for Endless {
 
     async fn claim(&self, _: Claim) -> Result<Claimed, Infallible> {
         let (age, lease) = (Duration::MAX, Duration::MAX);
-        Ok(Claimed::running(age, lease))
+        Ok(Claimed::Running { age, lease })
     }
 
     async fn renew(&self, _: Claim, _: Run) -> Result<Renewed, Infallible> {
@@ -337,8 +335,7 @@ impl Store for Endless {
     async fn complete(
         &self,
         _: Claim,
-        _: &StoredResponse,
-        _: bool,
+        _: Option<&StoredResponse>,
     ) -> Result<Completed, Infallible> {
         Ok(Completed::Stored)
     }

@@ -81,12 +81,11 @@ impl Store for Wild {
     async fn complete(
         &self,
         claim: Claim,
-        response: &StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&StoredResponse>,
     ) -> Result<Completed, &'static str> {
-        let response = response.clone();
+        let response = response.cloned();
         self.carry(Operation::Complete, move |s| async move {
-            s.complete(claim, &response, is_acknowledged).await.unwrap()
+            s.complete(claim, response.as_ref()).await.unwrap()
         })
         .await
     }

@@ -103,8 +103,10 @@ pub(super) enum Answer {
     Recorded,
     LastHold,
     HeldElsewhere,
+    SentElsewhere,
+    RunningElsewhere,
     NotCompleted,
-    Unknown,
+    Unclaimed,
     Error,
     /// The node has stopped waiting for it.
     Silent,

@@ -46,7 +46,7 @@ impl<St: Store> Store for Witness<St> {
     async fn claim(&self, claim: Claim) -> Result<Claimed, St::Error> {
         let call = self.store.claim(claim);
         let said = |claimed: &Claimed| match claimed {
-            Claimed::Run(run) => Answer::Run(run.number),
+            Claimed::Won(run) => Answer::Run(run.number),
             Claimed::Running { .. } => Answer::Running,
             Claimed::Replied { .. } => Answer::Replied,
             Claimed::Done => Answer::Done,
@@ -70,10 +70,9 @@ impl<St: Store> Store for Witness<St> {
     async fn complete(
         &self,
         claim: Claim,
-        response: &tower_wechat::dedup::StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&tower_wechat::dedup::StoredResponse>,
     ) -> Result<Completed, St::Error> {
-        let call = self.store.complete(claim, response, is_acknowledged);
+        let call = self.store.complete(claim, response);
         let said = |completed: &Completed| match completed {
             Completed::Stored => Answer::Stored,
             Completed::Acknowledged => Answer::Acknowledged,
@@ -100,8 +99,10 @@ impl<St: Store> Store for Witness<St> {
         let said = |released: &Released| match released {
             Released::LastHold => Answer::LastHold,
             Released::HeldElsewhere => Answer::HeldElsewhere,
+            Released::SentElsewhere => Answer::SentElsewhere,
+            Released::RunningElsewhere => Answer::RunningElsewhere,
             Released::NotCompleted => Answer::NotCompleted,
-            Released::Unknown => Answer::Unknown,
+            Released::Unclaimed => Answer::Unclaimed,
             _ => panic!("{released:?} is new"),
         };
         let of = (claim.key, claim.id);

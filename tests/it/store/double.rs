@@ -37,7 +37,7 @@ enum Mistake {
     /// A message that has been lost begins anew when its lease is renewed.
     ForgetsTheAge,
     /// Releasing a message that the store has forgotten looks like a hold of another claim.
-    UnknownIsHeld,
+    UnclaimedIsHeld,
     /// Releasing a message that has not been completed looks like a hold of another claim.
     NotCompletedIsHeld,
 }
@@ -70,7 +70,7 @@ impl Double {
 
     fn changed(&self, mut claim: Claim) -> Claim {
         if self.mistake == Mistake::ForgetsWithTheLease {
-            claim.ttls = claim.ttls.with_mark(claim.ttls.lease);
+            claim.ttls.mark = claim.ttls.lease;
         }
         if self.mistake == Mistake::NoClaimCheck {
             claim.id = self.claims(claim.key).pop().unwrap_or(claim.id);
@@ -88,12 +88,12 @@ impl Store for Double {
         let mut claim = self.changed(claim);
         claim.id = id;
         let claimed = match self.store.claim(claim).await? {
-            Claimed::Running { age, .. } if is_torn => Claimed::Run(Run::new(age, 1)),
+            Claimed::Running { age, .. } if is_torn => Claimed::Won(Run::new(age, 1)),
             claimed => claimed,
         };
         let mut claims = self.claims.lock().unwrap();
         let claims = claims.entry(claim.key).or_default();
-        if let Claimed::Run(_) | Claimed::Replied { .. } = claimed {
+        if let Claimed::Won(_) | Claimed::Replied { .. } = claimed {
             claims.retain(|claim| *claim != id);
             claims.push(id);
         }
@@ -113,12 +113,11 @@ impl Store for Double {
     async fn complete(
         &self,
         claim: Claim,
-        response: &StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&StoredResponse>,
     ) -> Result<Completed, Infallible> {
         self.meet().await;
         let claim = self.changed(claim);
-        self.store.complete(claim, response, is_acknowledged).await
+        self.store.complete(claim, response).await
     }
 
     async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, Infallible> {
@@ -132,7 +131,7 @@ impl Store for Double {
         self.meet().await;
         let released = self.store.release(claim).await?;
         Ok(match (self.mistake, released) {
-            (Mistake::UnknownIsHeld, Released::Unknown)
+            (Mistake::UnclaimedIsHeld, Released::Unclaimed)
             | (Mistake::NotCompletedIsHeld, Released::NotCompleted) => Released::HeldElsewhere,
             (Mistake::ReleasesAll, Released::HeldElsewhere) => {
                 let mut last = Released::HeldElsewhere;
@@ -174,7 +173,7 @@ async fn the_contract_is_violated_by_each_classic_mistake() {
         Mistake::ReleasesAll,
         Mistake::ForgetsWithTheLease,
         Mistake::ForgetsTheAge,
-        Mistake::UnknownIsHeld,
+        Mistake::UnclaimedIsHeld,
         Mistake::NotCompletedIsHeld,
     ] {
         let checked = contract::check(&mistake, 20_000, SEED).await;

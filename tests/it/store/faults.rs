@@ -55,7 +55,7 @@ async fn claim(store: &Managed, key: Key, id: ClaimId) -> Claimed {
 
 #[track_caller]
 fn check_first(claimed: &Claimed) {
-    let is_first = matches!(claimed, Claimed::Run(run) if run.number == 1);
+    let is_first = matches!(claimed, Claimed::Won(run) if run.number == 1);
     assert!(is_first, "{claimed:?}");
 }
 
@@ -137,13 +137,13 @@ async fn a_renewal_writes_again_what_a_killed_redis_has_forgotten() {
     let (unrelated, another) = message();
     check_first(&until_back(&store, unrelated, another).await);
     let release = Claim::new(key, id, ttls());
-    assert_eq!(store.release(release).await.unwrap(), Released::Unknown);
+    assert_eq!(store.release(release).await.unwrap(), Released::Unclaimed);
     assert_eq!(store.renew(claim, run).await.unwrap(), Renewed::Yours);
     let claimed = store.claim(Claim::new(key, other, ttls())).await.unwrap();
     let is_as_old = matches!(claimed, Claimed::Running { age, .. } if age >= run.age);
     assert!(is_as_old, "{claimed:?}");
     let completed = store
-        .complete(claim, &StoredResponse::success(), false)
+        .complete(claim, Some(&StoredResponse::success()))
         .await;
     assert_eq!(completed.unwrap(), Completed::Stored);
 }

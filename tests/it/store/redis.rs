@@ -101,7 +101,7 @@ async fn a_claim_and_a_completion_are_one_round_trip_each() {
         let claim = Claim::new(key, id, ttls());
         store.claim(claim).await.unwrap();
         let response = StoredResponse::success();
-        store.complete(claim, &response, false).await.unwrap();
+        store.complete(claim, Some(&response)).await.unwrap();
     }
     // The script is sent in full once, when Redis does not know it yet.
     assert_eq!(calls(&mut connection, "evalsha").await, 20);
@@ -182,7 +182,7 @@ async fn a_foreign_entry_is_an_error_and_stays_as_it_is() {
         let errors = [
             store.claim(claim).await.err(),
             store.renew(claim, run).await.err(),
-            store.complete(claim, &response, false).await.err(),
+            store.complete(claim, Some(&response)).await.err(),
             store.acknowledge(claim).await.err(),
             store.release(claim).await.err(),
         ];

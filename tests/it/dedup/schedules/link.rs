@@ -208,12 +208,11 @@ impl Store for Link {
     async fn complete(
         &self,
         claim: Claim,
-        response: &StoredResponse,
-        is_acknowledged: bool,
+        response: Option<&StoredResponse>,
     ) -> Result<Completed, BoxError> {
-        let (link, response) = (self.clone(), response.clone());
+        let (link, response) = (self.clone(), response.cloned());
         self.ask("complete", move |store| {
-            let completed = now(store.complete(claim, &response, is_acknowledged));
+            let completed = now(store.complete(claim, response.as_ref()));
             if completed == Completed::Lost {
                 link.note_lost(true);
             } else {
