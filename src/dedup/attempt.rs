@@ -3,7 +3,7 @@
 use std::{fmt, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body::Body;
 use tokio::time;
 use tower::{Service, ServiceExt};
@@ -19,15 +19,9 @@ pub struct RunNumber(u32);
 impl RunNumber {
     /// The first run of a message's claim number `claim`. Each claim makes up to `repetitions + 1` runs.
     pub(super) fn first(claim: u32, repetitions: usize) -> Self {
-        let runs = u32::try_from(repetitions)
-            .unwrap_or(u32::MAX)
-            .saturating_add(1);
-        Self(
-            claim
-                .saturating_sub(1)
-                .saturating_mul(runs)
-                .saturating_add(1),
-        )
+        let repetitions = u32::try_from(repetitions).unwrap_or(u32::MAX);
+        let earlier = claim.saturating_sub(1);
+        Self(earlier.saturating_mul(repetitions.saturating_add(1))).next()
     }
 
     pub(super) fn next(self) -> Self {
@@ -45,32 +39,20 @@ impl RunNumber {
 
 /// Why a run has failed.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// With the error's text.
-    Error(String),
-    Status(StatusCode),
-    Panic,
-    Timeout,
+pub(super) struct Failure {
+    result: &'static str,
+    reason: String,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Error(error) => error.fmt(f),
-            Self::Status(status) => write!(f, "the service answered {status}"),
-            Self::Panic => f.write_str("the service panicked"),
-            Self::Timeout => f.write_str("the service took too long"),
-        }
+        f.write_str(&self.reason)
     }
 }
 
 impl RunFailure for Failure {
     fn result(&self) -> &'static str {
-        match self {
-            Self::Error(_) | Self::Status(_) => "failed",
-            Self::Timeout => "timed_out",
-            Self::Panic => "panicked",
-        }
+        self.result
     }
 }
 
@@ -111,11 +93,15 @@ pub(super) async fn attempt(
     // The run is dropped inside, where a panic of its `Drop` is caught too. A panic leaves a broken service behind, but
     // the next run is a clone's.
     let run = async { time::timeout(timeout, run).await };
-    match AssertUnwindSafe(run).catch_unwind().await {
-        Ok(Ok(Ok(response))) if response.is_failure() => Err(Failure::Status(response.status())),
-        Ok(Ok(Ok(response))) => Ok(response),
-        Ok(Ok(Err(error))) => Err(Failure::Error(error)),
-        Ok(Err(_elapsed)) => Err(Failure::Timeout),
-        Err(_panic) => Err(Failure::Panic),
-    }
+    let (result, reason) = match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(Ok(Ok(response))) if !response.is_failure() => return Ok(response),
+        Ok(Ok(Ok(response))) => (
+            "failed",
+            format!("the service answered {}", response.status()),
+        ),
+        Ok(Ok(Err(error))) => ("failed", error),
+        Ok(Err(_elapsed)) => ("timed_out", "the service took too long".to_owned()),
+        Err(_panic) => ("panicked", "the service panicked".to_owned()),
+    };
+    Err(Failure { result, reason })
 }

@@ -6,7 +6,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use http::Request;
 use tokio::time;
 
-use super::{key::Key, response::StoredResponse};
+use super::{key::Key, node::UserFn, response::StoredResponse};
 use crate::{delivery::Verified, message::Head, observe, reply::Reply, timestamp::Timestamp};
 
 /// A reply that comes too late to be the passive reply, or the news that there is none.
@@ -124,7 +124,7 @@ impl LateReply {
     }
 
     /// Calls the hook. If there is none, the log has an error.
-    pub(super) async fn hand_to(self, hook: Option<&Hook>, timeout: Duration) {
+    pub(super) async fn hand_to(self, hook: Option<&UserFn<Hook>>, timeout: Duration) {
         let (cause, key) = (self.cause, self.key.observed());
         let account = Arc::clone(self.request.body().delivery().shared_account());
         observe::reply_is_late(&account, key, cause.name());
@@ -140,7 +140,7 @@ impl LateReply {
             key,
             failure: Some("it was cut"),
         };
-        let called = async { time::timeout(timeout, hook(self)).await };
+        let called = async { time::timeout(timeout, hook.0(self)).await };
         call.failure = match AssertUnwindSafe(called).catch_unwind().await {
             Ok(Ok(())) => None,
             Ok(Err(_elapsed)) => Some("it took too long"),

@@ -12,7 +12,7 @@ use super::{
     key::Key,
     late::LateReply,
     messages::Bounds,
-    node::{Node, Settings, accepts_reply_by_default},
+    node::{Node, Settings, UserFn, accepts_reply_by_default},
     service::Dedup,
     store::Store,
 };
@@ -67,14 +67,13 @@ impl DedupLayer {
     }
 
     /// Stops running new messages, and waits until the running ones have ended, their replies have been fetched and the
-    /// hooks have returned.
+    /// hooks have returned, and a store that was away has been told of the replies. The server has to accept connections
+    /// until `drain` returns ([Shutting down](super#shutting-down)).
     ///
-    /// Runs that have not ended after `patience` are dropped, and the store is told, so that a
-    /// retry on another node runs the message again at once. If the store is away and has not been told of a reply,
-    /// `drain` waits for it as long as `patience`. Hooks that have not returned are dropped with an error in
-    /// the log. `drain` returns within a second more. Deliveries of new messages are answered 503 from the
-    /// start, and WeChat delivers them again. Deliveries of running messages still join their runs, so the server has to
-    /// accept connections until `drain` returns ([Shutting down](super#shutting-down)).
+    /// Deliveries of new messages are answered 503. Deliveries of running messages still join their runs. Runs that have
+    /// not ended after `patience` are dropped, and the store is told, so that a retry on another node runs the message
+    /// again at once. Hooks that have not returned are dropped with an error in the log. `drain` returns within a second
+    /// more.
     pub async fn drain(&self, patience: Duration) {
         let node = &self.node;
         node.draining.cancel();
@@ -143,8 +142,8 @@ impl DedupBuilder {
     fn new() -> Self {
         Self {
             settings: Settings {
-                key: Arc::new(Key::of),
-                accepts_reply: Arc::new(accepts_reply_by_default),
+                key: UserFn(Box::new(Key::of)),
+                accepts_reply: UserFn(Box::new(accepts_reply_by_default)),
                 bounds: Bounds {
                     messages: 100_000,
                     reply_bytes: 16 * 1024 * 1024,
@@ -178,10 +177,7 @@ impl DedupBuilder {
 }
 
 impl<Scope> DedupBuilder<Scope> {
-    /// Runs no message without the store. By default, each node runs messages alone while the store is away, so that two
-    /// nodes may run one message.
-    ///
-    /// With this setting, deliveries wait for the store. If it does not come back, they are answered 503 after 6 s.
+    /// Runs no message without the store: deliveries wait for it. If it does not come back, they are answered 503 after 6 s.
     /// Deliveries of messages that have already ended on this node get their answers as usual.
     #[must_use]
     pub fn with_fail_closed(mut self) -> Self
@@ -222,7 +218,7 @@ impl<Scope> DedupBuilder<Scope> {
         mut self,
         key: impl Fn(&Request<Verified>) -> Key + Send + Sync + 'static,
     ) -> Self {
-        self.settings.key = Arc::new(key);
+        self.settings.key = UserFn(Box::new(key));
         self
     }
 
@@ -236,7 +232,7 @@ impl<Scope> DedupBuilder<Scope> {
         mut self,
         accepts_reply: impl Fn(&Request<Verified>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.settings.accepts_reply = Arc::new(accepts_reply);
+        self.settings.accepts_reply = UserFn(Box::new(accepts_reply));
         self
     }
 
@@ -258,10 +254,9 @@ impl<Scope> DedupBuilder<Scope> {
         Ok(self)
     }
 
-    /// Sets the hook for replies that are too late to be the passive one, so that they can be sent through the
-    /// customer-service API. It is also called with the final failure of an acknowledged message.
+    /// Sets the hook for replies that are [too late](super#either-delivered-or-handed-over) to be the passive one, so that
+    /// they can be sent through the customer-service API (客服消息). It is also called with the final failure of an acknowledged message.
     ///
-    /// A reply is late when the message has been acknowledged, or when no delivery has come for it within 6 s.
     /// The hook is called once, within the message's task, on the node that ran the message or on the last one that
     /// might have delivered the reply. It is not called with [`Reply::success`], which shows nothing. The log has an
     /// error if there is no hook, or if it panics or takes longer than a run may.
@@ -286,7 +281,8 @@ impl<Scope> DedupBuilder<Scope> {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.settings.late_reply = Some(Arc::new(move |late| hook(late).boxed()));
+        let hook = move |late| hook(late).boxed();
+        self.settings.late_reply = Some(UserFn(Box::new(hook)));
         self
     }
 
@@ -329,41 +325,36 @@ impl<Scope> DedupBuilder<Scope> {
         self
     }
 
-    /// Sets the largest number of messages that are remembered; the default is 100 000, and 0 means 1.
+    /// Sets the largest [number of messages that are remembered](super#bounds); the default is 100 000, and 0 means 1.
     ///
-    /// At the bound, the message that was claimed first is forgotten. A running one never is. So no more messages
-    /// [run at a time](Self::with_max_concurrent_runs) than are remembered.
+    /// No more messages [run at a time](Self::with_max_concurrent_runs) than are remembered.
     #[must_use]
     pub fn with_capacity(mut self, messages: usize) -> Self {
         self.settings.bounds.messages = messages.max(1);
         self
     }
 
-    /// Sets the largest number of messages that run at a time; the default is 1024, and 0 means 1.
+    /// Sets the largest [number of messages that run at a time](super#bounds); the default is 1024, and 0 means 1.
     ///
-    /// At the bound, deliveries of new messages wait for room in the order of arrival, until 4.5 s after their arrival,
-    /// then get 503. Two more kinds of messages count as running: those whose reply no delivery has fetched yet, and
-    /// those that another node runs while a delivery waits for them here.
+    /// Two more kinds of messages count as running: those whose reply no delivery has fetched yet, and those that another
+    /// node runs while a delivery waits for them here.
     #[must_use]
     pub fn with_max_concurrent_runs(mut self, messages: usize) -> Self {
         self.settings.max_concurrent_runs = messages.max(1);
         self
     }
 
-    /// Sets the largest number of deliveries that wait for one message; the default is 16, and 0 means 1.
-    ///
-    /// WeChat makes three or four. At the bound, a further delivery waits for room until 4.5 s after its arrival, then
-    /// gets 503.
+    /// Sets the largest [number of deliveries that wait for one message](super#bounds); the default is 16, and 0 means 1.
+    /// WeChat makes three or four.
     #[must_use]
     pub fn with_max_waiters_per_message(mut self, deliveries: usize) -> Self {
         self.settings.max_waiters_per_message = deliveries.max(1);
         self
     }
 
-    /// Sets the largest size of all kept replies together, in bytes; the default is 16 MiB.
+    /// Sets the largest [size of all kept replies together](super#bounds), in bytes; the default is 16 MiB.
     ///
-    /// At the bound, the replies that have been kept longest are dropped, and later deliveries of their
-    /// messages are answered `success`. A reply that is larger than the bound is not kept for later deliveries.
+    /// A reply that is larger is given to one delivery, and not kept for later ones.
     #[must_use]
     pub fn with_max_reply_bytes(mut self, bytes: usize) -> Self {
         self.settings.bounds.reply_bytes = bytes;

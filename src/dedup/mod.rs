@@ -37,7 +37,7 @@
 //!    after 0.5 s and 2 s, three runs in all. WeChat's own retries are no substitute: after an answer
 //!    other than 200 it sends them within about a second, then shows the user a fault text.
 //! 3. A delivery of a running message waits for its outcome. A delivery of a finished message gets the
-//!    kept reply, later `success`.
+//!    kept reply ([`StoredResponse`]), later `success`.
 //! 4. WeChat shows replies to some deliveries only ([`with_reply_filter`](DedupBuilder::with_reply_filter)). These wait
 //!    for the outcome, except the *last* one: it is **acknowledged** 4.5 s after its arrival, with the fallback. A
 //!    delivery is the last one if it is 9.5 s old, by the longer of two times: since the message was first seen, and since
@@ -59,11 +59,6 @@
 //! than one given never: the node hands it over, and a warning and a metric count it. A store that loses its data
 //! (`FLUSHALL`, eviction, a restart without persistence) may cause a reply to be given twice without a warning.
 //!
-//! The hook gets all it needs to send the reply with the customer-service API (客服消息), which takes an answer
-//! to a message for 48 hours, and for one minute after a menu click, a scan or a subscription. An account without
-//! that API can ask the user to write again ([`with_fallback`](DedupBuilder::with_fallback)) and keep the
-//! late reply for that message.
-//!
 //! # Guarantee
 //!
 //! *At least once, with duplicates suppressed*; never "exactly once". A process that dies while a message runs loses its
@@ -71,12 +66,6 @@
 //! for longer than its lease (5 s) is run by another node as well, and the first run's result is then discarded. A handler
 //! that must not do its work twice fences it with the message's id and the [`RunNumber`], which grows with
 //! each run, on whichever node it is, as long as the store answers and keeps its data.
-//!
-//! # Kept responses
-//!
-//! Every delivery of a message gets the same status, Content-Type and body ([`StoredResponse`]). All other headers,
-//! trailers and extensions of the inner service's response are dropped. A body of more than 1 MiB makes the run a failed
-//! one.
 //!
 //! # Which deliveries are one message
 //!
@@ -91,10 +80,10 @@
 //!
 //! | what | default | at the bound |
 //! |---|---|---|
-//! | messages remembered | 100 000 | the one that was claimed first is forgotten; a running one never is |
-//! | bytes of kept replies | 16 MiB | the oldest replies are dropped, their marks stay |
-//! | messages running | 1024 | a delivery waits for room until 4.5 s after its arrival, then 503 |
-//! | deliveries waiting for one message | 16 | likewise |
+//! | [messages remembered](DedupBuilder::with_capacity) | 100 000 | the one that was claimed first is forgotten; a running one never is |
+//! | [bytes of kept replies](DedupBuilder::with_max_reply_bytes) | 16 MiB | the oldest are dropped; later deliveries get `success` |
+//! | [messages running](DedupBuilder::with_max_concurrent_runs) | 1024 | deliveries wait for room in the order of arrival, until 4.5 s after it, then get 503 |
+//! | [deliveries waiting for one message](DedupBuilder::with_max_waiters_per_message) | 16 | a further one waits for room, likewise |
 //! | body of the inner service's response | 1 MiB | the run has failed |
 //! | replies that wait for the store to come back | 1024 | further ones are known to this node alone |
 //! | late replies that wait for the store | 1024 | a further one is handed over without the store's word |
@@ -125,7 +114,7 @@
 //!
 //! - A patience of 20 s is enough for a reply: a run of 14 s, and 6 s in which the reply is fetched. Whatever stops the
 //!   process has to wait longer. systemd waits 90 s, Kubernetes 30 s, but `docker stop` only 10 s.
-//! - A new message is answered 503 until the end. A user who writes then sees the fault text, unless another node accepts.
+//! - A user whose new message is answered 503 sees the fault text, unless another node accepts.
 //! - After a drain, no connection has a message any more. So bound the wait for the open ones: a client that has sent
 //!   half a request keeps its connection open.
 //! - A handler that blocks its thread keeps the runtime from ending. End the process with [`std::process::exit`].

@@ -262,7 +262,7 @@ impl RunningMessage {
                 return;
             }
             // Without a store nobody takes the message.
-            future::pending().await
+            future::pending::<()>().await;
         };
         match select(pin!(work), pin!(lost)).await {
             Either::Left((result, _)) => Some(result),
@@ -346,7 +346,7 @@ impl RunningMessage {
         };
         let settings = &self.node.settings;
         LateReply::new(self.task.claim.key, self.request.clone(), cause, response)
-            .hand_to(settings.late_reply.as_deref(), settings.run_timeout)
+            .hand_to(settings.late_reply.as_ref(), settings.run_timeout)
             .await;
     }
 

@@ -21,16 +21,23 @@
 //!
 //! # The contract
 //!
-//! Every operation is atomic, looks at one key alone, and may be carried out twice: a node repeats an operation
-//! whose answer it did not get. [`MemoryStore`] is this machine behind a lock; its answers are the contract, step by
-//! step. A message is vacant before its first claim, and when its mark is over; then `vacant` makes what the operation
-//! begins with:
+//! Every operation is atomic and looks at one key alone. [`MemoryStore`] is the machine below behind a lock; its answers
+//! are the contract, step by step.
+//!
+//! - A message is **vacant** before its first claim, and again when its mark is over, whatever its state. Then `vacant`
+//!   makes what the operation begins with. A running message whose lease is over is not vacant: it keeps its number and
+//!   its acknowledgement for the next claim.
+//! - An operation may be carried out **twice**: a node repeats one whose answer it did not get.
+//! - An operation may be carried out **late**, after its caller has given up, and after later ones of the same claim. A
+//!   store treats it as one that is sent now: the claim's id and the message's state decide. It needs no order of its own.
+//!   A node that has given up releases the claim in the end; a late claim after that costs one lease.
 //!
 //! ```ignore
 #![doc = include_str!("machine.rs")]
 //! ```
 //!
-//! A store keeps a reply until its time is over, and a message until its mark is. The time is the store's own.
+//! A store keeps a reply until its time is over, and a message until its mark is. The time is the store's own. With the
+//! feature `simulator`, the module `dedup::contract` checks whether a store of your own does all this.
 
 use std::{
     fmt,
@@ -43,10 +50,10 @@ use super::{key::Key, response::StoredResponse};
 
 /// Deduplication state of each message, shared between nodes.
 ///
-/// The [module docs](self) show what each operation does, as a program. An error means that the caller does not know
-/// whether the operation was carried out.
+/// The [module docs](self) show what each operation does, as a program. The suite `dedup::contract` (feature `simulator`)
+/// checks it. An error means that the caller does not know whether the operation was carried out.
 ///
-/// A node waits 250 ms for an operation, then goes on without it, see
+/// A node waits 250 ms for most operations, and 2 s at most, then goes on without it, see
 /// [`DedupLayer::shared`](crate::DedupLayer::shared).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no store of deduplication state",
@@ -120,15 +127,9 @@ impl ClaimId {
 
     /// Returns an id that no other call returns, on any node.
     pub fn random() -> Self {
-        let mut bytes = [0; 16];
-        let id = if getrandom::fill(&mut bytes).is_ok() {
-            u128::from_be_bytes(bytes)
-        } else {
-            // The keys of std's hash maps differ from call to call and from process to process.
-            let half = || u128::from(RandomState::new().hash_one(0));
-            half() << 64 | half()
-        };
-        Self(id.max(1))
+        // The keys of std's hash maps are random in each thread, and differ from call to call.
+        let half = || u128::from(RandomState::new().hash_one(0));
+        Self((half() << 64 | half()).max(1))
     }
 
     /// Returns the id's bytes, as a store may keep it.

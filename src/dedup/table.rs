@@ -92,32 +92,25 @@ impl Table {
         permit: Option<P>,
     ) -> Admission<P> {
         match self.messages.get(key, now) {
-            Some(machine) if !machine.may_be_claimed(now) => {
-                let is_unfetched = machine.is_unfetched();
-                match &machine.state {
-                    State::Running {
-                        is_acknowledged: true,
-                        ..
-                    } => Admission::Done,
-                    State::Running { .. } => self.join(key),
-                    State::Ended { .. }
-                        if is_unfetched && is_given_up(self.tasks.get(&key), arrival) =>
+            Some(machine) if !machine.may_be_claimed(now) => match machine.state {
+                State::Running {
+                    is_acknowledged: true,
+                    ..
+                } => Admission::Done,
+                State::Running { .. } => self.join(key),
+                State::Ended { .. } => {
+                    let task = self.tasks.get(&key);
+                    if machine.is_unfetched() && task.is_some_and(|task| task.is_given_up(arrival))
                     {
-                        Admission::Done
+                        return Admission::Done;
                     }
-                    State::Ended { .. } => {
-                        match machine.claim(Claim::new(key, ClaimId::DELIVERED, ttls), now) {
-                            Claimed::Replied { response, .. } => {
-                                if is_unfetched {
-                                    self.is_fetched(key, now);
-                                }
-                                Admission::Replied(response)
-                            }
-                            _ => Admission::Done,
-                        }
+                    let delivered = Claim::new(key, ClaimId::DELIVERED, ttls);
+                    match self.acknowledge(delivered, None, now) {
+                        Some(Acknowledged::Replied(response)) => Admission::Replied(response),
+                        _ => Admission::Done,
                     }
                 }
-            }
+            },
             _ => match permit {
                 Some(permit) => self.run(key, ttls, arrival, now, permit),
                 None => Admission::NoPermit,
@@ -183,10 +176,15 @@ impl Table {
             self.complete(claim, stored, now);
         }
         let machine = self.messages.get(claim.key, now)?;
-        let is_unfetched = machine.is_unfetched();
-        let acknowledged = machine.acknowledge(delivered(claim));
-        if is_unfetched && acknowledged != Acknowledged::Recorded {
-            self.is_fetched(claim.key, now);
+        let was_unfetched = machine.is_unfetched();
+        // The hold of all deliveries that have got a reply here is never released.
+        let id = ClaimId::DELIVERED;
+        let acknowledged = machine.acknowledge(Claim { id, ..claim });
+        if was_unfetched && acknowledged != Acknowledged::Recorded {
+            if let Some(task) = self.tasks.remove(&claim.key) {
+                task.reach(Milestone::Fetched);
+            }
+            self.messages.drop_replies(now);
         }
         Some(acknowledged)
     }
@@ -223,13 +221,6 @@ impl Table {
         let released = self.messages.release(claim, now);
         self.end(claim);
         released
-    }
-
-    fn is_fetched(&mut self, key: Key, now: Instant) {
-        if let Some(task) = self.tasks.remove(&key) {
-            task.reach(Milestone::Fetched);
-        }
-        self.messages.drop_replies(now);
     }
 
     /// The claim's task is not waited for any more.
@@ -274,6 +265,12 @@ impl Task {
         self.progress.borrow().first_seen.elapsed()
     }
 
+    /// Whether WeChat has given the message up before a delivery's arrival: the process or its host has stood still.
+    fn is_given_up(&self, arrival: Instant) -> bool {
+        let first_seen = self.progress.borrow().first_seen;
+        arrival.saturating_duration_since(first_seen) >= DELIVERIES_LAST
+    }
+
     /// Counts a hang-up on a delivery. Returns `false` if there have been as many as WeChat makes deliveries of the message.
     pub(super) fn hang_up(&self) -> bool {
         let mut is_counted = false;
@@ -284,20 +281,6 @@ impl Task {
         });
         is_counted
     }
-}
-
-/// Whether WeChat has given the message up before a delivery's arrival: the process or its host has stood still.
-fn is_given_up(task: Option<&Task>, arrival: Instant) -> bool {
-    task.is_some_and(|task| {
-        let first_seen = task.progress.borrow().first_seen;
-        arrival.saturating_duration_since(first_seen) >= DELIVERIES_LAST
-    })
-}
-
-/// The hold of all deliveries that have got a reply here. It is never released.
-fn delivered(claim: Claim) -> Claim {
-    let id = ClaimId::DELIVERED;
-    Claim { id, ..claim }
 }
 
 /// WeChat makes the last delivery of a message 10 s after the first, and waits 5 s for each; some logs have a further one

@@ -1,6 +1,6 @@
 //! One delivery: how long it waits, and when it is acknowledged or answered.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{mem, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt,
@@ -177,29 +177,22 @@ impl Waiter {
         mut waiting: watch::Receiver<Progress>,
     ) -> Option<Response<ResponseBody>> {
         let arrival = self.delivery().arrived();
-        let mut ended = pin!(async move {
-            let is_over = |progress: &Progress| progress.milestone != Milestone::Running;
-            waiting.wait_for(is_over).await.is_ok()
-        });
-        if time::timeout_at(arrival + PATIENCE, &mut ended)
-            .await
-            .is_ok()
-        {
+        let ended = waiting.wait_for(|progress| progress.milestone != Milestone::Running);
+        let mut ended = pin!(ended);
+        let outcome = time::timeout_at(arrival + PATIENCE, &mut ended);
+        if outcome.await.is_ok() {
             return None;
         }
         if !self.may_hang(&task) {
             return self.acknowledge(&task).await;
         }
-        let mut hang_up = HangUp {
+        let hang_up = HangUp {
             waiter: self,
             task: &task,
-            is_answered: false,
         };
-        if time::timeout_at(arrival + HANG_UP, &mut ended)
-            .await
-            .is_ok()
-        {
-            hang_up.is_answered = true;
+        let outcome = time::timeout_at(arrival + HANG_UP, ended);
+        if outcome.await.is_ok() {
+            mem::forget(hang_up);
             return None;
         }
         // An outcome that comes now is for the next delivery. An answer before WeChat hangs up would make it retry at
@@ -210,22 +203,17 @@ impl Waiter {
 
     /// Whether WeChat may be left to hang up and deliver again.
     fn may_hang(&self, task: &Task) -> bool {
-        let delivery = self.delivery();
-        let (first_seen, is_in_store) = {
-            let progress = task.progress.borrow();
-            (progress.first_seen, progress.is_in_store)
-        };
+        let progress = task.progress.borrow();
+        let (first_seen, is_in_store) = (progress.first_seen, progress.is_in_store);
+        drop(progress);
         // Without the store's answer a message that fails closed does not run, so there is nothing to acknowledge.
         if self.node.settings.is_fail_closed && !is_in_store {
             return true;
         }
-        let is_last = self.age(first_seen, is_in_store) >= LAST_DELIVERY;
-        !is_last
+        let (account, hang_ups) = (self.delivery().account(), &self.node.hang_ups);
+        self.age(first_seen, is_in_store) < LAST_DELIVERY
             && self.node.accepts_reply(&self.request)
-            && !self
-                .node
-                .hang_ups
-                .are_spent(delivery.account(), Instant::now())
+            && !hang_ups.are_spent(account, Instant::now())
     }
 
     /// The age of the message on this delivery's arrival.
@@ -257,7 +245,9 @@ impl Waiter {
             stored = Some(response);
         }
         let mut table = self.node.table();
-        match table.acknowledge(claim, stored.as_ref(), Instant::now())? {
+        let acknowledged = table.acknowledge(claim, stored.as_ref(), Instant::now());
+        drop(table);
+        match acknowledged? {
             Acknowledged::Recorded => {
                 self.observed.record_acknowledged();
                 let fallback = self.node.settings.fallback.clone();
@@ -283,20 +273,16 @@ impl Waiter {
     }
 }
 
-/// Counts a hang-up when it is dropped, unless the delivery has been answered.
+/// Counts a hang-up when it is dropped. It is forgotten if the delivery is answered.
 ///
 /// Hang-ups are counted at most four times per message, so replaying one message cannot exhaust the account's budget.
 struct HangUp<'a> {
     waiter: &'a Waiter,
     task: &'a Task,
-    is_answered: bool,
 }
 
 impl Drop for HangUp<'_> {
     fn drop(&mut self) {
-        if self.is_answered {
-            return;
-        }
         self.waiter.observed.record_hang_up();
         if self.task.hang_up() {
             let account = self.waiter.delivery().shared_account();

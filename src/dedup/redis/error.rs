@@ -39,12 +39,10 @@ impl Error {
     }
 
     pub(super) fn of(source: RedisError) -> Self {
-        let kind = if source.code() == Some("WRONGTYPE") {
-            ErrorKind::Foreign
-        } else if source.code().is_some() {
-            ErrorKind::Refused
-        } else {
-            ErrorKind::Connection
+        let kind = match source.code() {
+            Some("WRONGTYPE") => ErrorKind::Foreign,
+            Some(_) => ErrorKind::Refused,
+            None => ErrorKind::Connection,
         };
         Self {
             kind,
