@@ -43,13 +43,9 @@ impl Finished {
     /// A store that has forgotten the message knows it again. If another node has run the message as well, the hold tells
     /// that node that there are two replies.
     pub(super) async fn confirm(&self) -> Result<Completed, Unavailable> {
-        match &self.node.store {
-            Some(store) => self.confirm_at(&**store).await,
-            None => Ok(Completed::Stored),
-        }
-    }
-
-    async fn confirm_at(&self, store: &dyn GuardedStore) -> Result<Completed, Unavailable> {
+        let Some(store) = &self.node.store else {
+            return Ok(Completed::Stored);
+        };
         let is_own = self.origin != Origin::Store;
         if is_own {
             let completed = store.publish(self.claim, &self.response).await?;
@@ -93,7 +89,7 @@ impl Finished {
         let node = Arc::clone(&self.node);
         let (permits, stop, least) = match self.origin {
             Origin::Store => {
-                let asks_until = FETCH_WAIT + CATCH_UP;
+                let asks_until = FETCH_WAIT + CATCH_UP + RENEWAL;
                 (&node.reminder_permits, node.draining.clone(), asks_until)
             }
             _ => (&node.backlog_permits, node.cut.clone(), Duration::ZERO),

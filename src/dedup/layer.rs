@@ -63,7 +63,29 @@ impl DedupLayer {
 
     /// Starts with the default settings.
     pub fn builder() -> DedupBuilder {
-        DedupBuilder::new()
+        DedupBuilder {
+            settings: Settings {
+                key: UserFn(Box::new(Key::of)),
+                accepts_reply: UserFn(Box::new(accepts_reply_by_default)),
+                bounds: Bounds {
+                    messages: 100_000,
+                    reply_bytes: 16 * 1024 * 1024,
+                    spares_unfetched: true,
+                },
+                max_waiters_per_message: 16,
+                reply_ttl: Duration::from_mins(1),
+                max_concurrent_runs: 1024,
+                dedup_ttl: Duration::from_mins(10),
+                run_timeout: Duration::from_mins(1),
+                retry_delays: vec![Duration::from_millis(500), Duration::from_secs(2)],
+                fallback: Reply::success(),
+                late_reply: None,
+                is_fail_closed: false,
+                runs_inline: false,
+            },
+            store: None,
+            scope: PhantomData,
+        }
     }
 
     /// Stops running new messages, and waits until the running ones have ended, their replies have been fetched and the
@@ -139,32 +161,6 @@ mod sealed {
 }
 
 impl DedupBuilder {
-    fn new() -> Self {
-        Self {
-            settings: Settings {
-                key: UserFn(Box::new(Key::of)),
-                accepts_reply: UserFn(Box::new(accepts_reply_by_default)),
-                bounds: Bounds {
-                    messages: 100_000,
-                    reply_bytes: 16 * 1024 * 1024,
-                    spares_unfetched: true,
-                },
-                max_waiters_per_message: 16,
-                reply_ttl: Duration::from_mins(1),
-                max_concurrent_runs: 1024,
-                dedup_ttl: Duration::from_mins(10),
-                run_timeout: Duration::from_mins(1),
-                retry_delays: vec![Duration::from_millis(500), Duration::from_secs(2)],
-                fallback: Reply::success(),
-                late_reply: None,
-                is_fail_closed: false,
-                runs_inline: false,
-            },
-            store: None,
-            scope: PhantomData,
-        }
-    }
-
     /// Shares the state of each message with other nodes, see [`DedupLayer::shared`].
     #[must_use]
     pub fn with_store(self, store: impl Store) -> DedupBuilder<Shared> {

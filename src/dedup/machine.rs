@@ -198,13 +198,8 @@ impl Machine {
 
     /// Drops a reply whose time is over.
     pub(super) fn expire(&mut self, now: Instant) {
-        if let State::Ended {
-            reply: Some((_response, until)),
-            ..
-        } = &self.state
-            && *until <= now
-        {
-            self.drop_reply();
+        if let State::Ended { reply, .. } = &mut self.state {
+            reply.take_if(|(_response, until)| *until <= now);
         }
     }
 }

@@ -131,11 +131,13 @@ impl RunningMessage {
         let Some(store) = &node.store else {
             return Some(own);
         };
-        let mut pause = FIRST_POLL;
+        let mut next_pause = FIRST_POLL;
         let mut asked_until = None;
         let mut failures = 0;
         let mut is_leaving = false;
         loop {
+            let pause = next_pause;
+            next_pause = (pause * 2).min(LAST_POLL);
             self.may_be_in_store = true;
             let claimed = store.claim(self.task.claim).await;
             if let Ok(
@@ -174,7 +176,6 @@ impl RunningMessage {
                     // says so, or the reply's time is over.
                     let now = Instant::now();
                     if now < *asked_until.get_or_insert(now + LEASE + FETCH_WAIT) {
-                        pause = (pause * 2).min(LAST_POLL);
                         continue;
                     }
                 }
@@ -184,7 +185,6 @@ impl RunningMessage {
             if is_leaving && failures > 0 {
                 return None;
             }
-            pause = (pause * 2).min(LAST_POLL);
         }
     }
 

@@ -76,7 +76,7 @@ local function begin(by, age, number)
   end
 end
 
--- Writes that the claim has the message, in this state. A mark of no time deletes all, so this comes last.
+-- Writes that the claim has the message, in this state. A mark of no time deletes it, so no field is set after this.
 local function write(state, ...)
   redis.call('HSET', key, 'format', '1', 'first_seen', integer(entry.first_seen),
     'number', integer(entry.number), 'owner', claim, 'state', state, ...)
@@ -135,16 +135,18 @@ function operations.complete(ttl, status, body, content_type)
     -- A repeated operation.
     return entry.holders == '' and 'acknowledged' or 'stored'
   end
-  redis.call('HDEL', key, 'lease', 'acknowledged')
-  if entry.acknowledged or not status then
-    write('done', 'holders', '')
-    return 'acknowledged'
-  end
-  if content_type then
+  local kept = status and not entry.acknowledged
+  if kept and content_type then
     redis.call('HSET', key, 'content_type', content_type)
   end
-  write('replied', 'ends', after(ttl), 'holders', claim .. ',', 'status', status, 'body', body)
-  return 'stored'
+  if kept then
+    write('replied', 'ends', after(ttl), 'holders', claim .. ',', 'status', status, 'body', body)
+  else
+    write('done', 'holders', '')
+  end
+  -- Not before: after a command that frees memory, Redis without memory carries out all the rest.
+  redis.call('HDEL', key, 'lease', 'acknowledged')
+  return kept and 'stored' or 'acknowledged'
 end
 
 function operations.acknowledge()

@@ -28,7 +28,7 @@
 //! # What is stored
 //!
 //! Each message is one hash, under the [prefix](RedisStore::with_prefix) and the message's
-//! [`Key`] in hexadecimal. The scripts change one key each, so a cluster spreads the messages
+//! [`Key`] in hexadecimal. The script changes one key, so a cluster spreads the messages
 //! over its nodes. The hash lives as long as the message's mark (10 minutes at least), never as long as its lease. A
 //! reply is given out for its own time only, but its bytes stay until the message is next asked for or its mark
 //! ends. Expect the size of a reply and about 300 bytes for each message of the last ten minutes.
@@ -103,12 +103,7 @@ impl<C> RedisStore<C> {
         self.prefix = prefix.into().into();
         self
     }
-}
 
-impl<C> RedisStore<C>
-where
-    C: ConnectionLike + Clone,
-{
     /// Runs the script by its name: one round trip, or two where Redis does not remember it.
     ///
     /// The second sends the script along, instead of loading it first: to a cluster, that goes by the key as
@@ -118,7 +113,10 @@ where
         operation: &str,
         claim: Claim,
         arguments: &[&[u8]],
-    ) -> Result<T, Error> {
+    ) -> Result<T, Error>
+    where
+        C: ConnectionLike + Clone,
+    {
         let key = format!("{}{}", self.prefix, claim.key);
         let (id, mark) = (claim.id.to_string(), milliseconds(claim.ttls.mark));
         let command = |name, script: &str| {

@@ -198,3 +198,31 @@ async fn a_foreign_entry_is_an_error_and_stays_as_it_is() {
         assert_eq!(before, after, "{words} has been changed");
     }
 }
+
+/// A reply that is stored all the same may be evicted at once, and its node takes it for known.
+#[tokio::test]
+async fn without_memory_redis_refuses_what_would_be_stored() {
+    let server = Server::start();
+    let mut connection = server.connect().await;
+    let store = RedisStore::new(connection.clone());
+    let message = |id| Claim::new(Key::new([id]), ClaimId::random(), ttls());
+    let (running, new) = (message("running"), message("new"));
+    store.claim(running).await.unwrap();
+    let mut limit = redis::cmd("CONFIG");
+    limit.arg(&["SET", "maxmemory", "1"]);
+    let () = limit.query_async(&mut connection).await.unwrap();
+
+    let response = StoredResponse::success();
+    let run = Run::new(Duration::ZERO, 1);
+    let errors = [
+        store.claim(new).await.err(),
+        store.renew(running, run).await.err(),
+        store.renew(new, run).await.err(),
+        store.complete(running, Some(&response)).await.err(),
+        store.complete(running, None).await.err(),
+        store.complete(new, Some(&response)).await.err(),
+    ];
+    for error in errors {
+        assert_eq!(error.expect("no memory").kind(), ErrorKind::Refused);
+    }
+}
