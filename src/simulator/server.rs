@@ -65,8 +65,8 @@ impl Simulator {
         Ok(self)
     }
 
-    /// Delivers to an encrypted account as in compatible mode (兼容模式): the body has the message's own fields and the
-    /// ciphertext.
+    /// Delivers to an encrypted account as in compatible mode (兼容模式): the body is the plaintext as it is, with the
+    /// ciphertext as one more field at its end.
     #[must_use]
     pub fn with_compatible_mode(mut self) -> Self {
         self.is_compatible = true;

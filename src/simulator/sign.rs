@@ -3,15 +3,13 @@
 use std::fmt;
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use super::{
     Simulator,
     deliver::{Attack, Part},
 };
-use crate::{
-    callback::{self, Signature},
-    xml::{self, Value},
-};
+use crate::callback::{self, Signature};
 
 /// The parameters that sign a request.
 pub(super) struct SignedQuery {
@@ -97,19 +95,25 @@ impl Simulator {
         let Some(encrypt) = encrypt else {
             return (query, plaintext);
         };
-        let body = if plaintext.trim_ascii_start().starts_with(b"{") {
-            let original_id = self.original_id();
-            format!(r#"{{"ToUserName":"{original_id}","Encrypt":"{encrypt}"}}"#)
-        } else if self.is_compatible() {
-            beside(&plaintext, &encrypt)
+        let is_json = plaintext.trim_ascii_start().starts_with(b"{");
+        let (field, end) = if is_json {
+            (format!(r#","Encrypt":"{encrypt}""#), "}")
         } else {
-            let original_id = self.original_id();
-            format!(
-                "<xml>\n<ToUserName><![CDATA[{original_id}]]></ToUserName>\n\
-                 <Encrypt><![CDATA[{encrypt}]]></Encrypt>\n</xml>"
-            )
+            let field = format!("<Encrypt><![CDATA[{encrypt}]]></Encrypt>\n");
+            (field, "</xml>")
         };
-        (query, body.into())
+        let original_id = self.original_id();
+        let fields = if self.is_compatible() {
+            plaintext
+        } else if is_json {
+            format!(r#"{{"ToUserName":"{original_id}"}}"#).into()
+        } else {
+            format!("<xml>\n<ToUserName><![CDATA[{original_id}]]></ToUserName>\n</xml>").into()
+        };
+        // Behind the other fields. These stand as they are, however a user's text may look.
+        let end = memmem::rfind(&fields, end.as_bytes()).unwrap_or(fields.len());
+        let (fields, end) = fields.split_at(end);
+        (query, [fields, field.as_bytes(), end].concat().into())
     }
 
     /// Encrypts and signs `plaintext`, if the account has a key.
@@ -127,13 +131,4 @@ impl Simulator {
 fn change(text: &mut String) {
     let other = if text.starts_with('1') { "2" } else { "1" };
     text.replace_range(..1, other);
-}
-
-/// Adds the ciphertext after the message's own fields, as compatible mode does.
-fn beside(plaintext: &[u8], encrypt: &str) -> String {
-    let mut message: Value = xml::from_slice(plaintext).unwrap_or_default();
-    if let Value::Elements(elements) = &mut message {
-        elements.push(("Encrypt".to_owned(), Value::Text(encrypt.to_owned())));
-    }
-    xml::to_string(&message).unwrap_or_default()
 }
