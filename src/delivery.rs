@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{message::Head, observe, timestamp::Timestamp, xml};
+use crate::{callback, message::Head, observe, timestamp::Timestamp, xml};
 
 /// The plaintext of a delivery whose sender has been authenticated, with the [`Delivery`] itself.
 ///
@@ -39,10 +39,16 @@ struct Facts {
 impl Verified {
     /// Marks `plaintext` as verified without a check, for servers that authenticate deliveries in another way.
     ///
+    /// Bytes that are not UTF-8 are replaced by U+FFFD, as in every delivery.
+    ///
     /// All inner layers trust the plaintext. If it comes from a request that nobody has authenticated, its sender can
     /// forge any user's message.
     pub fn insecure_assume(plaintext: impl Into<Bytes>, delivery: Delivery) -> Self {
-        Self::new(plaintext.into(), None, delivery, observe::Trace::none())
+        let (plaintext, is_lossy) = callback::into_utf8(plaintext.into());
+        if is_lossy {
+            observe::plaintext_lossy(delivery.account());
+        }
+        Self::new(plaintext, None, delivery, observe::Trace::none())
     }
 
     /// Marks `plaintext` as verified. `head` is the result of parsing its head, if that was done already.
@@ -63,7 +69,7 @@ impl Verified {
         }
     }
 
-    /// Returns the plaintext: WeChat's XML, or JSON.
+    /// Returns the plaintext: WeChat's XML, or JSON. It is valid UTF-8.
     pub fn as_bytes(&self) -> &[u8] {
         &self.facts.plaintext
     }

@@ -112,10 +112,10 @@
 //!
 //! Spans are at the level `INFO`. Events have these levels:
 //!
-//! - `ERROR` needs attention: a lost reply, an unreadable body.
-//! - `WARN` may recover by itself: a failed run, an unavailable store. A message that does not fit its type is a warning
-//!   as well: its handler gets all fields. A request that is rejected after its signature
-//!   was valid is also a warning: usually a setting is wrong.
+//! - `ERROR` needs attention: a lost reply, an unreadable body, a console whose mode is not the account's.
+//! - `WARN` may recover by itself: a failed run, an unavailable store. It also reports a message that does not fit its
+//!   type, bytes that are not UTF-8, and a request that is rejected after its signature was valid: usually a setting is
+//!   wrong.
 //! - `INFO` reports one thing: an unavailable store is available again.
 //! - `DEBUG` is normal: slow handlers, and rejected requests that anyone may have sent.
 //!
@@ -176,12 +176,13 @@
 //! # Threat model
 //!
 //! - **Anyone on the internet** may send requests. Until its signature is valid, a request costs a bounded read of the
-//!   query and a hash for each token. Only then is the body read, within its limits of size and time. WeCom signs only
-//!   ciphertexts, so the body for a WeCom account is read first.
+//!   query and a hash for each token. Only then is the body read, within its limits of size and time. A push to an
+//!   encrypted account may have no signature but that of its ciphertext, as WeCom's always do. Then the body is read
+//!   first, and costs at most nine hashes for each token, linear in its size.
 //! - **An observer of a delivery** may replay it until its timestamp is too old. Dedup treats the copy as a retry. In
 //!   plain mode the signature does not cover the body, so the observer may send any message with the captured query. An
-//!   encrypted account accepts only what a holder of the key has encrypted for it. Serve the URL over TLS, and keep
-//!   query strings out of logs that others can read.
+//!   encrypted account accepts only what a holder of the key has encrypted for it, and nothing beside the ciphertext
+//!   decides anything. Serve the URL over TLS, and keep query strings out of logs that others can read.
 //! - **A user** chooses the text in a message, and WeChat does not escape it. The text arrives as typed; it adds, hides
 //!   and replaces no field. In a message of a type that the crate does not know, two such texts can hide or replace the
 //!   fields between them ([`xml`] says how).

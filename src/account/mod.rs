@@ -8,7 +8,7 @@
 //! | the console says | constructor |
 //! |---|---|
 //! | 安全模式 (safe mode), with Token, EncodingAESKey and AppID | [`Account::encrypted`] |
-//! | 兼容模式 (compatible mode) | [`Account::encrypted`]: it reads only the encrypted half |
+//! | 兼容模式 (compatible mode) | [`Account::encrypted`]: it reads the ciphertext and nothing beside it |
 //! | 明文模式 (plain mode), or no EncodingAESKey at all | [`Account::plain`] |
 //! | WeCom (企业微信): Token and EncodingAESKey of an app or suite | [`Account::wecom`] |
 //! | open platform (开放平台), third-party platform: 授权事件接收URL | [`Account::component`] |
@@ -18,17 +18,19 @@
 //!
 //! Some wrong settings show only when a delivery comes. The delivery is rejected, and the
 //! [kind](crate::callback::ErrorKind) of the rejection hints at the setting. With the feature `tracing`, the log has it
-//! too: at `WARN` after a valid signature, otherwise at `DEBUG`, since scanners cause such rejections every day.
+//! too: at `WARN` or `ERROR` after a valid signature, otherwise at `DEBUG`, since scanners cause such rejections every
+//! day.
 //!
 //! | kind | likely cause | level |
 //! |---|---|---|
+//! | `Encrypted` | the console's 消息加解密方式 is 安全模式 (safe mode), and the account is plain: use [`Account::encrypted`] | `ERROR` |
+//! | `Plaintext` | the console's 消息加解密方式 is 明文模式 (plain mode), and the account is encrypted: choose 安全模式 | `ERROR` |
 //! | `Signature` | the Token differs from the console's | `DEBUG` |
 //! | `Parameters` | the request is not a callback | `DEBUG` |
-//! | `Parameters` | the account is encrypted, and the console says plain mode | `WARN` |
 //! | `Timestamp` | this machine's clock is off | `WARN`; WeCom: `DEBUG` |
 //! | `Padding`, `Length` | the EncodingAESKey differs from the console's | `WARN` |
 //! | `ReceiveId` | the app id is another account's | `WARN` |
-//! | `Document` | the body is not an envelope, for example JSON without the feature `json` | `WARN`; WeCom: `DEBUG` |
+//! | `Document` | the body has no ciphertext: a proxy may have changed it | `WARN`; WeCom: `DEBUG` |
 
 mod error;
 mod settings;
@@ -397,11 +399,6 @@ impl Account {
 
     pub(crate) fn is_wecom(&self) -> bool {
         self.mode() == Mode::WeCom
-    }
-
-    /// Returns whether WeChat signs the query of a callback. WeCom signs only ciphertexts.
-    pub(crate) fn has_signed_queries(&self) -> bool {
-        !self.is_wecom()
     }
 
     /// Returns the settings for encryption; `None` in plain mode.

@@ -2,8 +2,6 @@
 
 use std::{error, fmt};
 
-use crate::account::Account;
-
 /// The reason why a callback is rejected: the check that failed. It contains no part of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Error {
@@ -12,28 +10,18 @@ pub struct Error {
 }
 
 impl Error {
-    /// Makes the error of a check that fails before any signature is known to be valid.
-    pub(super) fn unsigned(kind: ErrorKind) -> Self {
-        Self {
-            kind,
-            is_signed: false,
-        }
+    pub(super) fn new(kind: ErrorKind, is_signed: bool) -> Self {
+        Self { kind, is_signed }
     }
 
-    /// Makes the error of a check that fails between the query's signature and the ciphertext's.
-    pub(super) fn of_verified_query(kind: ErrorKind, account: &Account) -> Self {
-        Self {
-            kind,
-            is_signed: account.has_signed_queries(),
-        }
+    /// Makes the error of a check that fails before any signature is known to be valid.
+    pub(super) fn unsigned(kind: ErrorKind) -> Self {
+        Self::new(kind, false)
     }
 
     /// Makes the error of a check that fails after a valid signature.
     pub(super) fn signed(kind: ErrorKind) -> Self {
-        Self {
-            kind,
-            is_signed: true,
-        }
+        Self::new(kind, true)
     }
 
     /// Returns the check that failed.
@@ -46,7 +34,7 @@ impl Error {
     /// If it was, the request is from WeChat, or a copy of one from WeChat. Otherwise anyone may have sent it.
     ///
     /// [`open`](super::open) and [`echostr`](super::echostr) expect that the query has been
-    /// [verified](super::Query::verify). For WeCom, which signs only ciphertexts, only their checks after
+    /// [verified](super::Query::verify). If the query has no `signature`, as WeCom's never have, only their checks after
     /// `msg_signature` are signed.
     pub fn is_signed(&self) -> bool {
         self.is_signed
@@ -67,7 +55,7 @@ impl error::Error for Error {}
 pub enum ErrorKind {
     /// A parameter is missing, malformed or repeated, or the query is longer than 4096 bytes.
     ///
-    /// For an encrypted account, `msg_signature` is missing, or `encrypt_type` is not `aes`.
+    /// For an encrypted account, `encrypt_type` is `aes` and `msg_signature` is missing.
     Parameters,
     /// None of the account's tokens makes this `signature` or `msg_signature`.
     ///
@@ -79,7 +67,11 @@ pub enum ErrorKind {
     Timestamp,
     /// The verified `GET` has no echostr of 1 to 256 visible ASCII characters, or WeCom's decrypted echostr is not one.
     Echostr,
-    /// The body is not an envelope with one `Encrypt`. Envelopes in JSON need the feature `json`.
+    /// The push is encrypted, and the account is plain. The console's mode is not the account's.
+    Encrypted,
+    /// The push is in plaintext, and the account is encrypted. The console's mode is not the account's.
+    Plaintext,
+    /// The body has no text that may be a ciphertext.
     Document,
     /// The ciphertext is not canonical base64 of at least two whole AES blocks.
     Ciphertext,
@@ -89,8 +81,6 @@ pub enum ErrorKind {
     Length,
     /// The plaintext is for another app id.
     ReceiveId,
-    /// The plaintext is not UTF-8.
-    Utf8,
     /// An authorizer's URL received a push for another account, or a component's URL received a message.
     Receiver,
 }
@@ -105,7 +95,9 @@ impl ErrorKind {
             Self::Signature => "expected a signature made with the account's token",
             Self::Timestamp => "expected a timestamp near the present time",
             Self::Echostr => "expected an echostr of 1 to 256 visible ASCII characters",
-            Self::Document => "expected an envelope with one ciphertext",
+            Self::Encrypted => "expected a push in plaintext, found an encrypted one",
+            Self::Plaintext => "expected an encrypted push, found one in plaintext",
+            Self::Document => "expected an envelope with a ciphertext",
             Self::Ciphertext => "expected canonical base64 of whole AES blocks",
             Self::Padding => {
                 "expected 1 to 32 equal bytes of padding: the EncodingAESKey may be the wrong one"
@@ -114,7 +106,6 @@ impl ErrorKind {
                 "expected a plaintext of the length it states: the EncodingAESKey may be the wrong one"
             }
             Self::ReceiveId => "expected a plaintext for the account's own app id",
-            Self::Utf8 => "expected a plaintext of UTF-8",
             Self::Receiver => "expected a push to the account that the URL belongs to",
         }
     }

@@ -44,21 +44,34 @@
 //!
 //! 1. [`Query::parse`]: the query has each parameter at most once, and in its only accepted form.
 //! 2. [`Query::verify`]: `signature` is the SHA-1 of one of the account's tokens, `timestamp` and `nonce`. The
-//!    comparison takes constant time. WeCom signs only ciphertexts, so its signature is checked in step 6.
+//!    comparison takes constant time. WeCom signs only ciphertexts, and a query to another encrypted account needs only
+//!    a `msg_signature`. Then the signature is checked in step 6.
 //! 3. [`Query::verify`]: `timestamp` is near the present time.
-//! 4. The body of a plain account is not checked, since plain mode does not sign it. Checks 5 to 11 are for encrypted
-//!    accounts.
-//! 5. The query has a `msg_signature`, and its `encrypt_type`, if any, is `aes`. The body is an XML or JSON document
-//!    with one `Encrypt`. JSON needs the feature `json`.
+//! 4. The body of a plain account is not checked, since plain mode does not sign it. But a body that is only a
+//!    ciphertext is rejected if the query says that it is encrypted. Checks 5 to 10 are for encrypted accounts.
+//! 5. The query has a `msg_signature`, and its `encrypt_type`, if any, is `aes`. The body has a text that may be a
+//!    ciphertext ([below](self#the-ciphertext-and-what-stands-beside-it)).
 //! 6. `msg_signature` is the SHA-1 of one of the account's tokens, `timestamp`, `nonce` and the ciphertext. The
 //!    comparison takes constant time. Nothing is decrypted before this check.
 //! 7. The ciphertext is canonical base64 of at least two whole AES blocks.
 //! 8. Decrypted with AES-256-CBC, the ciphertext ends with 1 to 32 equal bytes of padding.
 //! 9. The rest is exactly 16 random bytes, a length, a message of that length, and the account's receive id.
-//! 10. The message is UTF-8.
-//! 11. On the open platform, the message is to the account that the URL belongs to ([`Account::authorizer`]).
+//! 10. On the open platform, the message is to the account that the URL belongs to ([`Account::authorizer`]).
 //!
 //! All tokens and keys are tried until a token and a key pass the checks. That token and key then seal the reply.
+//!
+//! In every mode, bytes of the message that are not UTF-8, such as half a character, are replaced by U+FFFD.
+//!
+//! # The ciphertext and what stands beside it
+//!
+//! Only the ciphertext is signed. In compatible mode (兼容模式) the message stands beside it in plaintext, with users'
+//! texts that WeChat does not escape. So the envelope is not parsed as XML or JSON: whatever stands beside the ciphertext
+//! neither refuses nor changes the message, be it broken XML, a second `Encrypt` or half an emoji.
+//!
+//! The ciphertext is found by its characters. The longest run of base64 characters is tried first. In an envelope from
+//! WeChat that is the ciphertext, since it contains all that stands beside it. If its signature does not hold, the next
+//! three are tried, and then the `Encrypt` that the format's own reader finds, for a ciphertext that is escaped. So the
+//! cost is bounded, and linear in the body.
 //!
 //! Sources: WeChat's page on message encryption, and the samples that Tencent publishes with it.
 
@@ -71,7 +84,7 @@ use bytes::Bytes;
 
 use crate::account::Account;
 
-pub(crate) use self::envelope::{Sealer, seal_reply};
+pub(crate) use self::envelope::{Sealer, into_utf8, seal_reply};
 #[cfg(feature = "simulator")]
 pub(crate) use self::envelope::{open_reply, seal_as};
 pub use self::{
@@ -91,9 +104,13 @@ pub use self::{
 /// error of the first failed [check](self#checks) of the ciphertext, or [`ErrorKind::Echostr`] if the plaintext is
 /// empty or has a character other than these, or a `<` or `{`.
 pub fn echostr(account: &Account, query: &Query) -> Result<Bytes, Error> {
+    // The signature of a ciphertext says nothing about an echostr that is none.
+    if !account.is_wecom() && !query.is_signed(account) {
+        return Err(Error::unsigned(ErrorKind::Parameters));
+    }
     let echostr = query
         .echostr()
-        .ok_or(Error::of_verified_query(ErrorKind::Echostr, account))?;
+        .ok_or(query.error(ErrorKind::Echostr, account))?;
     if account.is_wecom() {
         envelope::open_echostr(account, query, echostr)
     } else {

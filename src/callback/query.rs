@@ -35,19 +35,25 @@ use crate::{account::Account, timestamp::Timestamp};
 pub struct Query {
     signature: Option<Signature>,
     msg_signature: Option<Signature>,
-    /// Whether `encrypt_type` is `raw`: the body is not encrypted.
-    is_raw: bool,
+    encrypt_type: Option<EncryptType>,
     timestamp: [u8; TIMESTAMP_LENGTH],
     seconds: u64,
     nonce: Nonce,
     echostr: Option<Box<str>>,
 }
 
+/// What the query says of the body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EncryptType {
+    Raw,
+    Aes,
+}
+
 impl Query {
     /// Parses the query string of a URL: the part after the `?`.
     ///
     /// Names and values are percent-decoded once; `+` stays `+`. Parameters other than those below, such as
-    /// `openid`, are ignored.
+    /// `openid`, are ignored. An empty `signature`, `msg_signature` or `encrypt_type` counts as absent.
     ///
     /// # Errors
     ///
@@ -64,11 +70,12 @@ impl Query {
 
     fn read(query: &str) -> Option<Self> {
         let raw = Raw::split(query)?;
-        let signature = hex(raw.signature)?;
-        let msg_signature = hex(raw.msg_signature)?;
-        let is_raw = match raw.encrypt_type.as_deref() {
-            None | Some(b"aes") => false,
-            Some(b"raw") => true,
+        let signature = hex(raw.signature.as_deref())?;
+        let msg_signature = hex(raw.msg_signature.as_deref())?;
+        let encrypt_type = match raw.encrypt_type.as_deref() {
+            None | Some(b"") => None,
+            Some(b"raw") => Some(EncryptType::Raw),
+            Some(b"aes") => Some(EncryptType::Aes),
             Some(_) => return None,
         };
         let timestamp: [u8; TIMESTAMP_LENGTH] = raw.timestamp?.as_ref().try_into().ok()?;
@@ -84,7 +91,7 @@ impl Query {
         Some(Self {
             signature,
             msg_signature,
-            is_raw,
+            encrypt_type,
             timestamp,
             seconds,
             nonce,
@@ -98,12 +105,13 @@ impl Query {
     /// All tokens are tried, and each comparison takes constant time. The signature is checked first, so that only
     /// holders of a token learn anything about this server's clock.
     ///
-    /// WeCom signs only ciphertexts. For a WeCom account, this checks only the timestamp, and that the nonce is not
-    /// that of a sealed reply. [`open`](super::open) checks the signature.
+    /// WeCom signs only ciphertexts, and a query to another encrypted account may have a `msg_signature` alone. Then this
+    /// checks only the timestamp, and that the nonce is not that of a sealed reply. [`open`](super::open) checks the
+    /// signature.
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::Parameters`]: there is no `signature`.
+    /// - [`ErrorKind::Parameters`]: there is no signature that counts for this account.
     /// - [`ErrorKind::Signature`]: none of the tokens makes this signature, or the nonce is that of a sealed reply.
     /// - [`ErrorKind::Timestamp`]: the timestamp is too far from `now`.
     pub fn verify(
@@ -112,15 +120,14 @@ impl Query {
         now: SystemTime,
         tolerance: Duration,
     ) -> Result<(), Error> {
-        if account.has_signed_queries() {
-            self.verify_signature(account)?;
-        } else if self
-            .nonce
-            .as_bytes()
-            .starts_with(REPLY_NONCE_PREFIX.as_bytes())
-        {
+        match self.signature.filter(|_| self.is_signed(account)) {
+            Some(signature) => self.verify_signature(signature, account)?,
+            None if account.encryption().is_none() || self.msg_signature().is_err() => {
+                return Err(Error::unsigned(ErrorKind::Parameters));
+            }
             // Somebody sent one of our replies back to us.
-            return Err(Error::unsigned(ErrorKind::Signature));
+            None if self.nonce.is_of_reply() => return Err(Error::unsigned(ErrorKind::Signature)),
+            None => {}
         }
         let signed_at = SystemTime::from(self.timestamp());
         let distance = match now.duration_since(signed_at) {
@@ -128,15 +135,12 @@ impl Query {
             Err(ahead) => ahead.duration(),
         };
         if distance > tolerance {
-            return Err(Error::of_verified_query(ErrorKind::Timestamp, account));
+            return Err(self.error(ErrorKind::Timestamp, account));
         }
         Ok(())
     }
 
-    fn verify_signature(&self, account: &Account) -> Result<(), Error> {
-        let signature = self
-            .signature
-            .ok_or(Error::unsigned(ErrorKind::Parameters))?;
+    fn verify_signature(&self, signature: Signature, account: &Account) -> Result<(), Error> {
         let is_genuine = account
             .tokens()
             .iter()
@@ -157,9 +161,28 @@ impl Query {
         self.echostr.as_deref()
     }
 
-    /// Returns the signature of the ciphertext; `None` if `encrypt_type` is `raw`.
-    pub(crate) fn msg_signature(&self) -> Option<Signature> {
-        self.msg_signature.filter(|_| !self.is_raw)
+    /// Returns the signature of the ciphertext, or the kind of error for an account that needs one.
+    pub(crate) fn msg_signature(&self) -> Result<Signature, ErrorKind> {
+        match (self.encrypt_type, self.msg_signature) {
+            (None | Some(EncryptType::Aes), Some(signature)) => Ok(signature),
+            (Some(EncryptType::Aes), None) => Err(ErrorKind::Parameters),
+            (None | Some(EncryptType::Raw), _) => Err(ErrorKind::Plaintext),
+        }
+    }
+
+    /// Returns whether the query says that the body has a ciphertext.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.encrypt_type == Some(EncryptType::Aes) || self.msg_signature().is_ok()
+    }
+
+    /// Returns whether [`verify`](Self::verify) checks a signature. Otherwise [`open`](super::open) does.
+    pub(crate) fn is_signed(&self, account: &Account) -> bool {
+        self.signature.is_some() && !account.is_wecom()
+    }
+
+    /// Makes the error of a check that fails between this verified query and the signature of a ciphertext.
+    pub(super) fn error(&self, kind: ErrorKind, account: &Account) -> Error {
+        Error::new(kind, self.is_signed(account))
     }
 
     /// Returns the signed parameters: timestamp and nonce.
@@ -196,6 +219,10 @@ impl Nonce {
 
     fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    fn is_of_reply(&self) -> bool {
+        self.as_bytes().starts_with(REPLY_NONCE_PREFIX.as_bytes())
     }
 }
 
@@ -246,15 +273,15 @@ impl<'q> Raw<'q> {
     }
 }
 
-/// Parses a signature if there is one. The outer `None` means that it is malformed.
+/// Parses a signature, if there is one that is not empty. The outer `None` means that it is malformed.
 #[expect(
     clippy::option_option,
     reason = "an absent signature is not a malformed one"
 )]
-fn hex(signature: Option<Cow<'_, [u8]>>) -> Option<Option<Signature>> {
+fn hex(signature: Option<&[u8]>) -> Option<Option<Signature>> {
     match signature {
-        Some(signature) => Signature::from_hex(&signature).map(Some),
-        None => Some(None),
+        None | Some([]) => Some(None),
+        Some(signature) => Signature::from_hex(signature).map(Some),
     }
 }
 
@@ -271,6 +298,6 @@ const MAX_ECHOSTR_LENGTH: usize = 256;
 
 /// The prefix of the nonce in every envelope that this crate seals. WeChat's nonces are numbers without leading zeros.
 ///
-/// WeCom signs only ciphertexts, so an attacker could send a captured reply back as a push. The prefix identifies the
-/// reply, and cannot be changed, since the nonce is signed.
+/// A push needs no signature but that of its ciphertext, so an attacker could send a captured reply back as a push. The
+/// prefix identifies the reply, and cannot be changed, since the nonce is signed.
 pub(super) const REPLY_NONCE_PREFIX: &str = "0000";

@@ -18,14 +18,34 @@ impl fmt::Display for MessageKey {
 /// Logs and counts a rejected request. `account` is empty if it is unknown, or if a stranger may have chosen its name.
 ///
 /// Unless the request `is_signed`, anyone may have sent it. Such events are at DEBUG, so that scanners do not fill the
-/// log.
-pub(super) fn callback_rejected(account: &str, kind: &'static str, is_signed: bool) {
-    if is_signed {
-        event!(WARN, account, kind, "rejected a signed callback");
-    } else {
-        event!(DEBUG, account, kind, "rejected an unsigned callback");
+/// log. There is `advice` if every delivery will be rejected until a setting is changed.
+pub(super) fn callback_rejected(
+    account: &str,
+    kind: &'static str,
+    is_signed: bool,
+    advice: Option<&'static str>,
+) {
+    match advice {
+        _ if !is_signed => {
+            event!(DEBUG, account, kind, "rejected an unsigned callback");
+        }
+        Some(advice) => {
+            event!(ERROR, account, kind, "rejected a signed callback: {advice}");
+        }
+        None => {
+            event!(WARN, account, kind, "rejected a signed callback");
+        }
     }
     meters::callback_rejected(account, kind);
+}
+
+/// Logs that a verified plaintext had bytes that are not UTF-8.
+pub(crate) fn plaintext_lossy(account: &str) {
+    event!(
+        WARN,
+        account,
+        "a message has bytes that are not UTF-8: U+FFFD replaces them"
+    );
 }
 
 /// Logs that the body of the inner service's response is too long or ended in an error. The error's text comes from

@@ -65,10 +65,10 @@ impl DeliveryGuard {
         }
     }
 
-    /// Records that the query has passed the checks.
+    /// Records that the query has a valid signature.
     pub(crate) fn record_signed_query(&self) {
         if IS_ON {
-            lock(&self.sender).record_signed_query();
+            lock(&self.sender).record_signature();
         }
     }
 
@@ -98,8 +98,13 @@ impl DeliveryGuard {
         }
     }
 
-    /// Records a rejection. It `is_signed` if a signature was valid.
-    pub(crate) fn record_rejection(&self, kind: &'static str, is_signed: bool) {
+    /// Records a rejection. It `is_signed` if a signature was valid. `advice` says which setting to change.
+    pub(crate) fn record_rejection(
+        &self,
+        kind: &'static str,
+        is_signed: bool,
+        advice: Option<&'static str>,
+    ) {
         // A delivery is rejected at most once.
         let _ = self.rejection.set(kind);
         let mut sender = lock(&self.sender);
@@ -107,7 +112,7 @@ impl DeliveryGuard {
             sender.record_signature();
         }
         let account = sender.label().unwrap_or_default();
-        self.in_scope(|| events::callback_rejected(&account, kind, is_signed));
+        self.in_scope(|| events::callback_rejected(&account, kind, is_signed, advice));
     }
 
     /// Returns the trace, which the verified body takes to dedup.

@@ -41,14 +41,6 @@ impl Sender {
         }
     }
 
-    /// Records that the query has passed its checks. WeCom's queries have no signature, so theirs prove nothing.
-    pub(super) fn record_signed_query(&mut self) {
-        let account = self.account.as_ref();
-        if account.is_none_or(Account::has_signed_queries) {
-            self.record_signature();
-        }
-    }
-
     pub(super) fn record_signature(&mut self) {
         self.proven = Proven::Signature;
     }

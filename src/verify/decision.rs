@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::rejection::{Rejection, RejectionKind};
 use crate::{
     account::Account,
-    callback::{self, ErrorKind, Opened, Query},
+    callback::{self, Opened, Query},
     delivery::Delivery,
 };
 
@@ -43,7 +43,8 @@ pub(super) enum Decision {
 pub(super) struct Opener {
     /// Whether the query was signed.
     pub(super) is_signed: bool,
-    encrypted: Option<(Account, Query)>,
+    account: Account,
+    query: Query,
 }
 
 impl Opener {
@@ -51,10 +52,7 @@ impl Opener {
         if body.is_empty() {
             return Err(Rejection::new(RejectionKind::BodyEmpty).signed(self.is_signed));
         }
-        match &self.encrypted {
-            Some((account, query)) => Ok(callback::open(account, query, body)?),
-            None => Ok(Opened::plain(body)),
-        }
+        Ok(callback::open(&self.account, &self.query, body)?)
     }
 }
 
@@ -78,11 +76,12 @@ impl Config {
         if is_verification {
             return Ok(Decision::Echo(callback::echostr(account, &query)?));
         }
-        let is_signed = account.has_signed_queries();
+        let is_signed = query.is_signed(account);
         let rejected = |kind| Err(Rejection::new(kind).signed(is_signed));
-        let is_encrypted = account.encryption().is_some();
-        if is_encrypted && query.msg_signature().is_none() {
-            return rejected(RejectionKind::Callback(ErrorKind::Parameters));
+        if account.encryption().is_some()
+            && let Err(kind) = query.msg_signature()
+        {
+            return rejected(RejectionKind::Callback(kind));
         }
         if content_length(head).unwrap_or(0).max(body_size) > self.body_limit as u64 {
             return rejected(RejectionKind::BodyTooLarge);
@@ -96,7 +95,8 @@ impl Config {
         );
         let opener = Opener {
             is_signed,
-            encrypted: is_encrypted.then(|| (account.clone(), query)),
+            account: account.clone(),
+            query,
         };
         Ok(Decision::Read(delivery, opener))
     }

@@ -75,7 +75,11 @@ impl<S> Pending<S> {
         body: Bytes,
         observed: &observe::DeliveryGuard,
     ) -> Result<(Request<Verified>, S, Finish), Rejection> {
-        let (plaintext, head, sealer) = self.opener.open(body)?.into_parts();
+        let opened = self.opener.open(body)?;
+        if opened.is_lossy() {
+            observe::plaintext_lossy(self.delivery.account());
+        }
+        let (plaintext, head, sealer) = opened.into_parts();
         let finish = Finish {
             account: Arc::clone(self.delivery.shared_account()),
             sealer,

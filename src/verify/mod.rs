@@ -14,8 +14,8 @@
 //! 3. The query has each parameter at most once and in its only accepted form, otherwise 400.
 //!    [`Query::parse`](crate::callback::Query::parse) lists the parameters. Others, such as `openid`, are ignored.
 //! 4. `signature` is the SHA-1 of one of the account's tokens, `timestamp` and `nonce`, otherwise 403. If it is
-//!    missing, 400. The comparison takes constant time. A WeCom request has no `signature`; rule 9 checks its
-//!    ciphertext.
+//!    missing, 400. The comparison takes constant time. A WeCom request has no `signature`, and a `POST` to another
+//!    encrypted account needs none if it has a `msg_signature`; rule 9 checks its ciphertext.
 //! 5. `timestamp` is at most 300 s before or after the present
 //!    ([`with_timestamp_tolerance`](VerifySignatureLayer::with_timestamp_tolerance)), otherwise 403.
 //! 6. A `POST` to an encrypted account has a `msg_signature`, and its `encrypt_type`, if any, is `aes`, otherwise 400.
@@ -27,7 +27,10 @@
 //!    413. It arrives within 2 s of the request's head
 //!    ([`with_body_timeout`](VerifySignatureLayer::with_body_timeout)), otherwise 408.
 //! 9. The body for an encrypted account passes the [checks of the envelope](crate::callback#checks), otherwise 400; 403
-//!    if its `msg_signature` is wrong.
+//!    if its `msg_signature` is wrong. The body for a plain account is not only a ciphertext, otherwise 400.
+//!
+//! Only signed bytes decide rule 9: nothing beside the ciphertext changes the answer to an encrypted account's delivery.
+//! Bytes of a message that are not UTF-8 are replaced by U+FFFD in every mode, with a warning in the log.
 //!
 //! The body is not read before rule 8. A rejection has an empty body. Its reason is in the response's extensions, as a
 //! [`Rejection`], and in the log.

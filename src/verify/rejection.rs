@@ -39,8 +39,8 @@ impl Rejection {
     /// Returns whether a signature made with one of the account's tokens was valid.
     ///
     /// If it was, the request is from WeChat, or a copy of one from WeChat. Then a setting or a clock may be wrong, and
-    /// the rejection is logged at WARN. Otherwise anyone may have sent the request, and the rejection is logged at
-    /// DEBUG. Both are counted.
+    /// the rejection is logged at WARN, or at ERROR if the console's mode is not the account's. Otherwise anyone may have
+    /// sent the request, and the rejection is logged at DEBUG. All are counted.
     pub fn is_signed(&self) -> bool {
         self.is_signed
     }
@@ -64,7 +64,7 @@ impl Rejection {
 
     /// Logs and counts the rejection, and makes the response with it in the extensions.
     pub(super) fn into_response(self, observed: &observe::DeliveryGuard) -> Response<ResponseBody> {
-        observed.record_rejection(self.kind.name(), self.is_signed);
+        observed.record_rejection(self.kind.name(), self.is_signed, self.kind.advice());
         let mut response = Response::new(ResponseBody::default());
         *response.status_mut() = self.status();
         if self.kind == RejectionKind::Method {
@@ -134,6 +134,22 @@ pub enum RejectionKind {
 }
 
 impl RejectionKind {
+    /// Returns what to do if WeChat's own deliveries are rejected for this reason. Only such reasons have one that all
+    /// deliveries share.
+    fn advice(self) -> Option<&'static str> {
+        match self {
+            Self::Callback(callback::ErrorKind::Encrypted) => Some(
+                "the push is encrypted and the account is plain: build it with `Account::encrypted`, \
+                 or set 消息加解密方式 in the console to 明文模式 (plain mode)",
+            ),
+            Self::Callback(callback::ErrorKind::Plaintext) => Some(
+                "the push is in plaintext and the account is encrypted: \
+                 set 消息加解密方式 in the console to 安全模式 (safe mode), or build it with `Account::plain`",
+            ),
+            _ => None,
+        }
+    }
+
     /// Returns the name of the kind in spans and metrics.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -149,12 +165,13 @@ impl RejectionKind {
                 callback::ErrorKind::Signature => "signature",
                 callback::ErrorKind::Timestamp => "timestamp",
                 callback::ErrorKind::Echostr => "echostr",
+                callback::ErrorKind::Encrypted => "encrypted",
+                callback::ErrorKind::Plaintext => "plaintext",
                 callback::ErrorKind::Document => "document",
                 callback::ErrorKind::Ciphertext => "ciphertext",
                 callback::ErrorKind::Padding => "padding",
                 callback::ErrorKind::Length => "length",
                 callback::ErrorKind::ReceiveId => "receive_id",
-                callback::ErrorKind::Utf8 => "utf8",
                 callback::ErrorKind::Receiver => "receiver",
             },
         }

@@ -64,7 +64,9 @@ where
         });
         match decision {
             Ok(Decision::Read(delivery, opener)) => {
-                observed.record_signed_query();
+                if opener.is_signed {
+                    observed.record_signed_query();
+                }
                 // A timeout that ends beyond the range of `Instant` means no deadline.
                 let deadline = arrival.checked_add(self.config.body_timeout);
                 let body = ReadBody::new(body, self.config.body_limit, deadline);

@@ -6,6 +6,7 @@
 )]
 
 mod bad;
+mod beside;
 mod keys;
 mod layer;
 #[cfg(feature = "tracing")]
@@ -167,12 +168,12 @@ impl Outcome {
     }
 }
 
-async fn send(account: Account, method: Method, query: &str, body: &str) -> Outcome {
+async fn send(account: Account, method: Method, query: &str, body: impl AsRef<[u8]>) -> Outcome {
     let layer = VerifySignatureLayer::new(account);
     send_through(layer, method, query, body, Response::new("success".into())).await
 }
 
-async fn post(account: Account, query: &str, body: &str) -> Outcome {
+async fn post(account: Account, query: &str, body: impl AsRef<[u8]>) -> Outcome {
     send(account, Method::POST, query, body).await
 }
 
@@ -181,7 +182,7 @@ async fn send_through(
     layer: VerifySignatureLayer,
     method: Method,
     query: &str,
-    body: &str,
+    body: impl AsRef<[u8]>,
     answer: Response<Full<Bytes>>,
 ) -> Outcome {
     let seen = Arc::new(Mutex::new(None));
@@ -198,7 +199,7 @@ async fn send_through(
     let request = Request::builder()
         .method(method)
         .uri(format!("/wechat?{query}"))
-        .body(Full::<Bytes>::from(body.to_owned()))
+        .body(Full::<Bytes>::from(body.as_ref().to_vec()))
         .unwrap();
     let service = layer
         .with_clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(NOW))

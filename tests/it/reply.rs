@@ -277,7 +277,7 @@ proptest! {
         let kept: String = text.chars().filter(|character| is_xml_character(*character)).collect();
         let reply = Reply::text(text);
 
-        prop_assert_eq!(reply.check().is_ok(), !kept.is_empty());
+        prop_assert_eq!(reply.check().is_ok(), !kept.trim().is_empty());
         if reply.check().is_ok() {
             // Line ends are normalised by readers that follow the recommendation, not by quick-xml's
             // `CData` events, which hand out the bytes.

@@ -76,6 +76,128 @@ async fn every_mode_is_spoken_in_both_directions() {
     }
 }
 
+/// A text message whose Content has these bytes, as WeChat would write it.
+fn text_of(content: &[u8]) -> Vec<u8> {
+    [
+        b"<xml>\n<ToUserName><![CDATA[gh_1]]></ToUserName>\n<FromUserName><![CDATA[o1]]></FromUserName>\n\
+          <CreateTime>1718000000</CreateTime>\n<MsgType><![CDATA[text]]></MsgType>\n<Content><![CDATA[",
+        content,
+        b"]]></Content>\n<MsgId>7</MsgId>\n</xml>",
+    ]
+    .concat()
+}
+
+/// Compatible mode is WeChat's own: the plaintext as it is, with one more field.
+#[tokio::test(start_paused = true)]
+async fn compatible_mode_changes_no_byte_of_the_plaintext() {
+    let account = Account::encrypted("rosebud7", "wx0a1b", KEY).unwrap();
+    let wechat = Simulator::new(account).with_compatible_mode();
+    for content in [
+        &b"]]></Content><Encrypt><![CDATA["[..],
+        b"]]></xml><xml>",
+        b"1 ]]> 0 \x02 <b>&nbsp;",
+        b"half an emoji \xf0\x9f",
+    ] {
+        let sent = text_of(content);
+        let body = wechat.xml(sent.clone()).request().unwrap().into_body();
+        let end = body.len() - "</xml>".len();
+        let field = memchr::memmem::rfind(&body, b"<Encrypt>").unwrap();
+        assert_eq!([&body[..field], &body[end..]].concat(), sent);
+    }
+    let json = r#"{"MsgType":"text","Content":"}"}"#;
+    let body = wechat.xml(json).request().unwrap().into_body();
+    assert!(body.starts_with(br#"{"MsgType":"text","Content":"}","Encrypt":""#));
+    assert!(body.ends_with(br#""}"#));
+}
+
+/// Whatever a user types: the document beside the ciphertext may be no document at all.
+#[tokio::test(start_paused = true)]
+async fn in_compatible_mode_no_text_refuses_a_message() {
+    let account = Account::encrypted("rosebud7", "wx0a1b", KEY).unwrap();
+    let wechat = Simulator::new(account.clone()).with_compatible_mode();
+    let service = echo(account);
+    for content in [
+        "]]></Content>",
+        "]]></Content><Encrypt><![CDATA[",
+        "]]></Content><Encrypt><![CDATA[Zm9yZ2Vk]]></Encrypt><Content><![CDATA[",
+        "</xml>",
+        "]]></Content></xml>",
+        "<!--",
+        "]]><!DOCTYPE xml [",
+        "]]>&nbsp;",
+    ] {
+        let push = text_of(content.as_bytes());
+        let delivered = wechat.xml(push).deliver(service.clone()).await;
+        let status = delivered.deliveries()[0].status().unwrap();
+        assert_eq!(status.as_u16(), 200, "{content}");
+    }
+}
+
+/// The half of a character: where WeChat, or a phone, has cut a text.
+#[tokio::test(start_paused = true)]
+async fn bytes_that_are_no_utf8_arrive_in_every_mode() {
+    let mut table: Vec<(Vec<u8>, &str)> = [
+        (&b"\xbd\xa0 you"[..], "\u{fffd}\u{fffd} you"),
+        (b"\xe4\xbd", "\u{fffd}"),
+        ("你好".as_bytes().split_last().unwrap().1, "你\u{fffd}"),
+        (b"a\xf0\x9f\x98b", "a\u{fffd}b"),
+        (b"a\xff\xfeb", "a\u{fffd}\u{fffd}b"),
+        (b"\xed\xa0\xbd", "\u{fffd}\u{fffd}\u{fffd}"),
+        (
+            b"\xc0\xbcxml\xc0\xbe",
+            "\u{fffd}\u{fffd}xml\u{fffd}\u{fffd}",
+        ),
+    ]
+    .map(|(content, text)| (text_of(content), text))
+    .into();
+    // In the name of a field that nobody reads, and in a value of one.
+    let beside = |field: &[u8]| {
+        let text = String::from_utf8(text_of(b"hi")).unwrap();
+        let (start, end) = text.split_once("<MsgId>").unwrap();
+        [start.as_bytes(), field, b"<MsgId>", end.as_bytes()].concat()
+    };
+    table.push((beside(b"<Na\xffme>1</Na\xffme>"), "hi"));
+    table.push((beside(b"<Idx>\xff</Idx>"), "hi"));
+    if cfg!(feature = "json") {
+        let json = b"{\"ToUserName\":\"gh_1\",\"FromUserName\":\"o1\",\"CreateTime\":1718000000,\
+            \"MsgType\":\"text\",\"Content\":\"you \xe4\xbd\",\"MsgId\":7}";
+        table.push((json.to_vec(), "you \u{fffd}"));
+    }
+    for (mode, account) in accounts() {
+        let wechat = Simulator::new(account.clone());
+        for wechat in [wechat.clone(), wechat.with_compatible_mode()] {
+            for (push, text) in &table {
+                let mut push = push.clone();
+                // An authorizer's messages are for it.
+                if mode == "authorizer" {
+                    let at = memchr::memmem::find(&push, b"gh_1").unwrap();
+                    push.splice(at..at + 4, *b"gh_of_the_authorizer");
+                }
+                let service = echo(account.clone());
+                let shown = std::sync::Mutex::new(None);
+                let deliver = async || {
+                    let push = wechat.xml(push.clone());
+                    let delivered = push.deliver(service.clone()).await;
+                    *shown.lock().unwrap() = Some(delivered);
+                };
+                #[cfg(feature = "tracing")]
+                {
+                    let log = crate::log::of(deliver).await;
+                    let warnings = log.lines().filter(|line| line.contains("WARN"));
+                    let warnings: Vec<_> = warnings.collect();
+                    assert_eq!(warnings.len(), 1, "{mode}: {log}");
+                    assert!(warnings[0].contains("not UTF-8"), "{mode}: {log}");
+                }
+                #[cfg(not(feature = "tracing"))]
+                deliver().await;
+                let delivered = shown.lock().unwrap().take().unwrap();
+                assert_eq!(delivered.shown().text(), Some(*text), "{mode}");
+                assert_eq!(delivered.deliveries().len(), 1, "{mode}");
+            }
+        }
+    }
+}
+
 /// WeChat shows the fault text for a reply in safe mode that is not sealed, or not for it.
 #[tokio::test(start_paused = true)]
 async fn what_is_not_sealed_is_a_fault() {

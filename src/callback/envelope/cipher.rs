@@ -12,14 +12,20 @@ use crate::{
 };
 
 /// Decodes the base64 of a ciphertext. Its signature must be valid. One decoding serves all keys that are tried.
-pub(super) fn decode(encrypt: &str) -> Result<Vec<u8>, Error> {
+pub(super) fn decode(encrypt: &[u8]) -> Result<Vec<u8>, Error> {
     let ciphertext = base64_simd::STANDARD
         .decode_to_vec(encrypt)
         .map_err(|_| Error::signed(ErrorKind::Ciphertext))?;
-    if ciphertext.len() < 2 * BLOCK || ciphertext.len() % BLOCK != 0 {
+    if ciphertext.len() < MIN_CIPHERTEXT || ciphertext.len() % BLOCK != 0 {
         return Err(Error::signed(ErrorKind::Ciphertext));
     }
     Ok(ciphertext)
+}
+
+/// Returns the length in base64 of the longest ciphertext that has at most `length` characters.
+pub(super) fn encoded_length_within(length: usize) -> usize {
+    let ciphertext = length / 4 * 3 / BLOCK * BLOCK;
+    ciphertext.div_ceil(3) * 4
 }
 
 /// Decrypts a ciphertext in place, checks it, and returns its message. Its signature must be valid.
@@ -37,10 +43,6 @@ pub(super) fn open(
     let message = HEAD..HEAD + length;
     if content.get(message.end..) != Some(receive_id.as_bytes()) {
         return Err(Error::signed(ErrorKind::ReceiveId));
-    }
-    let text = content.get(message.clone()).map(str::from_utf8);
-    if !matches!(text, Some(Ok(_))) {
-        return Err(Error::signed(ErrorKind::Utf8));
     }
     ciphertext.truncate(message.end);
     let mut plaintext = Bytes::from(ciphertext);
@@ -96,6 +98,12 @@ fn message_length(content: &[u8]) -> Option<usize> {
 
 /// An AES block, in bytes.
 const BLOCK: usize = 16;
+
+/// In bytes.
+const MIN_CIPHERTEXT: usize = 2 * BLOCK;
+
+/// In characters of base64.
+pub(super) const MIN_ENCODED: usize = MIN_CIPHERTEXT.div_ceil(3) * 4;
 
 const MAX_PADDING: usize = 32;
 

@@ -1,49 +1,117 @@
 //! Envelopes on the wire, inbound and outbound.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Reverse, iter};
 
 use serde::Deserialize;
 
+use super::cipher;
 use crate::{callback::signature::Signature, timestamp::Timestamp, xml};
 
 /// The format of an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Format {
     Xml,
-    #[cfg(feature = "json")]
     Json,
 }
 
 impl Format {
+    /// Returns the format of an inbound envelope.
+    pub(super) fn of(body: &[u8]) -> Self {
+        match body.iter().find(|byte| matches!(byte, b'<' | b'{')) {
+            Some(b'{') => Self::Json,
+            _ => Self::Xml,
+        }
+    }
+
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Xml => "application/xml",
-            #[cfg(feature = "json")]
             Self::Json => "application/json",
         }
     }
 }
 
-/// An inbound envelope. Only the ciphertext is read. In compatible mode the envelope also contains the plaintext, which
-/// is not signed.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Envelope<'a> {
-    #[serde(borrow)]
-    pub(super) encrypt: Cow<'a, str>,
+/// Returns the texts in an inbound envelope that may be its ciphertext, the likeliest first.
+///
+/// Only the ciphertext is signed. In compatible mode, texts that users typed stand beside it, and WeChat does not escape
+/// them. So the envelope is not parsed: nothing in it can hide the ciphertext, or make it unreadable. The candidates are
+/// the longest runs of base64 characters. WeChat's ciphertext contains all that stands beside it, so it is the longest
+/// run. The next [`CANDIDATES`] - 1 are for envelopes that somebody has changed on their way.
+///
+/// The last candidate is for a ciphertext that is escaped, as `/` may be in JSON. It is read as the format says.
+pub(super) fn ciphertexts(body: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+    let longest = runs(body).max_by_key(|run| run.len());
+    let others = move || {
+        let mut runs: Vec<_> = runs(body).collect();
+        runs.reverse();
+        runs.sort_by_key(|run| Reverse(run.len()));
+        runs.into_iter().take(CANDIDATES).skip(1)
+    };
+    longest
+        .into_iter()
+        .chain(iter::once_with(others).flatten())
+        .flat_map(trimmed)
+        .map(Cow::from)
+        .chain(iter::once_with(|| escaped(body)).flatten().map(Cow::from))
 }
 
-impl<'a> Envelope<'a> {
-    /// Reads the envelope in `body`. `None` if the body is not an envelope.
-    pub(super) fn read(body: &'a [u8]) -> Option<(Self, Format)> {
-        let (envelope, format) = match body.trim_ascii_start() {
-            #[cfg(feature = "json")]
-            [b'{', ..] => (serde_json::from_slice(body).ok(), Format::Json),
-            _ => (xml::from_slice(body).ok(), Format::Xml),
-        };
-        Some((envelope?, format))
-    }
+/// Returns the runs of base64 characters that are long enough for a ciphertext.
+fn runs(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = body;
+    iter::from_fn(move || {
+        loop {
+            let (least, more) = rest.split_at_checked(cipher::MIN_ENCODED)?;
+            // From the end: of a text without long runs, most bytes need not be read.
+            if let Some(last) = least.iter().rposition(|byte| !is_base64(*byte)) {
+                rest = rest.get(last + 1..)?;
+                continue;
+            }
+            let (run, behind) = rest.split_at_checked(least.len() + run_length(more))?;
+            rest = behind;
+            return Some(run);
+        }
+    })
 }
+
+/// Returns the number of base64 characters with which `bytes` begins.
+fn run_length(bytes: &[u8]) -> usize {
+    // A chunk is checked without a branch, in a few vector instructions.
+    let (chunks, _) = bytes.as_chunks::<32>();
+    let is_run = |chunk: &&[u8; 32]| chunk.iter().fold(true, |all, byte| all & is_base64(*byte));
+    let (run, rest) = bytes.split_at(32 * chunks.iter().take_while(is_run).count());
+    run.len() + rest.iter().take_while(|byte| is_base64(**byte)).count()
+}
+
+fn is_base64(byte: u8) -> bool {
+    (byte | 0x20).is_ascii_lowercase() || matches!(byte, b'/'..=b'9' | b'+' | b'=')
+}
+
+/// Returns the start and the end of `run`, as long as the longest ciphertext that fits. Characters of base64 may stand
+/// directly before or behind a ciphertext if the mark between them was lost.
+fn trimmed(run: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let surplus = run.len() - cipher::encoded_length_within(run.len());
+    let end = (surplus > 0).then(|| run.get(surplus..)).flatten();
+    run.get(..run.len() - surplus).into_iter().chain(end)
+}
+
+fn escaped(body: &[u8]) -> Option<Vec<u8>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Envelope {
+        encrypt: String,
+    }
+
+    let envelope: Envelope = match Format::of(body) {
+        #[cfg(feature = "json")]
+        Format::Json => serde_json::from_slice(body).ok()?,
+        _ => xml::from_slice(body).ok()?,
+    };
+    Some(envelope.encrypt.into_bytes())
+}
+
+/// The number of runs that are tried. Each costs a hash or two for each token, so a body with thousands of runs would
+/// otherwise cost several times as much as one of the same size.
+const CANDIDATES: usize = 4;
 
 /// An outbound envelope: the ciphertext and its signature.
 #[derive(Debug, Clone)]
@@ -122,7 +190,6 @@ impl Sealed {
     pub(super) fn to_document(&self, format: Format) -> String {
         match format {
             Format::Xml => self.to_xml(),
-            #[cfg(feature = "json")]
             Format::Json => self.to_json(),
         }
     }

@@ -9,8 +9,9 @@ mod seal;
 use std::fmt;
 
 use bytes::Bytes;
+use memchr::memmem;
 
-use self::document::{Envelope, Format};
+use self::document::Format;
 #[cfg(feature = "simulator")]
 pub(crate) use self::peer::{open_reply, seal_as};
 pub use self::{document::Sealed, seal::seal};
@@ -28,39 +29,48 @@ use crate::{
 /// Opens the body of a `POST` whose query has been [verified](Query::verify).
 ///
 /// The body of a plain account is the plaintext. The body of an encrypted account is an envelope, of which only the
-/// ciphertext is read.
+/// ciphertext is read: nothing beside it refuses or changes a message. Bytes of the message that are not UTF-8 are
+/// replaced by U+FFFD.
 ///
 /// # Errors
 ///
-/// If one of the [checks](super#checks) 5 to 11 fails.
+/// If one of the [checks](super#checks) 4 to 10 fails.
 pub fn open(account: &Account, query: &Query, body: impl Into<Bytes>) -> Result<Opened, Error> {
     let body = body.into();
     let Some(encryption) = account.encryption() else {
-        return Ok(Opened::plain(body));
+        if query.is_encrypted() && is_sealed_alone(&body) {
+            return Err(query.error(ErrorKind::Encrypted, account));
+        }
+        return Ok(Opened::new(body));
     };
     let msg_signature = query
         .msg_signature()
-        .ok_or(Error::of_verified_query(ErrorKind::Parameters, account))?;
-    let (envelope, format) =
-        Envelope::read(&body).ok_or(Error::of_verified_query(ErrorKind::Document, account))?;
-    let signed = query.signed_parts();
-    let (plaintext, index) = decrypt(
-        account,
-        encryption,
-        msg_signature,
-        signed,
-        &envelope.encrypt,
-    )?;
-    let head = check_receiver(&encryption.platform, &plaintext)?;
+        .map_err(|kind| query.error(kind, account))?;
+    let mut failure = ErrorKind::Document;
+    let (encrypt, token) = document::ciphertexts(&body)
+        .inspect(|_| failure = ErrorKind::Signature)
+        .find_map(|encrypt| {
+            let token = find_token(account, msg_signature, query.signed_parts(), &encrypt)?;
+            Some((encrypt, token))
+        })
+        .ok_or_else(|| query.error(failure, account))?;
+    let (plaintext, key) = decrypt(encryption, &encrypt)?;
+    let opened = Opened::new(plaintext);
     Ok(Opened {
-        plaintext,
-        head,
+        head: check_receiver(&encryption.platform, &opened.plaintext)?,
         sealer: Some(Sealer {
             account: account.clone(),
-            index,
-            format,
+            index: KeyIndex { token, key },
+            format: Format::of(&body),
         }),
+        ..opened
     })
+}
+
+/// Returns whether the body is an envelope that has no message beside its ciphertext, as in safe mode.
+fn is_sealed_alone(body: &[u8]) -> bool {
+    let contains = |name: &str| memmem::find(body, name.as_bytes()).is_some();
+    contains("Encrypt") && !contains("MsgType")
 }
 
 /// Decrypts the `echostr` with which WeCom verifies the URL.
@@ -69,11 +79,13 @@ pub(super) fn open_echostr(
     query: &Query,
     echostr: &str,
 ) -> Result<Bytes, Error> {
-    let malformed = Error::of_verified_query(ErrorKind::Parameters, account);
+    let malformed = query.error(ErrorKind::Parameters, account);
     let encryption = account.encryption().ok_or(malformed)?;
-    let msg_signature = query.msg_signature().ok_or(malformed)?;
-    let signed = query.signed_parts();
-    let (plaintext, _) = decrypt(account, encryption, msg_signature, signed, echostr)?;
+    let msg_signature = query.msg_signature().map_err(|_| malformed)?;
+    let echostr = echostr.as_bytes();
+    find_token(account, msg_signature, query.signed_parts(), echostr)
+        .ok_or(query.error(ErrorKind::Signature, account))?;
+    let (plaintext, _) = decrypt(encryption, echostr)?;
     // A push is signed in the same way as an echostr. This check keeps an attacker from using this server to decrypt a
     // captured push.
     let is_echostr = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'{');
@@ -86,6 +98,7 @@ pub(super) fn open_echostr(
 /// An opened push. It seals the reply with the key that opened the push.
 pub struct Opened {
     plaintext: Bytes,
+    is_lossy: bool,
     /// The result of parsing the plaintext's head, if a check has done so.
     head: Option<xml::Result<Head>>,
     /// `None` in plain mode.
@@ -93,17 +106,26 @@ pub struct Opened {
 }
 
 impl Opened {
-    pub(crate) fn plain(plaintext: Bytes) -> Self {
+    /// Makes an opened push of any mode. This is where a plaintext becomes text.
+    fn new(plaintext: Bytes) -> Self {
+        let (plaintext, is_lossy) = into_utf8(plaintext);
         Self {
             plaintext,
+            is_lossy,
             head: None,
             sealer: None,
         }
     }
 
-    /// Returns the message in XML or JSON. For an encrypted account it is valid UTF-8.
+    /// Returns the message in XML or JSON. It is valid UTF-8.
     pub fn plaintext(&self) -> &Bytes {
         &self.plaintext
+    }
+
+    /// Returns whether the message has bytes that are not UTF-8. The [`plaintext`](Self::plaintext) has U+FFFD in their
+    /// place.
+    pub fn is_lossy(&self) -> bool {
+        self.is_lossy
     }
 
     /// Makes the answer that contains `reply`.
@@ -199,21 +221,31 @@ pub(crate) fn seal_reply(sealer: Option<&Sealer>, reply: Bytes) -> Result<Answer
     })
 }
 
-/// Finds the token that made the signature, then decrypts with each key until all checks pass.
-///
-/// If no key passes, the error is that of the last one. Any key's error would do.
-fn decrypt(
+/// Replaces the bytes that are not UTF-8, such as the half of a character that was cut, by U+FFFD. Returns whether there
+/// were any. ASCII stays, so a replaced byte never hides a tag or a quote.
+pub(crate) fn into_utf8(text: Bytes) -> (Bytes, bool) {
+    match str::from_utf8(&text) {
+        Ok(_) => (text, false),
+        Err(_) => (String::from_utf8_lossy(&text).into_owned().into(), true),
+    }
+}
+
+/// Returns the position of the token that made the signature.
+fn find_token(
     account: &Account,
-    encryption: &Encryption,
     msg_signature: Signature,
     [timestamp, nonce]: [&[u8]; 2],
-    encrypt: &str,
-) -> Result<(Bytes, KeyIndex), Error> {
-    let signed = [timestamp, nonce, encrypt.as_bytes()];
+    encrypt: &[u8],
+) -> Option<usize> {
     let mut tokens = account.tokens().iter();
-    let token = tokens
-        .position(|token| msg_signature == Signature::sign(token, signed))
-        .ok_or(Error::of_verified_query(ErrorKind::Signature, account))?;
+    tokens.position(|token| msg_signature == Signature::sign(token, [timestamp, nonce, encrypt]))
+}
+
+/// Decrypts a ciphertext, whose signature must be valid, with each key until all checks pass. Returns the position of
+/// that key.
+///
+/// If no key passes, the error is that of the last one. Any key's error would do.
+fn decrypt(encryption: &Encryption, encrypt: &[u8]) -> Result<(Bytes, usize), Error> {
     let mut ciphertext = cipher::decode(encrypt)?;
     let receive_id = &*encryption.receive_id;
     let mut error = Error::signed(ErrorKind::Ciphertext);
@@ -222,7 +254,7 @@ fn decrypt(
         // Decryption overwrites the ciphertext, so the keys that follow need a copy.
         let left = keys.peek().map(|_| ciphertext.clone());
         match cipher::open(aes_key, receive_id, ciphertext) {
-            Ok(plaintext) => return Ok((plaintext, KeyIndex { token, key })),
+            Ok(plaintext) => return Ok((plaintext, key)),
             Err(found) => error = found,
         }
         ciphertext = left.unwrap_or_default();

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     cipher::{self, RANDOM},
-    decrypt,
+    decrypt, find_token,
 };
 use crate::{
     account::Account,
@@ -42,8 +42,10 @@ pub(crate) fn open_reply(account: &Account, body: &[u8]) -> Result<Bytes, Error>
         .parse()
         .map_err(|_| Error::unsigned(ErrorKind::Signature))?;
     let signed = [sealed.time_stamp.as_bytes(), sealed.nonce.as_bytes()];
-    decrypt(account, encryption, msg_signature, signed, &sealed.encrypt)
-        .map(|(plaintext, _)| plaintext)
+    let encrypt = sealed.encrypt.as_bytes();
+    find_token(account, msg_signature, signed, encrypt)
+        .ok_or(Error::unsigned(ErrorKind::Signature))?;
+    decrypt(encryption, encrypt).map(|(plaintext, _)| plaintext)
 }
 
 #[derive(Deserialize)]

@@ -78,8 +78,6 @@ fn each_check_fails_by_its_name() {
         let encrypt = encrypt(KEY, &padded(content(MESSAGE.as_bytes(), other)));
         check(&account, &encrypt, ErrorKind::ReceiveId);
     }
-    let not_text = encrypt(KEY, &padded(content(b"<xml>\xff</xml>", APP_ID)));
-    check(&account, &not_text, ErrorKind::Utf8);
 }
 
 #[test]
@@ -102,13 +100,10 @@ fn a_body_that_is_no_envelope_is_not_opened() {
         MESSAGE,
         "<xml></xml>",
         "<xml><encrypt>x</encrypt></xml>",
-        &format!("<xml><a>{}</a></xml>", document(&right)),
-        &format!("<xml><Encrypt>{right}</Encrypt><Encrypt>{right}</Encrypt></xml>"),
-        &format!("<xml><Encrypt>{right}</Encrypt>"),
         "{}",
         "{\"Encrypt\":7}",
-        &format!("{{\"Encrypt\":\"{right}\",\"Encrypt\":\"{right}\"}}"),
-        &format!("[\"{right}\"]"),
+        // Too short for a ciphertext.
+        &format!("<xml><Encrypt>{}", &right[..43]),
     ] {
         let error = callback::open(&account(), &query, body.to_owned()).expect_err(body);
         assert_eq!(error.kind(), ErrorKind::Document, "{body}");
@@ -131,14 +126,10 @@ async fn ten_thousand_bad_ciphertexts_have_one_answer() {
         // A length that is not its own.
         (any::<u32>(), prop::collection::vec(any::<u8>(), 0..100))
             .prop_map(|(length, rest)| with_length(length, &rest)),
-        // Another app id, another key, no UTF-8.
+        // Another app id, another key.
         "[a-z0-9]{0,20}".prop_map(|id| encrypt(KEY, &padded(content(MESSAGE.as_bytes(), &id)))),
         "[a-zA-Z0-9]{43}"
             .prop_map(|key| encrypt(&key, &padded(content(MESSAGE.as_bytes(), APP_ID)))),
-        prop::collection::vec(any::<u8>(), 1..60).prop_map(|bytes| {
-            let message = [&bytes[..], b"\xff"].concat();
-            encrypt(KEY, &padded(content(&message, APP_ID)))
-        }),
         // No base64 at all.
         "[ -;=?-~]{0,80}",
     ];
@@ -173,7 +164,6 @@ async fn ten_thousand_bad_ciphertexts_have_one_answer() {
         ErrorKind::Padding,
         ErrorKind::Length,
         ErrorKind::ReceiveId,
-        ErrorKind::Utf8,
     ] {
         assert!(
             kinds.get(&kind).is_some_and(|count| *count > 20),

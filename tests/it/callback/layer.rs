@@ -51,41 +51,36 @@ async fn no_downgrade() {
     let (safe, body) = (query(&right), document(&right));
     let plain: String = safe.split('&').take(3).collect::<Vec<_>>().join("&");
 
+    let rejected = |kind| RejectionKind::Callback(kind);
     // A plain delivery that WeChat itself has signed.
-    post(account(), &plain, MESSAGE)
-        .await
-        .check_rejected(400, RejectionKind::Callback(ErrorKind::Parameters));
-    post(account(), &plain, &body)
-        .await
-        .check_rejected(400, RejectionKind::Callback(ErrorKind::Parameters));
-    post(account(), &format!("{plain}&encrypt_type=raw"), MESSAGE)
-        .await
-        .check_rejected(400, RejectionKind::Callback(ErrorKind::Parameters));
+    let plain_raw = format!("{plain}&encrypt_type=raw");
     let raw = safe.replace("encrypt_type=aes", "encrypt_type=raw");
-    post(account(), &raw, &body)
+    for query in [&plain, &plain_raw, &raw] {
+        for body in [MESSAGE, &body] {
+            post(account(), query, body)
+                .await
+                .check_rejected(400, rejected(ErrorKind::Plaintext));
+        }
+    }
+    // What says that it is encrypted has to be signed as such.
+    post(account(), &format!("{plain}&encrypt_type=aes"), &body)
         .await
-        .check_rejected(400, RejectionKind::Callback(ErrorKind::Parameters));
-    post(account(), &raw, MESSAGE)
-        .await
-        .check_rejected(400, RejectionKind::Callback(ErrorKind::Parameters));
+        .check_rejected(400, rejected(ErrorKind::Parameters));
     post(account(), &safe, MESSAGE)
         .await
-        .check_rejected(400, RejectionKind::Callback(ErrorKind::Document));
+        .check_rejected(400, rejected(ErrorKind::Document));
 
     // The plain signature is right, the one over the ciphertext is not.
     let other = ciphertext("another");
     post(account(), &safe, &document(&other))
         .await
-        .check_rejected(403, RejectionKind::Callback(ErrorKind::Signature));
-    // The one over the ciphertext is right, the plain one is missing or not right.
+        .check_rejected(403, rejected(ErrorKind::Signature));
+    // The one over the ciphertext is right, the plain one is not.
     let without = safe.split_once('&').unwrap().1;
-    post(account(), without, &body)
-        .await
-        .check_rejected(400, RejectionKind::Callback(ErrorKind::Parameters));
     let forged = format!("signature={}&{without}", "0".repeat(40));
     post(account(), &forged, &body)
         .await
-        .check_rejected(403, RejectionKind::Callback(ErrorKind::Signature));
+        .check_rejected(403, rejected(ErrorKind::Signature));
 
     let elsewhere = encrypt(
         KEY,
@@ -158,6 +153,68 @@ async fn acknowledgements_go_out_as_they_are_and_nothing_else_does() {
             assert_eq!(outcome.body, reply);
         }
     }
+}
+
+/// The signature that counts in safe mode is that of the ciphertext.
+#[tokio::test]
+async fn a_push_needs_no_signature_but_that_of_its_ciphertext() {
+    let right = ciphertext(MESSAGE);
+    let body = document(&right);
+    let signed = query(&right);
+    let (signature, without) = signed.split_once('&').unwrap();
+    let rejected = |kind| RejectionKind::Callback(kind);
+    for alone in [
+        without,
+        &format!("signature=&{without}"),
+        &without.replace("&encrypt_type=aes", ""),
+        &without.replace("=aes", "="),
+    ] {
+        let outcome = post(account(), alone, &body).await;
+        assert_eq!(
+            (outcome.status.as_u16(), outcome.inner.as_deref()),
+            (200, Some(MESSAGE.as_bytes())),
+            "{alone}"
+        );
+        post(account(), alone, &document(&ciphertext("another")))
+            .await
+            .check_rejected(403, rejected(ErrorKind::Signature));
+        post(account(), alone, MESSAGE)
+            .await
+            .check_rejected(400, rejected(ErrorKind::Document));
+        let stale = alone.replace(TIMESTAMP, "1735689299");
+        post(account(), &stale, &body)
+            .await
+            .check_rejected(403, rejected(ErrorKind::Timestamp));
+        // It is none for the query, which alone is signed in these two.
+        send(account(), Method::GET, &format!("{alone}&echostr=42"), "")
+            .await
+            .check_rejected(400, rejected(ErrorKind::Parameters));
+        let plain = Account::plain(TOKEN).unwrap();
+        post(plain, alone, &body)
+            .await
+            .check_rejected(400, rejected(ErrorKind::Parameters));
+        let both = post(account(), &format!("{signature}&{alone}"), &body).await;
+        assert_eq!(both.status == 200, !alone.starts_with("signature"));
+    }
+}
+
+/// A sealed reply is signed as a push is. Without a `signature`, only its nonce tells them apart.
+#[tokio::test]
+async fn a_reply_that_comes_back_is_no_push() {
+    let sealed = callback::seal(&account(), MESSAGE.as_bytes()).unwrap();
+    let seconds: u64 = sealed.timestamp().to_string().parse().unwrap();
+    let query = format!(
+        "timestamp={seconds}&nonce={}&encrypt_type=aes&msg_signature={}",
+        sealed.nonce(),
+        sealed.msg_signature()
+    );
+    let query = Query::parse(&query).unwrap();
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let error = query.verify(&account(), now, Duration::ZERO).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.is_signed()),
+        (ErrorKind::Signature, false)
+    );
 }
 
 /// The same procedure in all three modes: the echostr is not encrypted.

@@ -85,13 +85,10 @@ fn a_plain_body_is_its_plaintext() {
     let right = ciphertext(MESSAGE);
     // Compatible mode signs the ciphertext, too; a plain account has no key for it.
     for query in [query::signed(), query(&right)] {
-        for body in [
-            MESSAGE.as_bytes(),
-            b"",
-            b"\xff",
-            document(&right).as_bytes(),
-        ] {
-            let body = Bytes::copy_from_slice(body);
+        // In compatible mode, the message stands beside the ciphertext.
+        let compatible = document(&right).replace("<xml>", "<xml><MsgType>text</MsgType>");
+        for body in [MESSAGE, "", &compatible] {
+            let body = Bytes::copy_from_slice(body.as_bytes());
             let opened = callback::open(&account, &parse(&account, &query), body.clone()).unwrap();
             assert_eq!(opened.plaintext(), &body);
             // Without a copy.
@@ -100,6 +97,12 @@ fn a_plain_body_is_its_plaintext() {
             assert_eq!(answer.into_body().as_ptr(), body.as_ptr());
         }
     }
+    // In safe mode, there is no message.
+    let sealed = parse(&account, &query(&right));
+    let error = callback::open(&account, &sealed, document(&right)).unwrap_err();
+    let found = (error.kind(), error.is_signed());
+    assert_eq!(found, (ErrorKind::Encrypted, true));
+
     let error = callback::seal(&account, b"reply").unwrap_err();
     assert_eq!(error.kind(), SealErrorKind::PlainAccount);
     assert_eq!(
@@ -173,7 +176,7 @@ fn an_encrypted_account_opens_no_plain_body() {
         assert_eq!(open(&query, MESSAGE), Err(ErrorKind::Document));
         assert_eq!(open(&query, ""), Err(ErrorKind::Document));
         let unsealed = Query::parse(&query::signed()).unwrap();
-        assert_eq!(open(&unsealed, MESSAGE), Err(ErrorKind::Parameters));
+        assert_eq!(open(&unsealed, MESSAGE), Err(ErrorKind::Plaintext));
     }
 }
 
@@ -231,7 +234,7 @@ fn an_error_says_whether_a_signature_was_valid() {
         check(
             &plain,
             MESSAGE.to_owned(),
-            ErrorKind::Parameters,
+            ErrorKind::Plaintext,
             signs_queries,
         );
         for (plaintext, kind) in [
@@ -239,7 +242,6 @@ fn an_error_says_whether_a_signature_was_valid() {
                 padded(content(MESSAGE.as_bytes(), "wxother")),
                 ErrorKind::ReceiveId,
             ),
-            (padded(content(b"\xff", receive_id)), ErrorKind::Utf8),
             (vec![0; 32], ErrorKind::Padding),
         ] {
             let encrypt = encrypt(KEY, &plaintext);

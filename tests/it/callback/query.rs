@@ -88,8 +88,9 @@ fn parameters_have_one_form() {
         check_parse(&query(&hash, "1735689600", nonce), wrong);
     }
     check_parse(&query(&hash, "1735689600", &"9".repeat(32)), Ok(()));
+    check_parse(&format!("{}&msg_signature=", signed()), Ok(()));
+    check_parse(&query("", "1735689600", NONCE), Ok(()));
     for signature in [
-        "",
         "29cea517",
         &"g".repeat(40),
         &"0".repeat(41),
@@ -100,7 +101,7 @@ fn parameters_have_one_form() {
     for (mode, expected) in [
         ("raw", Ok(())),
         ("aes", Ok(())),
-        ("", wrong),
+        ("", Ok(())),
         ("AES", wrong),
     ] {
         check_parse(&format!("{}&encrypt_type={mode}", signed()), expected);
@@ -210,11 +211,13 @@ fn every_token_is_tried() {
             expected,
         );
     }
-    check_verify(
-        "timestamp=1735689600&nonce=90817",
-        &account,
-        Err(ErrorKind::Parameters),
-    );
+    for none in ["", "&signature=", "&signature=&msg_signature="] {
+        check_verify(
+            &format!("timestamp=1735689600&nonce=90817{none}"),
+            &account,
+            Err(ErrorKind::Parameters),
+        );
+    }
 }
 
 /// While a token changes, it may be configured as the previous one too early.

@@ -82,8 +82,8 @@ async fn rejections_are_warnings_once_a_signature_holds() {
         (
             account(),
             text(account()).downgrade().request().unwrap(),
-            "WARN",
-            "parameters",
+            "ERROR",
+            "plaintext",
         ),
         (
             account(),
@@ -130,15 +130,15 @@ async fn rejections_are_warnings_once_a_signature_holds() {
             assert!(matches!(service.answer(&request).await, Some(400 | 403)));
         })
         .await;
-        let signed = if level == "WARN" {
-            "a signed"
-        } else {
-            "an unsigned"
+        let message = match level {
+            "DEBUG" => "rejected an unsigned callback",
+            "WARN" => "rejected a signed callback",
+            _ => {
+                "rejected a signed callback: the push is in plaintext and the account is encrypted: \
+                 set 消息加解密方式 in the console to 安全模式 (safe mode), or build it with `Account::plain`"
+            }
         };
-        let event = format!(
-            "{level} in 0 message=rejected {signed} callback account=post-office \
-             kind={kind}"
-        );
+        let event = format!("{level} in 0 message={message} account=post-office kind={kind}");
         assert_eq!(told.events(), [event]);
     }
 }
