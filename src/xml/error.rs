@@ -4,6 +4,8 @@ use std::{fmt, io};
 
 use serde::{de, ser};
 
+use super::scalar;
+
 /// The result of reading or writing a document.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -170,7 +172,7 @@ impl de::Error for Error {
             return Self::expected(ErrorKind::Type, expected, Found(found));
         }
         match found {
-            de::Unexpected::Str(text) => Self::expected(ErrorKind::Number, expected, Quoted(text)),
+            de::Unexpected::Str(text) => scalar::not_a_number(&expected.to_string(), text),
             found => Self::expected(ErrorKind::Number, expected, Found(found)),
         }
     }
@@ -197,9 +199,17 @@ impl de::Error for Error {
 
     #[cold]
     fn missing_field(field: &'static str) -> Self {
+        // Names with which quick-xml means something else than an element.
+        let hint = match field.as_bytes() {
+            [b'@', ..] => ": attributes are not read",
+            b"$text" | b"$value" => {
+                ": an element's text is read by a field of type `String` or of a number, in the struct around the element"
+            }
+            _ => "",
+        };
         Self::new(
             ErrorKind::MissingField,
-            format!("missing element `{field}`"),
+            format!("missing element `{field}`{hint}"),
         )
     }
 

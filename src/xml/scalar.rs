@@ -73,7 +73,7 @@ pub(super) fn number<T: sealed::Number>(text: &str) -> Result<T> {
         Some(number) => T::from_u64(number),
         None => text.parse().ok(),
     };
-    number.ok_or_else(|| invalid(type_name::<T>(), text))
+    number.ok_or_else(|| not_a_number(type_name::<T>(), text))
 }
 
 /// The number that `text` writes in digits alone. Nearly all numbers are such, and need no check for
@@ -97,7 +97,8 @@ pub(super) fn boolean(text: &str) -> Result<bool> {
     match trim(text) {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
-        other => Err(invalid("true, false, 1 or 0", other)),
+        "" => Err(Error::expected(ErrorKind::Number, BOOL, "an empty element")),
+        other => Err(Error::expected(ErrorKind::Number, BOOL, Quoted(other))),
     }
 }
 
@@ -161,13 +162,18 @@ fn decimal(text: &str) -> Option<Canonical> {
     (number.to_string() == text).then_some(Canonical::Decimal(number))
 }
 
+/// Makes the error of a text that is not a number.
 #[cold]
-fn invalid(expected: &str, found: &str) -> Error {
-    if found.is_empty() {
-        return Error::expected(ErrorKind::Number, expected, "an empty element");
+pub(super) fn not_a_number(expected: &str, found: &str) -> Error {
+    if trim(found).is_empty() {
+        // WeChat writes an absent number as an empty section, and serde takes that for a text.
+        let found = "an empty element (`xml::optional_number` reads it as `None`)";
+        return Error::expected(ErrorKind::Number, expected, found);
     }
     Error::expected(ErrorKind::Number, expected, Quoted(found))
 }
+
+const BOOL: &str = "true, false, 1 or 0";
 
 /// In bytes. WeChat sends no decimal that is longer in canonical form.
 const LONGEST: usize = 24;

@@ -16,6 +16,7 @@ mod round_trip;
 mod typed_end;
 mod typed_text;
 mod types;
+mod value;
 mod write;
 
 use std::fmt::Debug;

@@ -10,6 +10,7 @@ use self::key::KeySerializer;
 use super::{
     error::{Error, ErrorKind, Quoted, Result},
     read::is_name,
+    value,
 };
 
 /// Appends one document to a string.
@@ -21,6 +22,8 @@ pub struct Serializer<'a> {
     /// The name of the element to write.
     name: &'a str,
     slot: Slot,
+    /// Whether it writes the elements of a [`Value`](super::Value), which then keep their order.
+    is_of_value: bool,
 }
 
 /// Where an element stands. A list or a `None` is written in another way in each slot.
@@ -38,6 +41,7 @@ impl<'a> Serializer<'a> {
             output,
             name: "xml",
             slot: Slot::Root,
+            is_of_value: false,
         }
     }
 
@@ -47,6 +51,7 @@ impl<'a> Serializer<'a> {
                 output,
                 name,
                 slot: Slot::Field,
+                is_of_value: false,
             });
         }
         Err(Error::expected(
@@ -188,11 +193,16 @@ impl<'a> ser::Serializer for Serializer<'a> {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
+        mut self,
+        name: &'static str,
         value: &T,
     ) -> Result<()> {
+        self.is_of_value = name == value::ELEMENTS;
         value.serialize(self)
+    }
+
+    fn is_human_readable(&self) -> bool {
+        !self.is_of_value
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -287,6 +297,7 @@ impl List<'_> {
             output: self.output,
             name: self.item,
             slot: Slot::Member,
+            is_of_value: false,
         };
         value
             .serialize(element)

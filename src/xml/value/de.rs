@@ -1,10 +1,12 @@
 //! Reads a type from a [`Value`], with the same rules as from a document.
 
+use std::marker::PhantomData;
+
 use serde::{
     Deserializer,
     de::{
         DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor,
-        value::{BorrowedStrDeserializer, MapAccessDeserializer},
+        value::{BorrowedStrDeserializer, MapAccessDeserializer, StrDeserializer},
     },
 };
 
@@ -28,10 +30,6 @@ impl Value {
         }
     }
 
-    fn number<T: Number>(&self) -> Result<T> {
-        scalar::number(self.text()?)
-    }
-
     fn children(&self) -> Result<&[(String, Value)]> {
         match self {
             Self::Text(_) => Err(Error::expected(ErrorKind::Type, "elements", "text")),
@@ -40,14 +38,130 @@ impl Value {
     }
 }
 
+/// Forwards the named methods, with their arguments before the visitor.
+macro_rules! forward {
+    ($self:ident => $to:expr; $($method:ident($($argument:ident: $type:ty),*))*) => {$(
+        fn $method<V: Visitor<'de>>($self, $($argument: $type,)* visitor: V) -> Result<V::Value> {
+            $to.$method($($argument,)* visitor)
+        }
+    )*};
+}
+
+/// Forwards all methods that are not [alike](deserialize_alike).
+macro_rules! forward_all {
+    ($self:ident => $to:expr) => {
+        deserialize_alike!();
+
+        forward! {
+            $self => $to;
+            deserialize_any() deserialize_bool() deserialize_char() deserialize_str()
+            deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64() deserialize_i128()
+            deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
+            deserialize_f32() deserialize_f64() deserialize_bytes() deserialize_option()
+            deserialize_unit() deserialize_newtype_struct(name: &'static str) deserialize_seq()
+            deserialize_map()
+            deserialize_struct(name: &'static str, fields: &'static [&'static str])
+            deserialize_enum(name: &'static str, variants: &'static [&'static str])
+        }
+    };
+}
+
+/// Lends its texts to the type that is read.
 impl<'de> Deserializer<'de> for &'de Value {
+    type Error = Error;
+
+    forward_all!(self => Element::<Lent>::from(self));
+}
+
+/// For types that own their texts. They are copied.
+impl<'de> Deserializer<'de> for Value {
+    type Error = Error;
+
+    forward_all!(self => Element::<Copied>::from(&self));
+}
+
+impl<'de> IntoDeserializer<'de, Error> for &'de Value {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl IntoDeserializer<'_, Error> for Value {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+/// How the texts of a value reach the type that is read.
+trait Texts<'v, 'de> {
+    type Deserializer: Deserializer<'de, Error = Error>;
+
+    fn of(text: &'v str) -> Self::Deserializer;
+
+    fn visit_bytes<V: Visitor<'de>>(bytes: &'v [u8], visitor: V) -> Result<V::Value>;
+}
+
+struct Lent;
+
+impl<'de> Texts<'de, 'de> for Lent {
+    type Deserializer = BorrowedStrDeserializer<'de, Error>;
+
+    fn of(text: &'de str) -> Self::Deserializer {
+        BorrowedStrDeserializer::new(text)
+    }
+
+    fn visit_bytes<V: Visitor<'de>>(bytes: &'de [u8], visitor: V) -> Result<V::Value> {
+        visitor.visit_borrowed_bytes(bytes)
+    }
+}
+
+struct Copied;
+
+impl<'v, 'de> Texts<'v, 'de> for Copied {
+    type Deserializer = StrDeserializer<'v, Error>;
+
+    fn of(text: &'v str) -> Self::Deserializer {
+        StrDeserializer::new(text)
+    }
+
+    fn visit_bytes<V: Visitor<'de>>(bytes: &'v [u8], visitor: V) -> Result<V::Value> {
+        visitor.visit_bytes(bytes)
+    }
+}
+
+/// A value at the root, in a list or in a variant.
+struct Element<'v, T> {
+    value: &'v Value,
+    texts: PhantomData<T>,
+}
+
+impl<'v, T> From<&'v Value> for Element<'v, T> {
+    fn from(value: &'v Value) -> Self {
+        Self {
+            value,
+            texts: PhantomData,
+        }
+    }
+}
+
+impl<T> Element<'_, T> {
+    fn number<N: Number>(&self) -> Result<N> {
+        scalar::number(self.value.text()?)
+    }
+}
+
+impl<'v, 'de, T: Texts<'v, 'de>> Deserializer<'de> for Element<'v, T> {
     type Error = Error;
 
     deserialize_alike!();
     deserialize_numbers!();
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self {
+        match self.value {
             Value::Elements(_) => self.deserialize_map(visitor),
             // A `Value` does not record whether a text was bare, so it stays a text.
             Value::Empty | Value::Text(_) => self.deserialize_str(visitor),
@@ -55,23 +169,23 @@ impl<'de> Deserializer<'de> for &'de Value {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_bool(scalar::boolean(self.text()?)?)
+        visitor.visit_bool(scalar::boolean(self.value.text()?)?)
     }
 
     fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_char(scalar::character(self.text()?)?)
+        visitor.visit_char(scalar::character(self.value.text()?)?)
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_borrowed_str(self.text()?)
+        T::of(self.value.text()?).deserialize_str(visitor)
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_borrowed_bytes(self.text()?.as_bytes())
+        T::visit_bytes(self.value.text()?.as_bytes(), visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self {
+        match self.value {
             Value::Empty => visitor.visit_none(),
             Value::Text(_) | Value::Elements(_) => visitor.visit_some(self),
         }
@@ -86,23 +200,26 @@ impl<'de> Deserializer<'de> for &'de Value {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
-        match (name, self) {
+        match (name, self.value) {
             (lookahead::ELEMENTS, _) | (lookahead::VALUE, Value::Elements(_)) => {
-                visitor.visit_map(Fields::of(self.children()?, None))
+                visitor.visit_map(Fields::<T>::of(self.value.children()?, None))
             }
             (lookahead::VALUE, Value::Empty) => visitor.visit_none(),
-            (lookahead::VALUE, Value::Text(text)) => visitor.visit_borrowed_str(text),
-            (lookahead::READINGS, _) => visitor.visit_map(Readings(self)),
+            (lookahead::VALUE, Value::Text(_)) => self.deserialize_str(visitor),
+            (lookahead::READINGS, value) => visitor.visit_map(Readings::<T> {
+                value,
+                texts: PhantomData,
+            }),
             _ => visitor.visit_newtype_struct(self),
         }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_seq(Items(Pairs(self.children()?)))
+        visitor.visit_seq(Items(Pairs::<T>::of(self.value.children()?)))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_map(Fields::of(self.children()?, Some(Seen::new())))
+        visitor.visit_map(Fields::<T>::of(self.value.children()?, Some(Seen::new())))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -111,7 +228,7 @@ impl<'de> Deserializer<'de> for &'de Value {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        visitor.visit_map(Fields::of(self.children()?, None))
+        visitor.visit_map(Fields::<T>::of(self.value.children()?, None))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -120,9 +237,11 @@ impl<'de> Deserializer<'de> for &'de Value {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        match self.elements() {
-            [] => visitor.visit_enum(trim(self.text()?).into_deserializer()),
-            variant @ [_] => visitor.visit_enum(MapAccessDeserializer::new(Pairs(variant))),
+        match self.value.elements() {
+            [] => visitor.visit_enum(trim(self.value.text()?).into_deserializer()),
+            variant @ [_] => {
+                visitor.visit_enum(MapAccessDeserializer::new(Pairs::<T>::of(variant)))
+            }
             _ => {
                 let found = "several elements";
                 Err(Error::expected(ErrorKind::Type, "one variant", found))
@@ -131,18 +250,28 @@ impl<'de> Deserializer<'de> for &'de Value {
     }
 }
 
-impl<'de> IntoDeserializer<'de, Error> for &'de Value {
-    type Deserializer = Self;
+/// Child elements as a map, none of them a list of namesakes.
+struct Pairs<'v, T> {
+    rest: &'v [(String, Value)],
+    texts: PhantomData<T>,
+}
 
-    fn into_deserializer(self) -> Self {
-        self
+impl<'v, T> Pairs<'v, T> {
+    fn of(elements: &'v [(String, Value)]) -> Self {
+        Self {
+            rest: elements,
+            texts: PhantomData,
+        }
     }
 }
 
 /// The readings of one element. None has an offset.
-struct Readings<'de>(&'de Value);
+struct Readings<'v, T> {
+    value: &'v Value,
+    texts: PhantomData<T>,
+}
 
-impl<'de> MapAccess<'de> for Readings<'de> {
+impl<'v, 'de, T: Texts<'v, 'de>> MapAccess<'de> for Readings<'v, T> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, _seed: K) -> Result<Option<K::Value>> {
@@ -150,49 +279,47 @@ impl<'de> MapAccess<'de> for Readings<'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
-        seed.deserialize(self.0)
+        seed.deserialize(Element::<T>::from(self.value))
     }
 }
 
-/// Child elements as a map, none of them a list of namesakes.
-struct Pairs<'de>(&'de [(String, Value)]);
-
-impl<'de> MapAccess<'de> for Pairs<'de> {
+impl<'v, 'de, T: Texts<'v, 'de>> MapAccess<'de> for Pairs<'v, T> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
-        let name = self.0.first().map(|(name, _)| name);
-        name.map(|name| seed.deserialize(BorrowedStrDeserializer::new(name)))
-            .transpose()
+        let name = self.rest.first().map(|(name, _)| name);
+        name.map(|name| seed.deserialize(T::of(name))).transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
-        let Some(((name, value), rest)) = self.0.split_first() else {
+        let Some(((name, value), rest)) = self.rest.split_first() else {
             return Err(Error::value_before_name());
         };
-        self.0 = rest;
-        seed.deserialize(value).map_err(|error| error.inside(name))
+        self.rest = rest;
+        seed.deserialize(Element::<T>::from(value))
+            .map_err(|error| error.inside(name))
     }
 }
 
 /// The members of a list inside one element: all its children.
-struct Items<'de>(Pairs<'de>);
+struct Items<'v, T>(Pairs<'v, T>);
 
-impl<'de> SeqAccess<'de> for Items<'de> {
+impl<'v, 'de, T: Texts<'v, 'de>> SeqAccess<'de> for Items<'v, T> {
     type Error = Error;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
-        let more = !self.0.0.is_empty();
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
+        let more = !self.0.rest.is_empty();
         more.then(|| self.0.next_value_seed(seed)).transpose()
     }
 }
 
 /// Child elements as the fields of a map: a list is a field and its namesakes.
-struct Fields<'de> {
-    elements: &'de [(String, Value)],
-    names: NameIndex<'de>,
+struct Fields<'v, T> {
+    elements: &'v [(String, Value)],
+    texts: PhantomData<T>,
+    names: NameIndex<'v>,
     /// The names that have been handed out, if none may repeat.
-    seen: Option<Seen<'de>>,
+    seen: Option<Seen<'v>>,
     /// The field whose name has been handed out, but not its value.
     current: Option<usize>,
     /// A field that comes again: a lookahead was read in its place.
@@ -201,14 +328,15 @@ struct Fields<'de> {
     error_has_path: bool,
 }
 
-impl<'de> Fields<'de> {
-    fn of(elements: &'de [(String, Value)], seen: Option<Seen<'de>>) -> Self {
+impl<'v, T> Fields<'v, T> {
+    fn of(elements: &'v [(String, Value)], seen: Option<Seen<'v>>) -> Self {
         let mut names = NameIndex::default();
         for (name, _) in elements {
             names.push(name);
         }
         Self {
             elements,
+            texts: PhantomData,
             names,
             seen,
             current: None,
@@ -217,12 +345,12 @@ impl<'de> Fields<'de> {
         }
     }
 
-    fn value_at(&self, position: usize) -> Option<&'de Value> {
+    fn value_at(&self, position: usize) -> Option<&'v Value> {
         self.elements.get(position).map(|(_, value)| value)
     }
 }
 
-impl<'de> MapAccess<'de> for Fields<'de> {
+impl<'v, 'de, T: Texts<'v, 'de>> MapAccess<'de> for Fields<'v, T> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
@@ -236,8 +364,7 @@ impl<'de> MapAccess<'de> for Fields<'de> {
         {
             return Err(Error::repeated_in_map(name));
         }
-        name.map(|name| seed.deserialize(BorrowedStrDeserializer::new(name)))
-            .transpose()
+        name.map(|name| seed.deserialize(T::of(name))).transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
@@ -264,44 +391,40 @@ impl<'de> MapAccess<'de> for Fields<'de> {
 }
 
 /// A value among its siblings.
-struct Field<'a, 'de> {
+struct Field<'a, 'v, T> {
     position: usize,
-    name: &'de str,
-    value: &'de Value,
-    siblings: &'a mut Fields<'de>,
+    name: &'v str,
+    value: &'v Value,
+    siblings: &'a mut Fields<'v, T>,
 }
 
-impl<'de> Field<'_, 'de> {
+impl<'v, T> Field<'_, 'v, T> {
     /// Reads the first sibling called `name` from this one on. This field comes again.
-    fn look_ahead<V: Visitor<'de>>(self, name: &str, visitor: V) -> Result<V::Value> {
+    fn look_ahead<'de, V: Visitor<'de>>(self, name: &str, visitor: V) -> Result<V::Value>
+    where
+        T: Texts<'v, 'de>,
+    {
         self.siblings.again = Some(self.position);
         let rest = self.siblings.elements.get(self.position..);
         let mut rest = rest.unwrap_or_default().iter();
         let Some((name, value)) = rest.find(|(found, _)| found == name) else {
             return visitor.visit_none();
         };
-        visitor.visit_some(value).map_err(|error| {
+        let element = Element::<T>::from(value);
+        visitor.visit_some(element).map_err(|error| {
             self.siblings.error_has_path = true;
             error.inside(name)
         })
     }
 }
 
-/// Forwards the named methods, with their arguments before the visitor, to the value alone.
-macro_rules! forward_to_value {
-    ($($method:ident($($argument:ident: $type:ty),*))*) => {$(
-        fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value> {
-            self.value.$method($($argument,)* visitor)
-        }
-    )*};
-}
-
-impl<'de> Deserializer<'de> for Field<'_, 'de> {
+impl<'v, 'de, T: Texts<'v, 'de>> Deserializer<'de> for Field<'_, 'v, T> {
     type Error = Error;
 
     deserialize_alike!();
 
-    forward_to_value! {
+    forward! {
+        self => Element::<T>::from(self.value);
         deserialize_any() deserialize_bool() deserialize_char() deserialize_str()
         deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64() deserialize_i128()
         deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
@@ -313,8 +436,9 @@ impl<'de> Deserializer<'de> for Field<'_, 'de> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.value {
-            Value::Empty => visitor.visit_none(),
-            Value::Text(_) | Value::Elements(_) => visitor.visit_some(self),
+            // A list may begin with an empty member.
+            Value::Empty if !self.siblings.names.holds(self.name) => visitor.visit_none(),
+            _ => visitor.visit_some(self),
         }
     }
 
@@ -327,7 +451,7 @@ impl<'de> Deserializer<'de> for Field<'_, 'de> {
             return self.look_ahead(name, visitor);
         }
         if [lookahead::ELEMENTS, lookahead::VALUE, lookahead::READINGS].contains(&name) {
-            return self.value.deserialize_newtype_struct(name, visitor);
+            return Element::<T>::from(self.value).deserialize_newtype_struct(name, visitor);
         }
         visitor.visit_newtype_struct(self)
     }
@@ -344,20 +468,21 @@ impl<'de> Deserializer<'de> for Field<'_, 'de> {
 }
 
 /// The members of a list that repeats its element: `first` and the siblings with the same name.
-struct Namesakes<'a, 'de> {
-    name: &'de str,
-    first: Option<&'de Value>,
-    siblings: &'a mut Fields<'de>,
+struct Namesakes<'a, 'v, T> {
+    name: &'v str,
+    first: Option<&'v Value>,
+    siblings: &'a mut Fields<'v, T>,
 }
 
-impl<'de> SeqAccess<'de> for Namesakes<'_, 'de> {
+impl<'v, 'de, T: Texts<'v, 'de>> SeqAccess<'de> for Namesakes<'_, 'v, T> {
     type Error = Error;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
         let next = self.first.take().or_else(|| {
             let position = self.siblings.names.take_named(self.name)?;
             self.siblings.value_at(position)
         });
-        next.map(|value| seed.deserialize(value)).transpose()
+        next.map(|value| seed.deserialize(Element::<T>::from(value)))
+            .transpose()
     }
 }

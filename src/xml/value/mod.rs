@@ -2,7 +2,7 @@
 
 mod de;
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -10,22 +10,32 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::{error::Result, lookahead};
+use super::{
+    error::Result,
+    lookahead,
+    scalar::{self, Number},
+};
 
 /// An element of any type: empty, a text, or child elements in their order.
 ///
 /// A `Value` that is written and read again is equal. Attributes, comments and the difference between a
 /// section and bare text are lost.
 ///
+/// In another format for people, such as JSON, elements with the same name become a list in the place of the first one.
+/// A binary format gets each element by itself.
+///
 /// ```
 /// use tower_wechat::xml::{self, Value};
 ///
 /// let value: Value = xml::from_str("<xml><Tag>red</Tag><Tag>blue</Tag><Note/></xml>")?;
 /// assert_eq!(value["Tag"].as_str(), Some("red"));
+/// assert_eq!(value.all("Tag").count(), 2);
 /// assert_eq!(value.elements().len(), 3);
 /// assert_eq!(value["Note"], Value::Empty);
 /// assert_eq!(value["Absent"], Value::Empty);
-/// # Ok::<(), xml::Error>(())
+/// # #[cfg(feature = "json")]
+/// assert_eq!(serde_json::to_string(&value)?, r#"{"Tag":["red","blue"],"Note":null}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Value {
@@ -39,12 +49,51 @@ pub enum Value {
 }
 
 impl Value {
+    /// Makes the value of the document that [`to_string`](super::to_string) writes.
+    ///
+    /// ```
+    /// use tower_wechat::{message::TextMessage, xml::Value};
+    ///
+    /// let mut message = TextMessage::default();
+    /// message.content = "1 ]]> 0".into();
+    /// assert_eq!(Value::of(&message)?["Content"].as_str(), Some("1 ]]> 0"));
+    /// # Ok::<(), tower_wechat::xml::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`to_string`](super::to_string), and [`ErrorKind::Depth`](super::ErrorKind::Depth) for elements
+    /// nested deeper than 16.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
+        super::from_str(&super::to_string(value)?)
+    }
+
     /// The text; `None` for elements and for an empty element.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             Self::Empty | Self::Elements(_) => None,
         }
+    }
+
+    /// The text as a number, without white space around it; `None` if it is not a number that `T` can hold.
+    ///
+    /// ```
+    /// use tower_wechat::xml::{self, Value};
+    ///
+    /// let value: Value = xml::from_str("<xml><Count> 7 </Count><X>23.1</X><Idx>xxxx</Idx></xml>")?;
+    /// assert_eq!(value["Count"].as_number(), Some(7_u8));
+    /// assert_eq!(value["X"].as_number(), Some(23.1_f64));
+    /// assert_eq!(value["Idx"].as_number::<u32>(), None);
+    /// # Ok::<(), xml::Error>(())
+    /// ```
+    pub fn as_number<T: Number>(&self) -> Option<T> {
+        scalar::number(self.as_str()?).ok()
+    }
+
+    /// The text as a bool: `true` or `1`, `false` or `0`, without white space around it; `None` for any other text.
+    pub fn as_bool(&self) -> Option<bool> {
+        scalar::boolean(self.as_str()?).ok()
     }
 
     /// The child elements with their names; an empty slice for a text or an empty element.
@@ -57,14 +106,46 @@ impl Value {
 
     /// The first child element called `name`.
     pub fn element(&self, name: &str) -> Option<&Value> {
-        let mut elements = self.elements().iter();
+        self.all(name).next()
+    }
+
+    /// All child elements called `name`, in the document's order.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &Value> {
+        let elements = self.elements().iter();
         elements
-            .find(|(found, _)| found == name)
+            .filter(move |(found, _)| found == name)
             .map(|(_, value)| value)
     }
 
     /// Reads a type from the value, with the rules of the format: numbers are trimmed, an empty element
     /// is `None`, repeated siblings are a list.
+    ///
+    /// A `Value` and a `&Value` are deserializers too. A type that borrows reads from a `&Value`, and a function that
+    /// takes a deserializer can be given either:
+    ///
+    /// ```
+    /// use serde::{Deserialize, Deserializer, de::Error};
+    /// use tower_wechat::xml::{self, Value};
+    ///
+    /// #[derive(Debug, PartialEq, Deserialize)]
+    /// struct Place {
+    ///     floor: i32,
+    /// }
+    ///
+    /// // For `#[serde(deserialize_with = "…")]`: a place, or its floor alone.
+    /// fn place<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Place, D::Error> {
+    ///     let value: Value = Deserialize::deserialize(deserializer)?;
+    ///     match value.as_number() {
+    ///         Some(floor) => Ok(Place { floor }),
+    ///         None => Place::deserialize(value).map_err(D::Error::custom),
+    ///     }
+    /// }
+    ///
+    /// let value: Value = xml::from_str("<xml><At><floor>7</floor></At></xml>")?;
+    /// assert_eq!(place(&value["At"])?, Place { floor: 7 });
+    /// assert_eq!(place(Value::of(&7)?)?, Place { floor: 7 });
+    /// # Ok::<(), xml::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -89,13 +170,40 @@ impl Serialize for Value {
             Self::Empty => serializer.serialize_unit(),
             Self::Text(text) => serializer.serialize_str(text),
             Self::Elements(elements) => {
-                let mut map = serializer.serialize_map(Some(elements.len()))?;
-                for (name, value) in elements {
-                    map.serialize_entry(name, value)?;
-                }
-                map.end()
+                serializer.serialize_newtype_struct(ELEMENTS, &Elements(elements))
             }
         }
+    }
+}
+
+/// The name of a newtype that this crate's format writes through a serializer that is not for people: a map may then
+/// repeat a name.
+pub(super) const ELEMENTS: &str = "tower_wechat::xml::Elements";
+
+struct Elements<'a>(&'a [(String, Value)]);
+
+impl Serialize for Elements<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)));
+        }
+        let mut positions = HashMap::new();
+        let mut fields: Vec<(&str, Vec<&Value>)> = Vec::new();
+        for (name, value) in self.0 {
+            let position = *positions.entry(&**name).or_insert(fields.len());
+            match fields.get_mut(position) {
+                Some((_, namesakes)) => namesakes.push(value),
+                None => fields.push((name, vec![value])),
+            }
+        }
+        let mut map = serializer.serialize_map(Some(fields.len()))?;
+        for (name, values) in fields {
+            match &*values {
+                [only] => map.serialize_entry(name, only)?,
+                namesakes => map.serialize_entry(name, namesakes)?,
+            }
+        }
+        map.end()
     }
 }
 
