@@ -86,6 +86,7 @@ const QUESTIONS: &[(&str, Ask)] = &[
         delivery.body = delivery.body.replace(&encrypt, &changed);
         taken(peer, &delivery)
     }),
+    ("user's texts beside the ciphertext", beside),
     ("signed, but the padding is not one", |peer| {
         // Nine bytes of padding, the ninth of which says so: no library's block size matters.
         let (message, mut padded) = padded_with(9);
@@ -203,6 +204,34 @@ fn lengths(peer: &dyn Peer) -> String {
         .filter(|&length| opens(peer, &text(&"x".repeat(length))))
         .count();
     opened.to_string()
+}
+
+/// Deliveries in compatible mode whose signed parts are right. Only what a user typed beside them differs.
+fn beside(peer: &dyn Peer) -> String {
+    const TYPED: [&str; 7] = [
+        "hi",
+        "1 ]]> 0",
+        "]]></Content>",
+        "]]></Content></xml>",
+        "]]></Content><Encrypt><![CDATA[Zm9yZ2Vk]]></Encrypt><Content><![CDATA[",
+        "]]>&nbsp;<![CDATA[",
+        "ding\u{2}dong",
+    ];
+    let message = text("hi");
+    if !opens(peer, &message) {
+        return "nothing opened".to_owned();
+    }
+    let encrypt = sealing::seal(&ACCOUNT, &message);
+    let opened = TYPED.iter().filter(|typed| {
+        let mut delivery = sealed(&encrypt);
+        let field = format!("<Encrypt><![CDATA[{encrypt}]]></Encrypt>\n</xml>");
+        let body = text(typed);
+        let (fields, _) = body.rsplit_once("</xml>").expect("an end");
+        delivery.body = format!("{fields}{field}");
+        let content = catch_unwind(AssertUnwindSafe(|| peer.open(&ACCOUNT, &delivery)));
+        matches!(content, Ok(Ok(content)) if content == "hi")
+    });
+    format!("{} of {} opened", opened.count(), TYPED.len())
 }
 
 fn opens(peer: &dyn Peer, message: &str) -> bool {

@@ -16,6 +16,7 @@ fn wechatpy_1_8_18() {
             sealed messages of 640 lengths opened: 640
             sealed for another app id: refused
             ciphertext changed on its way: refused
+            user's texts beside the ciphertext: 1 of 7 opened
             signed, but the padding is not one: TAKEN
             EncodingAESKey with spare bits: opens
             anybody's body without Encrypt: refused
@@ -47,6 +48,7 @@ fn werobot_1_13_1() {
             sealed messages of 640 lengths opened: 640
             sealed for another app id: refused
             ciphertext changed on its way: refused
+            user's texts beside the ciphertext: 1 of 7 opened
             signed, but the padding is not one: TAKEN
             EncodingAESKey with spare bits: opens
             anybody's body without Encrypt: refused
@@ -78,6 +80,7 @@ fn co_wechat_2_4_0() {
             sealed messages of 640 lengths opened: 640
             sealed for another app id: TAKEN
             ciphertext changed on its way: refused
+            user's texts beside the ciphertext: 4 of 7 opened
             signed, but the padding is not one: TAKEN
             EncodingAESKey with spare bits: opens
             anybody's body without Encrypt: refused

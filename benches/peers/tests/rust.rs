@@ -18,6 +18,7 @@ fn tower_wechat() {
             sealed messages of 640 lengths opened: 640
             sealed for another app id: refused
             ciphertext changed on its way: refused
+            user's texts beside the ciphertext: 7 of 7 opened
             signed, but the padding is not one: refused
             EncodingAESKey with spare bits: opens
             anybody's body without Encrypt: refused
@@ -49,6 +50,7 @@ fn wechat_oa_sdk_1_0_5() {
             sealed messages of 640 lengths opened: 320
             sealed for another app id: refused
             ciphertext changed on its way: refused
+            user's texts beside the ciphertext: 3 of 7 opened
             signed, but the padding is not one: refused
             EncodingAESKey with spare bits: opens
             anybody's body without Encrypt: refused
@@ -80,6 +82,7 @@ fn wx_rust_mp_0_1_5() {
             sealed messages of 640 lengths opened: 0
             sealed for another app id: nothing opened
             ciphertext changed on its way: refused
+            user's texts beside the ciphertext: nothing opened
             signed, but the padding is not one: nothing opened
             EncodingAESKey with spare bits: nothing opened
             anybody's body without Encrypt: refused
@@ -135,6 +138,7 @@ fn wx_sdk_0_0_9() {
             sealed messages of 640 lengths opened: 640
             sealed for another app id: refused
             ciphertext changed on its way: refused
+            user's texts beside the ciphertext: 1 of 7 opened
             signed, but the padding is not one: refused
             EncodingAESKey with spare bits: opens
             anybody's body without Encrypt: PANICS
