@@ -243,6 +243,26 @@ pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String> {
     Ok(output)
 }
 
+/// Makes the [`Value`] of the document that [`to_string`] writes.
+///
+/// ```
+/// use tower_wechat::{message::TextMessage, xml};
+///
+/// let mut message = TextMessage::default();
+/// message.content = "1 ]]> 0".into();
+/// assert_eq!(xml::to_value(&message)?["Content"].as_str(), Some("1 ]]> 0"));
+/// # Ok::<(), xml::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The errors of [`to_string`], and [`ErrorKind::Depth`] for elements nested deeper than 16.
+pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value> {
+    let document = to_string(value)?;
+    // This writer splits `]]>`, so that nothing in the document is in doubt.
+    Deserialize::deserialize(&mut Deserializer::again(&document, Vec::new()))
+}
+
 /// Writes a document into bytes.
 ///
 /// # Errors

@@ -49,25 +49,6 @@ pub enum Value {
 }
 
 impl Value {
-    /// Makes the value of the document that [`to_string`](super::to_string) writes.
-    ///
-    /// ```
-    /// use tower_wechat::{message::TextMessage, xml::Value};
-    ///
-    /// let mut message = TextMessage::default();
-    /// message.content = "1 ]]> 0".into();
-    /// assert_eq!(Value::of(&message)?["Content"].as_str(), Some("1 ]]> 0"));
-    /// # Ok::<(), tower_wechat::xml::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// The errors of [`to_string`](super::to_string), and [`ErrorKind::Depth`](super::ErrorKind::Depth) for elements
-    /// nested deeper than 16.
-    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
-        super::from_str(&super::to_string(value)?)
-    }
-
     /// The text; `None` for elements and for an empty element.
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -143,7 +124,7 @@ impl Value {
     ///
     /// let value: Value = xml::from_str("<xml><At><floor>7</floor></At></xml>")?;
     /// assert_eq!(place(&value["At"])?, Place { floor: 7 });
-    /// assert_eq!(place(Value::of(&7)?)?, Place { floor: 7 });
+    /// assert_eq!(place(xml::to_value(&7)?)?, Place { floor: 7 });
     /// # Ok::<(), xml::Error>(())
     /// ```
     ///

@@ -85,11 +85,14 @@ fn a_value_is_made_of_any_type() {
             ]),
         ),
     ]);
-    assert_eq!(Value::of(&parcel).unwrap(), expected);
-    assert_eq!(Value::of(&()).unwrap(), Value::Empty);
-    assert_eq!(Value::of("typed ]]> <b>").unwrap(), text("typed ]]> <b>"));
+    assert_eq!(xml::to_value(&parcel).unwrap(), expected);
+    assert_eq!(xml::to_value(&()).unwrap(), Value::Empty);
+    assert_eq!(
+        xml::to_value("typed ]]> <b>").unwrap(),
+        text("typed ]]> <b>")
+    );
 
-    let error = Value::of(&std::collections::BTreeMap::from([("1", 2)])).unwrap_err();
+    let error = xml::to_value(&std::collections::BTreeMap::from([("1", 2)])).unwrap_err();
     assert_eq!((error.kind(), error.path()), (ErrorKind::Name, "xml"));
 }
 
@@ -99,7 +102,7 @@ fn a_message_comes_back_from_its_value() {
     text.to_user_name = "gh_1".into();
     text.content = "]]></Content><Content><![CDATA[ 你好 \u{2}".into();
     text.msg_id = Some("7".into());
-    let value = Value::of(&text).unwrap();
+    let value = xml::to_value(&text).unwrap();
     assert_eq!(value.deserialize::<TextMessage>().unwrap(), text);
     assert!(value.deserialize::<VoiceMessage>().is_err());
 }
@@ -209,6 +212,36 @@ fn messages_are_read_from_an_owned_value() {
     }
 }
 
+/// All fields that no other one takes.
+#[test]
+fn the_rest_of_the_fields_is_a_value() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Push {
+        id: u32,
+        #[serde(flatten)]
+        rest: Value,
+    }
+    let content = "<a>x</a><id>7</id><b><c>1</c><d/></b>";
+    let rest = read("<a>x</a><b><c>1</c><d><![CDATA[]]></d></b>");
+    for push in [
+        xml::from_str::<Push>(&format!("<xml>{content}</xml>")).unwrap(),
+        read(content).deserialize().unwrap(),
+        read_owned(read(content)).unwrap(),
+    ] {
+        // serde keeps the fields as texts, where an empty element is an empty text.
+        assert_eq!((push.id, &push.rest), (7, &rest));
+        let written = xml::to_string(&push).unwrap();
+        assert_eq!(xml::from_str::<Push>(&written).unwrap(), push);
+        let json = serde_json::to_string(&push).unwrap();
+        assert_eq!(json, r#"{"id":7,"a":"x","b":{"c":"1","d":""}}"#);
+    }
+    let nothing: Push = xml::from_str("<xml><id>7</id></xml>").unwrap();
+    assert_eq!(nothing.rest, Value::Elements(vec![]));
+    // serde would keep both, and hand out the last one.
+    let error = xml::from_str::<Push>("<xml><id>7</id><b><c/><c/></b></xml>").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DuplicateField);
+}
+
 fn elements() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![Just(Value::Empty), "[a-z ]{0,4}".prop_map(Value::Text)];
     leaf.prop_recursive(4, 40, 8, |inner| {
@@ -222,8 +255,8 @@ proptest! {
     /// The document's order, with the namesakes where they stand.
     #[test]
     fn the_format_itself_groups_nothing(value in elements()) {
-        prop_assert_eq!(&Value::of(&value).unwrap(), &value);
-        let around = Value::of(&std::collections::BTreeMap::from([("x", &value)])).unwrap();
+        prop_assert_eq!(&xml::to_value(&value).unwrap(), &value);
+        let around = xml::to_value(&std::collections::BTreeMap::from([("x", &value)])).unwrap();
         prop_assert_eq!(&around["x"], &value);
     }
 
