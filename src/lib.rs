@@ -184,8 +184,9 @@
 //!   encrypted account accepts only what a holder of the key has encrypted for it, and nothing beside the ciphertext
 //!   decides anything. Serve the URL over TLS, and keep query strings out of logs that others can read.
 //! - **A user** chooses the text in a message, and WeChat does not escape it. The text arrives as typed; it adds, hides
-//!   and replaces no field. In a message of a type that the crate does not know, two such texts can hide or replace the
-//!   fields between them ([`xml`] says how).
+//!   and replaces no field. A message that allows two readings is rejected as a decode error. In a message of a type
+//!   whose typed fields are not known, two such texts can hide or replace the fields between them ([`xml`] lists what
+//!   is not protected).
 //! - **Logs, metrics and the crate's errors** contain no tokens, signatures or message contents, with one exception:
 //!   the message of an [`xml::Error`] quotes at most 32 characters of its input. The log gets only its kind, offset and
 //!   path. Metrics are labelled with the names of your accounts; a stranger cannot make one up.

@@ -9,8 +9,7 @@ use crate::{timestamp::Timestamp, xml};
 
 /// The fields that say who sent what to whom, whatever the type of the message.
 ///
-/// A field that stands twice is an error, so a text that a user wrote cannot pass a message off as another
-/// one. A field that is absent or empty is `None`.
+/// A field that stands twice is an error. A field that is absent or empty is `None`.
 ///
 /// ```
 /// use tower_wechat::{Timestamp, message::Head};

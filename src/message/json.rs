@@ -114,7 +114,7 @@ struct Element<'a> {
     siblings: &'a mut Vec<(String, Value)>,
     /// Whether it is a member of a list.
     is_member: bool,
-    /// Whether a number that the format may have rounded is an error.
+    /// Whether a number that the format does not hand out as it was written is an error.
     is_exact: bool,
 }
 
@@ -177,9 +177,9 @@ impl<'de> Visitor<'de> for Element<'_> {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<(), E> {
-        // An integer that neither `u64` nor `i64` holds.
-        if self.is_exact && number.abs() >= ROUNDED {
-            return Err(E::custom("expected a number of fewer digits"));
+        // How the number was written is lost: its zeros, and the digits of a long integer.
+        if self.is_exact {
+            return Err(E::custom("expected an integer of fewer digits"));
         }
         self.push_text(number.to_string());
         Ok(())
@@ -246,8 +246,5 @@ impl<'de> Visitor<'de> for Element<'_> {
 
 /// In bytes: several times as long as any name that WeChat documents.
 const MAX_LIST_NAME: usize = 128;
-
-/// 2⁶³. Below it, integers are no floats.
-const ROUNDED: f64 = 9_223_372_036_854_775_808.0;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

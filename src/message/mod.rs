@@ -32,8 +32,7 @@
 //! voice.media_id = "media-1".to_owned();
 //! ```
 //!
-//! A repeated element is an error unless its field is a list. WeChat does not escape what users write, so
-//! a text that closes its own element could replace another field otherwise.
+//! A field that stands twice does not fit its type, unless it is a list.
 //!
 //! # Events and unknown types
 //!
@@ -62,7 +61,7 @@
 //!
 //! So only these are errors for a [`Message`]:
 //!
-//! - a body that is no document,
+//! - a body that is no document, or allows two [readings](xml#sections-and-typed-text),
 //! - a field that says who sent what, and stands twice: ToUserName, FromUserName, CreateTime, MsgType, Event, MsgId or
 //!   InfoType.
 //!

@@ -128,9 +128,16 @@ impl Error {
     pub(super) fn repeated_in_map(name: &str) -> Self {
         let name = Quoted(name);
         let message = format!(
-            "element {name} stands more than once, and a map holds one: use lists as its values, or `xml::Value`"
+            "element {name} stands more than once, and a map holds one: use lists as its values, or read the whole as an `xml::Value`"
         );
         Self::new(ErrorKind::DuplicateField, message)
+    }
+
+    /// A wrapper with `item`s stands in place of a list's member.
+    #[cold]
+    pub(super) fn wrapper() -> Self {
+        let expected = "a list's member, or `#[serde(with = \"xml::items\")]` on the list";
+        Self::expected(ErrorKind::Type, expected, "a wrapper with `item`s")
     }
 
     /// Sets the offset if it is not set: the innermost caller knows it best.

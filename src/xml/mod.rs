@@ -45,13 +45,13 @@
 //! | control characters | kept, although XML forbids them |
 //! | numbers and bools | in a section or bare; `true`, `false`, `1`, `0` |
 //! | `<a/>`, `<a></a>`, white space alone | `None` for an `Option`, `""` for a string |
-//! | an empty section | a text: `Some("")` for an optional string; a struct without fields |
+//! | an empty section | an empty text, `Some("")`; for a struct, no fields |
 //! | repeated siblings, adjacent or not | the members of a `Vec`; an error of the derived type, or of a map, for any other field |
 //! | a wrapper with `<item>`s | a struct with a `Vec` called `item`, or a `Vec` with [`items`] |
 //! | an element that is read as a list at the root or inside a list | the list of its children, with any names |
 //! | an enum | text names a unit variant; one child element names any other variant |
 //! | text beside elements | ignored; a section beside elements is an error |
-//! | comments, processing instructions, attributes, a declaration | skipped |
+//! | comments, processing instructions, attributes, a declaration | skipped; in a message, a comment behind a text that a user typed is part of the text |
 //! | DOCTYPE, crossed or unclosed tags, more than 16 levels, anything but a NUL behind the root | an [`Error`] with kind, offset and path |
 //!
 //! ## Sections and typed text
@@ -88,19 +88,28 @@
 //! | scancode_push, scancode_waitmsg | ScanCodeInfo: ScanResult |
 //!
 //! In such a message, typed text adds, hides and replaces no field, for any target type. It arrives as it
-//! was typed, with two exceptions:
+//! was typed, with these exceptions:
 //!
 //! - A text that ends its section and begins another, with only text between, is joined as XML says. A
 //!   writer that splits `]]>` writes just that.
 //! - Two neighbours may be cut at another place, if a text holds the markup that stands between them.
 //!
-//! The text of a mini program's page that holds the markup around its AppId is refused as
-//! [`ErrorKind::Ambiguous`].
+//! A message that allows two readings is refused as [`ErrorKind::Ambiguous`]: the page of a mini program
+//! whose text holds the markup around its AppId, a link whose text may be its Description, or texts of two
+//! fields in a message that does not have WeChat's form.
 //!
 //! In a document of any other type, one field may be longer than XML says, if that alone makes the document
 //! readable. In a document with a MsgType, a name that stands twice under the root, once with a section, is
-//! not readable. Not protected are two typed fields of a type that the table does not name: text in both can
-//! hide or replace the fields between them. Also not protected is what a user types into XML of your own.
+//! ambiguous unless both stand side by side.
+//!
+//! Not protected are:
+//!
+//! - two typed fields of a type that the table does not name: text in both can hide or replace the fields
+//!   between them,
+//! - a typed field inside another element, in such a type: it can add and repeat fields beside it,
+//! - a hand-written `Deserialize` that takes the last of two fields with one name; what serde derives
+//!   refuses the second,
+//! - what a user types into XML of your own.
 //!
 //! ## Types that are not known in advance
 //!
@@ -112,7 +121,7 @@
 //! |---|---|
 //! | whether a text is a number | [`number`], [`optional_number`], [`text`] |
 //! | whether an element is empty or an empty section: both are a text | [`text`], [`optional_number`] |
-//! | repeated siblings: they are an error | a field of its own beside `flatten`; [`Value`] for all others |
+//! | repeated siblings: they are an error | a field of its own beside `flatten`, or the whole as a [`Value`] |
 //! | the path and offset of an error | a struct without these attributes |
 //!
 //! To keep all fields that a struct does not name, flatten a [`Value`] or a `HashMap<String, Value>`.
@@ -185,8 +194,13 @@ pub use self::{
 pub fn from_str<'de, T: Deserialize<'de>>(input: &'de str) -> Result<T> {
     let mut deserializer = Deserializer::first(input);
     let mut read = T::deserialize(&mut deserializer);
-    if read.is_err() || !deserializer.is_sure() {
-        read_again(input, deserializer, &mut read);
+    if read.is_ok()
+        && let Err(error) = deserializer.end()
+    {
+        read = Err(error);
+    }
+    if read.is_err() || deserializer.doubt() {
+        read_again(input, deserializer.doubt(), &mut read);
     }
     read
 }
@@ -209,15 +223,7 @@ fn utf8(input: &[u8]) -> Result<&str> {
 
 /// Reads a document again if what users typed can have misled the first reading.
 #[cold]
-fn read_again<'de, T: Deserialize<'de>>(
-    input: &'de str,
-    first: Deserializer<'de>,
-    read: &mut Result<T>,
-) {
-    let doubt = first.doubt();
-    if let Some(error) = first.unreadable() {
-        *read = Err(error);
-    }
+fn read_again<'de, T: Deserialize<'de>>(input: &'de str, doubt: bool, read: &mut Result<T>) {
     match typed::look_over(input) {
         // A second reading would see the same.
         Ok(pieces) if pieces.is_empty() && !doubt => {}

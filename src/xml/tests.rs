@@ -150,7 +150,23 @@ fn check_every_target(shape: impl Fn(usize) -> String + Copy) {
     check_linear::<Lists>(shape);
     check_linear::<HashMap<String, Vec<String>>>(shape);
     check_linear::<HashMap<String, Vec<Value>>>(shape);
+    check_linear::<HashMap<String, Option<String>>>(shape);
     check_linear::<crate::message::Message>(shape);
+}
+
+/// As many names as there are elements, each with a text that looks typed, in a document that is broken.
+#[test]
+fn many_names() {
+    check_every_target(|size| {
+        let fields: Vec<_> = (0..size)
+            .map(|n| format!("<n{n}><![CDATA[]]></n{n}>"))
+            .collect();
+        document(&format!("<MsgType>new</MsgType>{}<b>", fields.concat()))
+    });
+    check_every_target(|size| {
+        let empty: Vec<_> = (0..size).map(|n| format!("<n{n}/>")).collect();
+        document(&format!("{0}<c>{0}</c>", empty.concat()))
+    });
 }
 
 #[test]

@@ -125,6 +125,25 @@ const QUESTIONS: &[(&str, Ask)] = &[
     ("user types ]]>", |peer| {
         reads(peer, &text("1 ]]> 0"), "Content")
     }),
+    ("typed texts as typed, of 10 that look like markup", |peer| {
+        let texts = [
+            "if (a[b[0]]>1) return",
+            "]]></Content>",
+            "x]]></Content><Content><![CDATA[y",
+            "x]]></Content><Idx>5</Idx><Content><![CDATA[y",
+            "x]]></Content><X><Content><![CDATA[y]]></Content></X><Content><![CDATA[",
+            "]]><b>bold</b>",
+            "]]><!-- x --><![CDATA[",
+            "]]></xml>",
+            "<![CDATA[x]]>",
+            "]]>&nbsp;",
+        ];
+        let as_typed = texts.iter().filter(|typed| {
+            let read = catch_unwind(AssertUnwindSafe(|| peer.read(&text(typed), "Content")));
+            matches!(read, Ok(Ok(Some(content))) if content == **typed)
+        });
+        as_typed.count().to_string()
+    }),
     ("user types a control character", |peer| {
         reads(peer, &text("ding\u{2}dong"), "Content")
     }),

@@ -24,6 +24,7 @@ fn wechatpy_1_8_18() {
             genuine signature, a day old: accepted
             genuine signature, a digit moved from nonce to timestamp: accepted
             user types ]]>: error
+            typed texts as typed, of 10 that look like markup: 0
             user types a control character: error
             user types blanks first: "indented"
             user types another FromUserName: from ['oW3xTt0mZr6uQkYb1LsNdEvCjPhA', 'victim']
@@ -56,6 +57,7 @@ fn werobot_1_13_1() {
             genuine signature, a day old: accepted
             genuine signature, a digit moved from nonce to timestamp: accepted
             user types ]]>: error
+            typed texts as typed, of 10 that look like markup: 0
             user types a control character: error
             user types blanks first: "indented"
             user types another FromUserName: from ['oW3xTt0mZr6uQkYb1LsNdEvCjPhA', 'victim']
@@ -88,6 +90,7 @@ fn co_wechat_2_4_0() {
             genuine signature, a day old: accepted
             genuine signature, a digit moved from nonce to timestamp: accepted
             user types ]]>: "1  0]]>"
+            typed texts as typed, of 10 that look like markup: 1
             user types a control character: "ding\u{2}dong"
             user types blanks first: "indented"
             user types another FromUserName: from [{},{}]

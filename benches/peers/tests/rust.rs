@@ -26,9 +26,10 @@ fn tower_wechat() {
             genuine signature, a day old: refused
             genuine signature, a digit moved from nonce to timestamp: refused
             user types ]]>: "1 ]]> 0"
+            typed texts as typed, of 10 that look like markup: 10
             user types a control character: "ding\u{2}dong"
             user types blanks first: "  indented"
-            user types another FromUserName: error
+            user types another FromUserName: from the user
             MsgId is empty: "hi"
             white space around a section: "hi"
             field of an unknown message type: kept
@@ -58,6 +59,7 @@ fn wechat_oa_sdk_1_0_5() {
             genuine signature, a day old: accepted
             genuine signature, a digit moved from nonce to timestamp: accepted
             user types ]]>: "1  0]]>"
+            typed texts as typed, of 10 that look like markup: 1
             user types a control character: "ding\u{2}dong"
             user types blanks first: "  indented"
             user types another FromUserName: error
@@ -90,6 +92,7 @@ fn wx_rust_mp_0_1_5() {
             genuine signature, a day old: accepted
             genuine signature, a digit moved from nonce to timestamp: accepted
             user types ]]>: "1  0]]>"
+            typed texts as typed, of 10 that look like markup: 1
             user types a control character: "ding\u{2}dong"
             user types blanks first: "  indented"
             user types another FromUserName: from nobody
@@ -146,6 +149,7 @@ fn wx_sdk_0_0_9() {
             genuine signature, a day old: accepted
             genuine signature, a digit moved from nonce to timestamp: accepted
             user types ]]>: error
+            typed texts as typed, of 10 that look like markup: 0
             user types a control character: error
             user types blanks first: "  indented"
             user types another FromUserName: from the user

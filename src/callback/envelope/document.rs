@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, cmp::Reverse, iter};
 
-use serde::Deserialize;
+use memchr::memmem;
 
 use super::cipher;
-use crate::{callback::signature::Signature, timestamp::Timestamp, xml};
+use crate::{callback::signature::Signature, timestamp::Timestamp};
 
 /// The format of an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,7 +15,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// Returns the format of an inbound envelope.
+    /// Returns the format of an inbound envelope. It decides over the form of the answer alone.
     pub(super) fn of(body: &[u8]) -> Self {
         match body.iter().find(|byte| matches!(byte, b'<' | b'{')) {
             Some(b'{') => Self::Json,
@@ -38,7 +38,7 @@ impl Format {
 /// the longest runs of base64 characters. WeChat's ciphertext contains all that stands beside it, so it is the longest
 /// run. The next [`CANDIDATES`] - 1 are for envelopes that somebody has changed on their way.
 ///
-/// The last candidate is for a ciphertext that is escaped, as `/` may be in JSON. It is read as the format says.
+/// The last candidate is for a ciphertext in which `/` is escaped, as it may be in JSON.
 pub(super) fn ciphertexts(body: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     let longest = runs(body).max_by_key(|run| run.len());
     let others = move || {
@@ -94,19 +94,19 @@ fn trimmed(run: &[u8]) -> impl Iterator<Item = &[u8]> {
     run.get(..run.len() - surplus).into_iter().chain(end)
 }
 
+/// Returns the longest run of a body in which `/` is escaped, as some writers of JSON do.
 fn escaped(body: &[u8]) -> Option<Vec<u8>> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Envelope {
-        encrypt: String,
-    }
-
-    let envelope: Envelope = match Format::of(body) {
-        #[cfg(feature = "json")]
-        Format::Json => serde_json::from_slice(body).ok()?,
-        _ => xml::from_slice(body).ok()?,
-    };
-    Some(envelope.encrypt.into_bytes())
+    memmem::find(body, br"\/")?;
+    let next = body.iter().skip(1).chain([&0]);
+    let kept = body
+        .iter()
+        .zip(next)
+        .filter(|pair| *pair != (&b'\\', &b'/'));
+    let body: Vec<_> = kept.map(|(byte, _)| *byte).collect();
+    let longest = runs(&body).max_by_key(|run| run.len())?;
+    longest
+        .get(..cipher::encoded_length_within(longest.len()))
+        .map(<[u8]>::to_vec)
 }
 
 /// The number of runs that are tried. Each costs a hash or two for each token, so a body with thousands of runs would

@@ -145,7 +145,7 @@ impl<'de> Lenient<'de> {
         self.rest = rest;
         let digits = word.strip_prefix('-').unwrap_or(word);
         let is_number = digits.starts_with(|first: char| first.is_ascii_digit());
-        if is_number || matches!(word, "null" | "true" | "false") {
+        if is_number && word.parse::<f64>().is_ok() || matches!(word, "null" | "true" | "false") {
             return Ok(word);
         }
         Err(Error::custom("expected a value"))

@@ -91,38 +91,42 @@ impl<'a, 'de> Children<'a, 'de> {
     }
 
     /// Refuses a wrapper of a list's members in place of a member. Else it would be a member without fields.
+    #[inline]
     pub(super) fn refuse_items(&mut self) -> Result<()> {
-        let here = self.reader.offset();
-        match self.next()? {
-            Some(tag) if tag.name == "item" => {
-                let expected = "a list's member, or `#[serde(with = \"xml::items\")]` on the list";
-                let error = Error::expected(ErrorKind::Type, expected, "a wrapper with `item`s");
-                Err(error.at(self.reader.offset_of(&tag)))
-            }
-            _ => {
-                self.ended = self.parent.is_closed();
-                self.reader.seek(here);
-                Ok(())
-            }
+        if self.ended || !self.reader.begins_with_item() {
+            return Ok(());
         }
+        self.look_at_items()
+    }
+
+    #[cold]
+    fn look_at_items(&mut self) -> Result<()> {
+        let here = self.reader.offset();
+        while let Some(tag) = self.reader.child(&self.parent)? {
+            if tag.name != "item" {
+                self.reader.seek(here);
+                return Ok(());
+            }
+            self.reader.skip(&tag)?;
+        }
+        Err(Error::wrapper().at(here))
     }
 
     /// Whether a further child has the name of `tag`, at the content of which the reader stands.
     pub(super) fn is_repeated(&mut self, tag: &Tag<'de>) -> Result<bool> {
-        if let Some(indexed) = &self.indexed {
-            return Ok(indexed.names.holds(tag.name));
+        if self.indexed.is_none() {
+            let here = self.reader.offset();
+            if !self.reader.may_stand_behind(tag.name) {
+                return Ok(false);
+            }
+            self.index_rest(*tag)?;
+            self.reader.seek(here);
+            if let Some(indexed) = &mut self.indexed {
+                indexed.names.take_named(tag.name);
+            }
         }
-        let here = self.reader.offset();
-        if !self.reader.may_stand_behind(tag.name) {
-            return Ok(false);
-        }
-        self.reader.skip(tag)?;
-        let repeated = match self.reader.child(&self.parent)? {
-            Some(next) => self.reader.find(&self.parent, next, tag.name)?.is_some(),
-            None => false,
-        };
-        self.reader.seek(here);
-        Ok(repeated)
+        let indexed = self.indexed.as_ref();
+        Ok(indexed.is_some_and(|indexed| indexed.names.holds(tag.name)))
     }
 
     #[cold]
@@ -393,8 +397,10 @@ impl<'de> SeqAccess<'de> for Namesakes<'_, '_, 'de> {
             Some(first) => Some(first),
             None => {
                 let next = self.children.next_named(self.name)?;
-                if next.is_some() && self.children.parent.is_root() {
-                    self.children.reader.doubt_list();
+                // A member that stands apart, so that typed text may have made what is between.
+                let is_apart = next.is_some() && self.children.indexed.is_some();
+                if is_apart && self.children.parent.is_root() {
+                    self.children.reader.doubt_it();
                 }
                 next
             }
@@ -422,7 +428,7 @@ impl<'de> SeqAccess<'de> for Items<'_, '_, 'de> {
         let Some(tag) = self.0.next()? else {
             return Ok(None);
         };
-        self.0.reader.note_nested(&tag);
+        self.0.note(&tag);
         let item = Element {
             place: &mut *self.0.reader,
             tag,

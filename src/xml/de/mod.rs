@@ -67,19 +67,9 @@ impl<'de> Deserializer<'de> {
         }
     }
 
-    /// Whether the input ends here, and the first reading saw nothing that a user may have typed.
-    #[inline]
-    pub(super) fn is_sure(&mut self) -> bool {
-        self.unreadable = self.end().err();
-        self.unreadable.is_none() && !self.reader.doubt()
-    }
-
+    /// Whether the first reading saw what a user may have typed.
     pub(super) fn doubt(&self) -> bool {
         self.reader.doubt()
-    }
-
-    pub(super) fn unreadable(self) -> Option<Error> {
-        self.unreadable
     }
 
     /// Checks that the input ends here, after the root element.

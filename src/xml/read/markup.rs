@@ -182,7 +182,7 @@ impl<'de> Reader<'de> {
         };
         if self.comments != Comments::Skipped
             && self.at > self.facts().first_section
-            && self.facts().form != Form::Foreign
+            && self.form() != Form::Foreign
         {
             if self.comments == Comments::Refused {
                 let found = "a comment that may be typed";

@@ -32,11 +32,13 @@ pub(super) struct Reader<'de> {
     pieces: Box<[Piece]>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Facts {
     form: Form,
     /// The offset of the first section.
     first_section: usize,
+    /// Whether no typed text made an element inside another one than the root.
+    nested_is_safe: bool,
 }
 
 /// What a comment or processing instruction behind a message's first section means: a user may have typed
@@ -125,10 +127,10 @@ impl<'de> Reader<'de> {
         self.doubt
     }
 
-    /// Notes an element that typed text may have made.
+    /// Notes an element that typed text may have made, if it is a message.
     #[cold]
     pub(super) fn doubt_it(&mut self) {
-        self.doubt |= self.is_first_reading();
+        self.doubt |= self.is_first_reading() && self.form() != Form::Foreign;
     }
 
     /// Whether a start tag of this name may stand in front of `tag`.
@@ -141,15 +143,10 @@ impl<'de> Reader<'de> {
         holds_start_tag(self.input.get(self.at..), name)
     }
 
-    /// Notes a list under the root.
-    #[cold]
-    pub(super) fn doubt_list(&mut self) {
-        if self.form() != Form::Foreign {
-            self.doubt_it();
-        }
-    }
-
-    /// Notes `tag` inside another element than the root. Nobody expects a typed field there.
+    /// Notes `tag` inside another element than the root.
+    ///
+    /// Typed text that leaves its field has to open it again, because WeChat's `]]></Name>` still follows. If
+    /// it does so inside another element, no field under the root is repeated.
     #[inline]
     pub(super) fn note_nested(&mut self, tag: &Tag<'de>) {
         if is_typed(tag.name) {
@@ -157,39 +154,41 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Notes a typed field inside another element than the root. Typed text can make one, since WeChat's
-    /// end of the field it left follows.
+    /// Notes a typed field inside another element than the root.
     #[cold]
     pub(super) fn doubt_nested(&mut self) {
-        self.doubt |= self.is_first_reading()
-            && match self.form() {
-                Form::Foreign | Form::Message => false,
-                Form::Typed(fields) => !fields.hold(self.input),
-            };
+        let input = self.input;
+        if self.doubt || self.comments == Comments::Skipped || self.facts().nested_is_safe {
+            return;
+        }
+        match self.form() {
+            Form::Typed(fields) if !fields.hold(input) => self.doubt = true,
+            _ => self.facts().nested_is_safe = true,
+        }
     }
 
     fn form(&mut self) -> Form {
         self.facts().form
     }
 
-    fn facts(&mut self) -> Facts {
+    fn facts(&mut self) -> &mut Facts {
         let input = self.input;
-        **self.facts.get_or_insert_with(|| {
+        self.facts.get_or_insert_with(|| {
             Box::new(Facts {
                 form: Form::of(input),
                 first_section: input.find("<![CDATA[").unwrap_or(input.len()),
+                nested_is_safe: false,
             })
         })
     }
 
+    pub(super) fn begins_with_item(&self) -> bool {
+        let rest = self.rest().trim_ascii_start();
+        rest.starts_with(b"<item")
+    }
+
     pub(super) fn begins_with_section(&self) -> bool {
-        let mut rest = self.rest();
-        while let [first, more @ ..] = rest
-            && is_white(*first)
-        {
-            rest = more;
-        }
-        text::section(rest).is_some()
+        text::section(self.rest().trim_ascii_start()).is_some()
     }
 
     /// The offset of the next byte.
@@ -433,8 +432,15 @@ impl<'de> Reader<'de> {
 
 fn holds_start_tag(part: Option<&str>, name: &str) -> bool {
     let part = part.unwrap_or_default().as_bytes();
+    #[cfg(test)]
+    super::tests::count(part.len());
     let mut found = memmem::find_iter(part, name);
-    found.any(|at| at.checked_sub(1).and_then(|at| part.get(at)) == Some(&b'<'))
+    found.any(|at| {
+        let before = at.checked_sub(1).and_then(|at| part.get(at));
+        let behind = part.get(at + name.len());
+        before == Some(&b'<')
+            && behind.is_some_and(|&byte| matches!(byte, b'>' | b'/') || is_white(byte))
+    })
 }
 
 /// WeChat nests four deep.

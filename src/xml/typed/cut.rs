@@ -24,11 +24,16 @@ pub(super) fn cut(input: &str) -> Option<Result<Vec<Piece>, usize>> {
     let first = first(scan)?;
     let last = last(scan, &first)?;
     let fields = first.fields.names.get(first.position..=last.position)?;
-    pieces(scan, fields, &first, &last).or_else(|| match fields {
-        // A field in the middle may be absent.
-        [start, _, .., end] => pieces(scan, &[start, end], &first, &last),
-        _ => None,
-    })
+    let all = pieces(scan, fields, &first, &last);
+    let &[start, _, .., end] = fields else {
+        return all;
+    };
+    // A field in the middle may be absent.
+    let without = pieces(scan, &[start, end], &first, &last);
+    match all {
+        Some(_) if without.is_some() => Some(Err(first.content)),
+        all => all.or(without),
+    }
 }
 
 fn pieces(
@@ -157,7 +162,7 @@ fn first(scan: Scan<'_>) -> Option<First> {
     let (mut msg_type, mut event) = ("", "");
     let mut inside = false;
     loop {
-        at = scan.skip_white(at);
+        at = scan.skip_misc(at)?;
         let fields = typed_fields(msg_type, || event);
         if let Some(fields) = fields {
             let container = fields.container.filter(|_| !inside);

@@ -7,7 +7,7 @@ use crate::xml::read::trim;
 #[derive(Debug, PartialEq)]
 pub(in crate::xml) struct TypedFields {
     /// The element around the fields, if they do not stand under the root.
-    pub(in crate::xml) container: Option<&'static str>,
+    pub(super) container: Option<&'static str>,
     /// In the order in which WeChat writes them.
     pub(super) names: &'static [&'static str],
     /// Whether WeChat writes fields of its own between them.

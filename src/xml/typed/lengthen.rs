@@ -2,13 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{
-    Form, Piece, ambiguous,
-    fields::IDENTITY,
-    scan::{SECTION_END, Scan},
-};
+use super::{Form, Piece, ambiguous, scan::Scan};
 use crate::xml::{
-    error::{Error, Result},
+    error::{ErrorKind, Result},
     read::{Comments, Reader},
 };
 
@@ -22,13 +18,16 @@ use crate::xml::{
 pub(super) fn lengthen(input: &str) -> Result<Vec<Piece>> {
     let form = Form::of(input);
     let mut fields = Vec::new();
-    let Err(error) = survey(input, form, Comments::Refused, &[], &mut fields) else {
-        return Ok(Vec::new());
+    let error = match survey(input, form, Comments::Refused, &[], &mut fields) {
+        Ok(()) => return Ok(Vec::new()),
+        // XML, but perhaps also one text that imitates a list.
+        Err(error) if error.kind() == ErrorKind::Ambiguous => return Err(error),
+        Err(error) => error,
     };
     let is_readable =
         |comments, pieces: &[Piece]| survey(input, form, comments, pieces, &mut Vec::new()).is_ok();
     let mut found = None;
-    for piece in candidates(input, &fields) {
+    for piece in candidates(input, form, &fields) {
         let piece = [piece];
         if is_readable(Comments::Refused, &piece)
             && let Some([other]) = found.replace(piece)
@@ -38,8 +37,8 @@ pub(super) fn lengthen(input: &str) -> Result<Vec<Piece>> {
     }
     match found {
         Some(piece) => Ok(piece.into()),
-        // XML with comments. In a message with one typed field, no text could have closed them.
-        None if form == Form::Message && is_readable(Comments::Skipped, &[]) => Ok(Vec::new()),
+        // XML with comments, which the text of one field cannot close.
+        None if !form.has_neighbours() && is_readable(Comments::Skipped, &[]) => Ok(Vec::new()),
         None => Err(error),
     }
 }
@@ -53,7 +52,8 @@ struct Field<'de> {
     after: usize,
 }
 
-/// Reads all fields under the root. In a message, none may stand twice, once with a section.
+/// Reads all fields under the root. In a message, none may stand twice, once with a section, but side by
+/// side. In a message with typed fields, none of them may stand inside another element.
 ///
 /// # Errors
 ///
@@ -68,20 +68,20 @@ fn survey<'de>(
     let mut reader = Reader::again(input, comments, pieces.to_vec());
     let mut names = HashSet::new();
     let mut sections = HashSet::new();
+    let mut repeated = None;
     let root = reader.root()?;
     while let Some(tag) = reader.child(&root)? {
-        let is_section = reader.begins_with_section();
-        let repeated = !names.insert(tag.name);
-        if is_section {
+        if reader.begins_with_section() {
             sections.insert(tag.name);
         }
-        if repeated && form != Form::Foreign && sections.contains(tag.name) {
-            return Err(reader.inside(&tag, Error::repeated(tag.name)));
+        let is_list =
+            fields.last().is_some_and(|field| field.name == tag.name) && !form.is_typed(tag.name);
+        if !names.insert(tag.name) && !is_list && sections.contains(tag.name) {
+            repeated.get_or_insert(reader.offset_of(&tag));
         }
-        let content = reader.offset();
         fields.push(Field {
             name: tag.name,
-            content,
+            content: reader.offset(),
             after: 0,
         });
         reader
@@ -91,21 +91,26 @@ fn survey<'de>(
             field.after = reader.offset();
         }
     }
-    reader.end()
+    reader.end()?;
+    match repeated {
+        Some(offset) if form != Form::Foreign => Err(ambiguous(offset)),
+        _ if reader.doubt() => Err(ambiguous(reader.offset_of(&root))),
+        _ => Ok(()),
+    }
 }
 
 /// The fields that could be longer, each with its last end.
-fn candidates(input: &str, fields: &[Field<'_>]) -> impl Iterator<Item = Piece> {
+fn candidates(input: &str, form: Form, fields: &[Field<'_>]) -> impl Iterator<Item = Piece> {
     let scan = Scan(input);
+    let ends = scan.last_section_ends();
     let mut names = HashSet::new();
-    let fields = fields.iter().filter(move |field| names.insert(field.name));
+    let fields = fields
+        .iter()
+        .filter(move |field| names.insert(field.name) && form.may_be_typed(field.name));
     let pieces = fields.filter_map(move |field| {
         let start = scan.section(field.content)?;
-        let end_tag = format!("{SECTION_END}</{}>", field.name);
-        let end = scan.find_back(&end_tag, input.len())?;
-        let after = end + end_tag.len();
-        let is_longer = end >= start && after != field.after;
-        (is_longer && !IDENTITY.contains(&field.name)).then_some(Piece {
+        let &(end, after) = ends.get(field.name)?;
+        (end >= start && after != field.after).then_some(Piece {
             content: field.content,
             value: start..end,
             after,

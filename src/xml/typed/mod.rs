@@ -22,12 +22,12 @@ use std::ops::Range;
 
 pub(super) use self::fields::is_typed;
 use self::{
-    fields::{TypedFields, typed_fields},
+    fields::{IDENTITY, TypedFields, typed_fields},
     scan::{SECTION_END, Scan},
 };
 use super::error::{Error, ErrorKind, Result};
 
-/// A field, the section of which does not end at its first `]]>`.
+/// A typed field, and where it ends.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Piece {
     /// The offset behind the start tag.
@@ -66,23 +66,50 @@ fn ambiguous(offset: usize) -> Error {
 pub(super) enum Form {
     /// Without a MsgType: not a message of WeChat.
     Foreign,
-    /// A message of a type without typed fields, or with only one.
+    /// A message of a type that the table of typed fields does not name.
     Message,
-    /// A message of a type with typed fields.
+    /// A message of a type with these typed fields.
     Typed(&'static TypedFields),
 }
 
 impl Form {
-    /// By the first MsgType, and the first Event behind it. WeChat writes both before what is typed.
+    /// By MsgType and Event under the root. WeChat writes only fields without child elements before them.
     pub(super) fn of(input: &str) -> Self {
-        let scan = Scan(input);
-        let Some(msg_type) = scan.first_field("MsgType", 0) else {
-            return Self::Foreign;
+        Self::read(Scan(input)).unwrap_or(Self::Foreign)
+    }
+
+    fn read(scan: Scan<'_>) -> Option<Self> {
+        let mut at = scan.root()?;
+        let mut next = |name| {
+            loop {
+                let field = scan.field(scan.skip_misc(at)?)?;
+                at = field.after;
+                if field.name == name {
+                    return Some(field.value);
+                }
+            }
         };
-        let event = || {
-            let event = scan.first_field("Event", msg_type.after);
-            event.map_or("", |event| event.value)
-        };
-        typed_fields(msg_type.value, event).map_or(Self::Message, Self::Typed)
+        let msg_type = next("MsgType")?;
+        let fields = typed_fields(msg_type, || next("Event").unwrap_or(""));
+        Some(fields.map_or(Self::Message, Self::Typed))
+    }
+
+    /// Whether two typed fields may stand side by side.
+    fn has_neighbours(self) -> bool {
+        match self {
+            Self::Foreign | Self::Message => false,
+            Self::Typed(fields) => fields.names.len() > 1,
+        }
+    }
+
+    fn is_typed(self, name: &str) -> bool {
+        matches!(self, Self::Typed(fields) if fields.names.contains(&name))
+    }
+
+    fn may_be_typed(self, name: &str) -> bool {
+        match self {
+            Self::Foreign | Self::Message => !IDENTITY.contains(&name),
+            Self::Typed(_) => self.is_typed(name),
+        }
     }
 }

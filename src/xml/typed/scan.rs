@@ -1,6 +1,6 @@
 //! A look at raw markup, from any offset forwards or backwards.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use memchr::{memchr_iter, memmem};
 
@@ -29,8 +29,19 @@ impl<'de> Scan<'de> {
         self.bytes().get(at..).unwrap_or_default()
     }
 
-    pub(super) fn until(self, at: usize) -> &'de [u8] {
+    fn until(self, at: usize) -> &'de [u8] {
         self.bytes().get(..at).unwrap_or_default()
+    }
+
+    /// The offset of the next tag from `at` on, behind white space, comments and text beside elements.
+    pub(super) fn skip_misc(self, mut at: usize) -> Option<usize> {
+        loop {
+            let tag = self.find("<", at)?;
+            match self.behind(tag, &["<!--"]) {
+                Some(inside) => at = self.find("-->", inside)? + 3,
+                None => return Some(tag),
+            }
+        }
     }
 
     /// The first offset from `at` on without white space.
@@ -62,11 +73,17 @@ impl<'de> Scan<'de> {
     }
 
     pub(super) fn find(self, needle: &str, from: usize) -> Option<usize> {
-        memmem::find(self.from(from), needle.as_bytes()).map(|found| from + found)
+        let found = memmem::find(self.from(from), needle.as_bytes()).map(|found| from + found);
+        #[cfg(test)]
+        crate::xml::tests::count(found.unwrap_or(self.0.len()).saturating_sub(from) + 1);
+        found
     }
 
     pub(super) fn find_back(self, needle: &str, until: usize) -> Option<usize> {
-        memmem::rfind(self.until(until), needle.as_bytes())
+        let found = memmem::rfind(self.until(until), needle.as_bytes());
+        #[cfg(test)]
+        crate::xml::tests::count(until - found.unwrap_or(0) + 1);
+        found
     }
 
     pub(super) fn holds(self, range: Range<usize>, needle: &str) -> bool {
@@ -105,6 +122,13 @@ impl<'de> Scan<'de> {
     /// The field at `at`.
     pub(super) fn field(self, at: usize) -> Option<Field<'de>> {
         let (name, after) = self.name(self.behind(at, &["<"])?)?;
+        if let Some(after) = self.behind(after, &["/>"]) {
+            return Some(Field {
+                name,
+                value: "",
+                after,
+            });
+        }
         let content = self.behind(after, &[">"])?;
         let (value, end) = if let Some(start) = self.section(content) {
             let end = self.find(SECTION_END, start)?;
@@ -123,11 +147,15 @@ impl<'de> Scan<'de> {
         })
     }
 
-    /// The first field called `name` from `at` on.
-    pub(super) fn first_field(self, name: &str, at: usize) -> Option<Field<'de>> {
-        let tags = memchr_iter(b'<', self.from(at)).map(|found| at + found);
-        let mut fields = tags.filter(|&at| self.behind(at, &["<", name, ">"]).is_some());
-        fields.next().and_then(|at| self.field(at))
+    /// The last end of a section that also ends its field, by the field's name: its offset, and the offset
+    /// behind the end tag.
+    pub(super) fn last_section_ends(self) -> HashMap<&'de str, (usize, usize)> {
+        let ends = memmem::find_iter(self.bytes(), "]]></");
+        let ends = ends.filter_map(|end| {
+            let (name, after) = self.name(end + SECTION_END.len() + 2)?;
+            Some((name, (end, self.behind(after, &[">"])?)))
+        });
+        ends.collect()
     }
 
     /// The names in all end tags.

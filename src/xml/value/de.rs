@@ -32,8 +32,10 @@ impl Value {
 
     fn children(&self) -> Result<&[(String, Value)]> {
         match self {
-            Self::Text(_) => Err(Error::expected(ErrorKind::Type, "elements", "text")),
-            Self::Empty | Self::Elements(_) => Ok(self.elements()),
+            Self::Text(text) if !text.is_empty() => {
+                Err(Error::expected(ErrorKind::Type, "elements", "text"))
+            }
+            _ => Ok(self.elements()),
         }
     }
 }

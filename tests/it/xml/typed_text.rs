@@ -8,7 +8,7 @@ use std::{
     env,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tower_wechat::{
     Message,
     message::Head,
@@ -222,16 +222,23 @@ impl Form {
             "]]></Idx>",
             "]]></FromUserName>",
             "<FromUserName><![CDATA[oVictim",
+            "<ToUserName>",
+            "<MsgType><![CDATA[event]]></MsgType>",
+            "\u{200b}",
         ]
         .map(String::from)
         .into();
         let container = self.container.map(|(name, _)| name);
+        // A typed field that WeChat left out.
+        let is_absent = self.name == "link" && self.typed().len() == 2;
+        let absent = is_absent.then_some("Description");
         let own = self
             .fields
             .iter()
             .skip(4)
             .map(|(name, _)| *name)
-            .chain(container);
+            .chain(container)
+            .chain(absent);
         for name in own.filter(|name| !["MsgId", "Idx", "Event"].contains(name)) {
             tokens.extend([
                 format!("<{name}>"),
@@ -350,15 +357,16 @@ impl Derived {
     ];
 }
 
-/// The fields of a value by their paths. Those of an element that stands twice make the test fail.
+/// The fields of a value by their paths. One that stands twice is a field of its own.
 fn flat(value: &Value) -> BTreeMap<String, String> {
     fn add(value: &Value, path: &str, fields: &mut BTreeMap<String, String>) {
         for (name, value) in value.elements() {
             let path = format!("{path}{name}");
             if value.elements().is_empty() {
                 let text = value.as_str().unwrap_or("").to_owned();
-                let before = fields.insert(path.clone(), text);
-                assert!(before.is_none(), "{path} stands twice");
+                if let Some(before) = fields.insert(path.clone(), text) {
+                    fields.insert(format!("{path}, again"), before);
+                }
             } else {
                 add(value, &format!("{path}."), fields);
             }
@@ -384,6 +392,12 @@ fn flat_json(value: &serde_json::Value) -> BTreeMap<String, String> {
                 }
             }
             serde_json::Value::Null => {}
+            serde_json::Value::Array(members) => {
+                for (position, member) in members.iter().enumerate() {
+                    let again = if position == 0 { "" } else { ", again" };
+                    add(member, &format!("{path}{again}"), fields);
+                }
+            }
             serde_json::Value::String(text) => {
                 fields.insert(path.to_owned(), text.clone());
             }
@@ -540,6 +554,7 @@ fn check(form: &Form, texts: &[String]) -> bool {
             form.name
         )
     };
+    let is_of_known_type = form.name != "unheard";
     let mut was_read = None;
     for Reading {
         target,
@@ -551,22 +566,25 @@ fn check(form: &Form, texts: &[String]) -> bool {
             Ok(fields) => fields,
             // Where it cannot arrive as typed, it is refused for every target.
             Err(error) => {
-                let refused = [ErrorKind::Ambiguous, ErrorKind::DuplicateField];
-                let own_boundary =
-                    form.name == "miniprogrampage" && refused.contains(&error.kind());
-                if !own_boundary && form.name != "unheard" || was_read == Some(true) {
+                let is_own_boundary = ["miniprogrampage", "link"].contains(&form.name)
+                    && error.kind() == ErrorKind::Ambiguous;
+                if is_of_known_type && (!is_own_boundary || was_read == Some(true)) {
                     fail(target, &format!("refused ({error})"));
                 }
                 was_read = Some(false);
                 continue;
             }
         };
-        if was_read == Some(false) {
+        if was_read == Some(false) && is_of_known_type {
             fail(target, "refused for another target");
         }
-        was_read = Some(true);
+        was_read = was_read.or(Some(true));
         // A required text that is absent is empty.
-        let mut unknown = fields.iter().filter(|(path, _)| !meant.contains_key(*path));
+        // In a message of an unknown type, a text can make its own field a list.
+        let own_list = fields.get("Content, again").filter(|_| !is_of_known_type);
+        let is_meant =
+            |path: &str| meant.contains_key(path) || own_list.is_some() && path == "Content, again";
+        let mut unknown = fields.iter().filter(|(path, _)| !is_meant(path));
         if let Some((added, _)) = unknown.find(|(_, value)| !value.is_empty()) {
             fail(target, &format!("{added} was added"));
         }
@@ -600,7 +618,7 @@ fn check(form: &Form, texts: &[String]) -> bool {
             let start = document.find(&start).expect("a typed field") + start.len();
             can_be_cut(&document[start..], &read)
         };
-        if !as_meant && !in_order.is_some_and(is_cut_elsewhere) {
+        if own_list.is_none() && !as_meant && !in_order.is_some_and(is_cut_elsewhere) {
             fail(target, &format!("typed text became {read:?}"));
         }
     }
@@ -653,6 +671,91 @@ fn split_sections_are_read_as_xml() {
     }
 }
 
+/// Where WeChat deviates from its form, two fields together could hide what stands between them. Then the
+/// message is refused.
+#[test]
+fn without_wechats_form_two_texts_are_refused_and_not_misread() {
+    let app_id_is_hidden = [
+        (
+            "]]></Title><Z><![CDATA[",
+            "]]></Z><AppId><![CDATA[evil]]></AppId><PagePath><![CDATA[p",
+        ),
+        (
+            "]]></Title><Z><Title><![CDATA[",
+            "]]></PagePath></Z><AppId>evil</AppId><PagePath><![CDATA[p",
+        ),
+        (
+            "]]></Title><!--",
+            "--><AppId>evil</AppId><PagePath><![CDATA[p",
+        ),
+    ];
+    let form = Form::new(
+        "miniprogrampage",
+        &[
+            ("Title", Typed),
+            ("AppId", Section("wx")),
+            ("PagePath", Typed),
+            ("ThumbUrl", Section("t")),
+            ("MsgId", Bare("7")),
+        ],
+    );
+    let deviations: [fn(&str) -> String; 5] = [
+        |document| document.replace("<ThumbUrl><![CDATA[t]]></ThumbUrl>", "<ThumbUrl/>"),
+        |document| document.replace("<ThumbUrl>", "<ThumbUrl >"),
+        |document| document.replace("<MsgId>", "<New><A>1</A></New><MsgId>"),
+        |document| document.replace("<MsgId>", "<!-- new --><MsgId>"),
+        |document| document.replace("<CreateTime>", "<New/><CreateTime>"),
+    ];
+    for deviate in deviations {
+        let plain = deviate(&form.document(&["a".to_owned(), "b".to_owned()]).0);
+        let refused = plain.contains("<!--");
+        assert_eq!(xml::from_str::<Value>(&plain).is_err(), refused, "{plain}");
+        for (title, path) in app_id_is_hidden {
+            let document = deviate(&form.document(&[title.to_owned(), path.to_owned()]).0);
+            for Reading { target, fields, .. } in readings(&form, &document) {
+                let app_id = fields.ok().and_then(|fields| fields.get("AppId").cloned());
+                assert!(app_id.is_none_or(|id| id == "wx"), "{target}: {document}");
+            }
+        }
+    }
+}
+
+/// A list under the root that any writer writes is a list, in a message as well.
+#[test]
+fn a_list_of_sections_is_a_list() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Order {
+        msg_type: String,
+        goods: Vec<String>,
+    }
+
+    let order = Order {
+        msg_type: "order".to_owned(),
+        goods: vec!["fig".to_owned(), "]]></Goods>".to_owned()],
+    };
+    let written = xml::to_string(&order).expect("writes");
+    assert_eq!(xml::from_str::<Order>(&written).expect("reads"), order);
+    let value: Value = xml::from_str(&written).expect("reads");
+    assert_eq!(value.elements().len(), 3);
+    // Apart, one text could have made what stands between.
+    let apart = written.replacen("</Goods>", "</Goods><Between>1</Between>", 1);
+    let error = xml::from_str::<Order>(&apart).expect_err("two readings");
+    assert_eq!(error.kind(), ErrorKind::Ambiguous);
+}
+
+/// What nobody typed may stand in a message of one typed field.
+#[test]
+fn a_comment_of_wechat_is_skipped() {
+    let form = &Form::all()[0];
+    let (document, meant) = form.document(&["hi".to_owned()]);
+    for place in ["<FromUserName>", "<Content>", "<MsgId>", "</xml>"] {
+        let document = document.replace(place, &format!("<!-- new -->{place}"));
+        let value: Value = xml::from_str(&document).expect("reads");
+        assert_eq!(flat(&value), meant);
+    }
+}
+
 /// A sequence of numbers that looks random and is the same each time.
 struct Numbers(u64);
 
@@ -665,8 +768,8 @@ impl Numbers {
     }
 }
 
-/// `WECHAT_TYPED_TEXTS` says how many documents to try, 10 000 by default: the shortest ones first, as far as
-/// a half of them goes, then random ones of up to 12 tokens a text, drawn by `WECHAT_SEED`.
+/// `WECHAT_TYPED_TEXTS` says how many documents to try, 10 000 by default. First all texts of up to one token:
+/// two from 50 000 on, three from a million on. Then random ones of up to 12 tokens, drawn by `WECHAT_SEED`.
 #[test]
 fn typed_text_decides_nothing() {
     let number =
@@ -674,13 +777,18 @@ fn typed_text_decides_nothing() {
     let count = usize::try_from(number("WECHAT_TYPED_TEXTS", 10_000)).expect("a count");
     let forms = Form::all();
     let share = count / forms.len();
+    let longest = match count {
+        0..50_000 => 1,
+        50_000..1_000_000 => 2,
+        _ => 3,
+    };
     let mut numbers = Numbers(number("WECHAT_SEED", 0) ^ 0x9e37_79b9_7f4a_7c15);
-    let (mut tried, mut read) = (0, 0);
+    let (mut all, mut all_read) = (0, 0);
     for form in &forms {
         let tokens = form.tokens();
         let typed = form.typed().len();
-        let start = tried;
-        'shortest: for length in 0.. {
+        let (mut tried, mut read) = (0, 0);
+        for length in 0..=longest {
             let mut indexes = vec![0; length];
             loop {
                 let chosen: Vec<_> = indexes
@@ -691,9 +799,6 @@ fn typed_text_decides_nothing() {
                     tried += 1;
                     read += usize::from(check(form, &texts));
                 }
-                if tried - start > share / 2 {
-                    break 'shortest;
-                }
                 // The next number in the base of as many digits as there are tokens.
                 let carry = indexes.iter().rposition(|&index| index + 1 < tokens.len());
                 let Some(carry) = carry else { break };
@@ -701,7 +806,7 @@ fn typed_text_decides_nothing() {
                 indexes[carry + 1..].fill(0);
             }
         }
-        while tried - start < share {
+        while tried < share {
             let texts: Vec<String> = (0..typed)
                 .map(|_| {
                     let length = numbers.below(13);
@@ -713,7 +818,18 @@ fn typed_text_decides_nothing() {
             tried += 1;
             read += usize::from(check(form, &texts));
         }
+        // A user can make only a message of an unknown type unreadable.
+        let least = if form.name == "unheard" {
+            tried / 2
+        } else {
+            tried - tried / 100
+        };
+        assert!(read >= least, "{}: {read} of {tried} were read", form.name);
+        all += tried;
+        all_read += read;
     }
-    println!("{tried} documents, {read} read, {} refused", tried - read);
-    assert!(read > tried * 9 / 10, "{read} of {tried} were read");
+    println!(
+        "{all} documents, {all_read} read, {} refused",
+        all - all_read
+    );
 }

@@ -155,6 +155,18 @@ fn an_empty_section_is_an_empty_struct() {
     check("<![CDATA[]]>", A { a: None::<u8> });
     check("<![CDATA[]]>", HashMap::<String, String>::new());
     check_refused::<A<u8>>("<![CDATA[]]>", ErrorKind::MissingField);
+    check("<![CDATA[]]>", vec![A { a: None::<u8> }]);
+    check_ok(
+        "<xml><a><![CDATA[]]></a><b/><a><a>1</a></a></xml>",
+        &A {
+            a: vec![A { a: None }, A { a: Some(1) }],
+        },
+    );
+    let value: Value = xml::from_str("<xml><a><![CDATA[]]></a></xml>").expect("reads");
+    assert_eq!(
+        value.deserialize::<A<A<Option<u8>>>>().expect("reads"),
+        A { a: A { a: None } }
+    );
 }
 
 #[test]
@@ -194,6 +206,14 @@ fn a_wrapper_is_no_member() {
         }],
     );
     check("", vec![Picture { md5: None }]);
+    // An item beside fields is one that the type does not know.
+    let content = "<item>1</item><md5>1</md5>";
+    check(
+        content,
+        vec![Picture {
+            md5: Some("1".to_owned()),
+        }],
+    );
 }
 
 /// Web WeChat leaves a bare word behind the last field, other clients a zero-width space.
