@@ -178,7 +178,7 @@
 //! - **Anyone on the internet** may send requests. Until its signature is valid, a request costs a bounded read of the
 //!   query and a hash for each token. Only then is the body read, within its limits of size and time. A push to an
 //!   encrypted account may have no signature but that of its ciphertext, as WeCom's always do. Then the body is read
-//!   first, and costs at most nine hashes for each token, linear in its size.
+//!   first, and costs at most ten hashes for each token, linear in its size.
 //! - **An observer of a delivery** may replay it until its timestamp is too old. Dedup treats the copy as a retry. In
 //!   plain mode the signature does not cover the body, so the observer may send any message with the captured query. An
 //!   encrypted account accepts only what a holder of the key has encrypted for it, and nothing beside the ciphertext

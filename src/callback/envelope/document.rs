@@ -3,9 +3,10 @@
 use std::{borrow::Cow, cmp::Reverse, iter};
 
 use memchr::memmem;
+use serde::Deserialize;
 
 use super::cipher;
-use crate::{callback::signature::Signature, timestamp::Timestamp};
+use crate::{callback::signature::Signature, timestamp::Timestamp, xml};
 
 /// The format of an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,7 +39,7 @@ impl Format {
 /// the longest runs of base64 characters. WeChat's ciphertext contains all that stands beside it, so it is the longest
 /// run. The next [`CANDIDATES`] - 1 are for envelopes that somebody has changed on their way.
 ///
-/// The last candidate is for a ciphertext in which `/` is escaped, as it may be in JSON.
+/// The last candidates are for a ciphertext in which `/` is escaped, as it may be in JSON, and for what the format says.
 pub(super) fn ciphertexts(body: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     let longest = runs(body).max_by_key(|run| run.len());
     let others = move || {
@@ -52,7 +53,8 @@ pub(super) fn ciphertexts(body: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
         .chain(iter::once_with(others).flatten())
         .flat_map(trimmed)
         .map(Cow::from)
-        .chain(iter::once_with(|| escaped(body)).flatten().map(Cow::from))
+        .chain(iter::once_with(|| unescaped(body)).flatten().map(Cow::from))
+        .chain(iter::once_with(|| parsed(body)).flatten().map(Cow::from))
 }
 
 /// Returns the runs of base64 characters that are long enough for a ciphertext.
@@ -95,7 +97,7 @@ fn trimmed(run: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Returns the longest run of a body in which `/` is escaped, as some writers of JSON do.
-fn escaped(body: &[u8]) -> Option<Vec<u8>> {
+fn unescaped(body: &[u8]) -> Option<Vec<u8>> {
     memmem::find(body, br"\/")?;
     let next = body.iter().skip(1).chain([&0]);
     let kept = body
@@ -104,9 +106,29 @@ fn escaped(body: &[u8]) -> Option<Vec<u8>> {
         .filter(|pair| *pair != (&b'\\', &b'/'));
     let body: Vec<_> = kept.map(|(byte, _)| *byte).collect();
     let longest = runs(&body).max_by_key(|run| run.len())?;
-    longest
-        .get(..cipher::encoded_length_within(longest.len()))
-        .map(<[u8]>::to_vec)
+    let length = cipher::encoded_length_within(longest.len());
+    longest.get(..length).map(<[u8]>::to_vec)
+}
+
+/// Returns what the format says the ciphertext is: a text that is too short for one, or escaped in another way.
+///
+/// The body is not signed yet, so it is read once, in linear time.
+fn parsed(body: &[u8]) -> Option<Vec<u8>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Envelope {
+        encrypt: String,
+    }
+
+    let envelope = match Format::of(body) {
+        #[cfg(feature = "json")]
+        Format::Json => serde_json::from_slice(body).ok()?,
+        _ => {
+            let document = str::from_utf8(body).ok()?;
+            Envelope::deserialize(&mut xml::Deserializer::first(document)).ok()?
+        }
+    };
+    Some(envelope.encrypt.into_bytes())
 }
 
 /// The number of runs that are tried. Each costs a hash or two for each token, so a body with thousands of runs would

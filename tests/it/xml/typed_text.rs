@@ -822,7 +822,7 @@ fn typed_text_decides_nothing() {
         let least = if form.name == "unheard" {
             tried / 2
         } else {
-            tried - tried / 100
+            tried - tried / 20
         };
         assert!(read >= least, "{}: {read} of {tried} were read", form.name);
         all += tried;
