@@ -78,14 +78,14 @@
 //!
 //! | MsgType or Event | typed fields |
 //! |---|---|
-//! | text | Content |
-//! | link | Title, Description, Url |
-//! | location | Label |
-//! | file | Title, Description |
-//! | voice | Recognition |
-//! | miniprogrampage | Title, PagePath |
-//! | location_select | SendLocationInfo: Label, Poiname |
-//! | scancode_push, scancode_waitmsg | ScanCodeInfo: ScanResult |
+//! | `text` | `Content` |
+//! | `link` | `Title`, `Description`, `Url` |
+//! | `location` | `Label` |
+//! | `file` | `Title`, `Description` |
+//! | `voice` | `Recognition` |
+//! | `miniprogrampage` | `Title`, `PagePath` |
+//! | `location_select` | in `SendLocationInfo`: `Label`, `Poiname` |
+//! | `scancode_push`, `scancode_waitmsg` | in `ScanCodeInfo`: `ScanResult` |
 //!
 //! In such a message, typed text adds, hides and replaces no field, for any target type. It arrives as it
 //! was typed, with these exceptions:

@@ -393,18 +393,15 @@ impl<'de> SeqAccess<'de> for Namesakes<'_, '_, 'de> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
-        let next = match self.first.take() {
-            Some(first) => Some(first),
-            None => {
-                let next = self.children.next_named(self.name)?;
-                // A member that stands apart, so that typed text may have made what is between.
-                let is_apart = next.is_some() && self.children.indexed.is_some();
-                if is_apart && self.children.parent.is_root() {
-                    self.children.reader.doubt_it();
-                }
-                next
+        let mut next = self.first.take();
+        if next.is_none() {
+            next = self.children.next_named(self.name)?;
+            // A member that stands apart, so that typed text may have made what is between.
+            let is_apart = next.is_some() && self.children.indexed.is_some();
+            if is_apart && self.children.parent.is_root() {
+                self.children.reader.doubt_it();
             }
-        };
+        }
         let Some(tag) = next else {
             return Ok(None);
         };

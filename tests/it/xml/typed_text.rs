@@ -179,7 +179,7 @@ impl Form {
             if let Some((container, start)) = self.container
                 && start == position
             {
-                document += &format!("<{container}>");
+                document.extend(["<", container, ">"]);
                 path = format!("{container}.");
             }
             let (value, markup) = match content {
@@ -194,7 +194,7 @@ impl Form {
             fields.insert(format!("{path}{name}"), value);
         }
         if let Some((container, _)) = self.container {
-            document += &format!("</{container}>\n");
+            document.extend(["</", container, ">\n"]);
         }
         (document + "</xml>", fields)
     }
