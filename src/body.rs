@@ -85,7 +85,8 @@ impl<B: Body> Future for ReadBody<B> {
                         return Poll::Ready(Err(ReadError::TooLarge));
                     };
                     *this.room = room;
-                    this.gathered.push(data);
+                    let rest = usize::try_from(this.body.size_hint().lower()).unwrap_or(room);
+                    this.gathered.push(data, rest.min(room));
                 }
                 // Yields, so that many frames without data starve neither the timer nor other tasks.
                 _ => {
@@ -120,12 +121,16 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn push(&mut self, mut data: impl Buf) {
+    /// Adds a frame. `rest` is the number of bytes that the body says are still to come.
+    fn push(&mut self, mut data: impl Buf, rest: usize) {
         if self.first.is_empty() {
             self.first = data.copy_to_bytes(data.remaining());
             return;
         }
         if self.all.is_empty() {
+            // Room for the whole body, so that each byte is copied once.
+            let rest = data.remaining().saturating_add(rest);
+            self.all.reserve(self.first.len().saturating_add(rest));
             self.all.extend_from_slice(&self.first);
         }
         self.all.put(data);
