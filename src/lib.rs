@@ -80,6 +80,8 @@
 //! `json` makes dedup identify a JSON message by its MsgId instead of its whole body. So nodes that share a store need
 //! the same features.
 //!
+//! - `api`: calls to WeChat's API, over an HTTP client of your choice: the access token, media files and recordings,
+//!   customer-service messages. `tower_wechat::api` has an example.
 //! - `json`: pushes in WeChat's JSON format, and request bodies for the customer-service API.
 //! - `layers` (default): the Tower layers and the checks that they make.
 //! - `metrics`: counts and durations of deliveries and runs, through the `metrics` crate. `tower_wechat::metrics` lists
@@ -120,7 +122,8 @@
 //! - `DEBUG` is normal: slow handlers, and rejected requests that anyone may have sent.
 //!
 //! No field holds message contents, a secret or an OpenID. Only events contain the text of an error. It comes from your
-//! handler, the inner service or the store, and is logged as it is. The path of a decode error consists of element names.
+//! handler, the inner service or the store, and is logged as it is. The text of a failed call to WeChat's API is logged
+//! without token, secret and OpenID. The path of a decode error consists of element names.
 //! A text that leaves its section can invent such a name, so a few of a user's words may stand there ([`xml`] says how).
 //!
 //! # Before you go live
@@ -193,6 +196,8 @@
 
 #[cfg(feature = "layers")]
 pub mod account;
+#[cfg(feature = "api")]
+pub mod api;
 #[cfg(feature = "layers")]
 mod body;
 #[cfg(feature = "layers")]
@@ -222,6 +227,8 @@ mod user_fn;
 pub mod verify;
 pub mod xml;
 
+#[cfg(feature = "api")]
+pub use self::api::Api;
 #[cfg(feature = "layers")]
 pub use self::{
     account::Account,

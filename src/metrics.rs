@@ -17,6 +17,8 @@
 //! | `tower_wechat_late_replies_total` | counter | `account`, `cause` | replies that no delivery got, and acknowledged messages whose runs all failed |
 //! | `tower_wechat_unconfirmed_replies_total` | counter | `account` | late replies that another node may have given as well, because the store was away |
 //! | `tower_wechat_store_errors_total` | counter | `operation`, `cause` | failed operations of the store |
+//! | `tower_wechat_api_calls_total` | counter | `account`, `call`, `result` | finished calls of an `Api` (feature `api`) |
+//! | `tower_wechat_api_call_duration_seconds` | histogram | `account`, `call` | duration of these calls, with the repetitions in them |
 //!
 //! Labels:
 //!
@@ -39,6 +41,8 @@
 //! - `cause` of a late reply: `acknowledged`, `unfetched` or `failed`, see [`LateCause`](crate::dedup::LateCause).
 //! - `operation`: `claim`, `renew`, `complete`, `publish`, `acknowledge` or `release`. Its `cause` is `error` or
 //!   `timeout`.
+//! - Of an `Api`, `account` is the app id. `call` is the path below `/cgi-bin/`, such as `media/get`. `result` is `ok`, or
+//!   the kind of the error in snake case, such as `unauthorized`.
 //!
 //! The exporter sets the buckets of histograms. Buckets around 5 s, when WeChat hangs up, are the most useful.
 //!
@@ -110,6 +114,7 @@ const COUNTERS: &[Description] = &[
         "Late replies that another node may have given as well.",
     ),
     (STORE_ERRORS, Unit::Count, "Failed operations of the store."),
+    (API_CALLS, Unit::Count, "Finished calls to WeChat's API."),
 ];
 
 const GAUGES: &[Description] = &[
@@ -120,6 +125,11 @@ const GAUGES: &[Description] = &[
 const HISTOGRAMS: &[Description] = &[
     (DELIVERY_DURATION, Unit::Seconds, "Duration of deliveries."),
     (HANDLER_DURATION, Unit::Seconds, "Duration of runs."),
+    (
+        API_CALL_DURATION,
+        Unit::Seconds,
+        "Duration of calls to WeChat's API.",
+    ),
 ];
 
 pub(crate) const DELIVERIES: &str = "tower_wechat_deliveries_total";
@@ -135,3 +145,5 @@ pub(crate) const RUNS_OPEN: &str = "tower_wechat_runs_open";
 pub(crate) const LATE_REPLIES: &str = "tower_wechat_late_replies_total";
 pub(crate) const UNCONFIRMED_REPLIES: &str = "tower_wechat_unconfirmed_replies_total";
 pub(crate) const STORE_ERRORS: &str = "tower_wechat_store_errors_total";
+pub(crate) const API_CALLS: &str = "tower_wechat_api_calls_total";
+pub(crate) const API_CALL_DURATION: &str = "tower_wechat_api_call_duration_seconds";

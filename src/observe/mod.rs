@@ -34,6 +34,12 @@ macro_rules! meter {
     };
 }
 
+#[cfg(feature = "api")]
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(unused_variables, reason = "`event!` drops its fields")
+)]
+mod api;
 #[cfg_attr(
     not(feature = "tracing"),
     expect(unused_variables, reason = "`event!` drops its fields")
@@ -49,6 +55,8 @@ mod sender;
 )]
 mod spans;
 
+#[cfg(feature = "api")]
+pub(crate) use self::api::{access_token_rejected, api_call_ended, api_call_failed};
 pub(crate) use self::{
     events::{
         MessageKey, another_type, clock_differs, decode_failed, function_panicked, handler_failed,

@@ -65,7 +65,7 @@
 //! and U+FFFF. They are removed from every part of a reply, and do not count.
 
 mod content;
-#[cfg(feature = "json")]
+#[cfg(any(feature = "api", feature = "json"))]
 mod customer_service;
 mod error;
 mod into_reply;

@@ -14,6 +14,8 @@ use proptest::test_runner::Config;
 use tower_wechat::{Delivery, Verified};
 
 mod account;
+#[cfg(feature = "api")]
+mod api;
 mod callback;
 mod dedup;
 mod handler;

@@ -224,6 +224,31 @@ async fn gauges_say_what_is_open_now() {
     assert_eq!(lines, ["deliveries_open [1.0]", "runs_open [1.0]"]);
 }
 
+#[cfg(feature = "api")]
+#[tokio::test(start_paused = true)]
+async fn calls_of_the_api_are_counted() {
+    assert_eq!(
+        recorded(api_called).await.lines(),
+        [
+            "api_call_duration_seconds account=wx0f1e call=media/get [0.0]",
+            "api_call_duration_seconds account=wx0f1e call=stable_token [0.0]",
+            "api_calls_total account=wx0f1e call=media/get result=ok [1.0]",
+            "api_calls_total account=wx0f1e call=stable_token result=ok [1.0]",
+        ],
+    );
+}
+
+#[cfg(feature = "api")]
+async fn api_called() {
+    let client = tower::service_fn(async |_: http::Request<tower_wechat::api::RequestBody>| {
+        let token = r#"{"access_token":"7_a","expires_in":7200}"#;
+        Ok::<_, std::convert::Infallible>(http::Response::new(token.to_owned()))
+    });
+    let api = tower_wechat::Api::new(client, "wx0f1e", "5ecre7").unwrap();
+    api.media("Me1").await.unwrap();
+}
+
+#[cfg(feature = "api")]
 #[tokio::test(start_paused = true)]
 async fn the_recorded_metrics_are_described_and_documented() {
     let recorded = recorded(|| async {
@@ -233,6 +258,7 @@ async fn the_recorded_metrics_are_described_and_documented() {
         acknowledged().await;
         without_the_store().await;
         unconfirmed().await;
+        api_called().await;
     })
     .await;
     let docs = include_str!("../../../src/metrics.rs");
@@ -243,7 +269,7 @@ async fn the_recorded_metrics_are_described_and_documented() {
         format!("{} {name}", cells.next().unwrap())
     });
     let documented: BTreeSet<_> = documented.collect();
-    assert_eq!(documented.len(), 13, "{documented:#?}");
+    assert_eq!(documented.len(), 15, "{documented:#?}");
     assert_eq!(recorded.described(), documented);
     assert_eq!(recorded.names(), documented);
 }

@@ -1,0 +1,526 @@
+//! What each call sends, and what it makes of WeChat's answer.
+
+use http::Method;
+use http_body::Body as _;
+use tower_wechat::{
+    Reply,
+    api::{Encoding, MediaKind, RequestBody},
+    message::VoiceMessage,
+    reply::{Article, Video},
+};
+
+use super::*;
+
+const TOKEN_1: &str = "7_t0ken%2B1%2F%3D%3D";
+
+fn voice(wide: Option<&str>, narrow: &str) -> VoiceMessage {
+    let mut voice = VoiceMessage::default();
+    voice.media_id_16k = wide.map(str::to_owned);
+    voice.media_id = narrow.to_owned();
+    voice
+}
+
+fn amr() -> Answer {
+    Answer::File(
+        "voice/amr",
+        "attachment; filename=\"a.amr\"",
+        b"#!AMR\n\x3c",
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn media_has_its_type_its_name_and_its_bytes() {
+    let wechat = WeChat::new();
+    let media = api(&wechat).media("Me1").await.unwrap();
+    assert_eq!(media.content_type(), Some("image/jpeg"));
+    assert_eq!(media.file_name(), Some("Me1.jpg"));
+    assert_eq!(media.as_bytes(), b"\xff\xd8\xff!");
+    assert_eq!(media.to_bytes(), media.as_bytes());
+    let shown =
+        "Media { content_type: Some(\"image/jpeg\"), file_name: Some(\"Me1.jpg\"), len: 4, .. }";
+    assert_eq!(format!("{media:?}"), shown);
+    let [seen] = wechat.seen(MEDIA).try_into().unwrap();
+    assert_eq!((&seen.method, &*seen.body), (&Method::GET, &b""[..]));
+    let base = "https://api.weixin.qq.com/cgi-bin/media/get";
+    assert_eq!(
+        seen.uri,
+        format!("{base}?access_token={TOKEN_1}&media_id=Me1")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_media_id_is_escaped() {
+    let wechat = WeChat::new();
+    let hostile = "Me1&access_token=x#/../ 语";
+    check(
+        api(&wechat).media(hostile).await,
+        ErrorKind::MediaId,
+        "cannot fetch a media file: WeChat answered 40007 (invalid media_id): media are kept for three days, and \
+         belong to one account",
+    );
+    let [seen] = wechat.seen(MEDIA).try_into().unwrap();
+    assert_eq!(seen.query["media_id"], hostile);
+    assert_eq!(seen.query.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_media_id_that_cannot_be_one_is_not_asked_for() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    for (id, problem) in [("", "is empty"), (&"x".repeat(1025), "is over 1024 bytes")] {
+        let message = format!("cannot fetch a media file: the media id {problem}");
+        check(api.media(id).await, ErrorKind::MediaId, &message);
+        check(
+            api.recording(&voice(None, id)).await,
+            ErrorKind::MediaId,
+            &message,
+        );
+    }
+    assert_eq!((wechat.count(TOKEN), wechat.count(MEDIA)), (0, 0));
+    wechat.script(MEDIA, [amr()]);
+    api.media(&"x".repeat(1024)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_name_stays_in_its_folder() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    for (disposition, name) in [
+        ("attachment; filename=\"M.amr\"", Some("M.amr")),
+        ("attachment;FileName = M.amr ; size=3", Some("M.amr")),
+        ("attachment; filename=\"../../etc/passwd\"", Some("passwd")),
+        ("attachment; filename=\"C:\\\\x\\\\语.amr\"", Some("语.amr")),
+        ("attachment; filename=\"a/..\"", None),
+        ("attachment; filename=\".\"", None),
+        ("attachment; filename=\"\"", None),
+        ("attachment; filename*=UTF-8''a", None),
+        ("attachment", None),
+    ] {
+        wechat.script(MEDIA, [Answer::File("voice/amr", disposition, b"#!AMR\n")]);
+        let media = api.media("M").await.unwrap();
+        assert_eq!(media.file_name(), name, "{disposition}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_video_is_a_url() {
+    let wechat = WeChat::new();
+    let body = r#"{"video_url":"https://example.com/v.mp4"}"#;
+    for content_type in ["text/plain", "application/json"] {
+        wechat.script(MEDIA, [Answer::Http(200, content_type, body.into())]);
+        let media = api(&wechat).media("Vi1").await.unwrap();
+        assert_eq!(media.as_bytes(), body.as_bytes());
+        assert_eq!(media.content_type(), Some(content_type));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_mebibytes_are_a_file_and_one_byte_more_is_an_error() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    wechat.script(
+        MEDIA,
+        [10, 11].map(|mebibytes| Answer::Bytes(mebibytes << 20)),
+    );
+    wechat.script(MEDIA, [Answer::Bytes((10 << 20) + 1)]);
+    assert_eq!(api.media("M").await.unwrap().as_bytes().len(), 10 << 20);
+    for _ in 0..2 {
+        check(
+            api.media("M").await,
+            ErrorKind::TooLarge,
+            "cannot fetch a media file: expected an answer of at most 10485760 bytes, found more",
+        );
+    }
+}
+
+/// A body with a Content-Length is gathered where it stays. Without one, the buffer grows, and its bytes move.
+#[tokio::test(start_paused = true)]
+async fn a_file_is_copied_once() {
+    let wechat = WeChat::new();
+    wechat.script(MEDIA, [Answer::Sized(100 << 10), Answer::Sized(11 << 20)]);
+    let api = api(&wechat);
+    let file = api.media("M").await.unwrap().to_bytes();
+    let file = file.try_into_mut().unwrap();
+    assert_eq!((file.len(), file.capacity()), (100 << 10, 100 << 10));
+    assert_eq!(
+        api.media("M").await.unwrap_err().kind(),
+        ErrorKind::TooLarge
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_is_no_media_file() {
+    let wechat = WeChat::new();
+    for (content_type, body, found) in [
+        ("text/html", "<html>", "6 bytes of text/html"),
+        ("", "<!DOCTYPE html>", "15 bytes without a Content-Type"),
+        ("text/plain", "{\"errcode\":", "11 bytes of text/plain"),
+        (
+            "application/json",
+            "{\"errcode\":\"no\"}",
+            "16 bytes of application/json",
+        ),
+        (
+            "application/json",
+            "{\"errcode\":0}",
+            "13 bytes of application/json",
+        ),
+        ("image/png", "", "0 bytes of image/png"),
+    ] {
+        wechat.script(MEDIA, [Answer::Http(200, content_type, body.into())]);
+        let message = format!("cannot fetch a media file: expected a media file, found {found}");
+        check(api(&wechat).media("M").await, ErrorKind::Answer, &message);
+    }
+    // WeChat sends failures of this call as text.
+    let body = "{\"errcode\":40007,\"errmsg\":\"invalid media_id hint\"}";
+    wechat.script(MEDIA, [Answer::Http(200, "text/plain", body.into())]);
+    let error = api(&wechat).media("M").await.unwrap_err();
+    assert_eq!(error.errcode(), Some(40_007));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recording_is_the_one_at_16_khz_if_there_is_one() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    let unknown = || Answer::Code(40_007, "invalid media_id");
+    let wide = || Answer::File("voice/amr", "attachment", b"#!AMR-WB\n");
+    for (voice, answers, encoding, asked) in [
+        (
+            voice(Some("Wi1"), "Na1"),
+            vec![wide()],
+            Encoding::AmrWb,
+            &["Wi1"][..],
+        ),
+        (
+            voice(Some("Wi1"), "Na1"),
+            vec![unknown(), amr()],
+            Encoding::AmrNb,
+            &["Wi1", "Na1"],
+        ),
+        (
+            voice(Some(""), "Na1"),
+            vec![amr()],
+            Encoding::AmrNb,
+            &["Na1"],
+        ),
+        (voice(None, "Na1"), vec![amr()], Encoding::AmrNb, &["Na1"]),
+        (
+            voice(Some("Wi1"), ""),
+            vec![wide()],
+            Encoding::AmrWb,
+            &["Wi1"],
+        ),
+    ] {
+        let before = wechat.count(MEDIA);
+        wechat.script(MEDIA, answers);
+        let recording = api.recording(&voice).await.unwrap();
+        assert_eq!(recording.encoding(), encoding);
+        let ids: Vec<_> = wechat.seen(MEDIA)[before..]
+            .iter()
+            .map(|seen| seen.query["media_id"].clone())
+            .collect();
+        assert_eq!(ids, asked);
+    }
+    // Both are expired.
+    let error = api.recording(&voice(Some("Wi1"), "Na1")).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.errcode()),
+        (ErrorKind::MediaId, Some(40_007))
+    );
+    // Any other failure is not asked about again.
+    let before = wechat.count(MEDIA);
+    wechat.script(
+        MEDIA,
+        [Answer::Code(45_009, "reach max api daily quota limit")],
+    );
+    let error = api.recording(&voice(Some("Wi1"), "Na1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimit);
+    assert_eq!(wechat.count(MEDIA), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_is_a_form_with_one_file() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    for (kind, name, file, file_name, media_type) in [
+        (
+            MediaKind::Image,
+            "image",
+            &b"\x89PNG\r\n--\r\n"[..],
+            "media.png",
+            "image/png",
+        ),
+        (
+            MediaKind::Image,
+            "image",
+            b"GIF89a",
+            "media.gif",
+            "image/gif",
+        ),
+        (
+            MediaKind::Image,
+            "image",
+            b"\xff\xd8\xff",
+            "media.jpg",
+            "image/jpeg",
+        ),
+        (
+            MediaKind::Thumb,
+            "thumb",
+            b"\xff\xd8\xff",
+            "media.jpg",
+            "image/jpeg",
+        ),
+        (
+            MediaKind::Voice,
+            "voice",
+            b"#!AMR\n",
+            "media.amr",
+            "audio/amr",
+        ),
+        (MediaKind::Voice, "voice", b"ID3", "media.mp3", "audio/mpeg"),
+        (MediaKind::Video, "video", b"", "media.mp4", "video/mp4"),
+    ] {
+        assert_eq!(api.upload(kind, file).await.unwrap(), "Up1");
+        let seen = wechat.seen(UPLOAD).pop().unwrap();
+        assert_eq!((&seen.method, &*seen.query["type"]), (&Method::POST, name));
+        let content_type = seen.headers["content-type"].to_str().unwrap();
+        let boundary = content_type
+            .strip_prefix("multipart/form-data; boundary=")
+            .unwrap();
+        assert!(boundary.len() <= 70);
+        let expected = [
+            format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"media\"; filename=\"{file_name}\"\r\n\
+                 Content-Type: {media_type}\r\n\r\n"
+            )
+            .as_bytes(),
+            file,
+            format!("\r\n--{boundary}--\r\n").as_bytes(),
+        ]
+        .concat();
+        assert_eq!(seen.body, expected);
+        assert_eq!(seen.headers["content-length"], expected.len().to_string());
+    }
+    let boundaries = wechat
+        .seen(UPLOAD)
+        .into_iter()
+        .map(|seen| seen.headers["content-type"].clone());
+    assert_eq!(
+        boundaries.collect::<std::collections::HashSet<_>>().len(),
+        7
+    );
+
+    wechat.script(
+        UPLOAD,
+        [Answer::Http(
+            200,
+            "text/plain",
+            r#"{"thumb_media_id":"Th1"}"#.into(),
+        )],
+    );
+    assert_eq!(api.upload(MediaKind::Thumb, b"").await.unwrap(), "Th1");
+    wechat.script(UPLOAD, [Answer::Http(200, "text/plain", "{}".into())]);
+    check(
+        api.upload(MediaKind::Thumb, b"").await,
+        ErrorKind::Answer,
+        "cannot upload a media file: expected a media_id, found 2 bytes of text/plain",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_is_sent_as_a_customer_service_message() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    api.send(OPENID, &"天亮了\n\"".into()).await.unwrap();
+    let [seen] = wechat.seen(SEND).try_into().unwrap();
+    assert_eq!(seen.method, Method::POST);
+    let expected = serde_json::json!({ "touser": OPENID, "msgtype": "text", "text": { "content": "天亮了\n\"" } });
+    assert_eq!(seen.json(), expected);
+    // The user would see escapes as they are.
+    assert!(String::from_utf8_lossy(&seen.body).contains("天亮了"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_cannot_be_sent_is_not() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    api.send(OPENID, &Reply::success()).await.unwrap();
+    let article = || Article::new("a", "b", "c", "d");
+    for (reply, problem) in [
+        (
+            Reply::transfer_customer_service(),
+            "only a passive reply can transfer to an agent",
+        ),
+        (
+            Reply::text(""),
+            "expected a text to reply, found an empty one",
+        ),
+        (
+            Reply::video(Video::new("V")),
+            "expected a thumb_media_id to reply, found an empty one",
+        ),
+        (
+            Reply::news([article(), article()]),
+            "expected at most 1 article in answer to a message, found 2",
+        ),
+    ] {
+        let message = format!("cannot send a customer-service message: {problem}");
+        check(api.send(OPENID, &reply).await, ErrorKind::Reply, &message);
+    }
+    assert_eq!((wechat.count(TOKEN), wechat.count(SEND)), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn typing_begins_and_ends() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    api.typing(OPENID, true).await.unwrap();
+    api.typing(OPENID, false).await.unwrap();
+    let commands: Vec<_> = wechat.seen(TYPING).iter().map(wechat::Seen::json).collect();
+    let command = |command| serde_json::json!({ "touser": OPENID, "command": command });
+    assert_eq!(commands, [command("Typing"), command("CancelTyping")]);
+}
+
+/// The HTTP status is 200 on failure too, so nothing but the errcode 0 is a success.
+#[tokio::test(start_paused = true)]
+async fn only_the_errcode_0_is_a_success() {
+    for (body, errcode) in [
+        (r#"{"errcode":0}"#, Ok(())),
+        (r#" {"errmsg":"ok","errcode":0,"more":{}}"#, Ok(())),
+        (r#"{"errcode":45015}"#, Err(Some(45_015))),
+        (r#"{"errcode":45015,"errmsg":null}"#, Err(None)),
+        (r#"{"errcode":null}"#, Err(None)),
+        (r#"{"errcode":0.0}"#, Err(None)),
+        ("{}", Err(None)),
+        ("ok", Err(None)),
+        ("<html>", Err(None)),
+        ("", Err(None)),
+    ] {
+        let wechat = WeChat::new();
+        let api = api(&wechat);
+        wechat.script(SEND, [Answer::Http(200, "text/plain", body.into())]);
+        let sent = api.send(OPENID, &"a".into()).await;
+        assert_eq!(sent.map_err(|error| error.errcode()), errcode, "{body}");
+        wechat.script(TYPING, [Answer::Http(200, "text/plain", body.into())]);
+        let typed = api.typing(OPENID, true).await;
+        assert_eq!(typed.map_err(|error| error.errcode()), errcode, "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_go_to_the_base_url() {
+    let wechat = WeChat::new();
+    let api = api(&wechat)
+        .with_base_url("http://127.0.0.1:8080/wechat-proxy/")
+        .unwrap();
+    each_call(&api).await;
+    for path in [TOKEN, MEDIA, UPLOAD, SEND, TYPING] {
+        let [seen] = wechat.seen(path).try_into().unwrap();
+        let url = format!("http://127.0.0.1:8080/wechat-proxy/cgi-bin/{path}");
+        assert_eq!(seen.uri.split('?').next(), Some(&*url));
+    }
+}
+
+#[test]
+fn a_base_url_that_is_none_is_an_error() {
+    let api = api_without_runtime();
+    for (url, problem) in [
+        ("api.weixin.qq.com", "has no scheme"),
+        ("//api.weixin.qq.com", "has no scheme"),
+        ("localhost:8080", "has no scheme"),
+        ("", "has no scheme"),
+        (
+            "ftp://api.weixin.qq.com",
+            "has a scheme other than `https` and `http`",
+        ),
+        ("https://me:key@api.weixin.qq.com", "has a user name"),
+        ("https://api.weixin.qq.com?a=b", "has a query or a fragment"),
+        ("https://api.weixin.qq.com/#a", "has a query or a fragment"),
+        (
+            "https://api.weixin.qq.com/cgi-bin/",
+            "ends in `/cgi-bin`, which the calls add",
+        ),
+        ("https://api.weixin.qq.com /", "is no URL"),
+        ("https://:8080", "is no URL"),
+        ("https://", "is no URL"),
+        ("https:///path", "is no URL"),
+        (&format!("https://a/{}", "b".repeat(1024)), "is no URL"),
+    ] {
+        let message =
+            format!("the base URL {problem}: pass a URL such as `https://api.weixin.qq.com`");
+        check(api.clone().with_base_url(url), ErrorKind::BaseUrl, &message);
+    }
+    for url in [
+        "https://sh.api.weixin.qq.com",
+        "HTTP://[::1]:80",
+        "http://localhost:8080/a//",
+    ] {
+        api.clone().with_base_url(url).unwrap();
+    }
+}
+
+#[test]
+fn an_app_id_or_a_secret_that_is_none_is_an_error() {
+    let new = |app_id: &str, secret: &str| {
+        let client = tower::service_fn(async |_: http::Request<RequestBody>| {
+            Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+        });
+        Api::new(client, app_id, secret)
+    };
+    check(
+        new("wx 1", SECRET),
+        ErrorKind::AppId,
+        "the app id has a character that is no letter, digit, `_` or `-`, at byte 2: copy it from the console again, \
+         without spaces or line breaks",
+    );
+    check(
+        new(APP_ID, ""),
+        ErrorKind::AppSecret,
+        "the AppSecret is empty: copy it from the console again, without spaces or line breaks",
+    );
+    check(
+        new(APP_ID, &format!("{SECRET}\n")),
+        ErrorKind::AppSecret,
+        "the AppSecret has a character that is no letter, digit, `_` or `-`, at byte 32: copy it from the console \
+         again, without spaces or line breaks",
+    );
+    let debug = new(APP_ID, SECRET).unwrap();
+    assert_eq!(
+        format!("{debug:?}"),
+        format!(
+            "Api {{ app_id: \"{APP_ID}\", base_url: \"https://api.weixin.qq.com\", timeout: 10s, .. }}"
+        ),
+    );
+}
+
+/// Futures of the calls go into tasks, and an `Api` is made inside one.
+#[tokio::test(start_paused = true)]
+async fn calls_run_in_a_task() {
+    let wechat = WeChat::new();
+    let failed = tokio::spawn(async move {
+        let api = Api::new(wechat.client(), APP_ID, SECRET)?;
+        api.recording(&voice(Some("Me1"), "")).await?;
+        Ok::<_, Error>(each_call(&api).await)
+    });
+    let failed = failed.await.unwrap().unwrap();
+    assert!(
+        failed.iter().all(|(_, error)| error.is_none()),
+        "{failed:?}"
+    );
+}
+
+#[test]
+fn a_request_body_knows_its_length_and_its_end() {
+    let body = RequestBody::default();
+    assert!(body.is_end_stream());
+    assert_eq!(body.size_hint().exact(), Some(0));
+    assert_eq!(format!("{body:?}"), "RequestBody { len: 0, .. }");
+}
+
+fn api_without_runtime() -> Api {
+    let client = tower::service_fn(async |_: http::Request<RequestBody>| {
+        Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    });
+    Api::new(client, APP_ID, SECRET).unwrap()
+}

@@ -1,0 +1,116 @@
+//! No token, secret or OpenID in what the crate shows of itself.
+
+use super::*;
+use crate::log;
+
+/// The HTTP client and WeChat repeat all that they were sent.
+#[tokio::test(start_paused = true)]
+async fn no_secret_reaches_an_error_or_the_log() {
+    let repeat: fn(&str, &str) -> tower::BoxError =
+        |uri, body| format!("cannot send {uri} {body}").into();
+    let shown = std::cell::RefCell::new(String::new());
+    let log = log::of(async || {
+        for answer in [
+            Answer::Echo(1),
+            Answer::Echo(40_001),
+            Answer::Echo(48_001),
+            Answer::ClientError(repeat),
+            Answer::BrokenBody,
+            Answer::Never,
+            Answer::Http(200, "text/html; a=7_t0ken+1/==", "7_t0ken+1/==".into()),
+        ] {
+            for path in [TOKEN, MEDIA, UPLOAD, SEND, TYPING] {
+                let wechat = WeChat::new();
+                let api = api(&wechat);
+                wechat.script(path, vec![answer.clone(); 3]);
+                // The second time, what is known already fails.
+                for (_, error) in each_call(&api)
+                    .await
+                    .into_iter()
+                    .chain(each_call(&api).await)
+                {
+                    let Some(error) = error else { continue };
+                    let source = std::error::Error::source(&error);
+                    *shown.borrow_mut() += &format!("{error}\n{error:?}\n{error:#?}\n{source:?}\n");
+                }
+                let token = api.access_token().await;
+                *shown.borrow_mut() += &format!("{api:?} {api:#?} {token:?} {token:#?}\n");
+            }
+        }
+    })
+    .await;
+    let shown = shown.into_inner();
+    // Something was repeated.
+    for repeated in [
+        "invalid https://",
+        "cannot send https://",
+        "cut off: https://",
+    ] {
+        assert!(shown.contains(repeated), "{shown}");
+        assert!(log.contains(repeated), "{log}");
+    }
+    for secret in [SECRET, OPENID, "7_t0ken", "7%5Ft0ken", "t0ken"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_call_is_one_warning() {
+    let log = log::of(async || {
+        let wechat = WeChat::new();
+        let api = api(&wechat);
+        wechat.script(MEDIA, [Answer::Code(42_001, "access_token expired")]);
+        api.media("Me1").await.unwrap();
+        wechat.script(MEDIA, [Answer::Code(48_001, "api unauthorized")]);
+        api.media("Me1").await.unwrap_err();
+        api.media("Me1").await.unwrap_err();
+        wechat.script(TOKEN, [Answer::Code(40_243, "frozen")]);
+        wechat.script(SEND, vec![Answer::Code(40_014, "invalid access_token")]);
+        api.send(OPENID, &"a".into()).await.unwrap_err();
+    })
+    .await;
+    let account = format!("account=\"{APP_ID}\"");
+    log::check(
+        &log,
+        [
+            &[
+                "WARN",
+                "WeChat rejected the access token",
+                &account,
+                "call=\"media/get\"",
+            ],
+            &[
+                "WARN",
+                &account,
+                "call=\"media/get\"",
+                "kind=\"unauthorized\"",
+                "errcode=48001",
+            ],
+            &[
+                "DEBUG",
+                &account,
+                "call=\"media/get\"",
+                "kind=\"unauthorized\"",
+                "errcode=48001",
+            ],
+            &[
+                "WARN",
+                "WeChat rejected the access token",
+                "call=\"message/custom/send\"",
+            ],
+            &[
+                "WARN",
+                "call=\"stable_token\"",
+                "kind=\"credentials\"",
+                "errcode=40243",
+                "(frozen)",
+            ],
+            &[
+                "DEBUG",
+                "call=\"message/custom/send\"",
+                "kind=\"credentials\"",
+            ],
+        ],
+    );
+}
