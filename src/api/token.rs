@@ -170,7 +170,7 @@ impl Drop for Landing {
 }
 
 /// WeChat makes another token five minutes before the end of one, and accepts both for these minutes.
-const RENEWAL: Duration = Duration::from_secs(300);
+const RENEWAL: Duration = Duration::from_mins(5);
 
 /// WeChat's tokens have two hours.
 const MAX_LIFE: Duration = Duration::from_hours(24);
