@@ -222,7 +222,11 @@ impl Api {
             // The client's text may quote the URL, and the server may repeat what it was sent.
             let query = uri.query().unwrap_or_default();
             let token = token.map(AccessToken::as_str).unwrap_or_default();
-            Error::new(call, cause.without([query, token, outgoing.secret]))
+            let escaped = utf8_percent_encode(token, ESCAPED).to_string();
+            Error::new(
+                call,
+                cause.without([query, token, &escaped, outgoing.secret]),
+            )
         })
     }
 
@@ -342,7 +346,7 @@ fn failure(answer: &Answer) -> Option<(i64, String)> {
 
 impl Cause {
     /// Removes `secrets` from the texts that others have written, and makes them one short line.
-    fn without(mut self, secrets: [&str; 3]) -> Self {
+    fn without(mut self, secrets: [&str; 4]) -> Self {
         if let Self::Client(text) | Self::Code { errmsg: text, .. } = &mut self {
             for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
                 *text = text.replace(secret, "[removed]");

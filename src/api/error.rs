@@ -91,10 +91,12 @@ impl Error {
         }
     }
 
-    /// Returns whether it is no news in the log: the failed fetch of a token has its own line, and so had the first
-    /// call that WeChat did not authorize.
+    /// Returns whether it needs no warning: the failed fetch of a token has a line of its own, and so had the first call
+    /// that WeChat did not authorize. WeChat refuses to show the same user that an answer is being typed twice.
     pub(super) fn is_known(&self, call: Call) -> bool {
-        self.0.call != Some(call) || matches!(self.0.cause, Cause::Known { .. })
+        self.0.call != Some(call)
+            || matches!(self.0.cause, Cause::Known { .. })
+            || self.kind() == ErrorKind::Typing
     }
 }
 

@@ -82,7 +82,7 @@
 //! - A call that WeChat does not authorize (48001) fails at once for the next hour. This concerns all unverified accounts.
 //!   Each call has an hour of its own.
 //!
-//! Each failed call is a warning in the log (feature `tracing`), and is counted (feature `metrics`).
+//! A failed call is a warning in the log (feature `tracing`), and is counted (feature `metrics`).
 //!
 //! # Limits
 //!
@@ -196,7 +196,7 @@ impl Api {
     /// third-party platform. No AppSecret is needed. The app id names the account in the log.
     ///
     /// `source` is called when there is no token, when less than 300 s are left of it, and when WeChat has rejected it.
-    /// At most one call is in flight. The `Api` caches the token, so `source` needs no cache of its own. The text of its
+    /// At most one call is in flight, and has the time of one request. The `Api` caches the token, so `source` needs no cache of its own. The text of its
     /// error is logged as it is.
     ///
     /// ```

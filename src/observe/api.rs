@@ -6,7 +6,7 @@ use super::labels::label;
 
 /// Logs a failed call. The error's text may be WeChat's or the HTTP client's, without token, secret and OpenID.
 ///
-/// If the failure `is_known`, another line has it, so it is at DEBUG.
+/// If the failure `is_known`, another line has it, or it is normal. Then it is at DEBUG.
 pub(crate) fn api_call_failed(
     account: &str,
     call: &'static str,

@@ -16,7 +16,7 @@ const TOKEN_1: &str = "7_t0ken%2B1%2F%3D%3D";
 fn voice(wide: Option<&str>, narrow: &str) -> VoiceMessage {
     let mut voice = VoiceMessage::default();
     voice.media_id_16k = wide.map(str::to_owned);
-    voice.media_id = narrow.to_owned();
+    narrow.clone_into(&mut voice.media_id);
     voice
 }
 
@@ -347,27 +347,20 @@ async fn a_reply_that_cannot_be_sent_is_not() {
     let api = api(&wechat);
     api.send(OPENID, &Reply::success()).await.unwrap();
     let article = || Article::new("a", "b", "c", "d");
-    for (reply, problem) in [
-        (
-            Reply::transfer_customer_service(),
-            "only a passive reply can transfer to an agent",
-        ),
-        (
-            Reply::text(""),
-            "expected a text to reply, found an empty one",
-        ),
-        (
-            Reply::video(Video::new("V")),
-            "expected a thumb_media_id to reply, found an empty one",
-        ),
-        (
-            Reply::news([article(), article()]),
-            "expected at most 1 article in answer to a message, found 2",
-        ),
+    for reply in [
+        Reply::text(""),
+        Reply::video(Video::new("V")),
+        Reply::news([article(), article()]),
     ] {
+        let problem = reply.to_customer_service(OPENID).unwrap_err();
         let message = format!("cannot send a customer-service message: {problem}");
         check(api.send(OPENID, &reply).await, ErrorKind::Reply, &message);
     }
+    check(
+        api.send(OPENID, &Reply::transfer_customer_service()).await,
+        ErrorKind::Reply,
+        "cannot send a customer-service message: only a passive reply can transfer to an agent",
+    );
     assert_eq!((wechat.count(TOKEN), wechat.count(SEND)), (0, 0));
 }
 
@@ -424,7 +417,7 @@ async fn calls_go_to_the_base_url() {
 
 #[test]
 fn a_base_url_that_is_none_is_an_error() {
-    let api = api_without_runtime();
+    let api = api(&WeChat::new());
     for (url, problem) in [
         ("api.weixin.qq.com", "has no scheme"),
         ("//api.weixin.qq.com", "has no scheme"),
@@ -462,12 +455,7 @@ fn a_base_url_that_is_none_is_an_error() {
 
 #[test]
 fn an_app_id_or_a_secret_that_is_none_is_an_error() {
-    let new = |app_id: &str, secret: &str| {
-        let client = tower::service_fn(async |_: http::Request<RequestBody>| {
-            Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
-        });
-        Api::new(client, app_id, secret)
-    };
+    let new = |app_id: &str, secret: &str| Api::new(WeChat::new().client(), app_id, secret);
     check(
         new("wx 1", SECRET),
         ErrorKind::AppId,
@@ -516,11 +504,4 @@ fn a_request_body_knows_its_length_and_its_end() {
     assert!(body.is_end_stream());
     assert_eq!(body.size_hint().exact(), Some(0));
     assert_eq!(format!("{body:?}"), "RequestBody { len: 0, .. }");
-}
-
-fn api_without_runtime() -> Api {
-    let client = tower::service_fn(async |_: http::Request<RequestBody>| {
-        Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
-    });
-    Api::new(client, APP_ID, SECRET).unwrap()
 }

@@ -219,9 +219,9 @@ async fn the_timeout_can_be_set() {
 #[tokio::test(start_paused = true)]
 async fn a_text_of_another_party_is_bounded() {
     let wechat = WeChat::new();
-    static TEXT: std::sync::LazyLock<String> =
-        std::sync::LazyLock::new(|| format!("a\nb\u{1b}c{}", "长".repeat(10_000)));
-    wechat.script(MEDIA, [Answer::Code(1, &TEXT)]);
+    let text = format!("a\nb\u{1b}c{}", "长".repeat(10_000));
+    let body = serde_json::json!({ "errcode": 1, "errmsg": text }).to_string();
+    wechat.script(MEDIA, [Answer::Http(200, "text/plain", body.into())]);
     let error = api(&wechat).media("Me1").await.unwrap_err();
     let shown = format!(
         "cannot fetch a media file: WeChat answered 1 (abc{})",

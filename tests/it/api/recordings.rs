@@ -38,7 +38,7 @@ fn file(header: &[u8], frames: &[(u8, usize)]) -> Vec<u8> {
     for (number, (kind, size)) in frames.iter().enumerate() {
         file.push(kind << 3 | 4);
         // Bytes that are headers of frames too.
-        file.extend((1..*size).map(|byte| (byte + number) as u8));
+        file.extend((number..).take(size - 1).map(|byte| byte.to_le_bytes()[0]));
     }
     file
 }
@@ -95,7 +95,7 @@ fn a_frame_of_an_unknown_type_ends_the_count() {
 
 #[test]
 fn a_minute_has_3000_frames() {
-    let recording = Recording::new(file(b"#!AMR\n", &[(7, 32); 3000]));
+    let recording = Recording::new(file(b"#!AMR\n", &vec![(7, 32); 3000]));
     assert_eq!(recording.as_bytes().len(), 96_006);
     assert_eq!(recording.duration(), Some(secs(60)));
 }
@@ -128,7 +128,7 @@ proptest! {
     fn no_bytes_panic(header in 0..4_usize, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let header = [&b"#!AMR\n"[..], b"#!AMR-WB\n", b"\x02#!SILK_V3", b""][header];
         let recording = Recording::new([header, &bytes].concat());
-        let most = Duration::from_millis(20 * 200);
+        let most = secs(4);
         prop_assert!(recording.duration().unwrap_or_default() <= most);
     }
 }

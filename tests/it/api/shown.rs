@@ -1,5 +1,7 @@
 //! No token, secret or OpenID in what the crate shows of itself.
 
+use std::fmt::Write as _;
+
 use super::*;
 use crate::log;
 
@@ -8,6 +10,10 @@ use crate::log;
 async fn no_secret_reaches_an_error_or_the_log() {
     let repeat: fn(&str, &str) -> tower::BoxError =
         |uri, body| format!("cannot send {uri} {body}").into();
+    let quote: fn(&str, &str) -> tower::BoxError = |uri, _| {
+        let token = uri.split(['=', '&']).nth(1).unwrap_or_default();
+        format!("a proxy does not let {token} pass").into()
+    };
     let shown = std::cell::RefCell::new(String::new());
     let log = log::of(async || {
         for answer in [
@@ -15,6 +21,7 @@ async fn no_secret_reaches_an_error_or_the_log() {
             Answer::Echo(40_001),
             Answer::Echo(48_001),
             Answer::ClientError(repeat),
+            Answer::ClientError(quote),
             Answer::BrokenBody,
             Answer::Never,
             Answer::Http(200, "text/html; a=7_t0ken+1/==", "7_t0ken+1/==".into()),
@@ -31,10 +38,13 @@ async fn no_secret_reaches_an_error_or_the_log() {
                 {
                     let Some(error) = error else { continue };
                     let source = std::error::Error::source(&error);
-                    *shown.borrow_mut() += &format!("{error}\n{error:?}\n{error:#?}\n{source:?}\n");
+                    let _ = writeln!(
+                        shown.borrow_mut(),
+                        "{error}\n{error:?}\n{error:#?}\n{source:?}"
+                    );
                 }
                 let token = api.access_token().await;
-                *shown.borrow_mut() += &format!("{api:?} {api:#?} {token:?} {token:#?}\n");
+                let _ = writeln!(shown.borrow_mut(), "{api:?} {api:#?} {token:?} {token:#?}");
             }
         }
     })
@@ -45,6 +55,7 @@ async fn no_secret_reaches_an_error_or_the_log() {
         "invalid https://",
         "cannot send https://",
         "cut off: https://",
+        "a proxy does not let [removed] pass",
     ] {
         assert!(shown.contains(repeated), "{shown}");
         assert!(log.contains(repeated), "{log}");
@@ -65,6 +76,8 @@ async fn a_failed_call_is_one_warning() {
         wechat.script(MEDIA, [Answer::Code(48_001, "api unauthorized")]);
         api.media("Me1").await.unwrap_err();
         api.media("Me1").await.unwrap_err();
+        wechat.script(TYPING, [Answer::Code(45_081, "already typing")]);
+        api.typing(OPENID, true).await.unwrap_err();
         wechat.script(TOKEN, [Answer::Code(40_243, "frozen")]);
         wechat.script(SEND, vec![Answer::Code(40_014, "invalid access_token")]);
         api.send(OPENID, &"a".into()).await.unwrap_err();
@@ -93,6 +106,12 @@ async fn a_failed_call_is_one_warning() {
                 "call=\"media/get\"",
                 "kind=\"unauthorized\"",
                 "errcode=48001",
+            ],
+            &[
+                "DEBUG",
+                "call=\"message/custom/typing\"",
+                "kind=\"typing\"",
+                "errcode=45081",
             ],
             &[
                 "WARN",
