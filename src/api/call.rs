@@ -246,8 +246,10 @@ impl Api {
         }
         // Shared with the URI, and wiped with it.
         let uri = Bytes::from_owner(Zeroizing::new(uri));
-        let too_long = |_| Cause::Client("the access token is too long for a URL".to_owned());
-        Uri::from_maybe_shared(uri).map_err(|error| Error::new(call, too_long(error)))
+        Uri::from_maybe_shared(uri).map_err(|_| {
+            let problem = "the access token is too long for a URL";
+            Error::new(call, Cause::Client(problem.to_owned()))
+        })
     }
 
     /// Awaits what the user has called, and logs and counts how it ended.

@@ -94,9 +94,12 @@ impl Error {
     /// Returns whether it needs no warning: the failed fetch of a token has a line of its own, and so had the first call
     /// that WeChat did not authorize. WeChat refuses to show the same user that an answer is being typed twice.
     pub(super) fn is_known(&self, call: Call) -> bool {
-        self.0.call != Some(call)
-            || matches!(self.0.cause, Cause::Known { .. })
-            || self.kind() == ErrorKind::Typing
+        match self.0.cause {
+            // Its task has logged nothing.
+            Cause::TokenTask => false,
+            Cause::Known { .. } => true,
+            _ => self.0.call != Some(call) || self.kind() == ErrorKind::Typing,
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use tower_wechat::api::AccessToken;
+
 use super::*;
 use crate::log;
 
@@ -132,4 +134,17 @@ async fn a_failed_call_is_one_warning() {
             ],
         ],
     );
+}
+
+/// Nothing else tells of it.
+#[tokio::test(start_paused = true)]
+async fn a_token_source_that_panics_is_a_warning_of_the_call() {
+    let log = log::of(async || {
+        let source = || async { panic!("no token today") as Result<AccessToken, String> };
+        let api = Api::with_token_source(WeChat::new().client(), APP_ID, source).unwrap();
+        api.media("Me1").await.unwrap_err();
+    })
+    .await;
+    let kind = "kind=\"token_source\"";
+    log::check(&log, [&["WARN", "call=\"media/get\"", kind]]);
 }

@@ -325,6 +325,18 @@ async fn a_token_source_that_hangs_or_panics_does_not_stop_the_next_call() {
     assert_eq!(token.expires_in(), secs(24 * 3600));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_too_long_for_a_url_is_an_error() {
+    let api = Api::with_token_source(WeChat::new().client(), APP_ID, || async {
+        Ok::<_, &str>(AccessToken::new("7".repeat(1 << 16), secs(7200)))
+    });
+    check(
+        api.unwrap().media("Me1").await,
+        ErrorKind::Client,
+        "cannot fetch a media file: the HTTP client failed: the access token is too long for a URL",
+    );
+}
+
 /// The task of a flight ends with its runtime.
 #[test]
 fn an_api_outlives_a_runtime() {
