@@ -52,8 +52,8 @@
 //!  ← dedup keeps the response for retries, verify encrypts it: 200
 //! ```
 //!
-//! `observe` logs and counts along the way. `simulator` is WeChat's side of the wire. A module imports only modules
-//! below it in this diagram.
+//! `observe` logs and counts along the way. `simulator` is WeChat's side of the wire. `api` calls WeChat's API. A module
+//! imports only modules below it in this diagram.
 //!
 //! The layers guarantee:
 //!

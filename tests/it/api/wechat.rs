@@ -58,6 +58,10 @@ impl Seen {
     }
 }
 
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(dead_code, reason = "the tests of the log use all answers")
+)]
 #[derive(Clone)]
 pub(super) enum Answer {
     /// A 200 with this errcode.
