@@ -171,11 +171,32 @@ async fn a_text_is_no_media_file() {
         let message = format!("cannot fetch a media file: expected a media file, found {found}");
         check(api(&wechat).media("M").await, ErrorKind::Answer, &message);
     }
+    // Not WeChat's JSON of a failure, although serde reads a struct from a list too.
+    wechat.script(MEDIA, [Answer::Http(200, "text/plain", "[40007]".into())]);
+    let error = api(&wechat).media("M").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Answer);
     // WeChat sends failures of this call as text.
     let body = "{\"errcode\":40007,\"errmsg\":\"invalid media_id hint\"}";
     wechat.script(MEDIA, [Answer::Http(200, "text/plain", body.into())]);
     let error = api(&wechat).media("M").await.unwrap_err();
     assert_eq!(error.errcode(), Some(40_007));
+}
+
+/// A failure is short. A file is not parsed.
+#[tokio::test(start_paused = true)]
+async fn a_long_file_is_never_a_failure() {
+    let wechat = WeChat::new();
+    let json = br#"{"errcode":40007,"errmsg":""}"#;
+    let body = |length: usize| [json, &*vec![b' '; length - json.len()]].concat().into();
+    let answers =
+        [64 << 10, (64 << 10) + 1].map(|length| Answer::Http(200, "image/png", body(length)));
+    wechat.script(MEDIA, answers);
+    let api = api(&wechat);
+    assert_eq!(api.media("M").await.unwrap_err().errcode(), Some(40_007));
+    assert_eq!(
+        api.media("M").await.unwrap().as_bytes().len(),
+        (64 << 10) + 1
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -354,7 +375,10 @@ async fn a_reply_that_cannot_be_sent_is_not() {
     ] {
         let problem = reply.to_customer_service(OPENID).unwrap_err();
         let message = format!("cannot send a customer-service message: {problem}");
-        check(api.send(OPENID, &reply).await, ErrorKind::Reply, &message);
+        let error = api.send(OPENID, &reply).await.unwrap_err();
+        let source = std::error::Error::source(&error).unwrap();
+        assert_eq!(source.to_string(), problem.to_string());
+        check(Err::<(), _>(error), ErrorKind::Reply, &message);
     }
     check(
         api.send(OPENID, &Reply::transfer_customer_service()).await,
@@ -448,6 +472,7 @@ fn a_base_url_that_is_none_is_an_error() {
         "https://sh.api.weixin.qq.com",
         "HTTP://[::1]:80",
         "http://localhost:8080/a//",
+        &format!("https://a/{}", "b".repeat(1024 - 10)),
     ] {
         api.clone().with_base_url(url).unwrap();
     }
@@ -456,6 +481,9 @@ fn a_base_url_that_is_none_is_an_error() {
 #[test]
 fn an_app_id_or_a_secret_that_is_none_is_an_error() {
     let new = |app_id: &str, secret: &str| Api::new(WeChat::new().client(), app_id, secret);
+    let error = new("wx 1", SECRET).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap();
+    assert!(source.is::<tower_wechat::account::Error>());
     check(
         new("wx 1", SECRET),
         ErrorKind::AppId,

@@ -62,6 +62,24 @@ async fn each_known_code_has_its_kind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_says_what_to_do() {
+    for (errcode, advice) in [
+        (
+            40_125,
+            "copy the app id and the AppSecret from the console again",
+        ),
+        (45_015, "wait for the user's next message"),
+        (45_047, "wait for the user's next message"),
+    ] {
+        let wechat = WeChat::new();
+        wechat.script(SEND, [Answer::Code(errcode, "no")]);
+        let error = api(&wechat).send(OPENID, &"a".into()).await.unwrap_err();
+        let message = format!("WeChat answered {errcode} (no): {advice}");
+        assert!(error.to_string().ends_with(&message), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_busy_wechat_is_asked_again_after_1_2_and_4_seconds() {
     let busy = || Answer::Code(-1, "system error");
     for path in [TOKEN, MEDIA, UPLOAD, SEND, TYPING] {

@@ -20,6 +20,9 @@ use super::*;
 const TOKEN_1: &str = "7_t0ken+1/==";
 const TOKEN_2: &str = "7_t0ken+2/==";
 
+/// Of 65 characters.
+const LONG_TYPE: &str = "text/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+
 #[tokio::test(start_paused = true)]
 async fn the_request_is_stable_tokens() {
     let wechat = WeChat::new();
@@ -213,6 +216,11 @@ async fn a_rejected_token_is_dropped_and_the_call_repeated_once() {
             (error.kind(), error.errcode()),
             (ErrorKind::AccessToken, Some(errcode))
         );
+        assert!(
+            error
+                .to_string()
+                .ends_with(": does another program fetch tokens of this account?")
+        );
         assert_eq!((wechat.count(TOKEN), wechat.count(MEDIA)), (2, 2));
         // The second token is dropped as well.
         api.media("Me1").await.unwrap();
@@ -375,6 +383,10 @@ async fn an_answer_that_is_no_token_is_an_error() {
             "25 bytes without a Content-Type",
         ),
         (of("no media type", "[]"), "2 bytes without a Content-Type"),
+        (of("text-plain", "[]"), "2 bytes without a Content-Type"),
+        (of("text/<b>", "[]"), "2 bytes without a Content-Type"),
+        (of(LONG_TYPE, "[]"), "2 bytes without a Content-Type"),
+        (of("text/plain; charset=<b>", "[]"), "2 bytes of text/plain"),
         (
             of("text/plain", r#"{"access_token":"","expires_in":1}"#),
             "34 bytes of text/plain",

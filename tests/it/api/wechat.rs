@@ -17,7 +17,7 @@ use http::{
     HeaderMap, Method, Request, Response,
     header::{CONTENT_DISPOSITION, CONTENT_TYPE},
 };
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use tokio::{sync::Semaphore, time::Instant};
 use tower::{BoxError, Service, service_fn};
@@ -140,7 +140,12 @@ impl WeChat {
 
     async fn answer(&self, request: Request<RequestBody>) -> Result<Response<Body>, BoxError> {
         let (head, body) = request.into_parts();
+        let (is_empty, length) = (body.is_end_stream(), body.size_hint().exact());
         let body = body.collect().await.unwrap().to_bytes();
+        assert_eq!(
+            (is_empty, length),
+            (body.is_empty(), Some(body.len() as u64))
+        );
         let uri = head.uri.to_string();
         let path = head.uri.path().split_once("/cgi-bin/").unwrap().1;
         let parameters = head.uri.query().unwrap_or_default().split('&');
