@@ -191,6 +191,34 @@ async fn a_rejected_former_token_is_not_used_after_a_failed_renewal() {
     assert_eq!((wechat.count(TOKEN), wechat.count(MEDIA)), (2, 1));
 }
 
+/// A token before the former one, which a slow call has used, says nothing of the former one.
+#[tokio::test(start_paused = true)]
+async fn a_former_token_outlives_the_rejection_of_another() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    api.access_token().await.unwrap();
+    let gate = Arc::new(Semaphore::new(0));
+    wechat.script(MEDIA, [Answer::Gated(gate.clone())]);
+    let slow = tokio::spawn({
+        let api = api.clone().with_timeout(secs(9000));
+        async move { api.media("Me1").await }
+    });
+    sleep(secs(1)).await;
+    wechat.end_token();
+    api.media("Me1").await.unwrap();
+    sleep(secs(6901)).await;
+    wechat.script(TOKEN, [Answer::Never]);
+    let renewal = tokio::spawn({
+        let api = api.clone();
+        async move { api.access_token().await }
+    });
+    sleep(secs(1)).await;
+    gate.add_permits(1);
+    assert_eq!(renewal.await.unwrap().unwrap().as_str(), TOKEN_2);
+    slow.await.unwrap().unwrap();
+    assert_eq!(wechat.count(TOKEN), 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_rejected_token_is_dropped_and_the_call_repeated_once() {
     for errcode in [40_001, 40_014, 42_001] {
