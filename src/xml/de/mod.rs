@@ -47,7 +47,7 @@ impl<'de> Deserializer<'de> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Utf8`] with the offset of the first byte that is not UTF-8.
+    /// [`ErrorKind::Utf8`](super::ErrorKind::Utf8) with the offset of the first byte that is not UTF-8.
     pub fn from_slice(input: &'de [u8]) -> Result<Self> {
         super::utf8(input).map(Self::from_str)
     }
@@ -78,7 +78,7 @@ impl<'de> Deserializer<'de> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Trailing`] if anything else follows.
+    /// [`ErrorKind::Trailing`](super::ErrorKind::Trailing) if anything else follows.
     pub fn end(&mut self) -> Result<()> {
         self.reader.end()
     }
