@@ -73,7 +73,11 @@ fn in_safe_mode_every_change_is_rejected() {
             "403 rejected",
             "signature made with the account's token",
         ),
-        ("plaintext", "400 rejected", "a parameter missing"),
+        (
+            "plaintext",
+            "400 rejected",
+            "expected an encrypted push, found one in plaintext",
+        ),
     ] {
         page.browser
             .click(&format!("[name=attack][value={attack}]"));
