@@ -196,8 +196,8 @@ impl Api {
     /// third-party platform. No AppSecret is needed. The app id names the account in the log.
     ///
     /// `source` is called when there is no token, when less than 300 s are left of it, and when WeChat has rejected it.
-    /// At most one call is in flight, and has the time of one request. The `Api` caches the token, so `source` needs no cache of its own. The text of its
-    /// error is logged as it is.
+    /// At most one call is in flight, and has the time of one request. The `Api` caches the token, so `source` needs no
+    /// cache of its own. The text of its error is logged as it is.
     ///
     /// ```
     /// use std::time::Duration;

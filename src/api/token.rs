@@ -18,7 +18,7 @@ use super::{
     error::{Cause, Error},
 };
 
-/// An access token (`access_token`): whoever has it can act as the account until it ends.
+/// An access token (`access_token`). Until it ends, its holder can act as the account.
 ///
 /// `Debug` does not show it. Its memory is wiped when the last clone is dropped.
 #[derive(Clone)]

@@ -104,7 +104,7 @@ impl<'de> Seen<'de> {
 /// So many names are found as fast in a row as in a table.
 const FEW: usize = 16;
 
-/// The names of some children, without room for them: what is new is new, what is not may be.
+/// A filter of names in 64 bits. It may take a new name for a repeated one, never the other way round.
 #[derive(Debug, Default)]
 pub(super) struct Glimpsed {
     /// A bit for each hash of a name.
@@ -113,7 +113,7 @@ pub(super) struct Glimpsed {
 }
 
 impl Glimpsed {
-    /// Returns whether a name like `name` may have been there.
+    /// Adds `name`. Returns whether it may have been added before.
     #[inline]
     pub(super) fn may_repeat(&mut self, name: &str) -> bool {
         let (Some(first), Some(last)) = (name.bytes().next(), name.bytes().last()) else {
@@ -126,7 +126,7 @@ impl Glimpsed {
         repeats
     }
 
-    /// Counts a name that may have been there. Returns whether there are more than a few of them.
+    /// Counts a name that may be repeated. Returns whether there were more than eight of them.
     #[cold]
     pub(super) fn are_many(&mut self) -> bool {
         self.doubts = self.doubts.saturating_add(1);

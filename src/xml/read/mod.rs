@@ -18,7 +18,7 @@ use super::{
     typed::{Form, Piece, is_typed},
 };
 
-/// A position in the input, and what is known of the typed text in it.
+/// Reads the input from a position on. Also notes which of the markup a user may have typed.
 #[derive(Debug)]
 pub(super) struct Reader<'de> {
     input: &'de str,
