@@ -7,15 +7,15 @@ use std::{
 
 use crate::{delivery::Delivery, observe};
 
-/// The ages that this machine's clock has given to the latest deliveries.
+/// How old the latest deliveries looked to this machine's clock, beyond the time since their message was first seen.
 ///
-/// Few deliveries are last ones, which are ten seconds old. If all of the latest are as old, the clock is ahead by the age
-/// of the youngest.
+/// Few deliveries are last ones of messages that nobody has seen before. If all of the latest look ten seconds old, the
+/// clock is ahead by the age of the youngest.
 #[derive(Debug)]
 pub(super) struct Clock {
     /// In milliseconds.
     ages: [AtomicU64; LATEST],
-    /// The number of deliveries.
+    /// The number of ages so far.
     count: AtomicUsize,
     /// Whether the log has a warning.
     is_reported: AtomicBool,
@@ -24,12 +24,24 @@ pub(super) struct Clock {
 impl Clock {
     /// Notes a delivery's age. Returns how far the clock may be ahead on its arrival.
     pub(super) fn note(&self, delivery: &Delivery) -> Duration {
-        let at = self.count.fetch_add(1, Relaxed) % LATEST;
-        if let Some(age) = self.ages.get(at) {
-            let milliseconds = delivery.age().as_millis().try_into();
-            age.store(milliseconds.unwrap_or(u64::MAX), Relaxed);
-        }
+        self.push(delivery.age());
         self.least()
+    }
+
+    /// Notes that the delivery's message had been `seen` for so long on its arrival.
+    pub(super) fn note_seen(&self, delivery: &Delivery, seen: Duration) {
+        // A first delivery has been noted.
+        if seen >= EARLIER {
+            self.push(delivery.age().saturating_sub(seen));
+        }
+    }
+
+    fn push(&self, age: Duration) {
+        let at = self.count.fetch_add(1, Relaxed) % LATEST;
+        if let Some(latest) = self.ages.get(at) {
+            let milliseconds = age.as_millis().try_into();
+            latest.store(milliseconds.unwrap_or(u64::MAX), Relaxed);
+        }
     }
 
     /// Returns the delivery's age without what the clock is ahead, now or `on_arrival`: it may have been set since. If it is
@@ -62,6 +74,9 @@ impl Default for Clock {
 
 /// The age of a last delivery, half a second less.
 const DIFFERENCE: Duration = Duration::from_millis(9_500);
+
+/// Some logs have a second delivery after a second, when the first was answered with an error.
+const EARLIER: Duration = Duration::from_secs(1);
 
 /// Few enough that a clock that jumps is soon seen, and more than the last deliveries that come in a row.
 const LATEST: usize = 3;

@@ -21,6 +21,26 @@ pub(super) struct Finished {
     pub(super) origin: Origin,
 }
 
+/// What the store knows of a result.
+pub(super) type Told = Result<Completed, Unconfirmed>;
+
+/// Why the store does not know of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unconfirmed {
+    /// It has not answered.
+    Silent,
+    /// It has lost the message, and nobody has completed it since.
+    Forgotten,
+    /// Another node runs the message, although it has ended here: the store was away, or has lost its data.
+    RunsElsewhere,
+}
+
+impl From<Unavailable> for Unconfirmed {
+    fn from(Unavailable: Unavailable) -> Self {
+        Self::Silent
+    }
+}
+
 /// Where a result comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -42,7 +62,7 @@ impl Finished {
     ///
     /// A store that has forgotten the message knows it again. If another node has run the message as well, the hold tells
     /// that node that there are two replies.
-    pub(super) async fn confirm(&self) -> Result<Completed, Unavailable> {
+    pub(super) async fn confirm(&self) -> Told {
         let Some(store) = &self.node.store else {
             return Ok(Completed::Stored);
         };
@@ -55,83 +75,92 @@ impl Finished {
         }
         match store.claim(self.claim).await? {
             Claimed::Replied { .. } => Ok(Completed::Stored),
-            Claimed::Won(_) if !is_own => store.publish(self.claim, &self.response).await,
-            // Nobody has completed it yet.
-            Claimed::Won(_) => Err(Unavailable),
-            Claimed::Running { .. } if is_own => Err(Unavailable),
+            Claimed::Won(_) if !is_own => Ok(store.publish(self.claim, &self.response).await?),
+            Claimed::Won(_) => Err(Unconfirmed::Forgotten),
+            Claimed::Running { .. } if is_own => Err(Unconfirmed::RunsElsewhere),
             Claimed::Running { .. } | Claimed::Done => Ok(Completed::Lost),
         }
     }
 
-    /// Confirms the result every second until `fetched` ends: the store may lose its data. The store's last answer is in
-    /// `told`.
-    pub(super) async fn confirm_until(
-        &self,
-        fetched: impl Future,
-        told: &mut Result<Completed, Unavailable>,
-    ) {
+    /// Confirms the result every second until `fetched` ends: the store may lose its data. `told` is what the store knows
+    /// last.
+    pub(super) async fn confirm_until(&self, fetched: impl Future, told: &mut Told) {
         let confirming = async {
             loop {
                 time::sleep(RENEWAL).await;
-                if let Ok(completed) = self.confirm().await {
-                    *told = Ok(completed);
+                match self.confirm().await {
+                    // The store has known it, and keeps it.
+                    Err(Unconfirmed::Silent) => {}
+                    answer => *told = answer,
                 }
             }
         };
         select(pin!(fetched), pin!(confirming)).await;
     }
 
-    /// Confirms a result that a delivery has got, in a task of its own.
-    ///
-    /// This node's own is confirmed until the store has heard. Another node's is confirmed as long as that node may ask
-    /// whose the reply is.
+    /// Confirms a result that a delivery has got, in a task of its own: this node's own until the store has heard, and then
+    /// any as long as another node may ask whose the reply is.
     pub(super) fn confirm_in_background(self) {
         let node = Arc::clone(&self.node);
-        let (permits, stop, least) = match self.origin {
-            Origin::Store => {
-                let asks_until = FETCH_WAIT + CATCH_UP + RENEWAL;
-                (&node.reminder_permits, node.draining.clone(), asks_until)
-            }
-            _ => (&node.backlog_permits, node.cut.clone(), Duration::ZERO),
+        let is_own = self.origin != Origin::Store;
+        let permits = if is_own {
+            &node.backlog_permits
+        } else {
+            &node.reminder_permits
         };
         let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
             return;
         };
-        let start = Instant::now();
         let confirming = async move {
-            loop {
-                time::sleep(RENEWAL).await;
-                let has_heard = self.confirm().await.is_ok();
-                let time = start.elapsed();
-                if (has_heard && time >= least) || time >= self.claim.ttls.reply {
-                    return;
-                }
+            if is_own {
+                let heard = self.confirm_for(Duration::ZERO);
+                self.node.cut.run_until_cancelled(heard).await;
             }
-        };
-        node.tasks.spawn(async move {
-            stop.run_until_cancelled(confirming).await;
+            let reminded = self.confirm_for(ASKED_FOR);
+            self.node.draining.run_until_cancelled(reminded).await;
             drop(permit);
-        });
+        };
+        node.tasks.spawn(confirming);
     }
 
-    /// Releases the claim. `told` is the store's last answer to the message's end.
+    /// Confirms the result every second, at least for this time, and until the store has heard.
+    async fn confirm_for(&self, least: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < self.claim.ttls.reply {
+            time::sleep(RENEWAL).await;
+            if self.confirm().await.is_ok() && start.elapsed() >= least {
+                return;
+            }
+        }
+    }
+
+    /// Releases the claim. `told` is what the store knows of the message's end.
     ///
     /// A store that is away is asked again for some seconds. `None` means that it has not answered, so nobody can tell
-    /// whose the reply is; a reply given twice is better than one given never.
-    pub(super) async fn release(
-        &self,
-        store: &dyn GuardedStore,
-        told: Result<Completed, Unavailable>,
-    ) -> Option<Released> {
-        let asking = time::timeout(ASK_AGAIN, self.ask_to_release(store, told));
+    /// whose the reply is; a reply given twice is better than one given never. If its last answer was that another node
+    /// runs the message, the reply is that node's.
+    pub(super) async fn release(&self, store: &dyn GuardedStore, told: Told) -> Option<Released> {
+        let mut runs_elsewhere = false;
         // The permit bounds the messages that wait.
-        let released = match self.node.backlog_permits.try_acquire() {
-            Ok(_permit) => self.node.cut.run_until_cancelled(asking).await,
+        let asked = match self.node.backlog_permits.try_acquire() {
+            Ok(_permit) => {
+                let asking = self.ask_to_release(store, told, &mut runs_elsewhere);
+                let asking = time::timeout(ASK_AGAIN, asking);
+                self.node.cut.run_until_cancelled(asking).await
+            }
             Err(_) => None,
         };
-        if let Some(Ok(released)) = released {
-            return Some(released);
+        let released = match asked {
+            Some(Ok(released)) => Some(released),
+            _ => self.try_to_release(store).await,
+        };
+        match released {
+            None | Some(Released::Unclaimed) if runs_elsewhere => Some(Released::RunningElsewhere),
+            released => released,
         }
+    }
+
+    async fn try_to_release(&self, store: &dyn GuardedStore) -> Option<Released> {
         if let Ok(released) = store.release(self.claim).await {
             return Some(released);
         }
@@ -142,14 +171,19 @@ impl Finished {
     async fn ask_to_release(
         &self,
         store: &dyn GuardedStore,
-        mut told: Result<Completed, Unavailable>,
+        mut told: Told,
+        runs_elsewhere: &mut bool,
     ) -> Released {
         let mut was_unclaimed = false;
         loop {
-            while told.is_err() {
+            while let Err(unconfirmed) = told {
+                if unconfirmed != Unconfirmed::Silent {
+                    *runs_elsewhere = unconfirmed == Unconfirmed::RunsElsewhere;
+                }
                 time::sleep(RENEWAL).await;
                 told = self.confirm().await;
             }
+            *runs_elsewhere = false;
             // The other nodes tell a store that was away, or has lost its data, which replies their deliveries have got.
             time::sleep_until(store.caught_up()).await;
             match store.release(self.claim).await {
@@ -159,7 +193,7 @@ impl Finished {
                     time::sleep(CATCH_UP).await;
                 }
                 Ok(released) => return released,
-                Err(Unavailable) => told = Err(Unavailable),
+                Err(unavailable) => told = Err(unavailable.into()),
             }
         }
     }
@@ -167,6 +201,9 @@ impl Finished {
 
 /// How long a store that is away is asked whose a late reply is. The customer-service API takes it for a minute at least.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+/// How long a node may ask whose a reply is that another one's delivery has got.
+const ASKED_FOR: Duration = FETCH_WAIT.saturating_add(CATCH_UP).saturating_add(RENEWAL);
 
 /// A node that goes away asks twice.
 const ONCE_MORE: Duration = Duration::from_millis(100);

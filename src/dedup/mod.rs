@@ -41,9 +41,9 @@
 //! 4. WeChat shows replies to some deliveries only ([`with_reply_filter`](DedupBuilder::with_reply_filter)). These wait
 //!    for the outcome, except the *last* one: it is **acknowledged** 4.5 s after its arrival, with the fallback. A
 //!    delivery is the last one if it is 9.5 s old, by the longer of two times: since the message was first seen, and since
-//!    the timestamp that WeChat signed. If the latest three deliveries all look that old, this machine's clock is ahead: the log has a
-//!    warning, and the difference is left out. A message to which WeChat shows no reply, such as most
-//!    events, is acknowledged 4.5 s after the arrival of its first delivery.
+//!    the timestamp that WeChat signed. If the latest three deliveries all look that old although nobody has seen their
+//!    messages before, this machine's clock is ahead: the log has a warning, and the difference is left out. A message to
+//!    which WeChat shows no reply, such as most events, is acknowledged 4.5 s after the arrival of its first delivery.
 //! 5. WeChat counts a delivery on which it hangs up as a failure. At 30 of an account in 5 minutes it raises an alarm, and
 //!    may stop pushing for a minute. After 20, this layer acknowledges first deliveries too.
 //! 6. No delivery waits longer than 6 s: it gets 503 and `Connection: close`. WeChat has hung up by then, and an outcome
@@ -96,9 +96,10 @@
 //! WeChat's retries come from several addresses, and a load balancer sends them anywhere. With a
 //! [`Store`] that all nodes share, a retry joins the run on the other node: a node asks the store
 //! once when a message is new to it, every second while it runs, once when it has run it, and every 50 to 400 ms while
-//! it waits for another node. Until a delivery has got the reply, and for 8 s after it has got one of another node, it
-//! tells the store every second, so that a store which has lost its data knows again who has the reply. If the store is
-//! away, each node goes on with its own table ([`DedupLayer::shared`]).
+//! it waits for another node. Until a delivery has got the reply, it tells the store every second, so that a store which
+//! has lost its data knows again who has the reply. It goes on for 9 s if the reply is another node's, or if the store was
+//! away when the run ended. A node whose deliveries have all gone away leaves the reply to the node that has run the
+//! message. If the store is away, each node goes on with its own table ([`DedupLayer::shared`]).
 //!
 //! # What stands in front
 //!

@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     attempt::{self, Inner, RunNumber},
     breaker::Unavailable,
-    finished::{Finished, Origin},
+    finished::{Finished, Origin, Told},
     late::{LateCause, LateReply},
     machine::FOREVER,
     node::{FETCH_WAIT, LEASE, Node, RENEWAL},
@@ -103,6 +103,9 @@ impl RunningMessage {
                 Some(Claimed::Replied { response, .. }) => {
                     self.observed.record_reply_elsewhere();
                     self.finished = Some(self.finished(response, Origin::Store));
+                    if self.leaves_reply().await {
+                        return;
+                    }
                     return self.end(Ok(Completed::Stored)).await;
                 }
                 Some(Claimed::Done) => {
@@ -146,7 +149,7 @@ impl RunningMessage {
                 | Claimed::Replied { age, .. },
             ) = &claimed
             {
-                self.task.seen_by_store(*age);
+                self.seen_by_store(*age);
             }
             match claimed {
                 Ok(Claimed::Running { lease, .. }) => {
@@ -186,6 +189,37 @@ impl RunningMessage {
                 return None;
             }
         }
+    }
+
+    fn seen_by_store(&self, age: Duration) {
+        if self.task.seen_by_store(age) {
+            let delivery = self.request.body().delivery();
+            let seen = self.task.age_at(delivery.arrived());
+            self.node.clock.note_seen(delivery, seen);
+        }
+    }
+
+    /// Leaves the reply of another node to that node if no delivery here waits for it. Otherwise this node could hand over
+    /// a reply that a delivery has got, once the store loses its data. Returns whether it has left.
+    async fn leaves_reply(&mut self) -> bool {
+        if self.is_wanted() {
+            return false;
+        }
+        // The next delivery here claims the message anew.
+        let Some(cause) = self.leave_table() else {
+            return false;
+        };
+        self.stage = Stage::Late(cause);
+        self.permit = None;
+        let node = Arc::clone(&self.node);
+        if let Some(store) = &node.store
+            && store.release(self.task.claim).await == Ok(Released::HeldElsewhere)
+        {
+            self.stage = Stage::Over;
+        } else {
+            self.hand_over(cause, Ok(Completed::Stored)).await;
+        }
+        true
     }
 
     /// Whether this node may run the message although the store is away: not as long as another node has the lease, nor
@@ -274,7 +308,7 @@ impl RunningMessage {
     }
 
     /// Ends the message for all nodes.
-    async fn complete(&mut self, finished: Finished) -> Result<Completed, Unavailable> {
+    async fn complete(&mut self, finished: Finished) -> Told {
         let is_acknowledged = self.is_acknowledged();
         let response = &self.finished.insert(finished).response;
         let Some(store) = &self.node.store else {
@@ -284,12 +318,12 @@ impl RunningMessage {
         let completed = store.complete(self.task.claim, kept).await;
         // Unless the store says otherwise, it may have kept the reply, which this claim holds then.
         self.may_be_in_store = matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
-        completed
+        Ok(completed?)
     }
 
     /// Ends the message on this node, and sees that its reply reaches a delivery or else the hook. `told` is the store's
     /// answer to its end.
-    async fn end(&mut self, mut told: Result<Completed, Unavailable>) {
+    async fn end(&mut self, mut told: Told) {
         let Some(finished) = self.finished.clone() else {
             return;
         };
@@ -321,7 +355,7 @@ impl RunningMessage {
     }
 
     /// Hands the late result to the hook, unless another node has it. `told` is the store's last answer to its end.
-    async fn hand_over(&mut self, cause: LateCause, told: Result<Completed, Unavailable>) {
+    async fn hand_over(&mut self, cause: LateCause, told: Told) {
         let released = self.release(told).await;
         self.stage = Stage::Over;
         let Some(finished) = self.finished.take() else {
@@ -351,7 +385,7 @@ impl RunningMessage {
     }
 
     /// Releases the claim in the store. `None` means that nobody can tell whose the reply is.
-    async fn release(&self, told: Result<Completed, Unavailable>) -> Option<Released> {
+    async fn release(&self, told: Told) -> Option<Released> {
         let Some(store) = self.node.store.as_deref() else {
             return Some(Released::LastHold);
         };

@@ -1,6 +1,6 @@
 //! The messages of this node: the machine of each, and the deliveries that wait for it.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, mem, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
@@ -249,15 +249,24 @@ impl Task {
         self.progress.receiver_count() > 0
     }
 
-    /// Notes that the store has answered the claim, and how long it has known the message. Wakes nobody.
-    pub(super) fn seen_by_store(&self, age: Duration) {
+    /// Notes that the store has answered the claim, and how long it has known the message. Wakes nobody. Returns whether
+    /// it is the first answer.
+    pub(super) fn seen_by_store(&self, age: Duration) -> bool {
         let now = Instant::now();
         let since = now.checked_sub(age).unwrap_or(now);
+        let mut is_first = false;
         self.progress.send_if_modified(|progress| {
             progress.first_seen = since.min(progress.first_seen);
-            progress.is_in_store = true;
+            is_first = !mem::replace(&mut progress.is_in_store, true);
             false
         });
+        is_first
+    }
+
+    /// Returns how long the message had been seen on a delivery's arrival.
+    pub(super) fn age_at(&self, arrival: Instant) -> Duration {
+        let first_seen = self.progress.borrow().first_seen;
+        arrival.saturating_duration_since(first_seen)
     }
 
     /// Returns the time since the message was first seen.
@@ -267,8 +276,7 @@ impl Task {
 
     /// Whether WeChat has given the message up before a delivery's arrival: the process or its host has stood still.
     fn is_given_up(&self, arrival: Instant) -> bool {
-        let first_seen = self.progress.borrow().first_seen;
-        arrival.saturating_duration_since(first_seen) >= DELIVERIES_LAST
+        self.age_at(arrival) >= DELIVERIES_LAST
     }
 
     /// Counts a hang-up on a delivery. Returns `false` if there have been as many as WeChat makes deliveries of the message.

@@ -90,6 +90,8 @@ impl Waiter {
                 }
                 Admission::Join(task, waiting) => {
                     self.observed.record_join();
+                    let seen = task.age_at(arrival);
+                    self.node.clock.note_seen(self.delivery(), seen);
                     (task, waiting)
                 }
                 Admission::Run(task, run, permit, waiting) => {

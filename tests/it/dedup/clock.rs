@@ -7,16 +7,19 @@ use tower_wechat::Timestamp;
 use super::{faulty::Operation, *};
 
 /// A delivery whose timestamp is this old by the clock of this machine.
-fn aged(seconds: u64) -> Request<Verified> {
+fn aged(seconds: u64, msg_id: &str) -> Request<Verified> {
     let timestamp = Timestamp::from(SystemTime::now() - Duration::from_secs(seconds));
     let delivery = Delivery::new("shop").with_timestamp(timestamp);
-    Request::new(Verified::insecure_assume(text("user", "1", "hi"), delivery))
+    Request::new(Verified::insecure_assume(
+        text("user", msg_id, "hi"),
+        delivery,
+    ))
 }
 
 /// Whether a delivery that is `seconds` old is acknowledged while its message runs.
 async fn is_acknowledged(layer: &DedupLayer, seconds: u64) -> bool {
     let (stack, _runs) = stack(layer);
-    let answer = stack.send(aged(seconds)).await;
+    let answer = stack.send(aged(seconds, "1")).await;
     answer.status() == StatusCode::OK
 }
 
@@ -52,11 +55,11 @@ async fn a_clock_that_is_fast_costs_no_reply() {
     let layer = DedupLayer::in_memory();
     advance(Duration::from_secs(16)).await;
     let (stack, mut runs) = stack(&layer);
-    let first = tokio::spawn(stack.clone().send(aged(20)));
+    let first = tokio::spawn(stack.clone().send(aged(20, "1")));
     let (_, verdict) = runs.next().await;
     advance(Duration::from_secs(5)).await;
     first.abort();
-    let second = tokio::spawn(stack.send(aged(25)));
+    let second = tokio::spawn(stack.send(aged(25, "1")));
     settle().await;
     advance(Duration::from_secs(2)).await;
     verdict.send(Ok(ok("reply"))).unwrap();
@@ -76,6 +79,31 @@ async fn a_clock_that_has_proven_right_tells_a_last_delivery() {
     // Without a young delivery among the latest, nobody can tell.
     let layer = DedupLayer::shared(Faulty::new());
     assert!(!is_acknowledged(&layer, 10).await);
+}
+
+/// Last deliveries of messages that the store, or this node, has seen before prove the clock right.
+#[tokio::test(start_paused = true)]
+async fn a_last_delivery_of_a_known_message_is_no_sign_of_a_wrong_clock() {
+    for by_store in [true, false] {
+        let store = Faulty::new();
+        let layer = DedupLayer::shared(store.clone());
+        let (node, _runs) = stack(&layer);
+        let (other, _other_runs) = stack(&DedupLayer::shared(store.clone()));
+        let known = if by_store { &other } else { &node };
+        let first = tokio::spawn(known.clone().send(aged(0, "1")));
+        settle().await;
+        advance(Duration::from_secs(5)).await;
+        first.abort();
+        advance(Duration::from_secs(5)).await;
+        // Each of them is noted as it arrives, too.
+        for _ in 0..3 {
+            tokio::spawn(node.clone().send(aged(10, "1")));
+            settle().await;
+        }
+        store.forget();
+        let answer = node.send(aged(10, "2")).await;
+        assert_eq!(answer.status(), StatusCode::OK, "by store: {by_store}");
+    }
 }
 
 #[cfg(feature = "tracing")]

@@ -88,3 +88,83 @@ async fn the_log_warns_of_a_reply_that_may_be_given_twice() {
         .filter(|line| line.contains("may be given twice"));
     assert_eq!(warnings.count(), 1, "{log}");
 }
+
+/// Both nodes run the message, and a delivery of the first one gets its reply. The store loses its data once more while the
+/// second one, whose client has left, still knows a reply.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_a_delivery_has_got_is_not_handed_over_after_data_is_lost_again() {
+    // The second node hears of the first one's reply, or ends a run of its own.
+    for ends_at in [None, Some(12_900)] {
+        for forgets_at in (11_500..=22_000).step_by(500) {
+            let (store, late) = (Faulty::new(), Late::default());
+            let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
+            let first = a.deliver(&text("user", "1", "hi")).await;
+            let (_, verdict_a) = runs_a.next().await;
+            pass(4_500).await;
+            store.go_away();
+            pass(500).await;
+            first.abort();
+            let second = b.deliver(&text("user", "1", "hi")).await;
+            // It asks the store for 150 ms.
+            let (_, verdict_b) = runs_b.next().await;
+            pass(2_500).await;
+            verdict_a.send(Ok(ok("reply of a"))).unwrap();
+            pass(1_850).await;
+            if ends_at.is_none() {
+                store.come_back();
+            }
+            pass(500).await;
+            second.abort();
+            let third = a.deliver(&text("user", "1", "hi")).await;
+            check(&third.await.unwrap(), 200, "reply of a");
+            let mut verdict_b = Some(verdict_b);
+            for now in (10_100..=40_000).step_by(100) {
+                pass(100).await;
+                // The second node is the first to tell the store.
+                if now == 10_900 && ends_at.is_some() {
+                    store.forget();
+                    store.come_back();
+                }
+                if now == forgets_at {
+                    store.forget();
+                }
+                if ends_at == Some(now) {
+                    // It may have lost the message again.
+                    _ = verdict_b.take().unwrap().send(Ok(ok("reply of b")));
+                }
+            }
+            assert_eq!(late.causes(), [], "forgets at {forgets_at} ms, {ends_at:?}");
+        }
+    }
+}
+
+/// A node that has run the message while the store was away hears that another one still runs it. Then the store goes away
+/// again and loses its data. Only the other one hands its reply over.
+#[tokio::test(start_paused = true)]
+async fn a_reply_is_left_to_the_node_that_runs_the_message() {
+    for back_at in (8_000..=30_000).step_by(1_000) {
+        let (store, late) = (Faulty::new(), Late::default());
+        let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
+        store.go_away();
+        for node in [&a, &b] {
+            let delivery = node.deliver(&text("user", "1", "hi")).await;
+            pass(1_000).await;
+            delivery.abort();
+        }
+        let ((_, verdict_a), (_, verdict_b)) = (runs_a.next().await, runs_b.next().await);
+        // The other node tells the store first, which it does every second.
+        pass(450).await;
+        verdict_b.send(Ok(ok("reply of b"))).unwrap();
+        pass(50).await;
+        store.come_back();
+        pass(4_500).await;
+        store.go_away();
+        pass(500).await;
+        verdict_a.send(Ok(ok("reply of a"))).unwrap();
+        pass(back_at - 7_500).await;
+        store.forget();
+        store.come_back();
+        pass(40_000).await;
+        assert_eq!(late.causes().len(), 1, "back at {back_at} ms");
+    }
+}

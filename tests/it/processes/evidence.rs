@@ -20,6 +20,8 @@ pub(super) struct Evidence {
     stopped: HashMap<u32, Vec<(u64, u64)>>,
     /// When the machine gave a process no time to run.
     starved: HashMap<u32, Vec<(u64, u64)>>,
+    /// From the time when a node's clock was set until it knew.
+    misled: HashMap<u32, Vec<(u64, u64)>>,
     /// When Redis may have lost data.
     forgotten: Vec<(u64, u64)>,
     /// The faults, as they are written in the log.
@@ -46,6 +48,7 @@ impl Evidence {
             ..Self::default()
         };
         let mut failures = HashMap::<u32, u32>::new();
+        let mut doubts = HashMap::<u32, u32>::new();
         for line in lines {
             let (at, process) = (line.at, line.process);
             match &line.event {
@@ -68,7 +71,14 @@ impl Evidence {
                     starved.push((at - lag, at));
                 }
                 Event::StaysAlone => evidence.lonely.push(process),
-                Event::Fault(_) => evidence.faults.push(line.clone()),
+                Event::Fault(fault) => {
+                    if fault.starts_with("Skew") {
+                        let misled = evidence.misled.entry(process).or_default();
+                        misled.push((at, u64::MAX));
+                        doubts.insert(process, DOUBTED);
+                    }
+                    evidence.faults.push(line.clone());
+                }
                 Event::Forgetting => evidence.forgotten.push((at, u64::MAX)),
                 Event::Forgot => evidence.forgotten.last_mut().unwrap().1 = at,
                 Event::Store { .. } => {
@@ -93,6 +103,14 @@ impl Evidence {
                 Event::Arrived { message, .. } => {
                     let message = u64::from(*message);
                     evidence.keys.insert(message, line.key.clone());
+                    if let Some(doubted) = doubts.get_mut(&process) {
+                        *doubted -= 1;
+                        if *doubted == 0 {
+                            doubts.remove(&process);
+                            let misled = evidence.misled.get_mut(&process).unwrap();
+                            misled.last_mut().unwrap().1 = at;
+                        }
+                    }
                 }
                 _ => {}
             }
@@ -127,6 +145,11 @@ impl Evidence {
         [process, ALL_NODES]
             .iter()
             .any(|it| overlaps(self.starved.get(it), since, until))
+    }
+
+    /// Whether a delivery to the node between `since` and `until` was one of the first after its clock was set.
+    pub(super) fn is_misled(&self, process: u32, since: u64, until: u64) -> bool {
+        overlaps(self.misled.get(&process), since, until)
     }
 
     /// The faults that began between `since` and `until`.
@@ -186,6 +209,9 @@ pub(super) fn is_failure(line: &Line) -> bool {
 
 /// The process number of events that concern all nodes.
 pub(super) const ALL_NODES: u32 = 0;
+
+/// A node knows that its clock is wrong when as many deliveries in a row look old.
+const DOUBTED: u32 = 3;
 
 /// A node leaves the store alone after three failures in a row, which it may count in another order.
 const FAILURES: u32 = 2;

@@ -185,7 +185,8 @@ impl Case<'_> {
     /// the reply is neither shown nor handed over.
     ///
     /// If the store does not answer, the reply is used, and the store is told later. Only the first answer after the end
-    /// counts: later ones are reminders, of this node's reply or of one that it got from the store.
+    /// counts: later ones are reminders, of this node's reply or of one that it got from the store. A claim that gets the
+    /// message again completes it with the reply that it has.
     fn drops_what_lost_its_lease(&self) -> Result<(), String> {
         for (index, line) in self.lines.iter().enumerate() {
             let Event::Ended { run } = line.event else {
@@ -208,8 +209,14 @@ impl Case<'_> {
             let again = self.lines.iter().filter(|other| {
                 other.process == line.process && other.event == Event::Ended { run }
             });
+            let regained = operations(self.lines).any(|(later, done)| {
+                later.process == line.process
+                    && later.at >= told
+                    && done.operation == Operation::Claim
+                    && matches!(done.answer, Answer::Run(_))
+            });
             // A node that went on alone may have repeated a number.
-            if again.count() > 1 || self.is_store_away(line.process, line.at, told) {
+            if again.count() > 1 || regained || self.is_store_away(line.process, line.at, told) {
                 continue;
             }
             let text = reply_text(self.told.message, line.process, run);
@@ -232,7 +239,7 @@ impl Case<'_> {
     }
 
     /// As long as no node is lost or stands still, either: one run succeeds, and its reply is shown or handed over. It is
-    /// shown if the handler needs less than 12 s, and WeChat may hang up on the account.
+    /// shown if the handler needs less than 12 s, WeChat may hang up on the account, and no clock has just been set.
     fn is_served(&self) -> Result<(), String> {
         if !self.is_store_there() || self.is_hit() {
             return Ok(());
@@ -242,7 +249,11 @@ impl Case<'_> {
         check(self.shown() + self.late().count() == 1, || {
             "neither shown nor handed over".to_owned()
         })?;
-        if is_of_busy_account(self.told.message) {
+        let (since, until) = self.life();
+        let is_misled = self
+            .processes()
+            .any(|process| self.evidence.is_misled(process, since, until));
+        if is_misled || is_of_busy_account(self.told.message) {
             return Ok(());
         }
         self.is_shown_within(12_000)
