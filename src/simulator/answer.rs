@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use quick_xml::{Reader, events::Event};
 
-use super::{Fault, Shown, ShownReply};
+use super::{Fault, Shown, ShownReply, chat::Contact};
 use crate::{
     account::Account,
     callback,
@@ -13,10 +13,12 @@ use crate::{
     xml::{self, Value},
 };
 
-/// The sender and the receiver of a message. A name that the body does not have is empty.
+/// The sender and the receiver of a message, and what it means to customer service. A name that the body does not have is
+/// empty.
 pub(super) struct Parties {
     pub(super) user: String,
     account: String,
+    pub(super) contact: Contact,
 }
 
 impl Parties {
@@ -28,6 +30,7 @@ impl Parties {
         Self {
             user: owned(head.and_then(Head::from_user_name)),
             account: owned(head.and_then(Head::to_user_name)),
+            contact: head.map_or(Contact::Other, |head| Contact::of(head, body)),
         }
     }
 }

@@ -72,7 +72,9 @@
 //! ```
 
 mod answer;
+mod api;
 mod body;
+mod chat;
 mod deliver;
 mod fault;
 mod push;
@@ -80,11 +82,13 @@ mod server;
 mod sign;
 mod transcript;
 
+pub use api::{ApiCall, ApiFailure, ApiFuture, ApiServer};
 pub use body::RequestBody;
+pub use chat::{Chat, ChatMessage};
 pub use deliver::Part;
 pub use fault::{Fault, FaultKind};
-pub use push::Push;
-pub use server::Simulator;
+pub use push::{Push, USER};
+pub use server::{APP_SECRET, Simulator};
 pub use transcript::{DeliveryRecord, Shown, ShownReply, Transcript};
 
 /// The type that a service's error is converted into. Tower's alias would make tower part of the public API.

@@ -1,6 +1,14 @@
 //! A message or an event to push, built field by field.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -25,6 +33,8 @@ pub struct Push {
     simulator: Simulator,
     content: PushContent,
     mishaps: Mishaps,
+    /// Whether the user has sent it: set by the first delivery, for all clones.
+    is_sent: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,6 +54,9 @@ struct PushFields {
     msg_id: Option<String>,
     /// The fields that only this type has, in WeChat's order.
     own: Vec<(Cow<'static, str>, String)>,
+    /// The recording behind `MediaId`, and the one behind `MediaId16K`.
+    sound: Option<Bytes>,
+    sound_16k: Option<Bytes>,
 }
 
 impl Push {
@@ -65,6 +78,7 @@ impl Push {
             simulator,
             content: PushContent::Raw(body),
             mishaps: Mishaps::default(),
+            is_sent: Arc::default(),
         }
     }
 
@@ -82,11 +96,14 @@ impl Push {
             create_time: simulator.now(),
             msg_id,
             own: own.collect(),
+            sound: None,
+            sound_16k: None,
         };
         Self {
             simulator,
             content: PushContent::PushFields(fields),
             mishaps: Mishaps::default(),
+            is_sent: Arc::default(),
         }
     }
 
@@ -94,6 +111,7 @@ impl Push {
     pub fn from_user(mut self, openid: impl Into<String>) -> Self {
         if let PushContent::PushFields(fields) = &mut self.content {
             fields.from_user = openid.into();
+            self.is_sent = Arc::default();
         }
         self
     }
@@ -104,6 +122,7 @@ impl Push {
     pub fn msg_id(mut self, id: impl fmt::Display) -> Self {
         if let PushContent::PushFields(fields) = &mut self.content {
             fields.msg_id = Some(id.to_string());
+            self.is_sent = Arc::default();
         }
         self
     }
@@ -111,6 +130,32 @@ impl Push {
     /// Sets the words recognised in a voice message, which may be empty. Does not change a raw body.
     pub fn recognition(self, words: impl Into<String>) -> Self {
         self.field("Recognition", words.into())
+    }
+
+    /// Sets the recording of a voice message, which the [API](Simulator::api) then keeps for three days behind the
+    /// MediaId. Does not change a raw body.
+    ///
+    /// The bytes are those of an AMR file, or of any file that the test needs. A later message with the same MediaId
+    /// replaces the recording.
+    pub fn sound(mut self, recording: impl Into<Bytes>) -> Self {
+        if let PushContent::PushFields(fields) = &mut self.content {
+            fields.sound = Some(recording.into());
+        }
+        self
+    }
+
+    /// Sets the recording of a voice message at 16 kHz, as [`sound`](Self::sound) does. If the message has no
+    /// `MediaId16K`, adds one.
+    pub fn sound_16k(mut self, recording: impl Into<Bytes>) -> Self {
+        let PushContent::PushFields(fields) = &mut self.content else {
+            return self;
+        };
+        fields.sound_16k = Some(recording.into());
+        if fields.own(MEDIA_ID_16K).is_some() {
+            return self;
+        }
+        let media_id = self.simulator.media_id();
+        self.field(MEDIA_ID_16K, media_id)
     }
 
     /// Sets a field of the message's type, such as an event's `EventKey`. Does not change a raw body.
@@ -191,7 +236,7 @@ impl Push {
         B: Body,
         B::Error: Into<BoxError>,
     {
-        deliver(self.plan(), RequestBody::new, service).await
+        self.deliver_as(RequestBody::new, service).await
     }
 
     /// Delivers the message like [`deliver`](Self::deliver), but each body arrives slowly, over the time `over`.
@@ -204,12 +249,53 @@ impl Push {
         B: Body,
         B::Error: Into<BoxError>,
     {
-        deliver(self.plan(), |body| RequestBody::slow(body, over), service).await
+        self.deliver_as(|body| RequestBody::slow(body, over), service)
+            .await
+    }
+
+    async fn deliver_as<S, R, B>(self, body: impl Fn(Bytes) -> R, service: S) -> Transcript
+    where
+        S: Service<Request<R>, Response = Response<B>>,
+        S::Error: Into<BoxError>,
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        let plan = self.plan();
+        let user = plan.parties.user.clone();
+        let transcript = deliver(plan, body, service).await;
+        let chats = &mut self.simulator.state().chats;
+        chats.answer(&user, transcript.shown());
+        transcript
+    }
+
+    /// Lets the simulator know what the user has sent, unless it knows already, or somebody else has sent it.
+    fn note(&self, parties: &Parties) {
+        if self.mishaps.attack.is_some() || self.is_sent.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let state = &mut *self.simulator.state();
+        if !parties.user.is_empty() {
+            state.chats.hear(&parties.user, parties.contact);
+        }
+        if let PushContent::PushFields(fields) = &self.content {
+            for (name, recording) in [
+                ("MediaId", &fields.sound),
+                (MEDIA_ID_16K, &fields.sound_16k),
+                ("ThumbMediaId", &None),
+            ] {
+                match (fields.own(name), recording) {
+                    (Some(id), Some(recording)) => state.media.keep_recording(id, recording),
+                    (Some(id), None) => state.media.name(id),
+                    (None, _) => {}
+                }
+            }
+        }
     }
 
     fn plan(&self) -> Plan {
         let plaintext = self.body();
         let parties = Parties::of(&plaintext);
+        self.note(&parties);
         let (query, body) = self.wrapped(plaintext, &parties);
         Plan {
             request: self.simulator.request(Method::POST, &query, body),
@@ -247,6 +333,14 @@ impl Push {
     }
 }
 
+impl PushFields {
+    fn own(&self, name: &str) -> Option<&str> {
+        let mut own = self.own.iter();
+        let found = own.find(|(found, _)| found == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
 /// Writes a body as WeChat does: each field on its own line, WeChat's own numbers as they are, and all else in CDATA
 /// sections. A `]]>` in a value is not escaped.
 impl fmt::Display for PushFields {
@@ -276,5 +370,7 @@ const OPENID_ESCAPES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 /// The original id of the account in messages, unless the account is an authorizer.
 pub(super) const ACCOUNT: &str = "gh_5130c4e1d2a7";
 
-/// The default OpenID of the sender.
-const USER: &str = "oSim-8fKq2vR0yT5wXe7Zb1cU4n";
+const MEDIA_ID_16K: &str = "MediaId16K";
+
+/// The OpenID of the sender, unless [`from_user`](Push::from_user) sets another.
+pub const USER: &str = "oSim-8fKq2vR0yT5wXe7Zb1cU4n";

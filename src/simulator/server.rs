@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -13,11 +13,15 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body::Body;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::sync::Mutex;
 use tower::Service;
 
 use super::{
-    BoxError, DeliveryRecord, Fault, Push, answer::check_echo, body::RequestBody, deliver::send,
+    ApiServer, BoxError, Chat, DeliveryRecord, Fault, Push,
+    answer::check_echo,
+    api::{Failures, MediaFiles, Tokens},
+    body::RequestBody,
+    chat::Chats,
+    deliver::send,
     push::ACCOUNT,
 };
 use crate::{
@@ -25,18 +29,29 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// WeChat's server, as the callback URL of one account sees it.
+/// WeChat's server for one account: it delivers to the callback URL, and answers the [API](Self::api).
 ///
-/// The [module docs](super) have an example, and list what it does. Nonces and message ids are not random but counted,
-/// so that a test sends the same in every run. Clones share the counter.
+/// The [module docs](super) have examples, and list what it does. Nonces and message ids are not random but counted,
+/// so that a test sends the same in every run. Clones share the counter, and all that the API and the chats know.
 #[derive(Clone)]
 pub struct Simulator {
     account: Account,
     is_compatible: bool,
     uri: Uri,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    app_secret: Arc<str>,
     /// How many numbers have been used.
     numbers: Arc<AtomicU64>,
+    state: Arc<Mutex<State>>,
+}
+
+/// What pushes and API calls have brought about.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) tokens: Tokens,
+    pub(super) media: MediaFiles,
+    pub(super) chats: Chats,
+    pub(super) failures: Failures,
 }
 
 impl Simulator {
@@ -48,7 +63,9 @@ impl Simulator {
             is_compatible: false,
             uri: Uri::from_static("/wechat"),
             clock: Arc::new(SystemTime::now),
+            app_secret: Arc::from(APP_SECRET),
             numbers: Arc::default(),
+            state: Arc::default(),
         }
     }
 
@@ -82,8 +99,34 @@ impl Simulator {
         self
     }
 
+    /// Sets the AppSecret that the API accepts; the default is [`APP_SECRET`].
+    #[must_use]
+    pub fn with_app_secret(mut self, app_secret: impl Into<Arc<str>>) -> Self {
+        self.app_secret = app_secret.into();
+        self
+    }
+
+    /// Returns WeChat's API for the account, as the HTTP client of an [`Api`](crate::Api). The
+    /// [module docs](super#the-api) say how it answers.
+    ///
+    /// ```
+    /// use tower_wechat::{Account, Api, simulator::{APP_SECRET, Simulator}};
+    ///
+    /// let wechat = Simulator::new(Account::plain("rosebud7")?);
+    /// let api = Api::new(wechat.api(), "wx0a1b2c3d4e5f6071", APP_SECRET)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn api(&self) -> ApiServer {
+        ApiServer::new(self.clone())
+    }
+
+    /// Returns what the user with this OpenID has seen so far. [`USER`](super::USER) is the sender of a push by default.
+    pub fn chat(&self, openid: impl AsRef<str>) -> Chat {
+        self.state().chats.chat(openid.as_ref())
+    }
+
     /// Makes a voice message. It has no Recognition, as for an account that has turned speech recognition off; add one
-    /// with [`recognition`](Push::recognition).
+    /// with [`recognition`](Push::recognition). It has no recording; add one with [`sound`](Push::sound).
     pub fn voice(&self, media_id: impl Into<String>) -> Push {
         let own = [("MediaId", media_id.into()), ("Format", "amr".to_owned())];
         Push::message(self.clone(), "voice", own)
@@ -166,7 +209,7 @@ impl Simulator {
         let request = self.request(Method::GET, &query, Bytes::new());
         let request = request.map_err(|error| Fault::unsent(&error));
         let request = request.map(|request| request.map(RequestBody::new));
-        let answer = send(&Mutex::new(service), request, Duration::ZERO).await;
+        let answer = send(&tokio::sync::Mutex::new(service), request, Duration::ZERO).await;
         let status = answer.response.as_ref().ok().map(Response::status);
         let fault = answer
             .response
@@ -229,6 +272,20 @@ impl Simulator {
         self.is_compatible
     }
 
+    pub(super) fn app_secret(&self) -> &str {
+        &self.app_secret
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // No code that holds the lock panics.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns an id that no other media file of this simulator has, unless a test has chosen it.
+    pub(super) fn media_id(&self) -> String {
+        format!("simulated-{}", FIRST_MEDIA_ID + self.number())
+    }
+
     pub(super) fn nonce(&self) -> String {
         (FIRST_NONCE + self.number()).to_string()
     }
@@ -255,6 +312,11 @@ impl fmt::Debug for Simulator {
 const USER_AGENT: HeaderValue = HeaderValue::from_static("Mozilla/4.0");
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/xml");
+
+/// The AppSecret of an account, unless [`with_app_secret`](Simulator::with_app_secret) sets another.
+pub const APP_SECRET: &str = "5ec2e7f0c0ffee11a77e57ab1e0ddba1";
+
+const FIRST_MEDIA_ID: u64 = 7_000_000_000;
 
 // These numbers have as many digits as WeChat's.
 

@@ -163,10 +163,10 @@ impl fmt::Display for Shown {
     }
 }
 
-/// A reply that WeChat has accepted.
+/// A passive reply or a customer-service message that WeChat has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownReply {
-    /// The elements of the reply. MsgType has been checked.
+    /// The elements of the reply, or the JSON of the customer-service message. The type has been checked.
     fields: Value,
 }
 
@@ -175,20 +175,24 @@ impl ShownReply {
         Self { fields }
     }
 
-    /// Returns the reply's MsgType, such as `text` or `news`.
+    /// Returns the type, such as `text` or `news`.
     pub fn msg_type(&self) -> &str {
-        self.fields["MsgType"].as_str().unwrap_or_default()
+        let msg_type = self.fields["MsgType"].as_str();
+        msg_type
+            .or_else(|| self.fields["msgtype"].as_str())
+            .unwrap_or_default()
     }
 
-    /// Returns the words of a text reply.
+    /// Returns the words of a text.
     pub fn text(&self) -> Option<&str> {
-        match self.msg_type() {
-            "text" => self.fields["Content"].as_str(),
-            _ => None,
+        if self.msg_type() != "text" {
+            return None;
         }
+        let content = self.fields["Content"].as_str();
+        content.or_else(|| self.fields["text"]["content"].as_str())
     }
 
-    /// Returns all fields of the reply.
+    /// Returns all fields: those of the passive reply's XML, or those of the customer-service message's JSON.
     pub fn fields(&self) -> &Value {
         &self.fields
     }
