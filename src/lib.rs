@@ -87,7 +87,7 @@
 //! - `metrics`: counts and durations of deliveries and runs, through the `metrics` crate. `tower_wechat::metrics` lists
 //!   the names.
 //! - `redis`: `dedup::RedisStore`, which shares deduplication state between nodes.
-//! - `simulator`: WeChat's side of the wire, for tests and local development.
+//! - `simulator`: WeChat's side of the wire, pushes and API, for tests and local development. It turns on `api`.
 //! - `tracing`: [spans and events](#spans-and-events) through the `tracing` crate. Without it the crate logs nothing.
 //!
 //! # Spans and events

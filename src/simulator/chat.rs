@@ -159,8 +159,11 @@ impl Contact {
 
 /// Returns whether it is a tap on a menu that customer service has sent.
 fn is_menu_tap(head: &Head, body: &[u8]) -> bool {
-    let text = || message::from_slice::<TextMessage>(body);
-    head.msg_type() == Some("text") && text().is_ok_and(|text| text.biz_msg_menu_id.is_some())
+    head.msg_type() == Some("text")
+        && message::from_slice::<TextMessage>(body)
+            .ok()
+            .and_then(|text| text.biz_msg_menu_id)
+            .is_some_and(|id| !id.is_empty())
 }
 
 /// The users who have written, and the messages that they have seen.

@@ -1,7 +1,7 @@
 //! WeChat's side of the wire, for tests and local development: [`Simulator`].
 //!
 //! The simulator signs messages and delivers them to any Tower service, as WeChat's server does. It returns what the
-//! user would see in the chat. With tokio's paused clock, a test of three deliveries takes milliseconds:
+//! user would see in the chat. It also answers [WeChat's API](#the-api). With tokio's paused clock, a test of three deliveries takes milliseconds:
 //!
 //! ```
 //! use std::{convert::Infallible, time::Duration};
@@ -32,6 +32,61 @@
 //! timers enabled.
 //!
 //! The simulator signs and encrypts in the account's mode: plain, encrypted or WeCom's.
+//!
+//! # A whole bot
+//!
+//! [`Simulator::api`] is the other side of WeChat: the API that the bot calls. It knows the messages that the simulator
+//! has delivered, and [`Simulator::chat`] shows what the user has seen. This bot fetches the recording of a voice message,
+//! and thinks about it for longer than WeChat waits:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use tower::ServiceBuilder;
+//! use tower_wechat::{
+//!     Account, Api, DedupLayer, VerifySignatureLayer, api, message::VoiceMessage, message_fn,
+//!     simulator::{APP_SECRET, Simulator, USER},
+//! };
+//!
+//! // In a test: #[tokio::test(start_paused = true)]
+//! #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let account = Account::plain("rosebud7")?;
+//!     let wechat = Simulator::new(account.clone());
+//!     let api = Api::new(wechat.api(), "wx0a1b2c3d4e5f6071", APP_SECRET)?;
+//!
+//!     let late = api.clone();
+//!     let dedup = DedupLayer::builder().with_late_reply(move |reply| {
+//!         let api = late.clone();
+//!         async move {
+//!             if let (Some(openid), Some(reply)) = (reply.openid(), reply.reply()) {
+//!                 let _ = api.send(openid, reply).await;
+//!             }
+//!         }
+//!     });
+//!     let dedup = dedup.build();
+//!     let answer = move |voice: VoiceMessage| {
+//!         let api = api.clone();
+//!         async move {
+//!             let recording = api.recording(&voice).await?;
+//!             tokio::time::sleep(Duration::from_secs(20)).await;
+//!             Ok::<_, api::Error>(format!("{:?}", recording.encoding()))
+//!         }
+//!     };
+//!     let bot = ServiceBuilder::new()
+//!         .layer(VerifySignatureLayer::new(account))
+//!         .layer(dedup.clone())
+//!         .service(message_fn(answer));
+//!
+//!     let voice = wechat.voice("media-1").sound(&b"#!AMR\n\x3c"[..]);
+//!     let transcript = voice.deliver(bot).await;
+//!     assert_eq!(transcript.deliveries().len(), 3);
+//!     dedup.drain(Duration::from_secs(10)).await;
+//!     assert_eq!(wechat.chat(USER).shown(), ["AmrNb"]);
+//!     assert_eq!(wechat.chat(USER).to_string(), "at 20.0 s: AmrNb (customer service)");
+//!     Ok(())
+//! }
+//! ```
 //!
 //! # What WeChat does
 //!
@@ -67,6 +122,47 @@
 //! let wechat = Simulator::new(Account::plain("rosebud7")?);
 //! let unlucky = wechat.text("hi").lose_answers(1).duplicate().latency(Duration::from_millis(300));
 //! let forged = wechat.text("hi").tamper(Part::Nonce);
+//! # Ok(())
+//! # }
+//! ```
+
+//! # The API
+//!
+//! | call | what it checks |
+//! |---|---|
+//! | `stable_token` | AppID and AppSecret (40013, 40125) |
+//! | `media/get` | a media id of the last three days (40007): a push's [`sound`](Push::sound), or an upload |
+//! | `media/upload` | type, format and size (40004, 40005, 40006), and that there is a file (41005) |
+//! | `message/custom/send` | the text's length (45002), the number of articles (45008), media ids (40007), window and quota (45015, 45047) |
+//! | `message/custom/typing` | that the user wrote within 30 s (45080), and that typing is not shown already (45081) |
+//! | any other path | 40066: WeChat has more calls, the simulator has not |
+//!
+//! All calls but the first check the access token (40001, 41001, 42001), and those that send to a user check the OpenID:
+//! 40003 for a user who has sent nothing. As at WeChat, a failed call has the status 200.
+//!
+//! - **The account.** The AppSecret is [`APP_SECRET`], or that of [`with_app_secret`](Simulator::with_app_secret). Only an
+//!   account in safe mode ([`Account::encrypted`](crate::Account::encrypted)) has its own AppID. For all other accounts,
+//!   the API accepts any AppID that could be one. The API is that of Official Accounts, for a WeCom account too.
+//! - **Tokens.** A token is valid for two hours. In its last five minutes, `stable_token` gives the next one, and both are
+//!   valid. With `force_refresh` the former token ends at once, 20 times a day and at least 30 s apart (45009, 45011).
+//! - **Windows.** A message opens a window of 48 hours for five customer-service messages. The events `CLICK`,
+//!   `scancode_push`, `scancode_waitmsg`, `SCAN` and `subscribe`, and a text with a `bizmsgmenuid`, open one of a minute
+//!   for three. If both are open, WeChat takes both quotas; the simulator spends the short one first. `unsubscribe` closes
+//!   both. The window opens with the first delivery of a push, whatever the bot answers. Deliveries of an attacker open
+//!   none.
+//! - **Time** is tokio's, so that a paused clock passes windows, tokens and media at once.
+//! - **Bounds.** The simulator keeps 4096 media files of 64 MiB together, 10 000 users and the last 4096 messages of all
+//!   chats. It forgets the oldest.
+//!
+//! [`fail_next`](ApiServer::fail_next) and [`fail_always`](ApiServer::fail_always) make calls fail:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use tower_wechat::{Account, simulator::{ApiCall, ApiFailure, Simulator}};
+//! let wechat = Simulator::new(Account::plain("rosebud7")?);
+//! // Twice, WeChat is too busy to send a message. It never lets this account show that it is typing.
+//! wechat.api().fail_next(2, ApiCall::Send, ApiFailure::Busy);
+//! wechat.api().fail_always(ApiCall::Typing, ApiFailure::Unauthorized);
 //! # Ok(())
 //! # }
 //! ```

@@ -22,7 +22,7 @@ use super::{
     body::RequestBody,
     deliver::{Attack, Mishaps, Part, Plan, deliver},
 };
-use crate::timestamp::Timestamp;
+use crate::{api::Recording, timestamp::Timestamp};
 
 /// A message or event to deliver. The methods of [`Simulator`] make it.
 ///
@@ -55,8 +55,8 @@ struct PushFields {
     /// The fields that only this type has, in WeChat's order.
     own: Vec<(Cow<'static, str>, String)>,
     /// The recording behind `MediaId`, and the one behind `MediaId16K`.
-    sound: Option<Bytes>,
-    sound_16k: Option<Bytes>,
+    sound: Option<Recording>,
+    sound_16k: Option<Recording>,
 }
 
 impl Push {
@@ -139,7 +139,7 @@ impl Push {
     /// replaces the recording.
     pub fn sound(mut self, recording: impl Into<Bytes>) -> Self {
         if let PushContent::PushFields(fields) = &mut self.content {
-            fields.sound = Some(recording.into());
+            fields.sound = Some(Recording::new(recording));
         }
         self
     }
@@ -150,8 +150,8 @@ impl Push {
         let PushContent::PushFields(fields) = &mut self.content else {
             return self;
         };
-        fields.sound_16k = Some(recording.into());
-        if fields.own(MEDIA_ID_16K).is_some() {
+        fields.sound_16k = Some(Recording::new(recording));
+        if fields.value_of(MEDIA_ID_16K).is_some() {
             return self;
         }
         let media_id = self.simulator.media_id();
@@ -283,7 +283,7 @@ impl Push {
                 (MEDIA_ID_16K, &fields.sound_16k),
                 ("ThumbMediaId", &None),
             ] {
-                match (fields.own(name), recording) {
+                match (fields.value_of(name), recording) {
                     (Some(id), Some(recording)) => state.media.keep_recording(id, recording),
                     (Some(id), None) => state.media.name(id),
                     (None, _) => {}
@@ -334,7 +334,7 @@ impl Push {
 }
 
 impl PushFields {
-    fn own(&self, name: &str) -> Option<&str> {
+    fn value_of(&self, name: &str) -> Option<&str> {
         let mut own = self.own.iter();
         let found = own.find(|(found, _)| found == name);
         found.map(|(_, value)| value.as_str())

@@ -33,6 +33,8 @@ mod samples;
 #[cfg(feature = "simulator")]
 mod simulator;
 #[cfg(feature = "simulator")]
+mod simulator_api;
+#[cfg(feature = "simulator")]
 mod simulator_mishaps;
 #[cfg(feature = "simulator")]
 mod simulator_modes;

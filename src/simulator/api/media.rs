@@ -28,8 +28,13 @@ pub(super) type Format = (&'static str, &'static str);
 
 impl MediaFiles {
     /// Keeps a recording under the id of its voice message.
-    pub(in super::super) fn keep_recording(&mut self, id: &str, recording: &Bytes) {
-        self.keep(id, recording.clone(), recording_format(recording));
+    pub(in super::super) fn keep_recording(&mut self, id: &str, recording: &Recording) {
+        let format = match recording.encoding() {
+            Encoding::Speex => ("voice/speex", "speex"),
+            // What WeChat says of SILK is unknown.
+            _ => ("audio/amr", "amr"),
+        };
+        self.keep(id, recording.to_bytes(), format);
     }
 
     pub(super) fn keep(&mut self, id: &str, bytes: Bytes, format: Format) {
@@ -77,14 +82,6 @@ impl MediaFile {
     fn size(&self) -> usize {
         let contents = self.contents.as_ref();
         contents.map_or(0, |(bytes, _)| bytes.len())
-    }
-}
-
-fn recording_format(bytes: &Bytes) -> Format {
-    match Recording::new(bytes.clone()).encoding() {
-        Encoding::Speex => ("voice/speex", "speex"),
-        // What WeChat says of SILK is unknown.
-        _ => ("audio/amr", "amr"),
     }
 }
 
