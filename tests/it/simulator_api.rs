@@ -108,4 +108,9 @@ const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// A millisecond less.
+const fn almost(seconds: u64) -> Duration {
+    Duration::from_millis(seconds * 1000 - 1)
+}
+
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -79,7 +79,7 @@ async fn media_are_kept_for_three_days() {
     let api = api(&wechat);
     hear(wechat.voice("Vo1").sound(AMR)).await;
     let uploaded = picture(&api).await;
-    advance(secs(3 * DAY) - MILLISECOND).await;
+    advance(almost(3 * DAY)).await;
     for id in ["Vo1", &*uploaded] {
         api.media(id).await.unwrap();
     }

@@ -135,7 +135,7 @@ async fn an_unverified_account_is_told_once_an_hour() {
     }
     assert_eq!(each_call(&api).await, [Some(ErrorKind::Unauthorized); 4]);
     wechat.api().recover();
-    advance(secs(3600) - MILLISECOND).await;
+    advance(almost(3600)).await;
     assert_eq!(each_call(&api).await, [Some(ErrorKind::Unauthorized); 4]);
     advance(MILLISECOND).await;
     assert_eq!(each_call(&api).await, [None; 4]);

@@ -21,7 +21,7 @@ async fn everyone_gets_the_same_token_until_five_minutes_before_its_end() {
     advance(secs(100)).await;
     assert_eq!(token(&wechat.clone()).await, (first.clone(), 7100));
 
-    advance(secs(6800) - MILLISECOND).await;
+    advance(almost(6800)).await;
     assert_eq!(token(&wechat).await, (first.clone(), 300));
     advance(MILLISECOND).await;
     let (second, life) = token(&wechat).await;
@@ -29,14 +29,14 @@ async fn everyone_gets_the_same_token_until_five_minutes_before_its_end() {
     assert_eq!(life, 7200);
 
     // Both are good for the last five minutes of the first.
-    advance(secs(300) - MILLISECOND).await;
+    advance(almost(300)).await;
     assert_eq!(check_token(&wechat, &first).await, 0);
     assert_eq!(check_token(&wechat, &second).await, 0);
     advance(MILLISECOND).await;
     assert_eq!(check_token(&wechat, &first).await, 42_001);
     assert_eq!(check_token(&wechat, &second).await, 0);
 
-    advance(secs(6900) - MILLISECOND).await;
+    advance(almost(6900)).await;
     assert_eq!(check_token(&wechat, &second).await, 0);
     advance(MILLISECOND).await;
     assert_eq!(check_token(&wechat, &second).await, 42_001);
@@ -93,7 +93,7 @@ async fn a_forced_token_ends_the_former_one() {
     assert_eq!(token(&wechat).await, (second.to_owned(), 7200));
 
     // At least 30 s apart, and 20 a day.
-    advance(secs(30) - MILLISECOND).await;
+    advance(almost(30)).await;
     let answer = post(&wechat, "stable_token", &forced).await;
     assert_eq!(answer["errcode"], 45_011);
     advance(MILLISECOND).await;

@@ -4,6 +4,9 @@ use super::*;
 
 const HOUR: u64 = 3600;
 
+/// A push, and the seconds and the quota of its window.
+type Case<'a> = (&'a dyn Fn(&Simulator) -> Push, Option<(u64, usize)>);
+
 /// Sends texts until WeChat takes no more. Returns their number, and the errcode of the one that failed.
 async fn spend(api: &Api) -> (usize, i64) {
     for sent in 0..20 {
@@ -32,7 +35,7 @@ async fn each_kind_of_push_opens_its_window() {
         };
     }
     let (long, short) = (Some((48 * HOUR, 5)), Some((60, 3)));
-    let cases: [(&dyn Fn(&Simulator) -> Push, _); 20] = [
+    let cases: [Case<'_>; 20] = [
         (&|wechat| wechat.text("hi"), long),
         (&voice, long),
         (&|wechat| wechat.image("Im1", "http://p"), long),
@@ -65,7 +68,7 @@ async fn each_kind_of_push_opens_its_window() {
         assert_eq!(spend(&api).await, (quota, 45_047), "{:?}", push(&wechat));
         // Another one, at its edges.
         hear(push(&wechat)).await;
-        advance(secs(seconds) - MILLISECOND).await;
+        advance(almost(seconds)).await;
         assert_eq!(errcode(api.send(USER, &"1".into()).await), None);
         advance(MILLISECOND).await;
         assert_eq!(spend(&api).await, (0, 45_015), "{:?}", push(&wechat));
@@ -172,7 +175,7 @@ async fn only_the_first_delivery_of_a_message_opens_a_window() {
     let push = wechat.event("CLICK").from_user("o2");
     let transcript = push.deliver(failing).await;
     assert_eq!(transcript.deliveries().len(), 3);
-    advance(secs(60 - 15) - MILLISECOND).await;
+    advance(almost(60 - 15)).await;
     api.send("o2", &"1".into()).await.unwrap();
     advance(MILLISECOND).await;
     assert_eq!(errcode(api.send("o2", &"1".into()).await), Some(45_015));
@@ -203,7 +206,7 @@ async fn typing_is_shown_for_15_s() {
     assert!(!is_typing());
     api.typing(USER, true).await.unwrap();
     assert!(is_typing());
-    advance(secs(15) - MILLISECOND).await;
+    advance(almost(15)).await;
     assert!(is_typing());
     assert_eq!(errcode(api.typing(USER, true).await), Some(45_081));
     advance(MILLISECOND).await;
@@ -230,7 +233,7 @@ async fn typing_is_shown_within_30_s_of_contact() {
         (wechat.event("CLICK"), true),
     ] {
         hear(push).await;
-        advance(secs(30) - MILLISECOND).await;
+        advance(almost(30)).await;
         let expected = (!is_contact).then_some(45_080);
         assert_eq!(errcode(api.typing(USER, true).await), expected);
         let _ = api.typing(USER, false).await;
