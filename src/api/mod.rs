@@ -57,6 +57,9 @@
 //! let api = Api::new(http, app_id, app_secret)?;
 //! ```
 //!
+//! In a test, `simulator.api()` is the client (feature `simulator`): WeChat's API, which gives what the simulated users have
+//! sent.
+//!
 //! Tower's own layers go around the client: a `ConcurrencyLimit`, or a `RateLimit` with a `Buffer` outside it. Put no
 //! `Retry` around it: [`send`](Api::send) is not idempotent. An access token is part of the URL of most requests, so a layer
 //! around the client, or the client itself, must not log URLs.

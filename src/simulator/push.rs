@@ -308,6 +308,8 @@ impl Push {
 
     /// Makes the request of one delivery, signed now, so that you can send it yourself.
     ///
+    /// For the [API](Simulator::api), the user has then sent the message.
+    ///
     /// # Errors
     ///
     /// If the OpenID makes the URI longer than [`http::Uri`] can be.

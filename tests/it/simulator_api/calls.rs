@@ -5,6 +5,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     service::TowerToHyperService,
 };
+use proptest::prelude::*;
 use tower_wechat::{
     api::Encoding,
     message::VoiceMessage,
@@ -385,6 +386,67 @@ async fn a_request_is_checked() {
         .await;
         assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
     }
+}
+
+proptest! {
+    #![proptest_config(crate::cases(256))]
+
+    /// Whatever its bytes, also those that look like the form around it.
+    #[test]
+    fn an_uploaded_file_comes_back(
+        pieces in proptest::collection::vec(
+            prop_oneof![
+                Just(b"\r\n--".to_vec()),
+                Just(b"\r\n\r\n".to_vec()),
+                proptest::collection::vec(any::<u8>(), 1..20),
+            ],
+            1..10,
+        ),
+    ) {
+        // `Api` takes a file that begins with `<` or `{` for a proxy's page or a failure.
+        let file = [b"ftyp", &*pieces.concat()].concat();
+        let found = paused(async {
+            let api = api(&wechat());
+            let id = api.upload(MediaKind::Video, &file).await.unwrap();
+            api.media(&id).await.unwrap().to_bytes()
+        });
+        prop_assert_eq!(found, file);
+    }
+
+    /// No request is left without an answer.
+    #[test]
+    fn each_request_is_answered(
+        call in 0..6_usize,
+        get in any::<bool>(),
+        query in "[&=%a-f0-9]{0,12}",
+        content_type in "(multipart/form-data; boundary=b|[!-~]{0,12})",
+        body in prop_oneof![
+            "(--b|\r\n|name=\"media\"|: ;|filename=a.jpg|Content-Disposition){0,12}",
+            r#"\{("touser":"o1",|"msgtype":("text"|[0-9]),|"text":(1|\[\]|\{"content":1\}),|"news":\{"articles":1\},){0,4}"appid":1\}"#,
+            any::<String>(),
+        ],
+    ) {
+        const PATHS: [&str; 6] =
+            ["stable_token", "media/get", "media/upload", "message/custom/send", "message/custom/typing", ""];
+        paused(async {
+            let wechat = wechat();
+            let (token, _) = token(&wechat).await;
+            let uri = format!("/cgi-bin/{}?access_token={token}&type=image&{query}", PATHS[call]);
+            let request = Request::builder().method(if get { Method::GET } else { Method::POST });
+            let request = request.uri(uri).header("Content-Type", content_type);
+            let request = request.body(Full::new(Bytes::from(body))).unwrap();
+            let (status, _, body) = answer(wechat.api().oneshot(request).await.unwrap()).await;
+            assert_eq!(status, StatusCode::OK);
+            let json: Value = serde_json::from_slice(&body).unwrap();
+            assert!(json["errcode"].is_i64() || json["media_id"].is_string(), "{json}");
+        });
+    }
+}
+
+fn paused<T>(test: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(test)
 }
 
 /// What the playground does, with the clients that bots have.
