@@ -114,6 +114,16 @@ async fn there_are_no_other_media() {
     );
 }
 
+/// As with a picture that the user sends on.
+#[tokio::test(start_paused = true)]
+async fn a_push_that_names_a_file_does_not_remove_it() {
+    let wechat = wechat();
+    let api = api(&wechat);
+    hear(wechat.voice("Vo1").sound(AMR)).await;
+    hear(wechat.voice("Vo1")).await;
+    assert_eq!(api.media("Vo1").await.unwrap().as_bytes(), AMR);
+}
+
 /// A raw body is sent as it is, and a sound is that of a voice message.
 #[tokio::test(start_paused = true)]
 async fn what_has_no_media_id_has_no_sound() {
@@ -239,7 +249,8 @@ async fn each_type_of_reply_is_sent() {
     let wechat = wechat();
     let api = api(&wechat);
     let media = picture(&api).await;
-    hear(wechat.image("Im1", "http://p")).await;
+    let image = wechat.image("Im1", "http://p");
+    hear(image.field("ThumbMediaId", "Th1")).await;
     let article = || Article::new("t", "d", "http://p", "http://u");
     for (reply, shown) in [
         (Reply::text("天亮了"), "天亮了"),
@@ -253,13 +264,14 @@ async fn each_type_of_reply_is_sent() {
         (Reply::news([article()]), "[news]"),
         // What the user has sent, although the test has no bytes of it.
         (Reply::image("Im1"), "[image]"),
+        (Reply::music(Music::new("Th1")), "[music]"),
     ] {
         hear(wechat.text("hi")).await;
         api.send(USER, &reply).await.unwrap();
         let chat = wechat.chat(USER);
         assert_eq!(*chat.shown().last().unwrap(), shown);
     }
-    let unknown = Reply::video(Video::new(&*media).with_thumb_media_id("Th1"));
+    let unknown = Reply::video(Video::new(&*media).with_thumb_media_id("Th2"));
     for reply in [
         Reply::image("Im2"),
         Reply::voice("Im2"),

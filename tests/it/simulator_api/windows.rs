@@ -217,9 +217,17 @@ async fn typing_is_shown_for_15_s() {
     // Not shown, and cancelled all the same.
     api.typing(USER, false).await.unwrap();
 
-    // The message takes its place.
+    // A message takes its place, and so does a passive reply.
     api.typing(USER, true).await.unwrap();
     api.send(USER, &"1".into()).await.unwrap();
+    assert!(!is_typing());
+    api.typing(USER, true).await.unwrap();
+    hear(wechat.text("hi")).await;
+    assert!(is_typing());
+    let failing = service_fn(async |_: Request<RequestBody>| {
+        Ok::<_, Infallible>(Response::new("Success".to_owned()))
+    });
+    let _ = wechat.text("hi").deliver(failing).await;
     assert!(!is_typing());
 }
 
