@@ -27,6 +27,15 @@ impl<S, F, R> Call<S, F, R> {
             request: Some(request),
         }
     }
+
+    /// Returns the request, until the service has been called with it.
+    #[cfg(feature = "api")]
+    pub(crate) fn request_mut(self: Pin<&mut Self>) -> Option<&mut R> {
+        match self.project() {
+            CallProjection::Wait { request, .. } => request.as_mut(),
+            CallProjection::Respond { .. } => None,
+        }
+    }
 }
 
 /// Takes the request, which is there until the service has been called.

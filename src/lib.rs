@@ -215,6 +215,8 @@ pub mod message;
 pub mod metrics;
 #[cfg(feature = "layers")]
 mod observe;
+#[cfg(feature = "api")]
+pub mod recognize;
 pub mod reply;
 #[cfg(feature = "layers")]
 mod response;
@@ -227,8 +229,6 @@ mod user_fn;
 pub mod verify;
 pub mod xml;
 
-#[cfg(feature = "api")]
-pub use self::api::Api;
 #[cfg(feature = "layers")]
 pub use self::{
     account::Account,
@@ -238,6 +238,8 @@ pub use self::{
     response::ResponseBody,
     verify::VerifySignatureLayer,
 };
+#[cfg(feature = "api")]
+pub use self::{api::Api, recognize::RecognizeLayer};
 pub use self::{message::Message, reply::Reply, timestamp::Timestamp};
 
 #[cfg(all(doctest, feature = "simulator"))]

@@ -19,6 +19,9 @@
 //! | `tower_wechat_store_errors_total` | counter | `operation`, `cause` | failed operations of the store |
 //! | `tower_wechat_api_calls_total` | counter | `account`, `call`, `result` | finished calls of an `Api` (feature `api`) |
 //! | `tower_wechat_api_call_duration_seconds` | histogram | `account`, `call` | duration of these calls, with the repetitions in them |
+//! | `tower_wechat_recognitions_total` | counter | `account`, `result` | finished recognitions of voice messages by a `RecognizeLayer` (feature `api`) |
+//! | `tower_wechat_recognition_duration_seconds` | histogram | `account` | duration of these recognitions, with the fetch of the recording |
+//! | `tower_wechat_recording_bytes` | histogram | `account` | size of the fetched recordings |
 //!
 //! Labels:
 //!
@@ -43,6 +46,8 @@
 //!   `timeout`.
 //! - Of an `Api`, `account` is the app id. `call` is the path below `/cgi-bin/`, such as `media/get`. `result` is `ok`, or
 //!   the kind of the error in snake case, such as `unauthorized`.
+//! - `result` of a recognition: `recognized`, or the kind of the error in snake case, such as `no_words`. If the recording
+//!   could not be fetched, it is `fetch_` and the kind of the API's error, such as `fetch_media_id`.
 //!
 //! The exporter sets the buckets of histograms. Buckets around 5 s, when WeChat hangs up, are the most useful.
 //!
@@ -115,6 +120,11 @@ const COUNTERS: &[Description] = &[
     ),
     (STORE_ERRORS, Unit::Count, "Failed operations of the store."),
     (API_CALLS, Unit::Count, "Finished calls to WeChat's API."),
+    (
+        RECOGNITIONS,
+        Unit::Count,
+        "Finished recognitions of voice messages.",
+    ),
 ];
 
 const GAUGES: &[Description] = &[
@@ -129,6 +139,16 @@ const HISTOGRAMS: &[Description] = &[
         API_CALL_DURATION,
         Unit::Seconds,
         "Duration of calls to WeChat's API.",
+    ),
+    (
+        RECOGNITION_DURATION,
+        Unit::Seconds,
+        "Duration of recognitions, with the fetch of the recording.",
+    ),
+    (
+        RECORDING_BYTES,
+        Unit::Bytes,
+        "Size of the fetched recordings.",
     ),
 ];
 
@@ -147,3 +167,6 @@ pub(crate) const UNCONFIRMED_REPLIES: &str = "tower_wechat_unconfirmed_replies_t
 pub(crate) const STORE_ERRORS: &str = "tower_wechat_store_errors_total";
 pub(crate) const API_CALLS: &str = "tower_wechat_api_calls_total";
 pub(crate) const API_CALL_DURATION: &str = "tower_wechat_api_call_duration_seconds";
+pub(crate) const RECOGNITIONS: &str = "tower_wechat_recognitions_total";
+pub(crate) const RECOGNITION_DURATION: &str = "tower_wechat_recognition_duration_seconds";
+pub(crate) const RECORDING_BYTES: &str = "tower_wechat_recording_bytes";

@@ -79,7 +79,7 @@ pub(super) struct Outgoing<'a> {
     pub(super) parameter: Option<(&'a str, &'a str)>,
     /// The body and its type.
     pub(super) body: Option<(HeaderValue, Bytes)>,
-    /// What must not appear in the error: the AppSecret or an OpenID. The token need not be named.
+    /// What must not appear in the error: the AppSecret, an OpenID or a media id. The token need not be named.
     pub(super) secret: &'a str,
 }
 

@@ -271,7 +271,7 @@ impl ErrorKind {
     }
 
     /// Returns the kind as events and metrics name it.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::AppId => "app_id",
             Self::AppSecret => "app_secret",

@@ -345,7 +345,7 @@ impl Api {
             call: Call::Media,
             parameter: Some(("media_id", media_id)),
             body: None,
-            secret: "",
+            secret: media_id,
         };
         Media::read(self.call(&outgoing).await?)
     }

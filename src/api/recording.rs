@@ -36,6 +36,19 @@ pub enum Encoding {
     Other,
 }
 
+impl Encoding {
+    /// Returns the encoding as events name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::AmrNb => "amr_nb",
+            Self::AmrWb => "amr_wb",
+            Self::Silk => "silk",
+            Self::Speex => "speex",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Recording {
     /// Makes a recording from the bytes of its file.
     pub fn new(bytes: impl Into<Bytes>) -> Self {

@@ -10,7 +10,7 @@ use std::{
 
 use http::{Request, Response};
 use serde::de::DeserializeOwned;
-use tower::Service;
+use tower::{Layer, Service};
 
 use super::{decode_failure::DecodeFailure, future::ResponseFuture};
 use crate::{
@@ -70,6 +70,28 @@ impl<H> MessageService<H> {
 }
 
 impl<H, M> MessageService<H, M> {
+    /// Puts a layer around the handler. The last one is the outermost.
+    ///
+    /// Its service gets the handler's requests, with the typed message. It is called once for each run, so it holds no permit
+    /// for a duplicate.
+    ///
+    /// ```
+    /// use tower::limit::ConcurrencyLimitLayer;
+    /// use tower_wechat::{message::VoiceMessage, message_fn};
+    ///
+    /// let service = message_fn(|voice: VoiceMessage| async move { voice.recognition })
+    ///     .layer(ConcurrencyLimitLayer::new(8));
+    /// # let _ = service;
+    /// ```
+    #[must_use]
+    pub fn layer<L: Layer<H>>(self, layer: L) -> MessageService<L::Service, M> {
+        MessageService {
+            handler: layer.layer(self.handler),
+            on_decode_error: self.on_decode_error,
+            message: PhantomData,
+        }
+    }
+
     /// Sets the hook that is called with each body that cannot be read. By default, such a body is only logged.
     ///
     /// For a handler of [`Message`], these are bodies that are no document, and documents that repeat a field that says

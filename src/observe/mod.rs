@@ -48,6 +48,12 @@ mod events;
 mod guards;
 mod labels;
 mod meters;
+#[cfg(feature = "api")]
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(unused_variables, reason = "`event!` drops its fields")
+)]
+mod recognize;
 mod sender;
 #[cfg_attr(
     not(feature = "tracing"),
@@ -56,7 +62,10 @@ mod sender;
 mod spans;
 
 #[cfg(feature = "api")]
-pub(crate) use self::api::{access_token_rejected, api_call_ended, api_call_failed};
+pub(crate) use self::{
+    api::{access_token_rejected, api_call_ended, api_call_failed},
+    recognize::Recognition,
+};
 pub(crate) use self::{
     events::{
         MessageKey, another_type, clock_differs, decode_failed, function_panicked, handler_failed,

@@ -15,19 +15,19 @@ use tower_wechat::{
     api::{Error, ErrorKind},
 };
 
-use self::wechat::{Answer, WeChat};
+pub(crate) use self::wechat::{Answer, WeChat};
 
-const APP_ID: &str = "wx0f1e2d3c4b5a6978";
-const SECRET: &str = "5ecre7a0b1c2d3e4f5061728394a5b6c";
+pub(crate) const APP_ID: &str = "wx0f1e2d3c4b5a6978";
+pub(crate) const SECRET: &str = "5ecre7a0b1c2d3e4f5061728394a5b6c";
 const OPENID: &str = "oAp1UserQ7x";
 
 const SEND: &str = "message/custom/send";
 const TYPING: &str = "message/custom/typing";
-const MEDIA: &str = "media/get";
+pub(crate) const MEDIA: &str = "media/get";
 const UPLOAD: &str = "media/upload";
-const TOKEN: &str = "stable_token";
+pub(crate) const TOKEN: &str = "stable_token";
 
-fn api(wechat: &WeChat) -> Api {
+pub(crate) fn api(wechat: &WeChat) -> Api {
     Api::new(wechat.client(), APP_ID, SECRET).unwrap()
 }
 
@@ -50,6 +50,6 @@ fn check<T: fmt::Debug>(result: Result<T, Error>, kind: ErrorKind, message: &str
     assert_eq!(error.kind(), kind);
 }
 
-const fn secs(seconds: u64) -> Duration {
+pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

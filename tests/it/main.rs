@@ -28,6 +28,8 @@ mod observe;
 mod panics;
 #[cfg(all(feature = "redis", feature = "simulator", unix))]
 mod processes;
+#[cfg(feature = "api")]
+mod recognize;
 mod reply;
 mod samples;
 #[cfg(feature = "simulator")]

@@ -24,7 +24,7 @@ use tower::{BoxError, Service, service_fn};
 use tower_wechat::api::RequestBody;
 
 #[derive(Clone)]
-pub(super) struct WeChat(Arc<Mutex<State>>);
+pub(crate) struct WeChat(Arc<Mutex<State>>);
 
 struct State {
     begun: Instant,
@@ -39,20 +39,20 @@ struct State {
 
 /// A request.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) method: Method,
-    pub(super) uri: String,
+pub(crate) struct Seen {
+    pub(crate) method: Method,
+    pub(crate) uri: String,
     /// Below `/cgi-bin/`.
-    pub(super) path: String,
-    pub(super) query: BTreeMap<String, String>,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(crate) path: String,
+    pub(crate) query: BTreeMap<String, String>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
     /// Since the beginning of the test.
-    pub(super) at: Duration,
+    pub(crate) at: Duration,
 }
 
 impl Seen {
-    pub(super) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         assert_eq!(self.headers[CONTENT_TYPE], "application/json");
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -63,7 +63,7 @@ impl Seen {
     expect(dead_code, reason = "the tests of the log use all answers")
 )]
 #[derive(Clone)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// A 200 with this errcode.
     Code(i64, &'static str),
     /// The status, the Content-Type and the body.
@@ -88,7 +88,7 @@ pub(super) enum Answer {
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 impl WeChat {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
             begun: Instant::now(),
             seen: Vec::new(),
@@ -99,28 +99,28 @@ impl WeChat {
     }
 
     /// Answers the next calls of a path with `answers`, and the ones after them as WeChat does.
-    pub(super) fn script(&self, path: &'static str, answers: impl IntoIterator<Item = Answer>) {
+    pub(crate) fn script(&self, path: &'static str, answers: impl IntoIterator<Item = Answer>) {
         let mut state = self.0.lock().unwrap();
         state.scripts.entry(path).or_default().extend(answers);
     }
 
     /// Returns the requests for a path so far.
-    pub(super) fn seen(&self, path: &str) -> Vec<Seen> {
+    pub(crate) fn seen(&self, path: &str) -> Vec<Seen> {
         let state = self.0.lock().unwrap();
         let seen = state.seen.iter().filter(|seen| seen.path == path);
         seen.cloned().collect()
     }
 
-    pub(super) fn count(&self, path: &str) -> usize {
+    pub(crate) fn count(&self, path: &str) -> usize {
         self.seen(path).len()
     }
 
     /// Ends the life of the latest token.
-    pub(super) fn end_token(&self) {
+    pub(crate) fn end_token(&self) {
         self.0.lock().unwrap().tokens.clear();
     }
 
-    pub(super) fn client(
+    pub(crate) fn client(
         &self,
     ) -> impl Service<
         Request<RequestBody>,

@@ -1,0 +1,62 @@
+//! Logs and counts recognitions of voice messages. `account` is the name of the message's account.
+
+use std::time::Duration;
+
+use super::labels::label;
+use crate::recognize::{Error, ErrorKind};
+
+/// A recognition that has ended.
+pub(crate) struct Recognition<'a> {
+    pub(crate) account: &'a str,
+    /// Its size in bytes and its encoding, if it was fetched.
+    pub(crate) recording: Option<(usize, &'static str)>,
+    pub(crate) duration: Duration,
+}
+
+impl Recognition<'_> {
+    /// Logs and counts how it ended. The text of an error may be the recognizer's.
+    ///
+    /// A failed fetch is at DEBUG: the call of the API is logged too, and says why.
+    pub(crate) fn ended(&self, error: Option<&Error>) {
+        let Self {
+            account,
+            recording,
+            duration,
+        } = *self;
+        let (bytes, encoding) = recording.unzip();
+        let seconds = duration.as_secs_f64();
+        let kind = error.map(|error| error.kind().name());
+        let result = kind.unwrap_or("recognized".into());
+        let kind = &*result;
+        match error {
+            None => {
+                event!(
+                    DEBUG,
+                    account,
+                    bytes,
+                    encoding,
+                    seconds,
+                    "recognized a voice message"
+                );
+            }
+            Some(error) if matches!(error.kind(), ErrorKind::Fetch(_)) => {
+                event!(DEBUG, account, kind, seconds, %error, "{FAILED}");
+            }
+            Some(error) => {
+                event!(WARN, account, kind, bytes, encoding, seconds, %error, "{FAILED}");
+            }
+        }
+        if let Some(bytes) = bytes {
+            #[expect(clippy::cast_precision_loss, reason = "at most 10 MiB")]
+            let bytes = bytes as f64;
+            meter!(histogram!(RECORDING_BYTES, "account" => label(account)).record(bytes));
+        }
+        meter!(histogram!(RECOGNITION_DURATION, "account" => label(account)).record(duration));
+        meter!(
+            counter!(RECOGNITIONS, "account" => label(account), "result" => result).increment(1)
+        );
+    }
+}
+
+#[cfg(feature = "tracing")]
+const FAILED: &str = "cannot recognize a voice message";

@@ -1,0 +1,87 @@
+//! The layer: its settings, and the state that all its services share.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use tower::{Layer, Service, ServiceExt};
+
+use super::{
+    recognition::{Limits, Recognition},
+    service::Recognize,
+};
+use crate::api::{Api, Recording};
+
+/// Gives voice messages their words before the handler sees them. See the [module docs](super).
+///
+/// It goes around a handler: [`MessageService::layer`](crate::MessageService::layer) puts it there. All services that it
+/// makes share what has been recognized.
+#[derive(Clone)]
+pub struct RecognizeLayer(Recognition);
+
+impl RecognizeLayer {
+    /// Makes the layer that fetches recordings with `api`, and has `recognizer` recognize them.
+    ///
+    /// Each recording is recognized by a clone of `recognizer`. Its error is logged as it is.
+    pub fn new<R>(api: Api, recognizer: R) -> Self
+    where
+        R: Service<Recording, Response = String, Error: fmt::Display, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        let recognizer = move |recording| {
+            let words = recognizer.clone().oneshot(recording);
+            async { words.await.map_err(|error| format!("{error:#}")) }.boxed()
+        };
+        Self(Recognition {
+            api,
+            recognizer: Arc::new(recognizer),
+            limits: Limits::default(),
+            memo: Arc::default(),
+        })
+    }
+
+    /// Sets how long it may take to fetch and recognize one recording; the default is 20 s.
+    ///
+    /// It is part of [the time of a run](crate::dedup::DedupBuilder::with_run_timeout).
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.0.limits.timeout = timeout;
+        self
+    }
+
+    /// Sets how many bytes a recording may have; the default is 2 MiB, as at WeChat.
+    ///
+    /// [`Api::recording`] accepts at most 10 MiB.
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.0.limits.bytes = bytes;
+        self
+    }
+
+    /// Sets how long a recording may be; the default is 60 s, as at WeChat, and one more.
+    ///
+    /// A recording whose [duration](Recording::duration) is not known is not limited.
+    #[must_use]
+    pub fn with_max_duration(mut self, duration: Duration) -> Self {
+        self.0.limits.duration = duration;
+        self
+    }
+}
+
+impl<H> Layer<H> for RecognizeLayer {
+    type Service = Recognize<H>;
+
+    fn layer(&self, handler: H) -> Recognize<H> {
+        Recognize::new(handler, Arc::new(self.0.clone()))
+    }
+}
+
+impl fmt::Debug for RecognizeLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecognizeLayer")
+            .field("limits", &self.0.limits)
+            .finish_non_exhaustive()
+    }
+}
