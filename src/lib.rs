@@ -47,6 +47,7 @@
 //!  ├ dedup       Dedup             one run for each message; retries join it or get its reply
 //!  └ handler     MessageService    plaintext → message, reply → response
 //!     ├ message, xml               the typed message
+//!     ├ recognize                  a voice message gets its words, if you add the layer
 //!     ├ your handler               message → anything that implements IntoReply
 //!     └ reply, response            the reply's XML, addressed to the sender
 //!  ← dedup keeps the response for retries, verify encrypts it: 200
@@ -81,7 +82,8 @@
 //! the same features.
 //!
 //! - `api`: calls to WeChat's API, over an HTTP client of your choice: the access token, media files and recordings,
-//!   customer-service messages. `tower_wechat::api` has an example.
+//!   customer-service messages. `tower_wechat::api` has an example. `tower_wechat::recognize` has voice messages
+//!   recognized before the handler sees them.
 //! - `json`: pushes in WeChat's JSON format, and request bodies for the customer-service API.
 //! - `layers` (default): the Tower layers and the checks that they make.
 //! - `metrics`: counts and durations of deliveries and runs, through the `metrics` crate. `tower_wechat::metrics` lists
@@ -122,7 +124,7 @@
 //! - `DEBUG` is normal: slow handlers, and rejected requests that anyone may have sent.
 //!
 //! No field holds message contents, a secret or an OpenID. Only events contain the text of an error. It comes from your
-//! handler, the inner service or the store, and is logged as it is. The text of a failed call to WeChat's API is logged
+//! handler, the inner service, the recognizer or the store, and is logged as it is. The text of a failed call to WeChat's API is logged
 //! without token, secret and OpenID. The path of a decode error consists of element names.
 //! A text that leaves its section can invent such a name, so a few of a user's words may stand there ([`xml`] says how).
 //!

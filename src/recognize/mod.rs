@@ -73,7 +73,7 @@
 //!
 //! A recognizer is any Tower service that takes a [`Recording`] and returns a `String`. It gets the bytes as WeChat keeps
 //! them, usually AMR at 16 kHz or 8 kHz; [`Recording::encoding`] tells. Tencent, Aliyun and iFlytek take AMR. Servers with
-//! OpenAI's interface, whisper.cpp and vosk do not: convert it first, with `ffmpeg` for example.
+//! the interface of `OpenAI`, whisper.cpp and vosk do not: convert it first, with `ffmpeg` for example.
 //!
 //! Each recording is recognized by a clone of the recognizer, once that is ready. So Tower's layers go around it. A
 //! clone shares the limit:
@@ -191,7 +191,7 @@
 //! ```
 //!
 //! Each failure is a warning in the log, with its kind (feature `tracing`). A failed fetch is a warning of the
-//! [`Api`]. Each recognition is counted (feature `metrics`). Neither has words, OpenIDs or media ids. But the text of the
+//! [`Api`]. Each recognition is counted (feature `metrics`). Neither shows words, a user's OpenID or a media id. But the text of the
 //! recognizer's error is logged as it is.
 //!
 //! # Once for each message
@@ -226,9 +226,9 @@
 //! receives voice messages, and can answer them, but cannot learn what was said, unless WeChat itself sends the recognition.
 //! The first message of an hour makes a call. The others reach the handler at once.
 //!
-//! # `WeCom`
+//! # WeCom
 //!
-//! `WeCom` (企业微信) has the same `media/get` at another address, but no `stable_token`. Make the [`Api`] with
+//! WeCom (企业微信) has the same `media/get` at another address, but no `stable_token`. Make the [`Api`] with
 //! [`with_token_source`](Api::with_token_source), whose function calls WeCom's `gettoken`, and with
 //! `with_base_url("https://qyapi.weixin.qq.com")`. Pushes of third-party apps (suites) have no recording that these calls fetch.
 

@@ -96,7 +96,7 @@ fn amr(frames: usize) -> Vec<u8> {
 
 fn voice(media_id: &str) -> VoiceMessage {
     let mut voice = VoiceMessage::default();
-    voice.media_id = media_id.to_owned();
+    media_id.clone_into(&mut voice.media_id);
     voice
 }
 

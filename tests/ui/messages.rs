@@ -43,7 +43,7 @@ fn no_mistake_is_forgotten() {
 const VERIFICATION: &str =
     "`VerifySignatureLayer` is missing or in the wrong order: it goes first, around this service";
 
-const FIRST_LINES: [(&str, &str); 9] = [
+const FIRST_LINES: [(&str, &str); 10] = [
     ("all_layers_left_out", VERIFICATION),
     ("layers_in_the_wrong_order", VERIFICATION),
     ("verification_left_out", VERIFICATION),
@@ -51,6 +51,10 @@ const FIRST_LINES: [(&str, &str); 9] = [
     (
         "error_without_display",
         "a handler cannot return `Result<Reply, Failed>`",
+    ),
+    (
+        "nothing_to_recognize",
+        "`TextMessage` has no voice message that could be recognized",
     ),
     ("not_a_store", "`&str` is no store of deduplication state"),
     (

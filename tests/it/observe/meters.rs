@@ -250,6 +250,52 @@ async fn api_called() {
 
 #[cfg(feature = "api")]
 #[tokio::test(start_paused = true)]
+async fn recognitions_are_counted_by_their_results() {
+    let lines = recorded(recognized).await.lines();
+    check_tells_no_secret(&lines.join("\n"));
+    let lines: Vec<_> = lines
+        .into_iter()
+        .filter(|line| line.starts_with("reco"))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "recognition_duration_seconds account=post-office [2.0, 2.0, 0.0]",
+            "recognitions_total account=post-office result=fetch_media_id [1.0]",
+            "recognitions_total account=post-office result=no_words [1.0]",
+            "recognitions_total account=post-office result=recognized [1.0]",
+            "recording_bytes account=post-office [6.0, 6.0]",
+        ],
+    );
+}
+
+/// Three voice messages. The first is recognized, the second has no words, and the third has no recording.
+#[cfg(feature = "api")]
+async fn recognized() {
+    use crate::api::{Answer, MEDIA, WeChat, api};
+
+    let kept = WeChat::new();
+    let file = Answer::Http(200, "audio/amr", "#!AMR\n".into());
+    kept.script(MEDIA, [file.clone(), file]);
+    let said = std::sync::Arc::new(std::sync::Mutex::new(vec!["", CONTENT]));
+    let recognizer = service_fn(move |_: tower_wechat::api::Recording| {
+        let words = said.lock().unwrap().pop().unwrap();
+        async move {
+            sleep(Duration::from_secs(2)).await;
+            Ok::<_, Infallible>(words.to_owned())
+        }
+    });
+    let handler = tower_wechat::message_fn(async |_: Message| ANSWER);
+    let handler = handler.recognize(api(&kept), recognizer);
+    let service = overheard(VerifySignatureLayer::new(account()).layer(handler));
+    for id in ["Vo1", "Vo2", "Vo3"] {
+        let push = wechat().voice(id).from_user(OPENID).request().unwrap();
+        assert_eq!(service.answer(&push).await, Some(200));
+    }
+}
+
+#[cfg(feature = "api")]
+#[tokio::test(start_paused = true)]
 async fn the_recorded_metrics_are_described_and_documented() {
     let recorded = recorded(|| async {
         tower_wechat::metrics::describe();
@@ -259,6 +305,7 @@ async fn the_recorded_metrics_are_described_and_documented() {
         without_the_store().await;
         unconfirmed().await;
         api_called().await;
+        recognized().await;
     })
     .await;
     let docs = include_str!("../../../src/metrics.rs");
@@ -269,7 +316,7 @@ async fn the_recorded_metrics_are_described_and_documented() {
         format!("{} {name}", cells.next().unwrap())
     });
     let documented: BTreeSet<_> = documented.collect();
-    assert_eq!(documented.len(), 15, "{documented:#?}");
+    assert_eq!(documented.len(), 18, "{documented:#?}");
     assert_eq!(recorded.described(), documented);
     assert_eq!(recorded.names(), documented);
 }

@@ -1,5 +1,7 @@
 //! What the log says of a recognition, and what it does not.
 
+use std::fmt::Write as _;
+
 use super::*;
 use crate::log;
 
@@ -75,6 +77,10 @@ async fn no_words_and_no_ids_are_logged_or_shown() {
             Answer::Echo(40_007),
             Answer::Echo(48_001),
             Answer::ClientError(|uri, _| format!("cannot reach {uri}").into()),
+            Answer::ClientError(|uri, _| {
+                let (_, id) = uri.rsplit_once('=').unwrap();
+                format!("the cache has no {id}").into()
+            }),
             Answer::BrokenBody,
         ] {
             for said in ["悄悄话".to_owned(), "悄悄话".repeat(4000), String::new()] {
@@ -90,16 +96,22 @@ async fn no_words_and_no_ids_are_logged_or_shown() {
                 voice.media_id_16k = Some("Vo2-hIdden".to_owned());
                 if let Err(error) = words(&layer, voice).await {
                     let source = std::error::Error::source(&error);
-                    *shown.borrow_mut() += &format!("{error} {error:#?} {source:?}\n");
+                    let _ = writeln!(shown.borrow_mut(), "{error} {error:#?} {source:?}");
                 }
                 let service = layer.layer(());
-                *shown.borrow_mut() += &format!("{layer:?} {service:?}");
+                let _ = writeln!(shown.borrow_mut(), "{layer:?} {service:?}");
             }
         }
     })
     .await;
     let shown = shown.into_inner();
-    for told in [RECOGNIZED, FAILED, "40007", "cannot reach"] {
+    for told in [
+        RECOGNIZED,
+        FAILED,
+        "40007",
+        "cannot reach",
+        "the cache has no [removed]",
+    ] {
         assert!(log.contains(told), "{log}");
     }
     for secret in [
