@@ -124,7 +124,9 @@ impl Recorder for Recorded {
     }
 
     fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, _: SharedString) {
-        assert_eq!(unit, Some(Unit::Seconds));
+        let is_size = name.as_str().ends_with("_bytes");
+        let expected = if is_size { Unit::Bytes } else { Unit::Seconds };
+        assert_eq!(unit, Some(expected));
         self.describe("histogram", &name);
     }
 
