@@ -159,7 +159,7 @@ async fn all_kinds_of_recognizers_work_in_a_spawned_task() {
     fetched(MessageService::for_type::<VoiceMessage>(handler).layer(layer)).await;
 }
 
-/// What the issue of a new user looks like: it compiles with the account's layers around it.
+/// The example that a new user copies compiles with the layers of the account around it.
 #[tokio::test(start_paused = true)]
 async fn the_first_example_compiles() {
     let account = tower_wechat::Account::plain("walnut42").unwrap();
