@@ -1,52 +1,103 @@
-//! A bot that answers a voice message with the text that WeChat's speech recognition found in it.
+//! A bot that answers a voice message with the words that were spoken.
 //!
 //! ```sh
 //! cargo run --example voice_bot --features simulator
 //! ```
 //!
-//! WeChat cannot reach a developer's machine. So [`show`] lets a simulated WeChat send requests to the
-//! bot, over its socket.
+//! WeChat cannot reach a developer's machine. So a simulated WeChat sends requests to the bot, over its socket. The bot
+//! fetches the recordings from it.
 
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr},
-    process::ExitCode,
+    process::{ExitCode, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use axum::Router;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use lexopt::prelude::*;
-use tokio::net::TcpListener;
-use tower::{BoxError, ServiceBuilder};
+use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command, time::sleep};
+use tower::{BoxError, ServiceBuilder, service_fn};
 use tower_wechat::{
-    Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn,
-    simulator::{DeliveryRecord, FaultKind, Push, Shown, Simulator},
+    Account, Api, DedupLayer, Message, Reply, VerifySignatureLayer,
+    api::Recording,
+    message_fn,
+    simulator::{
+        APP_SECRET, ApiCall, ApiFailure, DeliveryRecord, FaultKind, Push, Shown, Simulator,
+    },
 };
 
 /// Makes the bot. `runs` counts the runs of its handler.
-fn bot(account: Account, runs: Arc<AtomicUsize>) -> Router {
+fn bot(account: Account, api: Api, recognizer: Recognizer, runs: Arc<AtomicUsize>) -> Router {
+    let answer = move |message: Message| {
+        runs.fetch_add(1, Ordering::Relaxed);
+        async move {
+            match message {
+                // WeChat has recognized the words, or the recognizer has.
+                Message::Voice(voice) => Reply::text(match voice.recognition {
+                    Some(words) => words,
+                    None => UNRECOGNIZED.to_owned(),
+                }),
+                _ => Reply::success(),
+            }
+        }
+    };
+    let recognizer = service_fn(move |recording| recognizer.clone().recognize(recording));
     let wechat = ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account))
         .layer(DedupLayer::in_memory())
-        .service(message_fn(move |message: Message| {
-            runs.fetch_add(1, Ordering::Relaxed);
-            async move {
-                match message {
-                    Message::Voice(voice) => match voice.recognition {
-                        Some(words) if !words.is_empty() => Reply::text(words),
-                        _ => Reply::text(UNRECOGNISED),
-                    },
-                    _ => Reply::success(),
-                }
-            }
-        }));
+        .service(message_fn(answer).recognize(api, recognizer));
     Router::new().route_service("/wechat", wechat)
 }
 
-const UNRECOGNISED: &str = "没听清，请再说一遍";
+const UNRECOGNIZED: &str = "没听清，请再说一遍";
+
+#[derive(Clone)]
+enum Recognizer {
+    /// Knows the sample recordings of this file, and no others.
+    Samples,
+    /// A shell command that gets the recording on its standard input, and prints the words.
+    Command(Arc<str>),
+}
+
+impl Recognizer {
+    async fn recognize(self, recording: Recording) -> Result<String, BoxError> {
+        match self {
+            Self::Samples => Sample::recognize(&recording).await,
+            Self::Command(command) => pipe(&command, &recording)
+                .await
+                .inspect_err(|error| eprintln!("voice_bot: {error}")),
+        }
+    }
+}
+
+async fn pipe(command: &str, recording: &Recording) -> Result<String, BoxError> {
+    let mut process = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // The layer drops a recognition that takes too long.
+        .kill_on_drop(true)
+        .spawn()?;
+    let input = process.stdin.take();
+    let write = async {
+        if let Some(mut input) = input {
+            // A command that does not read to the end has the last word.
+            let _ = input.write_all(recording.as_bytes()).await;
+        }
+    };
+    let ((), output) = tokio::join!(write, process.wait_with_output());
+    let output = output?;
+    if !output.status.success() {
+        return Err(format!("{command}: {}", output.status).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
 
 // The rest of this file shows the bot at work.
 
@@ -73,85 +124,201 @@ async fn run() -> Result<bool, BoxError> {
     } else {
         Account::plain(&arguments.token)?
     };
-    let runs = Arc::new(AtomicUsize::new(0));
-    let bot = bot(account.clone(), Arc::clone(&runs));
-
     let listener = TcpListener::bind(arguments.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
     let url = format!("http://{}/wechat", listener.local_addr()?);
+    let wechat = Simulator::new(account.clone()).with_uri(&url)?;
+
+    // A real bot passes an HTTP client. This one is a simulated WeChat behind a simulated network.
+    let api = Api::new(wechat.api(), APP_ID, APP_SECRET)?;
+    let recognizer = match arguments.recognizer {
+        Some(command) => Recognizer::Command(command.into()),
+        None => Recognizer::Samples,
+    };
+    let runs = Arc::new(AtomicUsize::new(0));
+    let bot = bot(account, api, recognizer, Arc::clone(&runs));
     let server = tokio::spawn(async { axum::serve(listener, bot).await });
 
-    let wechat = Simulator::new(account).with_uri(&url)?;
-    let rows = show(&wechat, &runs).await;
-    print(&rows);
+    let rows = match arguments.recording {
+        Some(path) => vec![Row::of_recording(&wechat, &path)?],
+        None => Row::all(&wechat),
+    };
+    let is_as_expected = show(&rows, &wechat, &runs).await;
     if !arguments.once {
         println!("\nListening on {url}. Send a voice message within five minutes:\n");
         println!("{}", curl(&wechat.voice("media-3").recognition("你好"))?);
         server.await??;
     }
-    Ok(rows.iter().all(Row::is_as_expected))
+    Ok(is_as_expected)
 }
 
-/// Sends each kind of request, and returns a row for each.
-async fn show(wechat: &Simulator, runs: &AtomicUsize) -> Vec<Row> {
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let mut rows = Vec::new();
+/// A recording that the recognizer of this example knows. It is silence, in AMR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sample {
+    Short,
+    /// It takes 8 s to recognize.
+    Long,
+    Noise,
+}
 
-    let verification = wechat.verify_url(&client).await;
-    rows.push(Row {
-        sent: "URL verification",
-        found: [statuses(&[verification]), count(runs), NOTHING.to_owned()],
-        expected: ["200", "0", NOTHING],
-    });
+impl Sample {
+    const ALL: [Self; 3] = [Self::Short, Self::Long, Self::Noise];
 
-    for (sent, push, expected) in [
-        (
-            "voice without Recognition",
-            wechat.voice("media-1"),
-            ["200", "1", UNRECOGNISED],
-        ),
-        (
-            "voice 腾讯微信团队, its answer lost once",
-            wechat
-                .voice("media-2")
-                .recognition("腾讯微信团队")
-                .lose_answers(1),
-            ["lost, 200", "1", "腾讯微信团队"],
-        ),
-        ("text 你好", wechat.text("你好"), ["200", "1", NOTHING]),
-        (
-            "voice with a forged signature",
-            wechat.voice("media-1").forge_signature(),
-            ["403", "0", NOTHING],
-        ),
-    ] {
-        let transcript = push.deliver(&client).await;
-        let shown = match transcript.shown() {
-            Shown::Nothing => NOTHING.to_owned(),
-            shown => shown.to_string(),
-        };
-        rows.push(Row {
-            sent,
-            found: [statuses(transcript.deliveries()), count(runs), shown],
-            expected,
-        });
+    /// A second of frames that differ from those of the other samples.
+    fn recording(self) -> Vec<u8> {
+        let frame = [&[0x04][..], &[self as u8; 12]].concat();
+        [b"#!AMR\n".to_vec(), frame.repeat(50)].concat()
     }
-    rows
+
+    async fn recognize(recording: &Recording) -> Result<String, BoxError> {
+        let sample = Self::ALL
+            .into_iter()
+            .find(|sample| sample.recording() == recording.as_bytes());
+        match sample {
+            Some(Self::Short) => Ok("今天星期几".to_owned()),
+            Some(Self::Long) => {
+                sleep(Duration::from_secs(8)).await;
+                Ok("明天会下雨吗".to_owned())
+            }
+            Some(Self::Noise) | None => {
+                Err("this recognizer knows two recordings, and this is another one".into())
+            }
+        }
+    }
 }
 
-/// One line of the table.
+/// What WeChat sends, what is wrong with its API meanwhile, and what comes of it.
 struct Row {
-    sent: &'static str,
-    /// HTTP status, handler runs, what the user sees.
-    found: [String; 3],
-    expected: [&'static str; 3],
+    sent: String,
+    /// `None` for the verification of the URL.
+    push: Option<Push>,
+    failure: Option<ApiFailure>,
+    /// HTTP status, handler runs, what the user sees. `None` if that depends on the recognizer.
+    expected: Option<[&'static str; 3]>,
 }
 
 impl Row {
-    fn is_as_expected(&self) -> bool {
-        self.found == self.expected
+    fn new(sent: &str, push: Push, expected: [&'static str; 3]) -> Self {
+        Self {
+            sent: sent.to_owned(),
+            push: Some(push),
+            failure: None,
+            expected: Some(expected),
+        }
     }
+
+    fn all(wechat: &Simulator) -> Vec<Self> {
+        let voice = |media_id| wechat.voice(media_id);
+        let short = Sample::Short.recording();
+        vec![
+            Self {
+                sent: "URL verification".to_owned(),
+                push: None,
+                failure: None,
+                expected: Some(["200", "0", NOTHING]),
+            },
+            Self::new(
+                "voice without Recognition",
+                voice("short").sound(short.clone()),
+                ["200", "1", "今天星期几"],
+            ),
+            Self::new(
+                "… which takes 8 s to recognize",
+                voice("long").sound(Sample::Long.recording()),
+                ["none, 200", "1", "明天会下雨吗"],
+            ),
+            Self::new(
+                "… which the recognizer does not know",
+                voice("noise").sound(Sample::Noise.recording()),
+                ["200", "1", UNRECOGNIZED],
+            ),
+            Self::new(
+                "… whose recording has expired",
+                voice("expired"),
+                ["200", "1", UNRECOGNIZED],
+            ),
+            Self {
+                failure: Some(ApiFailure::EndedToken),
+                ..Self::new(
+                    "… while the access token ends",
+                    voice("again").sound(short),
+                    ["200", "1", "今天星期几"],
+                )
+            },
+            Self::new(
+                "voice 腾讯微信团队, its answer lost once",
+                voice("lost").recognition("腾讯微信团队").lose_answers(1),
+                ["lost, 200", "1", "腾讯微信团队"],
+            ),
+            Self::new("text 你好", wechat.text("你好"), ["200", "1", NOTHING]),
+            Self::new(
+                "voice with a forged signature",
+                voice("forged").forge_signature(),
+                ["403", "0", NOTHING],
+            ),
+        ]
+    }
+
+    fn of_recording(wechat: &Simulator, path: &str) -> Result<Self, BoxError> {
+        let recording = fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+        Ok(Self {
+            sent: path.to_owned(),
+            push: Some(wechat.voice("media-1").sound(recording)),
+            failure: None,
+            expected: None,
+        })
+    }
+}
+
+/// Sends each row's request, and prints what comes of it. Returns whether all is as expected.
+async fn show(rows: &[Row], wechat: &Simulator, runs: &AtomicUsize) -> bool {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let head = ["WeChat sends", "HTTP", "handler runs", "the user sees"];
+    let mut widths = head.map(width);
+    for row in rows {
+        widths[0] = widths[0].max(width(&row.sent));
+        for (widest, cell) in widths[1..]
+            .iter_mut()
+            .zip(row.expected.into_iter().flatten())
+        {
+            *widest = width(cell).max(*widest);
+        }
+    }
+    print(head, widths);
+    let mut is_as_expected = true;
+    for row in rows {
+        if let Some(failure) = row.failure {
+            wechat.api().fail_next(1, ApiCall::Media, failure);
+        }
+        let (deliveries, shown) = match &row.push {
+            None => (vec![wechat.verify_url(&client).await], NOTHING.to_owned()),
+            Some(push) => {
+                let transcript = push.clone().deliver(&client).await;
+                let shown = match transcript.shown() {
+                    Shown::Nothing => NOTHING.to_owned(),
+                    shown => shown.to_string(),
+                };
+                (transcript.deliveries().to_vec(), shown)
+            }
+        };
+        let found = [statuses(&deliveries), count(runs), shown];
+        print([&row.sent, &found[0], &found[1], &found[2]], widths);
+        if let Some(expected) = row.expected.filter(|expected| found != *expected) {
+            let [status, runs, shown] = expected;
+            is_as_expected = false;
+            print(["  expected:", status, runs, shown], widths);
+        }
+    }
+    is_as_expected
+}
+
+fn print(line: [&str; 4], widths: [usize; 4]) {
+    let cells = line.iter().zip(widths).map(|(cell, widest)| {
+        let padding = widest.saturating_sub(width(cell));
+        format!("{cell}{:padding$}", "")
+    });
+    println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
 }
 
 fn statuses(deliveries: &[DeliveryRecord]) -> String {
@@ -169,31 +336,6 @@ fn statuses(deliveries: &[DeliveryRecord]) -> String {
 /// Returns the number of runs since the last call.
 fn count(runs: &AtomicUsize) -> String {
     runs.swap(0, Ordering::Relaxed).to_string()
-}
-
-fn print(rows: &[Row]) {
-    let mut table = vec![["WeChat sends", "HTTP", "handler runs", "the user sees"]];
-    for row in rows {
-        let [status, runs, shown] = &row.found;
-        table.push([row.sent, status, runs, shown]);
-        if !row.is_as_expected() {
-            let [status, runs, shown] = row.expected;
-            table.push(["  expected:", status, runs, shown]);
-        }
-    }
-    let mut widths = [0; 4];
-    for line in &table {
-        for (widest, cell) in widths.iter_mut().zip(line) {
-            *widest = width(cell).max(*widest);
-        }
-    }
-    for line in &table {
-        let cells = line.iter().zip(widths).map(|(cell, widest)| {
-            let padding = widest - width(cell);
-            format!("{cell}{:padding$}", "")
-        });
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
 }
 
 /// Returns the width in columns of a terminal. A Chinese character or punctuation mark takes two columns.
@@ -218,6 +360,8 @@ struct Arguments {
     listen: SocketAddr,
     token: String,
     encrypted: bool,
+    recognizer: Option<String>,
+    recording: Option<String>,
     once: bool,
 }
 
@@ -228,6 +372,8 @@ impl Arguments {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             token: "voicebot".to_owned(),
             encrypted: false,
+            recognizer: None,
+            recording: None,
             once: false,
         };
         let mut parser = lexopt::Parser::from_env();
@@ -236,6 +382,8 @@ impl Arguments {
                 Long("listen") => arguments.listen = parser.value()?.parse()?,
                 Long("token") => arguments.token = parser.value()?.string()?,
                 Long("encrypted") => arguments.encrypted = true,
+                Long("recognizer") => arguments.recognizer = Some(parser.value()?.string()?),
+                Long("recording") => arguments.recording = Some(parser.value()?.string()?),
                 Long("once") => arguments.once = true,
                 Short('h') | Long("help") => return Ok(None),
                 _ => return Err(argument.unexpected()),
@@ -246,12 +394,15 @@ impl Arguments {
 }
 
 const USAGE: &str = "\
-usage: voice_bot [--listen ADDR] [--token TOKEN] [--encrypted] [--once]
+usage: voice_bot [OPTION...]
 
-  --listen ADDR   the address to listen on, such as 127.0.0.1:8080; default: a free port on loopback
-  --token TOKEN   the account's token, 3 to 32 letters or digits
-  --encrypted     safe mode: messages and replies are encrypted
-  --once          exit after the table, with a failure status if a row is not as expected";
+  --recognizer COMMAND  a shell command that reads a recording from its standard input, usually AMR, and
+                        prints the words; default: a recognizer that knows two recordings of its own
+  --recording FILE      what the user says, for a command that recognizes it
+  --listen ADDR         the address to listen on, such as 127.0.0.1:8080; default: a free port on loopback
+  --token TOKEN         the account's token, 3 to 32 letters or digits
+  --encrypted           safe mode: messages and replies are encrypted
+  --once                exit after the table, with a failure status if a row is not as expected";
 
 const NOTHING: &str = "(nothing)";
 
