@@ -77,12 +77,11 @@ impl Recognizer {
 }
 
 async fn pipe(command: &str, recording: &Recording) -> Result<String, BoxError> {
-    let mut process = Command::new("sh")
-        .args(["-c", command])
+    // `timeout` ends all commands of a pipe. `kill_on_drop` would end the shell alone.
+    let mut process = Command::new("timeout")
+        .args(["20", "sh", "-c", command])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        // The layer drops a recognition that takes too long.
-        .kill_on_drop(true)
         .spawn()?;
     let input = process.stdin.take();
     let write = async {
@@ -134,7 +133,12 @@ async fn run() -> Result<bool, BoxError> {
     let api = Api::new(wechat.api(), APP_ID, APP_SECRET)?;
     let recognizer = match arguments.recognizer {
         Some(command) => Recognizer::Command(command.into()),
-        None => Recognizer::Samples,
+        None => {
+            println!(
+                "The recognizer knows two recordings of silence. For one of your own, see --help.\n"
+            );
+            Recognizer::Samples
+        }
     };
     let runs = Arc::new(AtomicUsize::new(0));
     let bot = bot(account, api, recognizer, Arc::clone(&runs));
@@ -388,6 +392,9 @@ impl Arguments {
                 Short('h') | Long("help") => return Ok(None),
                 _ => return Err(argument.unexpected()),
             }
+        }
+        if arguments.recognizer.is_some() != arguments.recording.is_some() {
+            return Err("--recognizer and --recording need each other".into());
         }
         Ok(Some(arguments))
     }

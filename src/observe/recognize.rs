@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::labels::label;
-use crate::recognize::{Error, ErrorKind};
+use crate::recognize::Error;
 
 /// A recognition that has ended.
 pub(crate) struct Recognition<'a> {
@@ -39,7 +39,7 @@ impl Recognition<'_> {
                     "recognized a voice message"
                 );
             }
-            Some(error) if matches!(error.kind(), ErrorKind::Fetch(_)) => {
+            Some(error) if error.is_of_api() => {
                 event!(DEBUG, account, kind, seconds, %error, "{FAILED}");
             }
             Some(error) => {

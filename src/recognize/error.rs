@@ -22,7 +22,10 @@ pub(super) enum Cause {
         limit: Duration,
         found: Duration,
     },
-    Timeout(Duration),
+    Timeout {
+        limit: Duration,
+        is_fetched: bool,
+    },
     /// The text of the recognizer's error.
     Recognizer(String),
     Panicked,
@@ -43,12 +46,17 @@ impl Error {
             Cause::Fetch(error) => ErrorKind::Fetch(error.kind()),
             Cause::TooLarge { .. } => ErrorKind::TooLarge,
             Cause::TooLong { .. } => ErrorKind::TooLong,
-            Cause::Timeout(_) => ErrorKind::Timeout,
+            Cause::Timeout { .. } => ErrorKind::Timeout,
             Cause::Recognizer(_) => ErrorKind::Recognizer,
             Cause::Panicked => ErrorKind::Panicked,
             Cause::NoWords => ErrorKind::NoWords,
             Cause::TooManyWords(_) => ErrorKind::TooManyWords,
         }
+    }
+
+    /// Returns whether the call of the API has failed, which logs it.
+    pub(crate) fn is_of_api(&self) -> bool {
+        matches!(*self.0, Cause::Fetch(_))
     }
 
     /// Returns whether another try would end in the same way.
@@ -76,7 +84,10 @@ impl fmt::Display for Error {
                 f,
                 "expected a recording of at most {limit:?}, found {found:?}"
             ),
-            Cause::Timeout(limit) => write!(f, "not fetched and recognized within {limit:?}"),
+            Cause::Timeout { limit, is_fetched } => {
+                let what = if *is_fetched { "recognized" } else { "fetched" };
+                write!(f, "not {what} within {limit:?}")
+            }
             Cause::Recognizer(text) => write!(f, "the recognizer failed: {text}"),
             Cause::Panicked => f.write_str("the recognizer or the HTTP client panicked"),
             Cause::NoWords => f.write_str("the recognizer found no words"),

@@ -57,15 +57,21 @@ impl RecognizeLayer {
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: usize) -> Self {
         self.0.limits.bytes = bytes;
-        self
+        self.forgetting()
     }
 
-    /// Sets how long a recording may be; the default is 60 s, as at WeChat, and one more.
+    /// Sets how long a recording may be; the default is 61 s: WeChat's 60 s, and one of tolerance.
     ///
     /// A recording whose [duration](Recording::duration) is not known is not limited.
     #[must_use]
     pub fn with_max_duration(mut self, duration: Duration) -> Self {
         self.0.limits.duration = duration;
+        self.forgetting()
+    }
+
+    /// What was over a limit need not be over another.
+    fn forgetting(mut self) -> Self {
+        self.0.memo = Arc::default();
         self
     }
 }

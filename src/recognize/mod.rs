@@ -102,39 +102,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A command that reads the recording from its standard input and prints the words:
-//!
-//! ```no_run
-//! use std::{io, process::Stdio};
-//! use tokio::{io::AsyncWriteExt, process::Command};
-//! use tower_wechat::api::Recording;
-//!
-//! async fn recognize(recording: Recording) -> io::Result<String> {
-//!     let mut command = Command::new("sh")
-//!         .args(["-c", "ffmpeg -loglevel error -i - -ar 16000 -f wav - | whisper-cli -np -nt -f -"])
-//!         .stdin(Stdio::piped())
-//!         .stdout(Stdio::piped())
-//!         // The layer drops a recognition that takes too long.
-//!         .kill_on_drop(true)
-//!         .spawn()?;
-//!     let mut stdin = command.stdin.take().ok_or_else(|| io::Error::other("no standard input"))?;
-//!     // Written while the output is read: the command may print before it has read everything.
-//!     let write = async move { stdin.write_all(recording.as_bytes()).await };
-//!     let (written, output) = tokio::join!(write, command.wait_with_output());
-//!     let output = output?;
-//!     written?;
-//!     if !output.status.success() {
-//!         return Err(io::Error::other(output.status.to_string()));
-//!     }
-//!     String::from_utf8(output.stdout).map_err(io::Error::other)
-//! }
-//!
-//! let recognizer = tower::service_fn(recognize);
-//! # let _ = recognizer;
-//! ```
+//! The example `voice_bot` pipes the recording into any command and reads the words from its output. A user of a plain-mode
+//! account can send anything as a recording: tell `ffmpeg` the format (`-f amr`), because a playlist would make it open
+//! other files.
 //!
 //! A recognizer that computes for long without an await blocks its thread, and no time limit ends it. Put the work into
 //! `tokio::task::spawn_blocking`.
+//!
+//! WeChat's own recognizer (`addvoicetorecofortext`) is not part of this crate. It takes MP3 alone, has to be polled, and
+//! has been reported to find nothing.
 //!
 //! # Failures
 //!
@@ -145,7 +121,7 @@
 //! |---|---|---|
 //! | `Fetch(MediaId)` | WeChat does not keep the recording: it is older than three days, or another account's | does not try again |
 //! | `Fetch(Unauthorized)` | 48001: the account is unverified, see [below](#unverified-accounts) | fails at once, for an hour |
-//! | `Fetch(Answer)`, `Fetch(Status)` | a proxy's answer, such as an HTML page | tries again |
+//! | `Fetch(Response)`, `Fetch(Status)` | a proxy's answer, such as an HTML page | tries again |
 //! | `Fetch(_)` | any other [kind](crate::api::ErrorKind) of failed call | tries again |
 //! | `TooLarge`, `TooLong` | the recording is over a limit | does not try again |
 //! | `Timeout` | the recording was not fetched and recognized in time | tries again |
@@ -190,15 +166,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Each failure is a warning in the log, with its kind (feature `tracing`). A failed fetch is a warning of the
-//! [`Api`]. Each recognition is counted (feature `metrics`). Neither shows words, a user's OpenID or a media id. But the text of the
-//! recognizer's error is logged as it is.
+//! Each recognition has a span `recognize` (feature `tracing`) and is counted (feature `metrics`). A failure is a warning with
+//! its kind; a failed fetch is at DEBUG, since the [`Api`] logs it. Nothing shows words, a user's OpenID or a media id. But the
+//! text of the recognizer's error is logged, up to 400 characters. Put no key into the URL of a recognizer: the errors of many HTTP
+//! clients quote it.
 //!
 //! # Once for each message
 //!
 //! If the handler fails after a recognition, the next run gets the same words, and the recognizer is not called again. The
-//! layer remembers the words for five minutes, for 1024 recordings at most. That run may also belong to a later
-//! delivery, as it does without a [`DedupLayer`](crate::DedupLayer). Another node does not know of it.
+//! layer remembers the words by the media id, for five minutes and 1024 recordings at most. So the next run may belong to a
+//! later delivery. Another node does not know of it. Without a [`DedupLayer`](crate::DedupLayer), deliveries that run at the same
+//! time recognize each for itself.
 //!
 //! A run that is dropped stops its recognition, and nothing of it is remembered.
 //!
@@ -213,7 +191,7 @@
 //!
 //! The number of recognitions at a time has no limit here:
 //! [dedup](crate::dedup::DedupBuilder::with_max_concurrent_runs) bounds the runs, and a `ConcurrencyLimit` around the
-//! recognizer bounds the recognitions.
+//! recognizer bounds the recognitions. To wait for such a limit is part of the 20 s.
 //!
 //! # What it costs
 //!
@@ -225,6 +203,11 @@
 //! An unverified account (未认证), such as any personal one, may not fetch recordings: WeChat answers 48001. Such an account
 //! receives voice messages, and can answer them, but cannot learn what was said, unless WeChat itself sends the recognition.
 //! The first message of an hour makes a call. The others reach the handler at once.
+//!
+//! # Plain mode
+//!
+//! In plain mode, whoever has seen one signed query can send a voice message with any media id of the account, and gets the
+//! words as the reply. Each such message costs a call and a recognition. Use safe mode.
 //!
 //! # WeCom
 //!

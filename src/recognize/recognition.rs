@@ -57,7 +57,7 @@ impl Recognition {
         let wide = voice.media_id_16k.as_deref().unwrap_or_default();
         let key = Key::new([&*voice.media_id, wide]);
         if let Some(words) = self.memo.get(key) {
-            return words;
+            return words.map(String::from);
         }
         let begun = Instant::now();
         let mut fetched = None;
@@ -66,7 +66,10 @@ impl Recognition {
         let work = async { timeout(self.limits.timeout, work).await };
         let words = match AssertUnwindSafe(work).catch_unwind().await {
             Ok(Ok(words)) => words,
-            Ok(Err(_elapsed)) => Err(Cause::Timeout(self.limits.timeout)),
+            Ok(Err(_elapsed)) => Err(Cause::Timeout {
+                limit: self.limits.timeout,
+                is_fetched: fetched.is_some(),
+            }),
             Err(_panic) => Err(Cause::Panicked),
         };
         let words = words.map_err(Error::new);
@@ -77,7 +80,8 @@ impl Recognition {
         }
         .ended(words.as_ref().err());
         if words.as_ref().err().is_none_or(Error::is_final) {
-            self.memo.insert(key, words.clone());
+            let words = words.as_deref().map(Box::from);
+            self.memo.insert(key, words.map_err(Error::clone));
         }
         words
     }
@@ -105,31 +109,30 @@ impl Recognition {
         match words.trim() {
             "" => Err(Cause::NoWords),
             trimmed if trimmed.len() > MAX_WORDS => Err(Cause::TooManyWords(trimmed.len())),
-            trimmed if trimmed.len() == words.len() => Ok(words),
             trimmed => Ok(trimmed.to_owned()),
         }
     }
 }
 
 /// What has been recognized lately, so that another run of the same message does not pay for it again. That run may belong
-/// to another delivery, so the memo does too.
+/// to another delivery, so the layer holds the memo.
 #[derive(Default)]
 pub(super) struct Memo(Mutex<VecDeque<Remembered>>);
 
 struct Remembered {
     key: Key,
     until: Instant,
-    words: Result<String, Error>,
+    words: Result<Box<str>, Error>,
 }
 
 impl Memo {
-    fn get(&self, key: Key) -> Option<Result<String, Error>> {
+    fn get(&self, key: Key) -> Option<Result<Box<str>, Error>> {
         let current = self.current();
         let latest = current.iter().rev().find(|it| it.key == key);
         latest.map(|it| it.words.clone())
     }
 
-    fn insert(&self, key: Key, words: Result<String, Error>) {
+    fn insert(&self, key: Key, words: Result<Box<str>, Error>) {
         let mut current = self.current();
         if current.len() >= MAX_REMEMBERED {
             current.pop_front();
