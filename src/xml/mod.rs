@@ -193,16 +193,23 @@ pub use self::{
 /// If the document is malformed, or `T` cannot be read from it.
 pub fn from_str<'de, T: Deserialize<'de>>(input: &'de str) -> Result<T> {
     let mut deserializer = Deserializer::first(input);
-    let mut read = T::deserialize(&mut deserializer);
-    if read.is_ok()
-        && let Err(error) = deserializer.end()
-    {
-        read = Err(error);
+    // One call reads, so that no code of `T` is there twice.
+    loop {
+        let mut read = T::deserialize(&mut deserializer);
+        if read.is_ok()
+            && let Err(error) = deserializer.end()
+        {
+            read = Err(error);
+        }
+        if read.is_ok() && !deserializer.doubt() {
+            return read;
+        }
+        match deserializer.second(input, read.is_ok()) {
+            Some(Ok(second)) => deserializer = second,
+            Some(Err(error)) => return Err(error),
+            None => return read,
+        }
     }
-    if read.is_err() || deserializer.doubt() {
-        read_again(input, deserializer.doubt(), &mut read);
-    }
-    read
 }
 
 /// Reads a document from bytes, after one check that they are UTF-8.
@@ -219,21 +226,6 @@ fn utf8(input: &[u8]) -> Result<&str> {
         let found = "other bytes";
         Error::expected(ErrorKind::Utf8, "UTF-8", found).at(error.valid_up_to())
     })
-}
-
-/// Reads a document again if what users typed can have misled the first reading.
-#[cold]
-fn read_again<'de, T: Deserialize<'de>>(input: &'de str, doubt: bool, read: &mut Result<T>) {
-    match typed::look_over(input) {
-        // A second reading would see the same.
-        Ok(pieces) if pieces.is_empty() && !doubt => {}
-        Ok(pieces) => {
-            let mut again = Deserializer::again(input, pieces);
-            *read = T::deserialize(&mut again).and_then(|value| again.end().map(|()| value));
-        }
-        Err(error) if read.is_ok() || error.kind() == ErrorKind::Ambiguous => *read = Err(error),
-        Err(_) => {}
-    }
 }
 
 /// Writes a document.

@@ -1,6 +1,6 @@
 //! The names of one element's children: to find a child, and to see that a name is repeated.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// The children of one element in two orders: as they stand, and by name.
 ///
@@ -18,6 +18,8 @@ struct Child {
     /// The position of the next child with the same name.
     next: Option<usize>,
     taken: bool,
+    /// Whether a child before it has the same name.
+    is_repeated: bool,
 }
 
 /// The positions of the children with one name.
@@ -31,13 +33,14 @@ struct Namesakes {
 impl<'de> NameIndex<'de> {
     pub(super) fn push(&mut self, name: &'de str) {
         let position = self.children.len();
-        self.children.push(Child {
-            next: None,
-            taken: false,
-        });
         let namesakes = self.names.entry(name).or_insert(Namesakes {
             first: None,
             last: position,
+        });
+        self.children.push(Child {
+            next: None,
+            taken: false,
+            is_repeated: namesakes.last != position,
         });
         if namesakes.first.is_none() {
             namesakes.first = Some(position);
@@ -62,6 +65,12 @@ impl<'de> NameIndex<'de> {
         namesakes.is_some_and(|namesakes| namesakes.first.is_some())
     }
 
+    /// Whether a child before the one at `position` has the same name.
+    pub(super) fn is_repeated(&self, position: usize) -> bool {
+        let child = self.children.get(position);
+        child.is_some_and(|child| child.is_repeated)
+    }
+
     /// Takes the next child called `name` that has not been taken, and returns its position.
     pub(super) fn take_named(&mut self, name: &str) -> Option<usize> {
         let namesakes = self.names.get_mut(name)?;
@@ -72,37 +81,6 @@ impl<'de> NameIndex<'de> {
         Some(position)
     }
 }
-
-/// The names of some children.
-#[derive(Debug)]
-pub(super) struct Seen<'de> {
-    few: Vec<&'de str>,
-    many: HashSet<&'de str>,
-}
-
-impl<'de> Seen<'de> {
-    pub(super) fn new() -> Self {
-        Self {
-            few: Vec::with_capacity(FEW),
-            many: HashSet::new(),
-        }
-    }
-
-    /// Returns whether `name` is new.
-    pub(super) fn insert(&mut self, name: &'de str) -> bool {
-        if self.few.contains(&name) {
-            return false;
-        }
-        if self.few.len() < FEW {
-            self.few.push(name);
-            return true;
-        }
-        self.many.insert(name)
-    }
-}
-
-/// So many names are found as fast in a row as in a table.
-const FEW: usize = 16;
 
 /// A filter of names in 64 bits. It may take a new name for a repeated one, never the other way round.
 #[derive(Debug, Default)]
@@ -116,10 +94,11 @@ impl Glimpsed {
     /// Adds `name`. Returns whether it may have been added before.
     #[inline]
     pub(super) fn may_repeat(&mut self, name: &str) -> bool {
-        let (Some(first), Some(last)) = (name.bytes().next(), name.bytes().last()) else {
+        let (Some(first), Some(last)) = (name.bytes().next(), name.bytes().next_back()) else {
             return false;
         };
-        let hash = name.len() ^ usize::from(first) << 1 ^ usize::from(last) << 3;
+        // No two fields of a message that WeChat documents have the same.
+        let hash = (name.len() << 3) + (usize::from(first) << 1) + usize::from(last);
         let bit = 1 << (hash % 64);
         let repeats = self.hashes & bit != 0;
         self.hashes |= bit;

@@ -1,13 +1,14 @@
 //! The children of an element: as a map, a list or an enum.
 
+use std::collections::HashSet;
+
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor, value::BorrowedStrDeserializer};
 
 use super::element::{Element, Member};
 use crate::xml::{
     error::{Error, ErrorKind, Result},
-    name_index::{Glimpsed, NameIndex, Seen},
+    name_index::{Glimpsed, NameIndex},
     read::{Content, Reader, Tag},
-    typed::is_typed,
 };
 
 /// The children of an element, one after the other.
@@ -59,9 +60,7 @@ impl<'a, 'de> Children<'a, 'de> {
                 return Err(error.at(reader.offset()));
             }
         }
-        if !parent.is_root() && fields.iter().any(|name| is_typed(name)) {
-            reader.doubt_nested();
-        }
+        reader.note_nested_fields(&parent, fields);
         Ok(Self {
             reader,
             parent,
@@ -83,9 +82,7 @@ impl<'a, 'de> Children<'a, 'de> {
     /// Typed text that goes on as markup repeats its own field, since WeChat's end of the section follows.
     #[inline]
     pub(super) fn note(&mut self, tag: &Tag<'de>) {
-        if !self.parent.is_root() {
-            self.reader.note_nested(tag);
-        } else if self.glimpsed.may_repeat(tag.name) {
+        if self.parent.is_root() && self.glimpsed.may_repeat(tag.name) {
             self.look_back(tag);
         }
     }
@@ -136,6 +133,21 @@ impl<'a, 'de> Children<'a, 'de> {
         }
     }
 
+    /// The names of the children from the offset `start` on, up to `tag`.
+    fn names_before(&mut self, tag: &Tag<'de>, start: usize) -> Result<HashSet<&'de str>> {
+        let here = self.reader.offset();
+        self.reader.seek(start);
+        let mut names = HashSet::new();
+        while let Some(child) = self.reader.child(&self.parent)?
+            && child.name.as_ptr() != tag.name.as_ptr()
+        {
+            names.insert(child.name);
+            self.reader.skip(&child)?;
+        }
+        self.reader.seek(here);
+        Ok(names)
+    }
+
     /// The next child that no list has taken.
     #[expect(clippy::inline_always, reason = "the hot loop of every map")]
     #[inline(always)]
@@ -146,6 +158,23 @@ impl<'a, 'de> Children<'a, 'de> {
             return Ok(Some(tag));
         }
         self.next_or_end()
+    }
+
+    /// Goes to the next child.
+    #[expect(clippy::inline_always, reason = "the hot loop of every map")]
+    #[inline(always)]
+    fn advance(&mut self) -> Result<Option<Tag<'de>>> {
+        self.current = self.next()?;
+        Ok(self.current)
+    }
+
+    /// Hands out the name of `tag`.
+    #[expect(clippy::inline_always, reason = "the hot loop of every map")]
+    #[inline(always)]
+    fn name<K: DeserializeSeed<'de>>(&self, tag: &Tag<'de>, seed: K) -> Result<Option<K::Value>> {
+        seed.deserialize(BorrowedStrDeserializer::new(tag.name))
+            .map(Some)
+            .map_err(|error: Error| error.at(self.reader.offset_of(tag)))
     }
 
     #[inline(never)]
@@ -277,6 +306,7 @@ impl<'a, 'de> Children<'a, 'de> {
             .map_or_else(|| self.next(), |tag| Ok(Some(tag)))?
         {
             self.note(&tag);
+            self.reader.note_nested(&tag);
             self.reader
                 .skip(&tag)
                 .map_err(|error| error.inside(tag.name))?;
@@ -290,14 +320,10 @@ impl<'de> MapAccess<'de> for Children<'_, 'de> {
 
     #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
-        self.current = self.next()?;
-        let Some(tag) = self.current else {
+        let Some(tag) = self.advance()? else {
             return Ok(None);
         };
-        let name = BorrowedStrDeserializer::new(tag.name);
-        seed.deserialize(name)
-            .map(Some)
-            .map_err(|error: Error| error.at(self.reader.offset_of(&tag)))
+        self.name(&tag, seed)
     }
 
     #[inline]
@@ -318,55 +344,60 @@ impl<'de> MapAccess<'de> for Children<'_, 'de> {
     }
 }
 
-/// The children of an element that is read into a type without a field for each name.
+/// The children of an element that is read into a map. None may have the name of another, unless both are members of a
+/// list: a map would keep the last of two.
 pub(super) struct Entries<'a, 'b, 'de> {
     children: &'a mut Children<'b, 'de>,
-    /// The names that have been handed out, if none may repeat: a map would keep the last of two.
-    seen: Option<Seen<'de>>,
+    /// The offset of the first child.
+    start: usize,
+    glimpsed: Glimpsed,
+    /// The names so far, once one of them may be repeated.
+    names: Option<HashSet<&'de str>>,
 }
 
 impl<'a, 'b, 'de> Entries<'a, 'b, 'de> {
-    pub(super) fn any(children: &'a mut Children<'b, 'de>) -> Self {
+    pub(super) fn of(children: &'a mut Children<'b, 'de>) -> Self {
         Self {
+            start: children.reader.offset(),
             children,
-            seen: None,
+            glimpsed: Glimpsed::default(),
+            names: None,
         }
     }
 
-    pub(super) fn unique(children: &'a mut Children<'b, 'de>) -> Self {
-        Self {
-            children,
-            seen: Some(Seen::new()),
+    #[cold]
+    fn check(&mut self, tag: &Tag<'de>) -> Result<()> {
+        if self.names.is_none() {
+            if !self.glimpsed.are_many() && !self.children.reader.stood_before(tag) {
+                return Ok(());
+            }
+            self.names = Some(self.children.names_before(tag, self.start)?);
         }
-    }
-
-    fn look_at(&mut self, tag: &Tag<'de>) -> Result<()> {
-        if !self.children.parent.is_root() {
-            self.children.reader.note_nested(tag);
+        let mut names = self.names.iter_mut();
+        if names.all(|names| names.insert(tag.name)) {
+            return Ok(());
         }
-        if let Some(seen) = &mut self.seen
-            && !seen.insert(tag.name)
-        {
-            let offset = self.children.reader.offset_of(tag);
-            return Err(Error::repeated_in_map(tag.name).at(offset));
-        }
-        Ok(())
+        let offset = self.children.reader.offset_of(tag);
+        Err(Error::repeated_in_map(tag.name).at(offset))
     }
 }
 
 impl<'de> MapAccess<'de> for Entries<'_, '_, 'de> {
     type Error = Error;
 
+    #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
-        let key = self.children.next_key_seed(seed)?;
-        if (self.seen.is_some() || !self.children.parent.is_root())
-            && let Some(tag) = self.children.current
-        {
-            self.look_at(&tag)?;
+        let Some(tag) = self.children.advance()? else {
+            return Ok(None);
+        };
+        self.children.reader.note_nested(&tag);
+        if self.glimpsed.may_repeat(tag.name) || self.names.is_some() {
+            self.check(&tag)?;
         }
-        Ok(key)
+        self.children.name(&tag, seed)
     }
 
+    #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
         self.children.next_value_seed(seed)
     }
@@ -401,6 +432,9 @@ impl<'de> SeqAccess<'de> for Namesakes<'_, '_, 'de> {
             if is_apart && self.children.parent.is_root() {
                 self.children.reader.doubt_it();
             }
+            if let Some(tag) = &next {
+                self.children.reader.note_nested(tag);
+            }
         }
         let Some(tag) = next else {
             return Ok(None);
@@ -426,6 +460,7 @@ impl<'de> SeqAccess<'de> for Items<'_, '_, 'de> {
             return Ok(None);
         };
         self.0.note(&tag);
+        self.0.reader.note_nested(&tag);
         let item = Element {
             place: &mut *self.0.reader,
             tag,
@@ -452,6 +487,7 @@ impl<'de> MapAccess<'de> for Variant<'_, '_, 'de> {
         let Some(tag) = self.0.current.take() else {
             return Err(Error::value_before_name());
         };
+        self.0.reader.note_nested(&tag);
         seed.deserialize(Element {
             place: &mut *self.0.reader,
             tag,

@@ -127,6 +127,12 @@ impl<'de, P: Place<'de>> Element<'de, P> {
         self.place.reader().text(&self.tag)
     }
 
+    /// Notes that no type has a field for it.
+    fn note(&mut self) {
+        self.place.note(&self.tag);
+        self.place.reader().note_nested(&self.tag);
+    }
+
     fn content(&mut self) -> Result<Content> {
         self.place.reader().content(&self.tag)
     }
@@ -174,7 +180,7 @@ impl<'de, P: Place<'de>> Element<'de, P> {
     /// Hands out all children, repeated ones included.
     fn entries<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
         let mut children = Children::of(self.place.reader(), self.tag, &[])?;
-        let value = visitor.visit_map(Entries::any(&mut children))?;
+        let value = visitor.visit_map(&mut children)?;
         children.finish()?;
         Ok(value)
     }
@@ -231,7 +237,7 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
     }
 
     fn deserialize_unit<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
-        self.place.note(&self.tag);
+        self.note();
         self.place.reader().skip(&self.tag)?;
         visitor.visit_unit()
     }
@@ -248,7 +254,7 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
             return self.fields(&[], visitor);
         }
         if name == lookahead::VALUE {
-            self.place.note(&self.tag);
+            self.note();
             if self.content()? == Content::Empty {
                 self.place.reader().skip(&self.tag)?;
                 return visitor.visit_none();
@@ -270,7 +276,7 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
 
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
         let mut children = Children::of(self.place.reader(), self.tag, &[])?;
-        let value = visitor.visit_map(Entries::unique(&mut children))?;
+        let value = visitor.visit_map(Entries::of(&mut children))?;
         children.finish()?;
         Ok(value)
     }

@@ -9,7 +9,7 @@ use serde::de::{self, Visitor};
 use self::element::Element;
 use super::{
     alike::deserialize_alike,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     read::{Comments, Reader},
     typed::{self, Piece},
 };
@@ -47,7 +47,7 @@ impl<'de> Deserializer<'de> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Utf8`](super::ErrorKind::Utf8) with the offset of the first byte that is not UTF-8.
+    /// [`ErrorKind::Utf8`] with the offset of the first byte that is not UTF-8.
     pub fn from_slice(input: &'de [u8]) -> Result<Self> {
         super::utf8(input).map(Self::from_str)
     }
@@ -72,13 +72,29 @@ impl<'de> Deserializer<'de> {
         self.reader.doubt()
     }
 
+    /// Makes a deserializer that reads `input` a second time, if what users typed can have misled the first reading.
+    ///
+    /// `None` if the second reading would be the same.
+    #[cold]
+    pub(super) fn second(&self, input: &'de str, was_read: bool) -> Option<Result<Self>> {
+        if !self.reader.is_first_reading() {
+            return None;
+        }
+        match typed::look_over(input) {
+            Ok(pieces) if pieces.is_empty() && !self.doubt() => None,
+            Ok(pieces) => Some(Ok(Self::again(input, pieces))),
+            Err(error) if was_read || error.kind() == ErrorKind::Ambiguous => Some(Err(error)),
+            Err(_) => None,
+        }
+    }
+
     /// Checks that the input ends here, after the root element.
     ///
     /// White space, NULs, comments and processing instructions may follow.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Trailing`](super::ErrorKind::Trailing) if anything else follows.
+    /// [`ErrorKind::Trailing`] if anything else follows.
     pub fn end(&mut self) -> Result<()> {
         self.reader.end()
     }

@@ -71,7 +71,8 @@ impl<'de> Reader<'de> {
 
     /// The piece that is the content at `at`.
     pub(super) fn piece(&self, at: usize) -> Option<&Piece> {
-        self.pieces.iter().find(|piece| piece.content == at)
+        let mut pieces = self.facts.iter().flat_map(|facts| &facts.pieces);
+        pieces.find(|piece| piece.content == at)
     }
 
     /// Skips the attributes and the end of a start tag. Returns how the element ends.

@@ -15,7 +15,7 @@ pub(super) use self::{
 };
 use super::{
     error::{Error, ErrorKind, Result},
-    typed::{Form, Piece, is_typed},
+    typed::{Form, Piece, is_typed, position_in_container},
 };
 
 /// Reads the input from a position on. Also notes which of the markup a user may have typed.
@@ -27,9 +27,10 @@ pub(super) struct Reader<'de> {
     fast_depth: u8,
     comments: Comments,
     doubt: bool,
+    /// A bit for each typed field that has been read inside another element, where WeChat writes it.
+    in_containers: u8,
     /// What has been found out about the input, once it was needed.
     facts: Option<Box<Facts>>,
-    pieces: Box<[Piece]>,
 }
 
 #[derive(Debug)]
@@ -39,6 +40,19 @@ struct Facts {
     first_section: usize,
     /// Whether no typed text made an element inside another one than the root.
     nested_is_safe: bool,
+    /// The fields that do not end where XML says.
+    pieces: Vec<Piece>,
+}
+
+impl Facts {
+    fn of(input: &str) -> Box<Self> {
+        Box::new(Self {
+            form: Form::of(input),
+            first_section: input.find("<![CDATA[").unwrap_or(input.len()),
+            nested_is_safe: false,
+            pieces: Vec::new(),
+        })
+    }
 }
 
 /// What a comment or processing instruction behind a message's first section means: a user may have typed
@@ -102,20 +116,21 @@ impl<'de> Reader<'de> {
             fast_depth: MAX_DEPTH,
             comments: Comments::Doubted,
             doubt: false,
+            in_containers: 0,
             facts: None,
-            pieces: Box::default(),
         }
     }
 
     /// Reads the input again, with fields that do not end where XML says.
     pub(super) fn again(input: &'de str, comments: Comments, pieces: Vec<Piece>) -> Self {
-        Self {
+        let mut reader = Self::new(input);
+        reader.comments = comments;
+        if !pieces.is_empty() {
             // Only the slow path knows pieces.
-            fast_depth: if pieces.is_empty() { MAX_DEPTH } else { 0 },
-            comments,
-            pieces: pieces.into(),
-            ..Self::new(input)
+            reader.fast_depth = 0;
+            reader.facts().pieces = pieces;
         }
+        reader
     }
 
     pub(super) fn is_first_reading(&self) -> bool {
@@ -149,14 +164,35 @@ impl<'de> Reader<'de> {
     /// it does so inside another element, no field under the root is repeated.
     #[inline]
     pub(super) fn note_nested(&mut self, tag: &Tag<'de>) {
-        if is_typed(tag.name) {
-            self.doubt_nested();
+        if tag.depth > 2 && is_typed(tag.name) {
+            self.note_nested_typed(tag.name);
         }
     }
 
-    /// Notes a typed field inside another element than the root.
+    /// Notes an element that is read into a type with these fields.
+    #[inline]
+    pub(super) fn note_nested_fields(&mut self, parent: &Tag<'de>, fields: &[&str]) {
+        if parent.is_root() {
+            return;
+        }
+        for name in fields.iter().filter(|name| is_typed(name)) {
+            self.note_nested_typed(name);
+        }
+    }
+
     #[cold]
-    pub(super) fn doubt_nested(&mut self) {
+    fn note_nested_typed(&mut self, name: &str) {
+        if self.is_first_reading()
+            && let Some(position) = position_in_container(name)
+        {
+            // WeChat writes it there once.
+            let bit = 1 << position;
+            let is_first = self.in_containers & bit == 0;
+            self.in_containers |= bit;
+            if is_first {
+                return;
+            }
+        }
         let input = self.input;
         if self.doubt || self.comments == Comments::Skipped || self.facts().nested_is_safe {
             return;
@@ -173,13 +209,7 @@ impl<'de> Reader<'de> {
 
     fn facts(&mut self) -> &mut Facts {
         let input = self.input;
-        self.facts.get_or_insert_with(|| {
-            Box::new(Facts {
-                form: Form::of(input),
-                first_section: input.find("<![CDATA[").unwrap_or(input.len()),
-                nested_is_safe: false,
-            })
-        })
+        self.facts.get_or_insert_with(|| Facts::of(input))
     }
 
     pub(super) fn begins_with_item(&self) -> bool {
@@ -237,15 +267,15 @@ impl<'de> Reader<'de> {
     pub(super) fn end(&mut self) -> Result<()> {
         // A typed text cannot end the root: WeChat's own end tag would follow.
         self.comments = Comments::Skipped;
-        self.skip_misc()?;
-        while let [b'\0', ..] = self.rest() {
-            self.advance(self.at + 1);
+        while !self.rest().is_empty() {
             self.skip_misc()?;
+            match self.rest() {
+                [] => {}
+                [b'\0', ..] => self.advance(self.at + 1),
+                _ => return Err(self.error(ErrorKind::Trailing, END_OF_INPUT, "more")),
+            }
         }
-        if self.rest().is_empty() {
-            return Ok(());
-        }
-        Err(self.error(ErrorKind::Trailing, END_OF_INPUT, "more"))
+        Ok(())
     }
 
     /// Reads the next child's start tag, or the end tag of `parent`.
@@ -355,25 +385,32 @@ impl<'de> Reader<'de> {
 
     #[inline(never)]
     fn skip_any(&mut self, tag: &Tag<'de>) -> Result<()> {
-        if self.content(tag)? == Content::Text {
-            let start = self.at;
-            let Err(error) = self.text(tag) else {
-                return Ok(());
-            };
-            self.at = start;
-            if !self.skip_text_before_elements() {
-                return Err(error);
-            }
+        if self.content(tag)? == Content::Text && self.skip_text(tag)? {
+            return Ok(());
         }
         // The limit on depth bounds the recursion.
         while let Some(child) = self.child(tag)? {
-            if !tag.is_root() {
-                self.note_nested(&child);
+            self.note_nested(&child);
+            if !self.skip_plain_leaf(&child) {
+                self.skip_any(&child)
+                    .map_err(|error| error.inside(child.name))?;
             }
-            self.skip(&child)
-                .map_err(|error| error.inside(child.name))?;
         }
         Ok(())
+    }
+
+    /// Skips the text of a leaf and its end tag, or a text beside elements. Returns whether it is a leaf.
+    #[inline(never)]
+    fn skip_text(&mut self, tag: &Tag<'de>) -> Result<bool> {
+        let start = self.at;
+        let Err(error) = self.text(tag) else {
+            return Ok(true);
+        };
+        self.at = start;
+        if self.skip_text_before_elements() {
+            return Ok(false);
+        }
+        Err(error)
     }
 
     /// Skips a text if an element follows it. Returns whether one does; if not, nothing has been read.

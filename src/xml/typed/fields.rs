@@ -109,19 +109,27 @@ pub(super) const IDENTITY: [&str; 6] = [
 /// Whether a typed field of some message has this name.
 #[inline]
 pub(in crate::xml) fn is_typed(name: &str) -> bool {
+    // Bytes are compared by their length first, texts one after the other.
     matches!(
-        name,
-        "Content"
-            | "Title"
-            | "Description"
-            | "Url"
-            | "Label"
-            | "Poiname"
-            | "Recognition"
-            | "PagePath"
-            | "ScanResult"
+        name.as_bytes(),
+        b"Content"
+            | b"Title"
+            | b"Description"
+            | b"Url"
+            | b"Label"
+            | b"Poiname"
+            | b"Recognition"
+            | b"PagePath"
+            | b"ScanResult"
     )
 }
+
+/// The position of `name` among the typed fields that stand in a container.
+pub(in crate::xml) fn position_in_container(name: &str) -> Option<usize> {
+    IN_CONTAINERS.iter().position(|typed| *typed == name)
+}
+
+const IN_CONTAINERS: [&str; 3] = ["Label", "Poiname", "ScanResult"];
 
 #[cfg(test)]
 mod tests {
@@ -131,6 +139,21 @@ mod tests {
     fn every_typed_name_is_known_as_one() {
         for (_, fields) in BY_MSG_TYPE.iter().chain(BY_EVENT) {
             assert!(fields.names.iter().all(|name| is_typed(name)), "{fields:?}");
+        }
+    }
+
+    /// Text in the neighbour of a field could put it into another element once.
+    #[test]
+    fn a_name_in_a_container_has_no_neighbour_elsewhere() {
+        for (_, fields) in BY_MSG_TYPE.iter().chain(BY_EVENT) {
+            let alone = fields.names.len() == 1;
+            for name in fields.names {
+                let is_known = position_in_container(name).is_some();
+                match fields.container {
+                    Some(_) => assert!(is_known, "{name}"),
+                    None => assert!(alone || !is_known, "{name}"),
+                }
+            }
         }
     }
 }

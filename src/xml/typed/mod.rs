@@ -20,7 +20,7 @@ mod scan;
 
 use std::ops::Range;
 
-pub(super) use self::fields::is_typed;
+pub(super) use self::fields::{is_typed, position_in_container};
 use self::{
     fields::{IDENTITY, TypedFields, typed_fields},
     scan::{SECTION_END, Scan},

@@ -15,7 +15,7 @@ use crate::xml::{
     alike::{deserialize_alike, deserialize_numbers},
     error::{Error, ErrorKind, Result},
     lookahead,
-    name_index::{NameIndex, Seen},
+    name_index::NameIndex,
     read::trim,
     scalar::{self, Number},
 };
@@ -204,7 +204,7 @@ impl<'v, 'de, T: Texts<'v, 'de>> Deserializer<'de> for Element<'v, T> {
     ) -> Result<V::Value> {
         match (name, self.value) {
             (lookahead::ELEMENTS, _) | (lookahead::VALUE, Value::Elements(_)) => {
-                visitor.visit_map(Fields::<T>::of(self.value.children()?, None))
+                visitor.visit_map(Fields::<T>::of(self.value.children()?, false))
             }
             (lookahead::VALUE, Value::Empty) => visitor.visit_none(),
             (lookahead::VALUE, Value::Text(_)) => self.deserialize_str(visitor),
@@ -221,7 +221,7 @@ impl<'v, 'de, T: Texts<'v, 'de>> Deserializer<'de> for Element<'v, T> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_map(Fields::<T>::of(self.value.children()?, Some(Seen::new())))
+        visitor.visit_map(Fields::<T>::of(self.value.children()?, true))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -230,7 +230,7 @@ impl<'v, 'de, T: Texts<'v, 'de>> Deserializer<'de> for Element<'v, T> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        visitor.visit_map(Fields::<T>::of(self.value.children()?, None))
+        visitor.visit_map(Fields::<T>::of(self.value.children()?, false))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -320,8 +320,8 @@ struct Fields<'v, T> {
     elements: &'v [(String, Value)],
     texts: PhantomData<T>,
     names: NameIndex<'v>,
-    /// The names that have been handed out, if none may repeat.
-    seen: Option<Seen<'v>>,
+    /// Whether they are read into a map, which would keep the last of two fields with the same name.
+    is_map: bool,
     /// The field whose name has been handed out, but not its value.
     current: Option<usize>,
     /// A field that comes again: a lookahead was read in its place.
@@ -331,7 +331,7 @@ struct Fields<'v, T> {
 }
 
 impl<'v, T> Fields<'v, T> {
-    fn of(elements: &'v [(String, Value)], seen: Option<Seen<'v>>) -> Self {
+    fn of(elements: &'v [(String, Value)], is_map: bool) -> Self {
         let mut names = NameIndex::default();
         for (name, _) in elements {
             names.push(name);
@@ -340,7 +340,7 @@ impl<'v, T> Fields<'v, T> {
             elements,
             texts: PhantomData,
             names,
-            seen,
+            is_map,
             current: None,
             again: None,
             error_has_path: false,
@@ -361,8 +361,10 @@ impl<'v, 'de, T: Texts<'v, 'de>> MapAccess<'de> for Fields<'v, T> {
         let next = || self.names.take_next(name);
         self.current = self.again.take().or_else(next);
         let name = self.current.and_then(name);
-        if let (Some(name), Some(seen)) = (name, &mut self.seen)
-            && !seen.insert(name)
+        let is_repeated = |position| self.names.is_repeated(position);
+        if self.is_map
+            && self.current.is_some_and(is_repeated)
+            && let Some(name) = name
         {
             return Err(Error::repeated_in_map(name));
         }
