@@ -67,6 +67,13 @@ pub enum ErrorKind {
     Custom,
 }
 
+impl ErrorKind {
+    /// Whether no type can be read from the document.
+    pub(super) fn is_malformed(self) -> bool {
+        matches!(self, Self::Eof | Self::Syntax | Self::Doctype | Self::Depth)
+    }
+}
+
 impl Error {
     /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {

@@ -193,6 +193,7 @@ pub use self::{
 /// If the document is malformed, or `T` cannot be read from it.
 pub fn from_str<'de, T: Deserialize<'de>>(input: &'de str) -> Result<T> {
     let mut deserializer = Deserializer::first(input);
+    let mut is_first = true;
     // One call reads, so that no code of `T` is there twice.
     loop {
         let mut read = T::deserialize(&mut deserializer);
@@ -201,9 +202,10 @@ pub fn from_str<'de, T: Deserialize<'de>>(input: &'de str) -> Result<T> {
         {
             read = Err(error);
         }
-        if read.is_ok() && !deserializer.doubt() {
+        if !is_first || read.is_ok() && !deserializer.doubt() {
             return read;
         }
+        is_first = false;
         match deserializer.second(input, read.is_ok()) {
             Some(Ok(second)) => deserializer = second,
             Some(Err(error)) => return Err(error),

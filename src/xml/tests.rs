@@ -209,6 +209,21 @@ fn sections_that_wechat_did_not_split() {
     check_every_target(|size| document(&"<a><![CDATA[x]]><b>]]></a>".repeat(size)));
 }
 
+/// A text beside elements fails as a leaf at each depth, in a document with a candidate for each reading.
+#[test]
+fn texts_beside_elements_at_every_depth() {
+    let fields = |format: fn(usize) -> String| (0..8).map(format).collect::<String>();
+    check_every_target(|size| {
+        let starts = fields(|n| format!("<n{n}><![CDATA[]]></n{n}>"));
+        let ends = fields(|n| format!("]]></n{n}>"));
+        let deep = format!("{}t<a/>{}", "t<g>".repeat(10), "</g>".repeat(10));
+        document(&format!(
+            "<MsgType>new</MsgType>{starts}<b>{}</b>{ends}<b",
+            deep.repeat(size / 20)
+        ))
+    });
+}
+
 #[test]
 fn comments_that_swallow_what_follows() {
     check_every_target(|size| document(&"<a><![CDATA[x]]><!-- ]]></a>".repeat(size)));

@@ -52,7 +52,7 @@ impl<'a, 'de> Children<'a, 'de> {
         let mut ended = parent.is_closed();
         match reader.content(&parent)? {
             Content::Elements | Content::Empty => {}
-            Content::Text if reader.skip_text_before_elements() => {}
+            Content::Text if reader.skip_text_before_elements(&parent) => {}
             // An empty section.
             Content::Text if reader.plain_text(&parent) == Some("") => ended = true,
             Content::Text => {

@@ -146,14 +146,7 @@ impl<'de, P: Place<'de>> Element<'de, P> {
         if self.content()? == Content::Elements {
             return elements(self, visitor);
         }
-        let start = self.place.reader().offset();
-        let text = self.text().map(Some).or_else(|error| {
-            let reader = self.place.reader();
-            reader.seek(start);
-            let mixed = reader.skip_text_before_elements();
-            if mixed { Ok(None) } else { Err(error) }
-        });
-        match text? {
+        match self.place.reader().text_or_elements(&self.tag)? {
             None => elements(self, visitor),
             Some(Leaf::Empty) => visitor.visit_borrowed_str(""),
             Some(Leaf::Bare(text)) => scalar::visit_bare(text, visitor),

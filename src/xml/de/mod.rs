@@ -77,9 +77,6 @@ impl<'de> Deserializer<'de> {
     /// `None` if the second reading would be the same.
     #[cold]
     pub(super) fn second(&self, input: &'de str, was_read: bool) -> Option<Result<Self>> {
-        if !self.reader.is_first_reading() {
-            return None;
-        }
         match typed::look_over(input) {
             Ok(pieces) if pieces.is_empty() && !self.doubt() => None,
             Ok(pieces) => Some(Ok(Self::again(input, pieces))),

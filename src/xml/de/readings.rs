@@ -4,7 +4,7 @@ use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess};
 
 use super::element::Element;
 use crate::xml::{
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     read::{Reader, Tag},
 };
 
@@ -15,6 +15,8 @@ pub(super) struct Readings<'a, 'de> {
     content: usize,
     /// The offset at which the last reading failed.
     failed: Option<usize>,
+    /// Whether it failed because of the document, so that every reading fails.
+    is_malformed: bool,
 }
 
 impl<'a, 'de> Readings<'a, 'de> {
@@ -24,6 +26,7 @@ impl<'a, 'de> Readings<'a, 'de> {
             reader,
             tag,
             failed: None,
+            is_malformed: false,
         }
     }
 }
@@ -40,6 +43,9 @@ impl<'de> MapAccess<'de> for Readings<'_, 'de> {
 
     #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
+        if self.is_malformed {
+            return Err(Error::new(ErrorKind::Syntax, "the document is malformed"));
+        }
         self.reader.seek(self.content);
         let read = seed.deserialize(Element {
             place: &mut *self.reader,
@@ -47,6 +53,7 @@ impl<'de> MapAccess<'de> for Readings<'_, 'de> {
         });
         if let Err(error) = &read {
             self.failed = error.offset();
+            self.is_malformed = error.kind().is_malformed();
         }
         read
     }

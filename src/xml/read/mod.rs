@@ -385,7 +385,7 @@ impl<'de> Reader<'de> {
 
     #[inline(never)]
     fn skip_any(&mut self, tag: &Tag<'de>) -> Result<()> {
-        if self.content(tag)? == Content::Text && self.skip_text(tag)? {
+        if self.content(tag)? == Content::Text && self.text_or_elements(tag)?.is_some() {
             return Ok(());
         }
         // The limit on depth bounds the recursion.
@@ -399,24 +399,13 @@ impl<'de> Reader<'de> {
         Ok(())
     }
 
-    /// Skips the text of a leaf and its end tag, or a text beside elements. Returns whether it is a leaf.
-    #[inline(never)]
-    fn skip_text(&mut self, tag: &Tag<'de>) -> Result<bool> {
-        let start = self.at;
-        let Err(error) = self.text(tag) else {
-            return Ok(true);
-        };
-        self.at = start;
-        if self.skip_text_before_elements() {
-            return Ok(false);
-        }
-        Err(error)
-    }
-
     /// Skips a text if an element follows it. Returns whether one does; if not, nothing has been read.
     #[cold]
-    pub(super) fn skip_text_before_elements(&mut self) -> bool {
+    pub(super) fn skip_text_before_elements(&mut self, tag: &Tag<'de>) -> bool {
         let start = self.at;
+        if tag.end != End::Tag {
+            return false;
+        }
         let skipped = self.skip_text_beside_elements();
         let skipped = skipped.and_then(|()| self.skip_misc());
         let is_element = matches!(self.rest(), [b'<', first, ..] if markup::is_name_start(*first));

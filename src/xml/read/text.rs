@@ -42,18 +42,39 @@ struct PlainLeaf {
 impl<'de> Reader<'de> {
     /// Reads a leaf: its text and its end tag.
     pub(in crate::xml) fn text(&mut self, tag: &Tag<'de>) -> Result<Leaf<'de>> {
+        if let Some(leaf) = self.plain(tag) {
+            return Ok(leaf);
+        }
         match tag.end {
-            End::Tag => {}
-            End::Same => return Ok(Leaf::Empty),
-            End::Given => return self.given_text(tag),
+            End::Tag => self.runs(tag),
+            End::Same => Ok(Leaf::Empty),
+            End::Given => self.given_text(tag),
         }
-        let bare = section(self.rest()).is_none();
-        match self.plain_text(tag) {
-            Some("") if bare => Ok(Leaf::Empty),
-            Some(text) if bare => Ok(Leaf::Bare(Cow::Borrowed(text))),
-            Some(text) => Ok(Leaf::Section(Cow::Borrowed(text))),
-            None => self.runs(tag),
+    }
+
+    /// Reads a leaf, or skips a text in front of elements and returns `None`.
+    pub(in crate::xml) fn text_or_elements(
+        &mut self,
+        tag: &Tag<'de>,
+    ) -> Result<Option<Leaf<'de>>> {
+        if let Some(leaf) = self.plain(tag) {
+            return Ok(Some(leaf));
         }
+        if self.skip_text_before_elements(tag) {
+            return Ok(None);
+        }
+        self.text(tag).map(Some)
+    }
+
+    #[inline]
+    fn plain(&mut self, tag: &Tag<'de>) -> Option<Leaf<'de>> {
+        let is_section = section(self.rest()).is_some();
+        let text = self.plain_text(tag)?;
+        Some(match (is_section, text) {
+            (true, _) => Leaf::Section(Cow::Borrowed(text)),
+            (false, "") => Leaf::Empty,
+            (false, _) => Leaf::Bare(Cow::Borrowed(text)),
+        })
     }
 
     /// Reads a plain leaf: its text and its end tag.
