@@ -44,8 +44,8 @@ impl Verified {
     /// All inner layers trust the plaintext. If it comes from a request that nobody has authenticated, its sender can
     /// forge any user's message.
     pub fn insecure_assume(plaintext: impl Into<Bytes>, delivery: Delivery) -> Self {
-        let (plaintext, is_lossy) = callback::into_utf8(plaintext.into());
-        if is_lossy {
+        let (plaintext, has_replaced_bytes) = callback::into_utf8(plaintext.into());
+        if has_replaced_bytes {
             observe::plaintext_lossy(delivery.account());
         }
         Self::new(plaintext, None, delivery, observe::Trace::none())

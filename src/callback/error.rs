@@ -67,10 +67,10 @@ pub enum ErrorKind {
     Timestamp,
     /// The verified `GET` has no echostr of 1 to 256 visible ASCII characters, or WeCom's decrypted echostr is not one.
     Echostr,
-    /// The push is encrypted, and the account is plain. The console's mode is not the account's.
-    Encrypted,
-    /// The push is in plaintext, and the account is encrypted. The console's mode is not the account's.
-    Plaintext,
+    /// The account is plain, and the push is encrypted. The account's mode is not the console's.
+    PlainAccount,
+    /// The account is encrypted, and the push is in plaintext. The account's mode is not the console's.
+    EncryptedAccount,
     /// The body has no text that may be a ciphertext.
     Document,
     /// The ciphertext is not canonical base64 of at least two whole AES blocks.
@@ -95,8 +95,8 @@ impl ErrorKind {
             Self::Signature => "expected a signature made with the account's token",
             Self::Timestamp => "expected a timestamp near the present time",
             Self::Echostr => "expected an echostr of 1 to 256 visible ASCII characters",
-            Self::Encrypted => "expected a push in plaintext, found an encrypted one",
-            Self::Plaintext => "expected an encrypted push, found one in plaintext",
+            Self::PlainAccount => "expected a push in plaintext, found an encrypted one",
+            Self::EncryptedAccount => "expected an encrypted push, found one in plaintext",
             Self::Document => "expected an envelope with a ciphertext",
             Self::Ciphertext => "expected canonical base64 of whole AES blocks",
             Self::Padding => {

@@ -166,7 +166,7 @@ impl Query {
         match (self.encrypt_type, self.msg_signature) {
             (None | Some(EncryptType::Aes), Some(signature)) => Ok(signature),
             (Some(EncryptType::Aes), None) => Err(ErrorKind::Parameters),
-            (None | Some(EncryptType::Raw), _) => Err(ErrorKind::Plaintext),
+            (None | Some(EncryptType::Raw), _) => Err(ErrorKind::EncryptedAccount),
         }
     }
 

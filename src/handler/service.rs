@@ -147,10 +147,10 @@ where
         match message::from_slice::<M>(body.as_bytes()) {
             Ok(message) => {
                 let run = parts.extensions.get().copied().map_or(1, RunNumber::get);
-                if let Some(reason) = message::misfit_reason(&message)
+                if let Some(misfit) = message::misfit(&message)
                     && run == 1
                 {
-                    observe::misfit(body.delivery().account(), reason);
+                    observe::misfit(body.delivery().account(), misfit);
                 }
                 // A request that did not pass `VerifySignature` does not have it yet.
                 parts

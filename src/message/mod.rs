@@ -44,7 +44,7 @@
 //!
 //! A [`Message`] is read from every document, whatever its fields are. If a field is missing, repeated, or has another
 //! form than its type, the message arrives as an `Other` too, with all its fields.
-//! [`OtherMessage::reason`] then says what does not fit:
+//! [`OtherMessage::misfit`] then says what does not fit:
 //!
 //! ```
 //! use tower_wechat::{Message, xml::{self, ErrorKind}};
@@ -53,8 +53,8 @@
 //!     "<xml><MsgType>location</MsgType><Location_X>north</Location_X><Label>Pier 7</Label></xml>",
 //! )?;
 //! let Message::Other(other) = message else { panic!() };
-//! let reason = other.reason().expect("a location");
-//! assert_eq!((reason.kind(), reason.path()), (ErrorKind::Number, "Location_X"));
+//! let misfit = other.misfit().expect("a location");
+//! assert_eq!((misfit.kind(), misfit.path()), (ErrorKind::Number, "Location_X"));
 //! assert_eq!(other.fields()["Label"].as_str(), Some("Pier 7"));
 //! # Ok::<(), xml::Error>(())
 //! ```
@@ -64,6 +64,9 @@
 //! - a body that is no document, or allows two [readings](xml#sections-and-typed-text),
 //! - a field that says who sent what, and stands twice: ToUserName, FromUserName, CreateTime, MsgType, Event, MsgId or
 //!   InfoType.
+//!
+//! A `MessageService` logs a warning for such a [`Message`] or [`EventMessage`]. It does not look
+//! into a type of your own that holds one.
 //!
 //! No field is required. Without FromUserName or ToUserName, nobody can get a passive reply. An [`EventMessage`] requires
 //! ToUserName and CreateTime; an event without these is a [`Message::Other`]. Any other type is an error if its fields do
@@ -252,13 +255,13 @@ impl Default for Message {
 
 /// Returns why `message` does not fit its type, if it is a [`Message`] or an [`EventMessage`] that does not.
 #[cfg(feature = "layers")]
-pub(crate) fn misfit_reason<M: 'static>(message: &M) -> Option<&xml::Error> {
+pub(crate) fn misfit<M: 'static>(message: &M) -> Option<&xml::Error> {
     let message: &dyn Any = message;
     let other = match message.downcast_ref() {
         Some(message) => Message::other(message),
         None => message.downcast_ref().and_then(EventMessage::other),
     };
-    other?.reason()
+    other?.misfit()
 }
 
 /// Reads a body in either format: JSON if it begins with `{`, XML otherwise.

@@ -10,7 +10,7 @@ use serde::{
 use super::field::{self, is_event};
 use crate::{
     timestamp::Timestamp,
-    xml::{self, Value},
+    xml::{self, Value, typed::IDENTITY},
 };
 
 /// A message or event that this crate has no type for, or that does not fit its type, with all its fields as they came.
@@ -20,8 +20,8 @@ use crate::{
 ///
 /// - a message with an unknown MsgType,
 /// - a push of the open platform (开放平台) or of a WeCom suite, which has an InfoType and no MsgType,
-/// - a message that does not fit its type: it has a [reason](Self::reason),
-/// - an event without ToUserName or CreateTime: it has a reason too.
+/// - a message that does not fit its type: it has a [misfit](Self::misfit),
+/// - an event without ToUserName or CreateTime: it has a misfit too.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -52,7 +52,7 @@ use crate::{
 pub struct OtherMessage {
     fields: Value,
     #[serde(skip)]
-    reason: Option<Arc<xml::Error>>,
+    misfit: Option<Arc<xml::Error>>,
 }
 
 impl OtherMessage {
@@ -62,7 +62,7 @@ impl OtherMessage {
         while let Some(element) = map.next_entry()? {
             elements.push(element);
         }
-        for &name in IDENTITY {
+        for name in IDENTITY {
             let is_it = |(found, _): &&(String, Value)| field_of(found) == name;
             if elements.iter().filter(is_it).count() > 1 {
                 return Err(de::Error::duplicate_field(name));
@@ -70,13 +70,13 @@ impl OtherMessage {
         }
         Ok(Self {
             fields: Value::Elements(elements),
-            reason: None,
+            misfit: None,
         })
     }
 
-    /// Sets the reason why the fields do not fit their type.
-    pub(super) fn with_reason(mut self, reason: xml::Error) -> Self {
-        self.reason = Some(Arc::new(reason));
+    /// Sets why the fields do not fit their type.
+    pub(super) fn with_misfit(mut self, misfit: xml::Error) -> Self {
+        self.misfit = Some(Arc::new(misfit));
         self
     }
 
@@ -84,9 +84,9 @@ impl OtherMessage {
     ///
     /// The error's path begins below the root. Its offset is `None` if an element is missing, and in JSON. Its
     /// `Display` quotes at most 32 characters of the contents. Two messages with the same fields are equal, whatever
-    /// their reasons are, and the reason is not serialized.
-    pub fn reason(&self) -> Option<&xml::Error> {
-        self.reason.as_deref()
+    /// their misfits are, and the misfit is not serialized.
+    pub fn misfit(&self) -> Option<&xml::Error> {
+        self.misfit.as_deref()
     }
 
     /// All fields in the body's order, with repeated ones.
@@ -100,7 +100,7 @@ impl OtherMessage {
     ///
     /// If the fields do not match `T`.
     pub fn deserialize<T: DeserializeOwned>(&self) -> xml::Result<T> {
-        self.fields.deserialize()
+        self.fields.read()
     }
 
     /// The MsgType: `event` for events; `None` for pushes of the open platform and of WeCom suites.
@@ -147,7 +147,7 @@ impl OtherMessage {
     }
 }
 
-/// Compares the fields. The reason follows from them.
+/// Compares the fields. The misfit follows from them.
 impl PartialEq for OtherMessage {
     fn eq(&self, other: &Self) -> bool {
         self.fields == other.fields
@@ -160,14 +160,3 @@ impl Eq for OtherMessage {}
 fn field_of(element: &str) -> &str {
     if element == "MsgID" { "MsgId" } else { element }
 }
-
-/// Fields that say who sent what. They may not be repeated, even in a push of an unknown type.
-const IDENTITY: &[&str] = &[
-    "ToUserName",
-    "FromUserName",
-    "CreateTime",
-    "MsgType",
-    "Event",
-    "MsgId",
-    "InfoType",
-];

@@ -14,7 +14,6 @@ use super::{
     Message,
     event::{self, EventMessage, Unknown},
     field::{self, MsgType, Named as _, Text},
-    json::Tree,
     other::OtherMessage,
     standard::{
         FileMessage, ImageMessage, LinkMessage, LocationMessage, MiniProgramPageMessage,
@@ -22,7 +21,7 @@ use super::{
     },
 };
 use crate::xml::{
-    self,
+    self, Value,
     lookahead::{self, Lookahead},
 };
 
@@ -135,8 +134,8 @@ impl<'de, T: FromMisfit + DeserializeOwned> Visitor<'de> for ReadingsVisitor<T> 
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, other: D) -> Result<T, D::Error> {
-        let Tree(body) = Tree::deserialize(other)?;
-        body.deserialize().map_err(de::Error::custom)
+        let body = Value::deserialize(other)?;
+        body.read().map_err(de::Error::custom)
     }
 }
 
@@ -155,7 +154,7 @@ fn misfit<'de, T: FromMisfit, A: MapAccess<'de>>(
         Ok(message) => return Ok(message),
         Err(reason) => offset.into_iter().fold(reason, xml::Error::at),
     };
-    T::from_misfit(fields.with_reason(reason)).ok_or(error)
+    T::from_misfit(fields.with_misfit(reason)).ok_or(error)
 }
 
 /// Reads a `T` from the fields in one way only.
@@ -220,7 +219,7 @@ macro_rules! known {
                 Some(Known::Event) => Ok(match event::read(map)? {
                     Ok(event) => Message::Event(event),
                     Err(Unknown { missing, fields }) => {
-                        Message::Other(fields.with_reason(de::Error::missing_field(missing)))
+                        Message::Other(fields.with_misfit(de::Error::missing_field(missing)))
                     }
                 }),
                 None => OtherMessage::read(map).map(Message::Other),

@@ -76,7 +76,7 @@ impl<S> Pending<S> {
         observed: &observe::DeliveryGuard,
     ) -> Result<(Request<Verified>, S, Finish), Rejection> {
         let opened = self.opener.open(body)?;
-        if opened.is_lossy() {
+        if opened.has_replaced_bytes() {
             observe::plaintext_lossy(self.delivery.account());
         }
         let (plaintext, head, sealer) = opened.into_parts();

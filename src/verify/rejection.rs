@@ -138,11 +138,11 @@ impl RejectionKind {
     /// deliveries share.
     fn advice(self) -> Option<&'static str> {
         match self {
-            Self::Callback(callback::ErrorKind::Encrypted) => Some(
+            Self::Callback(callback::ErrorKind::PlainAccount) => Some(
                 "the push is encrypted and the account is plain: build it with `Account::encrypted`, \
                  or set 消息加解密方式 in the console to 明文模式 (plain mode)",
             ),
-            Self::Callback(callback::ErrorKind::Plaintext) => Some(
+            Self::Callback(callback::ErrorKind::EncryptedAccount) => Some(
                 "the push is in plaintext and the account is encrypted: \
                  set 消息加解密方式 in the console to 安全模式 (safe mode), or build it with `Account::plain`",
             ),
@@ -165,8 +165,8 @@ impl RejectionKind {
                 callback::ErrorKind::Signature => "signature",
                 callback::ErrorKind::Timestamp => "timestamp",
                 callback::ErrorKind::Echostr => "echostr",
-                callback::ErrorKind::Encrypted => "encrypted",
-                callback::ErrorKind::Plaintext => "plaintext",
+                callback::ErrorKind::PlainAccount => "plain_account",
+                callback::ErrorKind::EncryptedAccount => "encrypted_account",
                 callback::ErrorKind::Document => "document",
                 callback::ErrorKind::Ciphertext => "ciphertext",
                 callback::ErrorKind::Padding => "padding",

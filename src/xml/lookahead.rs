@@ -15,7 +15,8 @@ use serde::{
 
 /// The name of a newtype that this crate's formats hand out as a map of an element's children.
 ///
-/// Every other format visits a newtype instead.
+/// Every other format visits a newtype instead. A [`Value`](super::Value) is written as such a newtype: this crate's format
+/// then says that it is not for people, because its map may repeat a name.
 pub(crate) const ELEMENTS: &str = "tower_wechat::xml::Elements";
 
 /// The name of a newtype that keeps all children of an element, repeated ones included.

@@ -124,7 +124,8 @@
 //! | repeated siblings: they are an error | a field of its own beside `flatten`, or the whole as a [`Value`] |
 //! | the path and offset of an error | a struct without these attributes |
 //!
-//! To keep all fields that a struct does not name, flatten a [`Value`] or a `HashMap<String, Value>`.
+//! To keep all fields that a struct does not name, flatten a [`Value`] or a `HashMap<String, Value>`. If one of them
+//! may be repeated, read the whole as a [`Value`], and the struct from it with [`Value::read`].
 //! [`number`], [`optional_number`] and [`text`] read a field from any text:
 //!
 //! ```
@@ -169,8 +170,8 @@ mod name_index;
 mod read;
 mod scalar;
 mod ser;
-mod typed;
-mod value;
+pub(crate) mod typed;
+pub(crate) mod value;
 pub(crate) mod with;
 
 use std::io;

@@ -497,7 +497,7 @@ async fn what_does_not_fit_its_type_is_handled() {
         let Message::Other(other) = message else {
             panic!("{message:?}");
         };
-        assert!(other.reason().is_some());
+        assert!(other.misfit().is_some());
         other.fields()["Label"].as_str().map(ToOwned::to_owned)
     }));
     check_reply(&send(service, MISFIT).await, "Pier 7");

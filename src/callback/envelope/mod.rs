@@ -39,7 +39,7 @@ pub fn open(account: &Account, query: &Query, body: impl Into<Bytes>) -> Result<
     let body = body.into();
     let Some(encryption) = account.encryption() else {
         if query.is_encrypted() && is_sealed_alone(&body) {
-            return Err(query.error(ErrorKind::Encrypted, account));
+            return Err(query.error(ErrorKind::PlainAccount, account));
         }
         return Ok(Opened::new(body));
     };
@@ -98,7 +98,7 @@ pub(super) fn open_echostr(
 /// An opened push. It seals the reply with the key that opened the push.
 pub struct Opened {
     plaintext: Bytes,
-    is_lossy: bool,
+    has_replaced_bytes: bool,
     /// The result of parsing the plaintext's head, if a check has done so.
     head: Option<xml::Result<Head>>,
     /// `None` in plain mode.
@@ -108,10 +108,10 @@ pub struct Opened {
 impl Opened {
     /// Makes an opened push of any mode. This is where a plaintext becomes text.
     fn new(plaintext: Bytes) -> Self {
-        let (plaintext, is_lossy) = into_utf8(plaintext);
+        let (plaintext, has_replaced_bytes) = into_utf8(plaintext);
         Self {
             plaintext,
-            is_lossy,
+            has_replaced_bytes,
             head: None,
             sealer: None,
         }
@@ -124,8 +124,8 @@ impl Opened {
 
     /// Returns whether the message has bytes that are not UTF-8. The [`plaintext`](Self::plaintext) has U+FFFD in their
     /// place.
-    pub fn is_lossy(&self) -> bool {
-        self.is_lossy
+    pub fn has_replaced_bytes(&self) -> bool {
+        self.has_replaced_bytes
     }
 
     /// Makes the answer that contains `reply`.

@@ -35,7 +35,7 @@
 //! numbers.
 //!
 //! An event that does not fit its type arrives as [`Event::Other`] with all its fields and the
-//! [reason](OtherMessage::reason).
+//! [misfit](OtherMessage::misfit).
 
 mod audit;
 mod card;

@@ -45,13 +45,13 @@ struct Facts {
 }
 
 impl Facts {
-    fn of(input: &str) -> Box<Self> {
-        Box::new(Self {
+    fn of(input: &str) -> Self {
+        Self {
             form: Form::of(input),
             first_section: input.find("<![CDATA[").unwrap_or(input.len()),
             nested_is_safe: false,
             pieces: Vec::new(),
-        })
+        }
     }
 }
 
@@ -209,7 +209,7 @@ impl<'de> Reader<'de> {
 
     fn facts(&mut self) -> &mut Facts {
         let input = self.input;
-        self.facts.get_or_insert_with(|| Facts::of(input))
+        self.facts.get_or_insert_with(|| Box::new(Facts::of(input)))
     }
 
     pub(super) fn begins_with_item(&self) -> bool {

@@ -53,10 +53,7 @@ impl<'de> Reader<'de> {
     }
 
     /// Reads a leaf, or skips a text in front of elements and returns `None`.
-    pub(in crate::xml) fn text_or_elements(
-        &mut self,
-        tag: &Tag<'de>,
-    ) -> Result<Option<Leaf<'de>>> {
+    pub(in crate::xml) fn text_or_elements(&mut self, tag: &Tag<'de>) -> Result<Option<Leaf<'de>>> {
         if let Some(leaf) = self.plain(tag) {
             return Ok(Some(leaf));
         }

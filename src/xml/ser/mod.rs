@@ -9,8 +9,8 @@ use serde::ser::{self, Serialize};
 use self::key::KeySerializer;
 use super::{
     error::{Error, ErrorKind, Quoted, Result},
+    lookahead,
     read::is_name,
-    value,
 };
 
 /// Appends one document to a string.
@@ -197,7 +197,7 @@ impl<'a> ser::Serializer for Serializer<'a> {
         name: &'static str,
         value: &T,
     ) -> Result<()> {
-        self.is_of_value = name == value::ELEMENTS;
+        self.is_of_value = name == lookahead::ELEMENTS;
         value.serialize(self)
     }
 

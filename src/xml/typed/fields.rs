@@ -97,13 +97,14 @@ pub(super) fn typed_fields<'a>(
 }
 
 /// Fields that tell messages apart and address their replies. WeChat fills them, never a user.
-pub(super) const IDENTITY: [&str; 6] = [
+pub(crate) const IDENTITY: [&str; 7] = [
     "ToUserName",
     "FromUserName",
     "CreateTime",
     "MsgType",
     "Event",
     "MsgId",
+    "InfoType",
 ];
 
 /// Whether a typed field of some message has this name.

@@ -20,9 +20,10 @@ mod scan;
 
 use std::ops::Range;
 
+pub(crate) use self::fields::IDENTITY;
 pub(super) use self::fields::{is_typed, position_in_container};
 use self::{
-    fields::{IDENTITY, TypedFields, typed_fields},
+    fields::{TypedFields, typed_fields},
     scan::{SECTION_END, Scan},
 };
 use super::error::{Error, ErrorKind, Result};

@@ -30,6 +30,11 @@ impl Value {
         }
     }
 
+    fn is_wrapper(&self) -> bool {
+        let elements = self.elements();
+        !elements.is_empty() && elements.iter().all(|(name, _)| name == "item")
+    }
+
     fn children(&self) -> Result<&[(String, Value)]> {
         match self {
             Self::Text(text) if !text.is_empty() => {
@@ -138,6 +143,8 @@ impl<'v, 'de> Texts<'v, 'de> for Copied {
 /// A value at the root, in a list or in a variant.
 struct Element<'v, T> {
     value: &'v Value,
+    /// Whether the element is a member of a list that repeats it.
+    is_member: bool,
     texts: PhantomData<T>,
 }
 
@@ -145,6 +152,7 @@ impl<'v, T> From<&'v Value> for Element<'v, T> {
     fn from(value: &'v Value) -> Self {
         Self {
             value,
+            is_member: false,
             texts: PhantomData,
         }
     }
@@ -203,6 +211,10 @@ impl<'v, 'de, T: Texts<'v, 'de>> Deserializer<'de> for Element<'v, T> {
         visitor: V,
     ) -> Result<V::Value> {
         match (name, self.value) {
+            // An empty list of JSON.
+            (lookahead::VALUE, Value::Elements(elements)) if elements.is_empty() => {
+                visitor.visit_seq(Items(Pairs::<T>::of(elements)))
+            }
             (lookahead::ELEMENTS, _) | (lookahead::VALUE, Value::Elements(_)) => {
                 visitor.visit_map(Fields::<T>::of(self.value.children()?, false))
             }
@@ -227,9 +239,12 @@ impl<'v, 'de, T: Texts<'v, 'de>> Deserializer<'de> for Element<'v, T> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        _fields: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
+        if self.is_member && !fields.contains(&"item") && self.value.is_wrapper() {
+            return Err(Error::wrapper());
+        }
         visitor.visit_map(Fields::<T>::of(self.value.children()?, false))
     }
 
@@ -486,7 +501,12 @@ impl<'v, 'de, T: Texts<'v, 'de>> SeqAccess<'de> for Namesakes<'_, 'v, T> {
             let position = self.siblings.names.take_named(self.name)?;
             self.siblings.value_at(position)
         });
-        next.map(|value| seed.deserialize(Element::<T>::from(value)))
-            .transpose()
+        next.map(|value| {
+            seed.deserialize(Element::<T> {
+                is_member: true,
+                ..value.into()
+            })
+        })
+        .transpose()
     }
 }

@@ -1,28 +1,32 @@
 //! [`Value`]: an element of any type.
 
 mod de;
+mod read;
 
-use std::{collections::HashMap, fmt};
+use std::collections::HashMap;
 
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeOwned, MapAccess, SeqAccess, Visitor},
-    ser::SerializeMap,
+    Serialize, Serializer,
+    de::DeserializeOwned,
+    ser::{SerializeMap, SerializeSeq},
 };
 
 use super::{
     error::Result,
-    lookahead,
+    lookahead::ELEMENTS,
     scalar::{self, Number},
 };
+
+pub(crate) use self::read::Reading;
 
 /// An element of any type: empty, a text, or child elements in their order.
 ///
 /// A `Value` that is written and read again is equal. Attributes, comments and the difference between a
 /// section and bare text are lost.
 ///
-/// In another format for people, such as JSON, elements with the same name become a list in the place of the first one.
-/// A binary format gets each element by itself.
+/// In another format for people, such as JSON, elements with the same name become a list in the place of the first one,
+/// and a list is read as elements with the same name. So a `Value` that goes through JSON loses only the order between
+/// elements with different names, if one of them is repeated. A binary format gets each element by itself.
 ///
 /// ```
 /// use tower_wechat::xml::{self, Value};
@@ -115,7 +119,7 @@ impl Value {
     ///
     /// // For `#[serde(deserialize_with = "…")]`: a place, or its floor alone.
     /// fn place<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Place, D::Error> {
-    ///     let value: Value = Deserialize::deserialize(deserializer)?;
+    ///     let value = Value::deserialize(deserializer)?;
     ///     match value.as_number() {
     ///         Some(floor) => Ok(Place { floor }),
     ///         None => Place::deserialize(value).map_err(D::Error::custom),
@@ -131,7 +135,7 @@ impl Value {
     /// # Errors
     ///
     /// The errors of [`from_str`](super::from_str), without an offset.
-    pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T> {
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         T::deserialize(self)
     }
 }
@@ -157,16 +161,16 @@ impl Serialize for Value {
     }
 }
 
-/// The name of a newtype that this crate's format writes through a serializer that is not for people: a map may then
-/// repeat a name.
-pub(super) const ELEMENTS: &str = "tower_wechat::xml::Elements";
-
 struct Elements<'a>(&'a [(String, Value)]);
 
 impl Serialize for Elements<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         if !serializer.is_human_readable() {
             return serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)));
+        }
+        if self.0.is_empty() {
+            // It was read from a list without members.
+            return serializer.serialize_seq(Some(0))?.end();
         }
         let mut positions = HashMap::new();
         let mut fields: Vec<(&str, Vec<&Value>)> = Vec::new();
@@ -185,80 +189,5 @@ impl Serialize for Elements<'_> {
             }
         }
         map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(lookahead::VALUE, ValueVisitor)
-    }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an element")
-    }
-
-    fn visit_none<E>(self) -> std::result::Result<Value, E> {
-        Ok(Value::Empty)
-    }
-
-    fn visit_unit<E>(self) -> std::result::Result<Value, E> {
-        Ok(Value::Empty)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> std::result::Result<Value, D::Error> {
-        inner.deserialize_any(self)
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(
-        self,
-        inner: D,
-    ) -> std::result::Result<Value, D::Error> {
-        inner.deserialize_any(self)
-    }
-
-    fn visit_str<E>(self, text: &str) -> std::result::Result<Value, E> {
-        Ok(Value::Text(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> std::result::Result<Value, E> {
-        Ok(Value::Text(text))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> std::result::Result<Value, E> {
-        Ok(Value::Text(value.to_string()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> std::result::Result<Value, E> {
-        Ok(Value::Text(number.to_string()))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> std::result::Result<Value, E> {
-        Ok(Value::Text(number.to_string()))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> std::result::Result<Value, E> {
-        Ok(Value::Text(number.to_string()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Value, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(item) = items.next_element()? {
-            elements.push(("item".to_owned(), item));
-        }
-        Ok(Value::Elements(elements))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Value, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(element) = map.next_entry()? {
-            elements.push(element);
-        }
-        Ok(Value::Elements(elements))
     }
 }

@@ -59,7 +59,7 @@ async fn no_downgrade() {
         for body in [MESSAGE, &body] {
             post(account(), query, body)
                 .await
-                .check_rejected(400, rejected(ErrorKind::Plaintext));
+                .check_rejected(400, rejected(ErrorKind::EncryptedAccount));
         }
     }
     // What says that it is encrypted has to be signed as such.

@@ -101,7 +101,7 @@ fn a_plain_body_is_its_plaintext() {
     let sealed = parse(&account, &query(&right));
     let error = callback::open(&account, &sealed, document(&right)).unwrap_err();
     let found = (error.kind(), error.is_signed());
-    assert_eq!(found, (ErrorKind::Encrypted, true));
+    assert_eq!(found, (ErrorKind::PlainAccount, true));
 
     let error = callback::seal(&account, b"reply").unwrap_err();
     assert_eq!(error.kind(), SealErrorKind::PlainAccount);
@@ -176,7 +176,7 @@ fn an_encrypted_account_opens_no_plain_body() {
         assert_eq!(open(&query, MESSAGE), Err(ErrorKind::Document));
         assert_eq!(open(&query, ""), Err(ErrorKind::Document));
         let unsealed = Query::parse(&query::signed()).unwrap();
-        assert_eq!(open(&unsealed, MESSAGE), Err(ErrorKind::Plaintext));
+        assert_eq!(open(&unsealed, MESSAGE), Err(ErrorKind::EncryptedAccount));
     }
 }
 
@@ -234,7 +234,7 @@ fn an_error_says_whether_a_signature_was_valid() {
         check(
             &plain,
             MESSAGE.to_owned(),
-            ErrorKind::Plaintext,
+            ErrorKind::EncryptedAccount,
             signs_queries,
         );
         for (plaintext, kind) in [

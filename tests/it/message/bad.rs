@@ -23,7 +23,7 @@ fn check(document: &str, kind: ErrorKind, path: &str, expected: &str) {
             None => assert_eq!(kind, ErrorKind::MissingField, "{reason}"),
         }
         let value: Value = read(&document);
-        let again = value.deserialize::<Message>().expect("reads");
+        let again = value.read::<Message>().expect("reads");
         let reason = self::reason(&again, &document);
         assert_eq!((reason.kind(), reason.path()), (kind, path), "{reason}");
         // The reason is not part of the message.
@@ -34,7 +34,7 @@ fn check(document: &str, kind: ErrorKind, path: &str, expected: &str) {
 }
 
 fn reason<'a>(message: &'a Message, document: &str) -> &'a xml::Error {
-    let reason = message.other().and_then(OtherMessage::reason);
+    let reason = message.other().and_then(OtherMessage::misfit);
     reason.unwrap_or_else(|| panic!("{message:?} from {document}"))
 }
 
@@ -46,7 +46,7 @@ fn check_error(document: &str, kind: ErrorKind, path: &str, expected: &str) {
         assert_eq!((error.kind(), error.path()), (kind, path), "{error}");
         assert!(error.to_string().contains(expected), "{error}");
         let value: Value = read(&document);
-        let error = value.deserialize::<Message>().expect_err(&document);
+        let error = value.read::<Message>().expect_err(&document);
         assert_eq!((error.kind(), error.path()), (kind, ""), "{error}");
     }
 }
@@ -242,7 +242,7 @@ fn an_unknown_event_without_a_common_field_says_which() {
 fn a_field_of_another_name_is_not_a_reason() {
     for document in [message("made_up", ""), event("made_up", "")] {
         let message: Message = read(&document);
-        assert!(message.other().expect("unknown").reason().is_none());
+        assert!(message.other().expect("unknown").misfit().is_none());
     }
 }
 
@@ -291,5 +291,5 @@ fn a_message_inside_a_document_arrives_too() {
     };
     assert_eq!(batch, expected);
     let value: Value = read(&document);
-    assert_eq!(value.deserialize::<Batch>().expect("reads"), expected);
+    assert_eq!(value.read::<Batch>().expect("reads"), expected);
 }

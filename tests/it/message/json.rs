@@ -75,9 +75,9 @@ fn every_push_arrives_whatever_one_leaf_is() {
                 match (found.other(), expected.other()) {
                     // Its fields are in another order.
                     (Some(found), Some(expected)) => assert_eq!(
-                        found.reason().map(|reason| (reason.kind(), reason.path())),
+                        found.misfit().map(|reason| (reason.kind(), reason.path())),
                         expected
-                            .reason()
+                            .misfit()
                             .map(|reason| (reason.kind(), reason.path())),
                         "{case}"
                     ),
@@ -140,7 +140,7 @@ fn an_error_in_json_says_where() {
         r#"{{{HEAD},"MsgType":"event","Event":"pic_weixin","EventKey":"k","SendPicsInfo":{{"Count":"x"}}}}"#
     );
     let message = read_json(&body);
-    let reason = message.other().and_then(OtherMessage::reason);
+    let reason = message.other().and_then(OtherMessage::misfit);
     let reason = reason.expect("no number");
     assert_eq!(
         (reason.kind(), reason.path()),
@@ -337,7 +337,7 @@ fn lists_read_whatever_their_length() {
         let body = format!("{{{json}}}");
         let lists: Lists = message::from_slice(body.as_bytes()).expect(json);
         assert_eq!(lists, expected, "{json}");
-        let other: Lists = fields(json).deserialize().expect(json);
+        let other: Lists = fields(json).read().expect(json);
         assert_eq!(other, expected, "{json}");
     }
 }
@@ -353,7 +353,7 @@ fn an_empty_list_is_no_number_and_no_elements() {
     let message = read_json(&body);
     let reason = message
         .other()
-        .and_then(OtherMessage::reason)
+        .and_then(OtherMessage::misfit)
         .expect("two keys");
     assert_eq!(reason.kind(), ErrorKind::DuplicateField);
 }

@@ -31,7 +31,7 @@ fn it_reads_all_forms_of_a_number() {
         let document = format!("<xml><at>{at}</at></xml>");
         assert_eq!(read::<Ttls>(&document), expected, "{document}");
         let value: Value = read(&document);
-        assert_eq!(value.deserialize::<Ttls>().expect("reads"), expected);
+        assert_eq!(value.read::<Ttls>().expect("reads"), expected);
     }
     for json in [r#"{"at":1717500123}"#, r#"{"at":"1717500123"}"#] {
         let times: Ttls = serde_json::from_str(json).expect("reads");

@@ -83,7 +83,7 @@ async fn rejections_are_warnings_once_a_signature_holds() {
             account(),
             text(account()).downgrade().request().unwrap(),
             "ERROR",
-            "plaintext",
+            "encrypted_account",
         ),
         (
             account(),

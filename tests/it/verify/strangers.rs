@@ -128,8 +128,8 @@ fn check_log(logged: &str, case: &Case, account: &str) {
         // What every delivery meets until the console or the account is changed says how to change it.
         let (level, advice) = match case.kind {
             _ if !case.is_signed => ("DEBUG", ""),
-            RejectionKind::Callback(ErrorKind::Encrypted) => ("ERROR", "`Account::encrypted`"),
-            RejectionKind::Callback(ErrorKind::Plaintext) => ("ERROR", "安全模式"),
+            RejectionKind::Callback(ErrorKind::PlainAccount) => ("ERROR", "`Account::encrypted`"),
+            RejectionKind::Callback(ErrorKind::EncryptedAccount) => ("ERROR", "安全模式"),
             _ => ("WARN", ""),
         };
         let account = format!("account={account:?}");
@@ -166,7 +166,7 @@ fn in_plain_mode_the_query_is_signed() {
         "post-office",
         &[
             // The console is in safe mode. A stranger who says so cannot fill the log.
-            post(&sealed, &envelope, ErrorKind::Encrypted, true),
+            post(&sealed, &envelope, ErrorKind::PlainAccount, true),
             post(&stranger, &envelope, ErrorKind::Signature, false),
             post(
                 &wecom_query(&right),
@@ -224,7 +224,7 @@ fn in_safe_mode_the_query_is_signed_before_the_body_is() {
         post(&signed_at(NOW - 301), &body, ErrorKind::Timestamp, true),
         get(&signed(), ErrorKind::Echostr, true),
         // The console is in plain mode. A stranger who says so cannot fill the log.
-        post(&signed(), MESSAGE, ErrorKind::Plaintext, true),
+        post(&signed(), MESSAGE, ErrorKind::EncryptedAccount, true),
         post(&unsigned(), MESSAGE, ErrorKind::Signature, false),
         post(
             &format!("{}&encrypt_type=aes", signed()),

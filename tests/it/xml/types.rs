@@ -164,7 +164,7 @@ fn an_empty_section_is_an_empty_struct() {
     );
     let value: Value = xml::from_str("<xml><a><![CDATA[]]></a></xml>").expect("reads");
     assert_eq!(
-        value.deserialize::<A<A<Option<u8>>>>().expect("reads"),
+        value.read::<A<A<Option<u8>>>>().expect("reads"),
         A { a: A { a: None } }
     );
 }
@@ -198,6 +198,10 @@ fn a_wrapper_is_no_member() {
     let input = format!("<xml><a>{content}</a></xml>");
     let error = xml::from_str::<A<Vec<Picture>>>(&input).expect_err("a wrapper");
     assert_eq!((error.kind(), error.path()), (ErrorKind::Type, "xml.a"));
+    assert!(error.to_string().contains("xml::items"), "{error}");
+    let value: Value = xml::from_str(&input).expect("reads");
+    let error = value.read::<A<Vec<Picture>>>().expect_err("a wrapper");
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Type, "a"));
     assert!(error.to_string().contains("xml::items"), "{error}");
     check(
         "<md5>1</md5>",
@@ -250,7 +254,7 @@ fn a_map_does_not_quietly_keep_the_last_of_two() {
         check_refused::<Flattened>(content, ErrorKind::DuplicateField);
         let input = format!("<xml>{content}</xml>");
         let value: Value = xml::from_str(&input).expect("keeps both");
-        let error = value.deserialize::<Map>().expect_err("a map");
+        let error = value.read::<Map>().expect_err("a map");
         assert_eq!(error.kind(), ErrorKind::DuplicateField);
         let lists: HashMap<String, Vec<String>> = xml::from_str(&input).expect("lists");
         assert_eq!(lists["a"], ["1", "2"]);
@@ -434,14 +438,14 @@ fn ignored_content_is_still_checked() {
 fn a_value_reads_into_any_type_later() {
     let value: Value = xml::from_str("<xml><a>7</a><b/><a>8</a></xml>").expect("reads");
     assert_eq!(
-        value.deserialize::<A<Vec<u8>>>().expect("fits"),
+        value.read::<A<Vec<u8>>>().expect("fits"),
         A { a: vec![7, 8] }
     );
     assert_eq!(value.element("a"), Some(&text("7")));
-    assert!(value.deserialize::<A<u8>>().is_err(), "a repeated field");
+    assert!(value.read::<A<u8>>().is_err(), "a repeated field");
     let error = xml::from_str::<Value>("<xml><a><a>x</a></a></xml>")
         .expect("reads")
-        .deserialize::<A<A<u8>>>()
+        .read::<A<A<u8>>>()
         .expect_err("no number");
     assert_eq!((error.kind(), error.path()), (ErrorKind::Number, "a.a"));
 }

@@ -41,11 +41,7 @@ fn numbers_and_bools_are_read_as_the_format_reads_them() {
         let value = read(content);
         let found = (value.as_number(), value.as_number(), value.as_bool());
         assert_eq!(found, (number, float, boolean), "{content}");
-        assert_eq!(
-            value.as_number::<u8>(),
-            value.deserialize().ok(),
-            "{content}"
-        );
+        assert_eq!(value.as_number::<u8>(), value.read().ok(), "{content}");
     }
     let long = "340282366920938463463374607431768211455";
     assert_eq!(read(long).as_number(), Some(u128::MAX));
@@ -103,8 +99,8 @@ fn a_message_comes_back_from_its_value() {
     text.content = "]]></Content><Content><![CDATA[ 你好 \u{2}".into();
     text.msg_id = Some("7".into());
     let value = xml::to_value(&text).unwrap();
-    assert_eq!(value.deserialize::<TextMessage>().unwrap(), text);
-    assert!(value.deserialize::<VoiceMessage>().is_err());
+    assert_eq!(value.read::<TextMessage>().unwrap(), text);
+    assert!(value.read::<VoiceMessage>().is_err());
 }
 
 /// In JSON, an object with a name twice would keep one of the two.
@@ -173,14 +169,14 @@ fn a_value_is_consumed_as_it_is_read() {
         <count><![CDATA[7]]></count><items><item><B>1</B></item><item><D><x>1</x><y>2</y></D></item></items>\
         <list>3</list><other>1</other>";
     let value = read(content);
-    let lent: Shapes = value.deserialize().unwrap();
+    let lent: Shapes = value.read().unwrap();
     assert_eq!(lent.list, [Some(1), None, Some(3)]);
     assert_eq!(lent.items, [Choice::B(1), Choice::D(vec![1, 2])]);
     assert_eq!(read_owned::<Shapes>(value.clone()).unwrap(), lent);
 
     // The errors are the same.
     let wrong = read(&content.replace("-7", "seven"));
-    let lent = wrong.deserialize::<Shapes>().unwrap_err();
+    let lent = wrong.read::<Shapes>().unwrap_err();
     let owned = read_owned::<Shapes>(wrong).unwrap_err();
     assert_eq!(
         (lent.path(), lent.to_string()),
@@ -225,7 +221,7 @@ fn the_rest_of_the_fields_is_a_value() {
     let rest = read("<a>x</a><b><c>1</c><d><![CDATA[]]></d></b>");
     for push in [
         xml::from_str::<Push>(&format!("<xml>{content}</xml>")).unwrap(),
-        read(content).deserialize().unwrap(),
+        read(content).read().unwrap(),
         read_owned(read(content)).unwrap(),
     ] {
         // serde keeps the fields as texts, where an empty element is an empty text.
@@ -263,7 +259,7 @@ proptest! {
     /// Whatever asks for nothing in particular gets the same.
     #[test]
     fn lent_and_owned_values_read_alike(value in elements()) {
-        let lent = value.deserialize::<serde_json::Value>().map_err(|error| error.to_string());
+        let lent = value.read::<serde_json::Value>().map_err(|error| error.to_string());
         let owned = read_owned::<serde_json::Value>(value.clone()).map_err(|error| error.to_string());
         prop_assert_eq!(lent, owned);
         prop_assert_eq!(&read_owned::<Value>(value.clone()).unwrap(), &value);
@@ -311,8 +307,8 @@ fn an_empty_section_for_a_number_names_the_way_out() {
             xml::from_str::<Count<Option<u32>>>(&document).unwrap_err(),
             xml::from_str::<Count<u32>>(&document).unwrap_err(),
             xml::from_str::<Buffered>(&document).unwrap_err(),
-            value.deserialize::<Count<Option<u32>>>().unwrap_err(),
-            value.deserialize::<Buffered>().unwrap_err(),
+            value.read::<Count<Option<u32>>>().unwrap_err(),
+            value.read::<Buffered>().unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::Number);
             assert!(error.to_string().starts_with(expected), "{error}");
