@@ -23,8 +23,8 @@
 //!
 //! | kind | likely cause | level |
 //! |---|---|---|
-//! | `PlainAccount` | the console's 消息加解密方式 is 安全模式 (safe mode), and the account is plain: use [`Account::encrypted`] | `ERROR` |
-//! | `EncryptedAccount` | the console's 消息加解密方式 is 明文模式 (plain mode), and the account is encrypted: choose 安全模式 | `ERROR` |
+//! | `PlainAccount` | the push is encrypted and the account is plain: build it with [`Account::encrypted`], or set 消息加解密方式 in the console to 明文模式 (plain mode) | `ERROR` |
+//! | `EncryptedAccount` | the push is in plaintext and the account is encrypted: set 消息加解密方式 in the console to 安全模式 (safe mode), or build it with [`Account::plain`] | `ERROR` |
 //! | `Signature` | the Token differs from the console's | `DEBUG` |
 //! | `Parameters` | the request is not a callback | `DEBUG` |
 //! | `Timestamp` | this machine's clock is off | `WARN`; WeCom: `DEBUG` |

@@ -5,11 +5,7 @@ mod read;
 
 use std::collections::HashMap;
 
-use serde::{
-    Serialize, Serializer,
-    de::DeserializeOwned,
-    ser::{SerializeMap, SerializeSeq},
-};
+use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap};
 
 use super::{
     error::Result,
@@ -17,6 +13,7 @@ use super::{
     scalar::{self, Number},
 };
 
+#[cfg(feature = "json")]
 pub(crate) use self::read::Reading;
 
 /// An element of any type: empty, a text, or child elements in their order.
@@ -26,7 +23,7 @@ pub(crate) use self::read::Reading;
 ///
 /// In another format for people, such as JSON, elements with the same name become a list in the place of the first one,
 /// and a list is read as elements with the same name. So a `Value` that goes through JSON loses only the order between
-/// elements with different names, if one of them is repeated. A binary format gets each element by itself.
+/// elements with different names, if one of them is repeated, and whether it is empty or elements without any. A binary format gets each element by itself.
 ///
 /// ```
 /// use tower_wechat::xml::{self, Value};
@@ -167,10 +164,6 @@ impl Serialize for Elements<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         if !serializer.is_human_readable() {
             return serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)));
-        }
-        if self.0.is_empty() {
-            // It was read from a list without members.
-            return serializer.serialize_seq(Some(0))?.end();
         }
         let mut positions = HashMap::new();
         let mut fields: Vec<(&str, Vec<&Value>)> = Vec::new();

@@ -38,7 +38,11 @@ impl Reading {
         if name.len() > MAX_LIST_NAME {
             return Err(de::Error::custom("expected a shorter name of a list"));
         }
-        while let Some(member) = members.next_element_seed(self)? {
+        while let Some(mut member) = members.next_element_seed(self)? {
+            if member == Value::Elements(Vec::new()) {
+                // A field of elements without any is a list without members.
+                member = Value::Empty;
+            }
             elements.push((name.to_owned(), member));
         }
         Ok(())
@@ -109,11 +113,7 @@ impl<'de> Visitor<'de> for Reading {
     fn visit_seq<A: SeqAccess<'de>>(self, members: A) -> Result<Value, A::Error> {
         let mut elements = Vec::new();
         self.members("item", members, &mut elements)?;
-        Ok(if elements.is_empty() {
-            Value::Empty
-        } else {
-            Value::Elements(elements)
-        })
+        Ok(Value::Elements(elements))
     }
 
     #[inline]

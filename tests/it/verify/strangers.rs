@@ -127,15 +127,26 @@ fn check_log(logged: &str, case: &Case, account: &str) {
     {
         // What every delivery meets until the console or the account is changed says how to change it.
         let (level, advice) = match case.kind {
-            _ if !case.is_signed => ("DEBUG", ""),
-            RejectionKind::Callback(ErrorKind::PlainAccount) => ("ERROR", "`Account::encrypted`"),
-            RejectionKind::Callback(ErrorKind::EncryptedAccount) => ("ERROR", "安全模式"),
-            _ => ("WARN", ""),
+            _ if !case.is_signed => ("DEBUG", String::new()),
+            RejectionKind::Callback(
+                kind @ (ErrorKind::PlainAccount | ErrorKind::EncryptedAccount),
+            ) => ("ERROR", documented_cause(kind)),
+            _ => ("WARN", String::new()),
         };
         let account = format!("account={account:?}");
         let kind = format!("kind={:?}", name(case.kind));
-        crate::log::check(logged, [&[level, &account, &kind, advice]]);
+        crate::log::check(logged, [&[level, &account, &kind, &advice]]);
     }
+}
+
+/// The cause of rejections of this kind in the docs of `account`.
+#[cfg(feature = "tracing")]
+fn documented_cause(kind: ErrorKind) -> String {
+    let mut lines = include_str!("../../../src/account/mod.rs").lines();
+    let start = format!("//! | `{kind:?}` | ");
+    let row = lines.find_map(|line| line.strip_prefix(&start));
+    let (cause, _) = row.and_then(|row| row.split_once(" |")).expect("a row");
+    cause.replace("[`", "`").replace("`]", "`")
 }
 
 /// As the log names it.

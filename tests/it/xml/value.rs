@@ -232,7 +232,8 @@ fn the_rest_of_the_fields_is_a_value() {
         assert_eq!(json, r#"{"id":7,"a":"x","b":{"c":"1","d":""}}"#);
     }
     let nothing: Push = xml::from_str("<xml><id>7</id></xml>").unwrap();
-    assert_eq!(nothing.rest, Value::Elements(vec![]));
+    assert_eq!(nothing.rest, Value::Empty);
+    assert_eq!(serde_json::to_string(&nothing).unwrap(), r#"{"id":7}"#);
     // serde would keep both, and hand out the last one.
     let error = xml::from_str::<Push>("<xml><id>7</id><b><c/><c/></b></xml>").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DuplicateField);
