@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Error as _};
 
 #[cfg(feature = "json")]
 use crate::xml::value::Reading;
-use crate::xml::{self, Value};
+use crate::xml::{self, BYTE_ORDER_MARK, Value};
 
 /// A body in XML or JSON.
 ///
@@ -28,7 +28,9 @@ impl<'a> Body<'a> {
         expect(clippy::unnecessary_wraps, reason = "reading JSON can fail")
     )]
     pub(super) fn new(bytes: &'a [u8]) -> xml::Result<Self> {
-        let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        let text = bytes
+            .strip_prefix(BYTE_ORDER_MARK.as_bytes())
+            .unwrap_or(bytes);
         let tree = match text.trim_ascii_start() {
             #[cfg(feature = "json")]
             [b'{', ..] => Some(tree(text)?),
@@ -68,5 +70,3 @@ fn lenient_tree(body: &str) -> Option<Value> {
     lenient.end().ok()?;
     Some(tree)
 }
-
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

@@ -28,7 +28,8 @@ pub(super) const VALUE: &str = "tower_wechat::xml::Value";
 /// The name of a newtype that this crate's formats hand out as the readings of an element, in a map.
 ///
 /// Each value of the map is a reading of the whole element, from its start. A key is the offset at which the last
-/// reading failed, if it failed in a document. Every other format visits a newtype instead.
+/// reading failed, if it failed in a document: an error of serde has no place for it. Once a reading has failed because the
+/// document is malformed, all others fail. Every other format visits a newtype instead.
 pub(crate) const READINGS: &str = "tower_wechat::xml::Readings";
 
 /// Requests of the MsgType and the Event field.

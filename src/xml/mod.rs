@@ -178,6 +178,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::read::BYTE_ORDER_MARK;
 pub use self::{
     de::Deserializer,
     error::{Error, ErrorKind, Result},

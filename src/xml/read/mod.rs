@@ -109,10 +109,10 @@ pub(super) enum Content {
 impl<'de> Reader<'de> {
     /// Reads the input for the first time.
     pub(super) fn new(input: &'de str) -> Self {
-        let byte_order_mark = if input.starts_with('\u{feff}') { 3 } else { 0 };
+        let has_mark = input.starts_with(BYTE_ORDER_MARK);
         Self {
             input,
-            at: byte_order_mark,
+            at: if has_mark { BYTE_ORDER_MARK.len() } else { 0 },
             fast_depth: MAX_DEPTH,
             comments: Comments::Doubted,
             doubt: false,
@@ -468,6 +468,9 @@ fn holds_start_tag(part: Option<&str>, name: &str) -> bool {
             && behind.is_some_and(|&byte| matches!(byte, b'>' | b'/') || is_white(byte))
     })
 }
+
+/// It may stand in front of a body.
+pub(crate) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// WeChat nests four deep.
 const MAX_DEPTH: u8 = 16;

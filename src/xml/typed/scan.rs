@@ -4,7 +4,7 @@ use std::{collections::HashMap, ops::Range};
 
 use memchr::{memchr_iter, memmem};
 
-use crate::xml::read::{ENDS, is_white};
+use crate::xml::read::{BYTE_ORDER_MARK, ENDS, is_white};
 
 pub(super) const SECTION: &str = "<![CDATA[";
 pub(super) const SECTION_END: &str = "]]>";
@@ -97,7 +97,7 @@ impl<'de> Scan<'de> {
 
     /// The offset behind the root's start tag, if the root has WeChat's name.
     pub(super) fn root(self) -> Option<usize> {
-        let mut at = self.behind(0, &["\u{feff}"]).unwrap_or(0);
+        let mut at = self.behind(0, &[BYTE_ORDER_MARK]).unwrap_or(0);
         at = self.skip_white(at);
         if self.behind(at, &["<?xml"]).is_some() {
             at = self.skip_white(self.find("?>", at)? + 2);
