@@ -35,7 +35,8 @@
 //!
 //! # The HTTP client
 //!
-//! hyper-util's client with hyper-rustls. The type of its body is [`RequestBody`]:
+//! hyper-util's client (features `client-legacy`, `http1`, `tokio`) with hyper-rustls (feature `webpki-tokio`). The type of
+//! its body is [`RequestBody`]:
 //!
 //! ```text
 //! let https = hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_only().enable_http1().build();
@@ -43,10 +44,10 @@
 //! let api = Api::new(http, app_id, app_secret)?;
 //! ```
 //!
-//! reqwest, 0.12 or 0.13:
+//! reqwest, 0.12 or 0.13. If it followed a proxy's redirect, it would send the token and the AppSecret there:
 //!
 //! ```text
-//! let client = reqwest::Client::new();
+//! let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
 //! let http = tower::service_fn(move |request: http::Request<RequestBody>| {
 //!     let client = client.clone();
 //!     async move {
