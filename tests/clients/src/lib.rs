@@ -1,4 +1,4 @@
-//! HTTP clients for WeChat's API, and servers on loopback.
+//! HTTP clients for WeChat's API, a recognizer over one of them, and servers on loopback for both.
 
 use std::{
     future::{Ready, ready},
@@ -16,6 +16,9 @@ use tokio::{
     task::JoinSet,
 };
 use tower::{BoxError, Service};
+
+#[path = "../../../examples/recognizers/openai.rs"]
+pub mod openai;
 
 /// The adapters in the docs of `api`, word for word.
 pub mod adapters {
