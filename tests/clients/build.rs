@@ -1,8 +1,15 @@
-//! Makes functions of the adapters in the docs of `api`, so that the tests run what a reader copies.
+//! Makes functions of the adapters in the docs of `api`, so that the tests run what a reader copies. Makes a program of the
+//! READMEs' first example, which needs a client with TLS.
 
 use std::{env, fs, path::Path};
 
 fn main() {
+    let folder = env::var_os("OUT_DIR").expect("a folder");
+    let folder = Path::new(&folder);
+    let [english, chinese] = READMES.map(first_example);
+    assert_eq!(english, chinese, "the READMEs' first examples");
+    fs::write(folder.join("readme.rs"), english).expect("a file");
+
     println!("cargo::rerun-if-changed={DOCS}");
     let docs = fs::read_to_string(DOCS).expect("the docs");
     let lines = docs.lines().filter_map(|line| line.strip_prefix("//!"));
@@ -40,9 +47,15 @@ fn main() {
             &format!("use reqwest_0_13 as reqwest;{reqwest}"),
         ),
     ];
-    let folder = env::var_os("OUT_DIR").expect("a folder");
-    let path = Path::new(&folder).join("adapters.rs");
-    fs::write(path, functions.concat()).expect("a file");
+    fs::write(folder.join("adapters.rs"), functions.concat()).expect("a file");
+}
+
+fn first_example(readme: &str) -> String {
+    println!("cargo::rerun-if-changed={readme}");
+    let readme = fs::read_to_string(readme).expect("a README");
+    let (_, block) = readme.split_once("```rust,ignore\n").expect("a block");
+    let (block, _) = block.split_once("```").expect("its end");
+    block.to_owned()
 }
 
 fn replace(block: &str, from: &str, to: &str) -> String {
@@ -57,4 +70,5 @@ fn function(name: &str, parameter: &str, block: &str) -> String {
     )
 }
 
+const READMES: [&str; 2] = ["../../README.md", "../../README.zh-CN.md"];
 const DOCS: &str = "../../src/api/mod.rs";

@@ -1,0 +1,3 @@
+//! The READMEs' first example.
+
+include!(concat!(env!("OUT_DIR"), "/readme.rs"));
