@@ -130,14 +130,14 @@
 //!
 //! | call | what it checks |
 //! |---|---|
-//! | `stable_token` | AppID and AppSecret (40013, 40125) |
+//! | `stable_token`, `token` | AppID and AppSecret (40013, 40125) |
 //! | `media/get` | a media id of the last three days (40007): a push's [`sound`](Push::sound), or an upload |
 //! | `media/upload` | type, format and size (40004, 40005, 40006), and that there is a file (41005) |
 //! | `message/custom/send` | the text's length (45002), the number of articles (45008), media ids (40007), window and quota (45015, 45047) |
 //! | `message/custom/typing` | that the user wrote within 30 s (45080), and that typing is not shown already (45081) |
 //! | any other path | 40066: WeChat has more calls, the simulator has not |
 //!
-//! All calls but the first check the access token (40001, 41001, 42001), and those that send to a user check the OpenID:
+//! All calls but these two check the access token (40001, 41001, 42001), and those that send to a user check the OpenID:
 //! 40003 for a user who has sent nothing. As at WeChat, a failed call has the status 200.
 //!
 //! - **The account.** The AppSecret is [`APP_SECRET`], or that of [`with_app_secret`](Simulator::with_app_secret). Only an
@@ -145,6 +145,8 @@
 //!   the API accepts any AppID that could be one. The API is that of Official Accounts, for a WeCom account too.
 //! - **Tokens.** A token is valid for two hours. In its last five minutes, `stable_token` gives the next one, and both are
 //!   valid. With `force_refresh` the former token ends at once, 20 times a day and at least 30 s apart (45009, 45011).
+//!   The older `token` (`GET`, with its parameters in the query) gives another token each time, after which the former is
+//!   valid for five minutes. The tokens of the two calls do not affect each other.
 //! - **Windows.** A message opens a window of 48 hours for five customer-service messages. The events `CLICK`,
 //!   `scancode_push`, `scancode_waitmsg`, `SCAN` and `subscribe`, and a text with a `bizmsgmenuid`, open one of a minute
 //!   for three. If both are open, WeChat takes both quotas; the simulator spends the short one first. `unsubscribe` closes

@@ -21,6 +21,8 @@ use crate::{
 /// A request, as far as WeChat looks at it.
 pub(super) struct ApiRequest {
     method: Method,
+    /// Whether it is the older call for a token, which has its parameters in the query.
+    is_plain_token: bool,
     query: Vec<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
@@ -34,6 +36,7 @@ impl ApiRequest {
         Self {
             query: query.map(|(n, v)| (decoded(n), decoded(v))).collect(),
             method: head.method,
+            is_plain_token: head.uri.path().ends_with("/token"),
             headers: head.headers,
             body,
         }
@@ -64,11 +67,13 @@ type Answer = Result<Response<ResponseBody>, Refusal>;
 impl Simulator {
     /// Answers a call as WeChat does.
     pub(super) fn answer_call(&self, call: ApiCall, request: &ApiRequest) -> Answer {
-        match (call, &request.method) {
-            (ApiCall::Media, &Method::GET) => {}
-            (ApiCall::Media, _) => return Err(Refusal::GET_REQUIRED),
-            (_, &Method::POST) => {}
-            _ => return Err(Refusal::POST_REQUIRED),
+        let (method, refusal) = if call == ApiCall::Media || request.is_plain_token {
+            (Method::GET, Refusal::GET_REQUIRED)
+        } else {
+            (Method::POST, Refusal::POST_REQUIRED)
+        };
+        if request.method != method {
+            return Err(refusal);
         }
         if call != ApiCall::Token {
             match request.parameter("access_token") {
@@ -86,7 +91,12 @@ impl Simulator {
     }
 
     fn token(&self, request: &ApiRequest) -> Answer {
-        let json = request.json()?;
+        let json = if request.is_plain_token {
+            let query = request.query.iter().cloned();
+            Value::Elements(query.map(|(n, v)| (n, Value::Text(v))).collect())
+        } else {
+            request.json()?
+        };
         if json["grant_type"].as_str() != Some("client_credential") {
             return Err(Refusal::GRANT_TYPE);
         }
@@ -105,7 +115,9 @@ impl Simulator {
             return Err(Refusal::APP_SECRET);
         }
         let tokens = &mut self.state().tokens;
-        let (token, expires_in) = if json["force_refresh"].as_bool() == Some(true) {
+        let (token, expires_in) = if request.is_plain_token {
+            tokens.plain(app_id)
+        } else if json["force_refresh"].as_bool() == Some(true) {
             tokens.refresh(app_id)?
         } else {
             tokens.stable(app_id)

@@ -11,7 +11,7 @@ use http::StatusCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ApiCall {
-    /// `stable_token`: the access token.
+    /// `stable_token`, or the older `token`: the access token.
     Token,
     /// `media/get`: a media file.
     Media,
@@ -26,7 +26,7 @@ pub enum ApiCall {
 impl ApiCall {
     pub(super) fn at(path: &str) -> Option<Self> {
         match path.strip_prefix("/cgi-bin/")? {
-            "stable_token" => Some(Self::Token),
+            "stable_token" | "token" => Some(Self::Token),
             "media/get" => Some(Self::Media),
             "media/upload" => Some(Self::Upload),
             "message/custom/send" => Some(Self::Send),

@@ -357,6 +357,7 @@ async fn a_request_is_checked() {
         ),
         (Method::POST, valid("message/custom/send/"), "{}", 40_066),
         (Method::GET, "/cgi-bin/stable_token".to_owned(), "", 43_002),
+        (Method::POST, "/cgi-bin/token".to_owned(), "{}", 43_001),
         (Method::PUT, valid("message/custom/send"), "{}", 43_002),
         (Method::GET, valid("message/custom/typing"), "", 43_002),
         (Method::GET, valid("media/upload"), "", 43_002),

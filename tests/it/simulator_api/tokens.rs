@@ -42,6 +42,68 @@ async fn everyone_gets_the_same_token_until_five_minutes_before_its_end() {
     assert_eq!(check_token(&wechat, &second).await, 42_001);
 }
 
+/// Calls the older `token`.
+async fn plain_token(wechat: &Simulator, query: &str) -> Value {
+    let uri = format!("/cgi-bin/token?{query}");
+    let (_, _, body) = raw(wechat, Method::GET, &uri, "").await;
+    serde_json::from_slice(&body).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_older_call_gives_another_token_each_time() {
+    let wechat = wechat();
+    let (stable, _) = token(&wechat).await;
+    let query = format!("grant_type=client_credential&appid={APP_ID}&secret={APP_SECRET}");
+    let mut tokens = Vec::new();
+    for _ in 0..12 {
+        let json = plain_token(&wechat, &query).await;
+        assert_eq!(json["expires_in"], 7200);
+        tokens.push(json["access_token"].as_str().unwrap().to_owned());
+    }
+    let [.., former, latest] = &*tokens else {
+        panic!("expected twelve");
+    };
+    assert_ne!(former, latest);
+
+    advance(almost(300)).await;
+    assert_eq!(check_token(&wechat, former).await, 0);
+    advance(MILLISECOND).await;
+    assert_eq!(check_token(&wechat, former).await, 42_001);
+    assert_eq!(check_token(&wechat, latest).await, 0);
+    assert_eq!(check_token(&wechat, &stable).await, 0);
+
+    // Neither call affects the other's tokens.
+    let mut forced = credentials();
+    forced["force_refresh"] = true.into();
+    post(&wechat, "stable_token", &forced).await;
+    assert_eq!(check_token(&wechat, &stable).await, 40_001);
+    assert_eq!(check_token(&wechat, latest).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_older_call_checks_what_the_newer_one_checks() {
+    let wechat = wechat();
+    for (query, errcode) in [
+        (String::new(), 40_002),
+        ("grant_type=client_credential".to_owned(), 41_002),
+        (
+            format!("grant_type=client_credential&appid={APP_ID}"),
+            41_004,
+        ),
+        (
+            format!("grant_type=client_credential&appid={APP_ID}&secret=other"),
+            40_125,
+        ),
+        (
+            format!("grant_type=client_credential&appid=no%20id&secret={APP_SECRET}"),
+            40_013,
+        ),
+    ] {
+        let json = plain_token(&wechat, &query).await;
+        assert_eq!(json["errcode"], errcode, "{query}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_api_lives_through_a_day() {
     let wechat = wechat();
