@@ -100,11 +100,11 @@ usage: playground [--listen ADDR] [--target URL] [--token TOKEN] [--app-id ID --
 
   --listen ADDR   the address to serve the page on, default 127.0.0.1:8765; port 0 picks a free port
   --target URL    deliver to this server on loopback, such as http://127.0.0.1:8080/wechat, instead of
-                  the built-in bot
+                  the built-in bot; the page says where that server calls WeChat's API
   --token TOKEN   the account's token, 3 to 32 letters or digits
   --app-id ID     safe mode: the account's app id
   --aes-key KEY   safe mode: the account's EncodingAESKey, 43 letters or digits";
 
 // These are no secrets: they are published in this file.
-const APP_ID: &str = "wx0a1b2c3d4e5f6071";
+pub(crate) const APP_ID: &str = "wx0a1b2c3d4e5f6071";
 const AES_KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";

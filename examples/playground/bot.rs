@@ -1,24 +1,34 @@
 //! The built-in bot.
 
-use std::{convert::Infallible, time::SystemTime};
+use std::{
+    convert::Infallible,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tokio::time;
-use tower::{Service, ServiceBuilder, service_fn};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_wechat::{
-    Account, DedupLayer, Message, MessageService, Reply, ResponseBody, VerifySignatureLayer,
+    Account, Api, DedupLayer, Message, MessageService, RecognizeLayer, Reply, ResponseBody,
+    VerifySignatureLayer,
+    api::Recording,
     dedup::LateReply,
     message::{Event, EventMessage, LocationMessage},
+    recognize,
     reply::Article,
 };
 
-use crate::{exchange::Exchange, letter::Language};
+use crate::{
+    exchange::Exchange,
+    letter::{Language, Recognizer},
+};
 
 /// Makes the whole stack, as a server mounts it at its callback URL.
 pub(crate) fn bot(
     account: Account,
+    api: Api,
     clock: impl Fn() -> SystemTime + Send + Sync + 'static,
 ) -> impl Service<
     Request<Full<Bytes>>,
@@ -33,24 +43,50 @@ pub(crate) fn bot(
     ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account).with_clock(clock))
         .layer(dedup)
-        .service(MessageService::new(service_fn(handle)))
+        .service(MessageService::new(service_fn(move |request| {
+            handle(api.clone(), request)
+        })))
+}
+
+/// Recognizes a voice message, and answers.
+///
+/// A bot of your own has one recognizer: `MessageService::new(handler).recognize(api, recognizer)`. Here each message brings
+/// its own, as the page sets it.
+async fn handle(api: Api, request: Request<Message>) -> Result<Reply, Infallible> {
+    // The recorder puts it into each request.
+    let Some(exchange) = request.extensions().get::<Exchange>().cloned() else {
+        return Ok(Reply::success());
+    };
+    let _run = exchange.run();
+    let handler = {
+        let exchange = exchange.clone();
+        service_fn(move |request| think(exchange.clone(), request))
+    };
+    let recognizer = service_fn(move |_: Recording| recognize(exchange.clone()));
+    let handler = RecognizeLayer::new(api, recognizer).layer(handler);
+    handler.oneshot(request).await
+}
+
+/// Stands in for a speech recognizer: it knows the words from the page.
+async fn recognize(exchange: Exchange) -> Result<String, &'static str> {
+    match exchange.recognizer() {
+        Recognizer::Knows => {}
+        Recognizer::Slow => time::sleep(Duration::from_secs(8)).await,
+        Recognizer::Fails => return Err("out of order"),
+    }
+    Ok(exchange.spoken().to_owned())
 }
 
 /// Waits for the time that the page asks for, then answers.
-async fn handle(request: Request<Message>) -> Result<Reply, Infallible> {
-    // The recorder puts it into each request.
-    let exchange = request.extensions().get::<Exchange>().cloned();
-    let _run = exchange.as_ref().map(Exchange::run);
-    let language = exchange
-        .as_ref()
-        .map_or(Language::English, Exchange::language);
-    if let Some(exchange) = &exchange {
-        // A sleep of zero still takes up to a millisecond.
-        if !exchange.thinking().is_zero() {
-            time::sleep(exchange.thinking()).await;
-        }
+async fn think(exchange: Exchange, request: Request<Message>) -> Result<Reply, Infallible> {
+    if let Some(error) = request.extensions().get::<recognize::Error>() {
+        exchange.unrecognized(error);
     }
-    Ok(answer(request.into_body(), language))
+    // A sleep of zero still takes up to a millisecond.
+    if !exchange.thinking().is_zero() {
+        time::sleep(exchange.thinking()).await;
+    }
+    Ok(answer(request.into_body(), exchange.language()))
 }
 
 fn answer(message: Message, language: Language) -> Reply {

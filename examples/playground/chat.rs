@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{letter::Letter, record::Record};
+use crate::{letter::Letter, record::Record, sound::Sound};
 
 /// The chat. It outlives the page: a page that is loaded again gets all messages from here.
 pub(crate) struct Chat {
@@ -92,6 +92,13 @@ impl Chat {
         self.changed.send_replace(());
     }
 
+    /// Returns the recording of a message.
+    pub(crate) fn sound(&self, id: u64) -> Option<Sound> {
+        let state = self.lock();
+        let record = state.records.iter().find(|record| record.id == id)?;
+        record.content.sound().cloned()
+    }
+
     pub(crate) fn clear(&self) {
         let mut state = self.lock();
         state.epoch.cleared += 1;
@@ -141,7 +148,7 @@ impl Position {
     }
 }
 
-/// The page keeps the same number.
+/// The page keeps the same number. All recordings together have at most 200 MiB.
 const MAX_RECORDS: usize = 100;
 
 const MAX_UNDER_WAY: usize = 20;

@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tower_wechat::{
     dedup::LateReply,
+    recognize,
     simulator::{DeliveryRecord, Transcript},
 };
 
 use crate::{
     chat::Chat,
-    letter::{Language, Letter},
-    record::{Answer, Record},
+    letter::{Language, Letter, Recognizer},
+    record::{Answer, Call, Record},
     wire::Payload,
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Exchange {
     thinking: Duration,
     latency: Duration,
     language: Language,
+    recognizer: Recognizer,
+    spoken: Arc<str>,
 }
 
 impl Exchange {
@@ -38,6 +41,8 @@ impl Exchange {
             thinking: letter.thinking(),
             latency: letter.latency(),
             language: letter.language,
+            recognizer: letter.recognizer,
+            spoken: letter.content.spoken().into(),
         }
     }
 
@@ -49,6 +54,16 @@ impl Exchange {
     /// Returns the language of the bot.
     pub(crate) fn language(&self) -> Language {
         self.language
+    }
+
+    /// Returns the recognizer of the bot.
+    pub(crate) fn recognizer(&self) -> Recognizer {
+        self.recognizer
+    }
+
+    /// Returns the words that the user speaks.
+    pub(crate) fn spoken(&self) -> &str {
+        &self.spoken
     }
 
     /// Records that a delivery arrives, and returns its number.
@@ -86,6 +101,16 @@ impl Exchange {
         self.change(|record| record.add_late(at, reply));
     }
 
+    /// Records why the bot has no words for a recording.
+    pub(crate) fn unrecognized(&self, error: &recognize::Error) {
+        self.change(|record| record.fail_run(error.to_string()));
+    }
+
+    /// Records a call of WeChat's API.
+    pub(crate) fn call(&self, call: Call) {
+        self.change(|record| record.add_call(call));
+    }
+
     /// Records WeChat's judgement of the deliveries.
     pub(crate) fn judge(&self, transcript: &Transcript) {
         self.change(|record| record.judge(transcript));
@@ -101,7 +126,7 @@ impl Exchange {
     }
 
     /// Returns the seconds since the start.
-    fn now(&self) -> f64 {
+    pub(crate) fn now(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! - `Host` is a name of loopback. After DNS rebinding, it is the attacker's name.
 //! - `Origin` and `Sec-Fetch-Site`, which browsers set, name this page.
-//! - The Content-Type of a `POST` is `application/json`, which no HTML form can send.
+//! - The Content-Type of a `POST` is `application/json`, which no HTML form can send. Calls of WeChat's API are excepted.
 
 use axum::{
     extract::Request,
@@ -15,9 +15,21 @@ use axum::{
 
 /// Passes on requests of this page, and of programs that are no browsers.
 pub(crate) async fn only_from_here(request: Request, next: Next) -> Response {
-    match check(request.method(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err((status, reason)) => (status, reason).into_response(),
+    if is_foreign(request.headers()) {
+        (StatusCode::FORBIDDEN, "expected a request of this page\n").into_response()
+    } else {
+        next.run(request).await
+    }
+}
+
+/// Passes on a `POST` only if it is JSON.
+pub(crate) async fn only_json(request: Request, next: Next) -> Response {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    if request.method() == Method::POST && content_type.is_none_or(|it| it != "application/json") {
+        let reason = "expected application/json\n";
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, reason).into_response()
+    } else {
+        next.run(request).await
     }
 }
 
@@ -31,21 +43,15 @@ pub(crate) async fn only_for_loopback(request: Request, next: Next) -> Response 
     }
 }
 
-fn check(method: &Method, headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+/// Whether another page has sent the request.
+fn is_foreign(headers: &HeaderMap) -> bool {
     let own = host(headers).map(|host| format!("http://{host}"));
-    let is_foreign = text(header::ORIGIN).is_some_and(|origin| Some(origin) != own.as_deref())
-        || headers
-            .get("sec-fetch-site")
-            .is_some_and(|site| site != "same-origin" && site != "none");
-    if is_foreign {
-        return Err((StatusCode::FORBIDDEN, "expected a request of this page\n"));
-    }
-    if method == Method::POST && text(header::CONTENT_TYPE) != Some("application/json") {
-        let reason = "expected application/json\n";
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
-    }
-    Ok(())
+    let origin = headers
+        .get(header::ORIGIN)
+        .map(|it| it.to_str().unwrap_or("?"));
+    let site = headers.get("sec-fetch-site");
+    origin.is_some_and(|origin| Some(origin) != own.as_deref())
+        || site.is_some_and(|site| site != "same-origin" && site != "none")
 }
 
 /// Returns the `Host`, if there is exactly one and it is a name of loopback.

@@ -1,9 +1,11 @@
 //! Requests of the page: a message to deliver, and the conditions of its delivery.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tower_wechat::simulator::{Part, Push, Simulator};
+
+use crate::sound::Sound;
 
 /// A message to deliver, with the conditions of its delivery.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,6 +19,8 @@ pub(crate) struct Letter {
     /// How long the bot thinks, in seconds.
     #[serde(default)]
     thinking: f64,
+    #[serde(default)]
+    pub(crate) recognizer: Recognizer,
     #[serde(default)]
     lost: Lost,
     #[serde(default)]
@@ -41,10 +45,16 @@ pub(crate) enum Content {
         text: String,
     },
     Voice {
+        /// Empty for an id that no other message has.
         media_id: String,
         format: String,
         /// `None` if the account has no speech recognition, empty if no words were recognised.
         recognition: Option<String>,
+        /// The words that a recognizer makes of the recording.
+        #[serde(default)]
+        spoken: String,
+        #[serde(default)]
+        sound: Option<Sound>,
     },
     Image {
         media_id: String,
@@ -91,6 +101,17 @@ pub(crate) enum Clock {
     Real,
     /// Jumps to the next timer as soon as all tasks wait.
     Simulated,
+}
+
+/// The speech recognizer of the built-in bot.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Recognizer {
+    #[default]
+    Knows,
+    /// Knows it too, after longer than WeChat waits.
+    Slow,
+    Fails,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -175,6 +196,21 @@ impl Letter {
 }
 
 impl Content {
+    pub(crate) fn sound(&self) -> Option<&Sound> {
+        match self {
+            Self::Voice { sound, .. } => sound.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Returns the words that the user speaks.
+    pub(crate) fn spoken(&self) -> &str {
+        match self {
+            Self::Voice { spoken, .. } => spoken,
+            _ => "",
+        }
+    }
+
     fn push(&self, wechat: &Simulator) -> Option<Push> {
         Some(match self {
             Self::Text { text } => wechat.text(text),
@@ -182,12 +218,21 @@ impl Content {
                 media_id,
                 format,
                 recognition,
+                sound,
+                ..
             } => {
-                let voice = wechat.voice(media_id).field("Format", format);
-                match recognition {
-                    Some(words) => voice.recognition(words),
-                    None => voice,
+                let media_id = match &**media_id {
+                    "" => new_media_id(),
+                    media_id => media_id.to_owned(),
+                };
+                let mut voice = wechat.voice(media_id).field("Format", format);
+                if let Some(words) = recognition {
+                    voice = voice.recognition(words);
                 }
+                if let Some(sound) = sound {
+                    voice = voice.sound(sound.bytes.clone());
+                }
+                voice
             }
             Self::Image { media_id, pic_url } => wechat.image(media_id, pic_url),
             Self::Location {
@@ -214,6 +259,12 @@ impl Content {
             Self::Verify => return None,
         })
     }
+}
+
+/// Returns an id that differs from those before a restart too: a target may remember what it has recognized.
+fn new_media_id() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    format!("media-{:x}", now.unwrap_or_default().as_nanos())
 }
 
 /// In seconds. A run of the built-in bot fails after 60 s.

@@ -6,16 +6,19 @@
 //!
 //! The [simulator](tower_wechat::simulator) delivers each message of the window to a bot. The window shows what the
 //! user would see, and every delivery. The bot is the one in `bot.rs`, or the server at
-//! `--target http://127.0.0.1:PORT/path`.
+//! `--target http://127.0.0.1:PORT/path`. The built-in bot calls WeChat's API in process, the server
+//! calls it at `/api`.
 //!
 //! ```text
 //! browser ─POST /api/messages→ server ─Letter→ office ─Push→ recorder → bot or target
 //!    ↑                                            │              │
-//!    └────GET /api/events──── chat ←──────────exchange───────────┘
+//!    └────GET /api/events──── chat ←──────────exchange───────────┤
+//!                                                      calls → WeChat's API
 //! ```
 
 mod arguments;
 mod bot;
+mod calls;
 mod chat;
 mod events;
 mod exchange;
@@ -25,6 +28,7 @@ mod office;
 mod record;
 mod recorder;
 mod server;
+mod sound;
 mod wire;
 
 use std::process::ExitCode;

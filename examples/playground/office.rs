@@ -13,10 +13,15 @@ use tokio::{
     time::{self, Instant},
 };
 use tower::{BoxError, Service, ServiceExt, util::BoxCloneSyncService};
-use tower_wechat::{Account, simulator::Simulator};
+use tower_wechat::{
+    Account, Api,
+    simulator::{APP_SECRET, Simulator},
+};
 
 use crate::{
+    arguments::APP_ID,
     bot::bot,
+    calls::RecordedApi,
     chat::Chat,
     exchange::Exchange,
     letter::{Clock, Letter, Mode},
@@ -33,47 +38,61 @@ pub(crate) struct Office {
 #[derive(Clone)]
 struct Line {
     wechat: Simulator,
+    api: RecordedApi,
     target: Target,
     /// The account, if it is encrypted.
     account: Option<Account>,
 }
 
 impl Office {
-    /// Starts an office that delivers to a server.
+    /// Starts an office that delivers to a server. Returns the API for that server too.
     pub(crate) fn to_server(
         chat: Arc<Chat>,
         url: &Uri,
         account: Account,
         mode: Mode,
-    ) -> Result<Self, BoxError> {
+    ) -> Result<(Self, RecordedApi), BoxError> {
         let wechat = Simulator::new(account.clone()).with_uri(url.to_string())?;
+        let api = RecordedApi::new(wechat.api());
+        let calls = api.clone();
         let office = Self::start(chat, Clock::Real, move |_now| {
             let client = Client::builder(TokioExecutor::new()).build_http();
             let line = Line {
                 wechat,
+                api: calls,
                 target: target(client),
                 account: (mode == Mode::Safe).then_some(account),
             };
             [line.clone(), line]
         })?;
-        Ok(office)
+        Ok((office, api))
     }
 
     /// Starts an office that delivers to a bot of its own, by `clock`.
     pub(crate) fn to_bot(
         chat: Arc<Chat>,
         clock: Clock,
-        plain: Account,
-        safe: Account,
-    ) -> io::Result<Self> {
-        Self::start(chat, clock, move |now| {
-            let line = |account: Account, mode: Mode| Line {
-                wechat: Simulator::new(account.clone()).with_clock(move || now.time()),
-                target: target(bot(account.clone(), move || now.time())),
+        plain: &Account,
+        safe: &Account,
+    ) -> Result<Self, BoxError> {
+        // Each call of the API takes the time of the thread that makes it.
+        let line = |account: &Account| -> Result<_, BoxError> {
+            let wechat = Simulator::new(account.clone());
+            let calls = RecordedApi::new(wechat.api());
+            let api = Api::new(calls.clone(), app_id(account), APP_SECRET)?;
+            let account = account.clone();
+            Ok(move |now: Now, mode| Line {
+                wechat: wechat.with_clock(move || now.time()),
+                api: calls,
+                target: target(bot(account.clone(), api, move || now.time())),
                 account: (mode == Mode::Safe).then_some(account),
-            };
-            [line(plain, Mode::Plain), line(safe, Mode::Safe)]
-        })
+            })
+        };
+        let (plain, safe) = (line(plain)?, line(safe)?);
+        let office = Self::start(chat, clock, move |now| {
+            [plain(now, Mode::Plain), safe(now, Mode::Safe)]
+        })?;
+        Ok(office)
     }
 
     /// Delivers a letter. Its result goes into the chat's record `id`.
@@ -117,11 +136,22 @@ impl Office {
 
 impl Line {
     async fn deliver(self, letter: Letter, exchange: Exchange) {
+        if !letter.is_forged() {
+            self.api.follow(exchange.clone());
+        }
         let recorder = Recorder::new(self.target, exchange.clone(), self.account);
         match letter.push(&self.wechat) {
             Some(push) => exchange.judge(&push.deliver(recorder).await),
             None => exchange.judge_verification(&self.wechat.verify_url(recorder).await),
         }
+    }
+}
+
+/// Returns the AppID of an account. Any one is right for an account in plain mode.
+pub(crate) fn app_id(account: &Account) -> &str {
+    match account.name() {
+        "" => APP_ID,
+        app_id => app_id,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The record of a message, as the page gets it.
 
-use std::time::SystemTime;
+use std::{collections::VecDeque, time::SystemTime};
 
 use http::StatusCode;
 use serde::Serialize;
@@ -21,7 +21,7 @@ pub(crate) struct Record {
     /// The chat's revision at the last change.
     #[serde(skip)]
     pub(crate) revision: u64,
-    content: Content,
+    pub(crate) content: Content,
     /// In milliseconds since the Unix epoch.
     sent: u64,
     mode: Mode,
@@ -34,6 +34,8 @@ pub(crate) struct Record {
     runs: Vec<Run>,
     shown: Option<ShownRecord>,
     late: Vec<Late>,
+    /// The bot's calls of WeChat's API.
+    calls: VecDeque<Call>,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,6 +88,8 @@ enum Part {
 struct Run {
     at: f64,
     took: Option<f64>,
+    /// The reason why a voice message was not recognized.
+    error: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,6 +119,18 @@ struct Late {
     reply: Option<Payload>,
 }
 
+/// A call of WeChat's API. A body is in JSON, or only described.
+#[derive(Debug, Serialize)]
+pub(crate) struct Call {
+    pub(crate) at: f64,
+    pub(crate) took: f64,
+    /// The path, such as `media/get`.
+    pub(crate) name: String,
+    pub(crate) request: String,
+    pub(crate) status: u16,
+    pub(crate) answer: String,
+}
+
 impl Record {
     pub(crate) fn new(id: u64, letter: &Letter, sent: SystemTime) -> Self {
         let sent = sent.duration_since(SystemTime::UNIX_EPOCH);
@@ -132,6 +148,7 @@ impl Record {
             runs: Vec::new(),
             shown: None,
             late: Vec::new(),
+            calls: VecDeque::new(),
         }
     }
 
@@ -186,7 +203,11 @@ impl Record {
                 part = Part::Joined;
             }
         }
-        self.runs.push(Run { at, took: None });
+        self.runs.push(Run {
+            at,
+            took: None,
+            error: None,
+        });
         self.runs.len() - 1
     }
 
@@ -194,6 +215,21 @@ impl Record {
         if let Some(run) = self.runs.get_mut(number) {
             run.took = Some(at - run.at);
         }
+    }
+
+    /// Adds a reason to the last run.
+    pub(crate) fn fail_run(&mut self, error: String) {
+        if let Some(run) = self.runs.last_mut() {
+            run.error = Some(error);
+        }
+    }
+
+    /// Adds a call, and forgets the oldest of too many.
+    pub(crate) fn add_call(&mut self, call: Call) {
+        if self.calls.len() == MAX_CALLS {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(call);
     }
 
     /// Adds a reply that no delivery got.
@@ -240,3 +276,6 @@ impl Delivery {
         });
     }
 }
+
+/// For each message.
+const MAX_CALLS: usize = 20;

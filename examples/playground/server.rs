@@ -4,35 +4,45 @@ use std::{sync::Arc, time::SystemTime};
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, Path, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use serde_json::json;
-use tower::BoxError;
+use tower::{BoxError, ServiceExt};
+use tower_wechat::simulator::APP_SECRET;
 
 use crate::{
     arguments::Setup,
+    calls::RecordedApi,
     chat::{Chat, Position},
     events::events,
     guard,
     letter::{Clock, Letter, Mode},
-    office::Office,
+    office::{Office, app_id},
+    sound::MAX_SOUND,
 };
 
 /// Makes the router of the page and its API.
 pub(crate) fn router(setup: Setup) -> Result<Router, BoxError> {
-    let playground = Arc::new(Playground::new(setup)?);
-    let api = Router::new()
+    let (playground, calls) = Playground::new(setup)?;
+    let mut api = Router::new()
         .route("/events", get(listen))
         .route("/messages", post(send))
+        .route("/messages/{id}/sound", get(play))
         .route("/clear", post(clear))
-        .layer(DefaultBodyLimit::max(MAX_LETTER))
-        .layer(middleware::from_fn(guard::only_from_here))
-        .with_state(playground);
+        .layer(DefaultBodyLimit::max(MAX_LETTER + MAX_SOUND / 3 * 4))
+        .layer(middleware::from_fn(guard::only_json))
+        .with_state(Arc::new(playground));
+    if let Some(calls) = calls {
+        // WeChat's API, for the target. A bot need not say what it posts.
+        let calls = any(call).with_state(calls);
+        api = api.route("/cgi-bin/{*call}", calls);
+    }
+    let api = api.layer(middleware::from_fn(guard::only_from_here));
     let files = FILES.iter().fold(Router::new(), |router, file| {
         let (path, content_type, content) = *file;
         let answer = ([(header::CONTENT_TYPE, content_type)], content);
@@ -57,29 +67,31 @@ enum Offices {
 }
 
 impl Playground {
-    fn new(setup: Setup) -> Result<Self, BoxError> {
+    /// Returns WeChat's API too, if there is a target to call it.
+    fn new(setup: Setup) -> Result<(Self, Option<RecordedApi>), BoxError> {
         let chat = Arc::new(Chat::new());
-        let (offices, setup) = match setup {
+        let (offices, calls, setup) = match setup {
             Setup::BuiltIn { plain, safe } => {
-                let office =
-                    |clock| Office::to_bot(Arc::clone(&chat), clock, plain.clone(), safe.clone());
+                let office = |clock| Office::to_bot(Arc::clone(&chat), clock, &plain, &safe);
                 let offices = Offices::BuiltIn {
                     real: office(Clock::Real)?,
                     simulated: office(Clock::Simulated)?,
                 };
-                (offices, json!({ "target": null }))
+                (offices, None, json!({ "target": null }))
             }
             Setup::Target { url, account, mode } => {
-                let office = Office::to_server(Arc::clone(&chat), &url, account, mode)?;
-                let setup = json!({ "target": url.to_string(), "mode": mode });
-                (Offices::Target { office, mode }, setup)
+                let api = json!({ "appId": app_id(&account), "appSecret": APP_SECRET });
+                let setup = json!({ "target": url.to_string(), "mode": mode, "api": api });
+                let (office, calls) = Office::to_server(Arc::clone(&chat), &url, account, mode)?;
+                (Offices::Target { office, mode }, Some(calls), setup)
             }
         };
-        Ok(Self {
+        let playground = Self {
             chat,
             offices,
             setup: setup.to_string(),
-        })
+        };
+        Ok((playground, calls))
     }
 
     /// Returns the office that delivers `letter`. A target has its own mode and real time, so these are set.
@@ -103,6 +115,9 @@ async fn send(State(playground): State<Arc<Playground>>, body: Bytes) -> Respons
         Ok(letter) => letter,
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     };
+    if body.len() > MAX_LETTER && letter.content.sound().is_none() {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    }
     let office = playground.office(&mut letter);
     let Some(id) = playground.chat.open(&letter, SystemTime::now()) else {
         let reason = "too many messages under way\n";
@@ -119,13 +134,27 @@ async fn listen(State(playground): State<Arc<Playground>>, headers: HeaderMap) -
     events(Arc::clone(&playground.chat), playground.setup.clone(), last).into_response()
 }
 
+async fn play(State(playground): State<Arc<Playground>>, Path(id): Path<u64>) -> Response {
+    match playground.chat.sound(id) {
+        Some(sound) => ([(header::CONTENT_TYPE, sound.content_type)], sound.bytes).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn call(State(calls): State<RecordedApi>, request: Request) -> Response {
+    match calls.oneshot(request).await {
+        Ok(response) => response.map(Body::new),
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    }
+}
+
 async fn clear(State(playground): State<Arc<Playground>>) -> StatusCode {
     playground.chat.clear();
     StatusCode::NO_CONTENT
 }
 
 /// Adds headers that stop the browser from running scripts in a bot's answer.
-async fn harden(request: axum::extract::Request, next: Next) -> Response {
+async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in HARDENING {
         response.headers_mut().insert(name, value);
@@ -138,7 +167,7 @@ const HARDENING: [(HeaderName, HeaderValue); 5] = [
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+             media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ),
     ),
     (
@@ -157,7 +186,7 @@ const HARDENING: [(HeaderName, HeaderValue); 5] = [
 ];
 
 /// Path, type and content.
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 12] = [
     ("/", HTML, include_str!("page/index.html")),
     ("/style.css", "text/css", include_str!("page/style.css")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
@@ -167,11 +196,12 @@ const FILES: [(&str, &str, &str); 11] = [
     ("/element.js", SCRIPT, include_str!("page/element.js")),
     ("/payload.js", SCRIPT, include_str!("page/payload.js")),
     ("/script.js", SCRIPT, include_str!("page/script.js")),
+    ("/sound.js", SCRIPT, include_str!("page/sound.js")),
     ("/texts.js", SCRIPT, include_str!("page/texts.js")),
     ("/timeline.js", SCRIPT, include_str!("page/timeline.js")),
 ];
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// The largest request body in bytes. A message may be longer than WeChat allows.
+/// The largest message in bytes, without its recording. It may be longer than WeChat allows.
 const MAX_LETTER: usize = 64 * 1024;

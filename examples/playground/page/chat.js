@@ -1,7 +1,7 @@
 // The chat: what the user would see.
 
 import { byId, make } from "./element.js";
-import { grow, makeTimeline, seconds } from "./timeline.js";
+import { errcode, grow, makeTimeline, seconds } from "./timeline.js";
 import { language, t } from "./texts.js";
 
 /** The program keeps the same number. */
@@ -70,6 +70,9 @@ function keepOpen(from, to) {
     if (same) same.open = true;
   }
   const focused = from.contains(document.activeElement) && document.activeElement.closest("details");
+  // A recording that plays goes on.
+  const audio = from.querySelector("audio");
+  if (audio) to.querySelector("audio")?.replaceWith(audio);
   if (focused) {
     requestAnimationFrame(() => to.querySelector(`details[data-key="${focused.dataset.key}"] > summary`)?.focus());
   }
@@ -80,6 +83,10 @@ function announce(record, before) {
   if (record.sent < LOADED) return;
   const says = [];
   if (record.shown && !before?.shown) says.push(...makeShown(record).map((it) => it.textContent));
+  const known = before ? sends(before).map((it) => it.at) : [];
+  for (const sent of sends(record)) {
+    if (!known.includes(sent.at)) says.push(makeSend(sent).textContent);
+  }
   for (const late of record.late.slice(before?.late.length ?? 0)) {
     says.push(`${t.service}: ${textOf(late.reply?.fields) ?? t.lateFailed}`);
   }
@@ -94,7 +101,7 @@ function makeArticle(record) {
     "article",
     { "data-id": String(record.id), "data-over": record.isOver, "aria-label": `${t.kinds[record.content.kind]}, ${time}` },
     make("p", { class: "time" }, time),
-    make("div", { class: "bubbles" }, makeSent(record), ...makeShown(record), ...record.late.map(makeLate)),
+    make("div", { class: "bubbles" }, makeSent(record), ...makeAnswers(record)),
     makeTimeline(record),
   );
 }
@@ -124,6 +131,7 @@ function makeSent(record) {
       make("span", { class: "wave", "aria-hidden": "true" }, make("i"), make("i"), make("i")),
       make("span", {}, t.kinds.voice),
       make("small", {}, it.recognition ? `${t.recognised}: ${it.recognition}` : t.notRecognised),
+      it.sound ? makePlayer(record) : null,
     );
     case "image": return bubble(card("image", t.kinds.image, it.mediaId));
     case "location": return bubble(card("place", it.label || t.kinds.location, `${it.latitude}, ${it.longitude}`));
@@ -134,6 +142,13 @@ function makeSent(record) {
     case "unsubscribe": return note(t.unfollowed);
     default: return note(t.verification);
   }
+}
+
+function makePlayer(record) {
+  const source = `/api/messages/${record.id}/sound`;
+  const audio = make("audio", { controls: true, preload: "metadata", src: source, "aria-label": t.sound });
+  audio.addEventListener("error", () => audio.replaceWith(make("small", { class: "unplayable" }, t.unplayable)));
+  return audio;
 }
 
 function card(picture, title, text) {
@@ -155,6 +170,34 @@ function makeShown(record) {
     ];
     default: return [make("div", { class: "note silent" }, t.nothing)];
   }
+}
+
+/** What the bot says, in the order in which the user sees it. */
+function makeAnswers(record) {
+  const ends = record.deliveries.map((it) => it.at + (it.took ?? 0));
+  const answers = [
+    ...makeShown(record).map((element) => ({ at: Math.max(0, ...ends), element })),
+    ...record.late.map((it) => ({ at: it.at, element: makeLate(it) })),
+    ...sends(record).map((it) => ({ at: it.at, element: makeSend(it) })),
+  ];
+  return answers.sort((one, other) => one.at - other.at).map((it) => it.element);
+}
+
+/** The customer-service messages that WeChat has accepted. */
+function sends(record) {
+  return record.calls.filter((it) => it.name === "message/custom/send" && errcode(it) === 0);
+}
+
+/** Shows a customer-service message as the reply that it would be. */
+function makeSend(call) {
+  const message = JSON.parse(call.request);
+  const content = message[message.msgtype] ?? {};
+  const inner = [["MediaId", content.media_id], ["Title", content.title], ["Description", content.description]];
+  const articles = (Array.isArray(content.articles) ? content.articles : []).map((it) =>
+    ["item", [["Title", it?.title], ["Description", it?.description], ["Url", it?.url]]]);
+  const fields = [["MsgType", message.msgtype], ["Content", content.content], ["Articles", articles]];
+  for (const name of ["Image", "Voice", "Video", "Music"]) fields.push([name, inner]);
+  return makeReply(fields, `${t.service} · ${seconds(call.at)}`);
 }
 
 function makeLate(late) {

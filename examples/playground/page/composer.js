@@ -3,14 +3,15 @@
 import { conditions, setup } from "./conditions.js";
 import { byId, make } from "./element.js";
 import { pin } from "./chat.js";
+import { makeSound, recorded } from "./sound.js";
 import { language, t } from "./texts.js";
 
 const FIELDS = {
   text: [{ name: "text", wide: true, isText: true }],
   voice: [
     { name: "hasRecognition", type: "checkbox", checked: true },
-    { name: "recognition", wide: true },
-    { name: "mediaId", value: "media-1" },
+    { name: "spoken", wide: true },
+    { name: "mediaId", placeholder: "freshId" },
     { name: "format", options: ["amr", "speex", "mp3"] },
   ],
   image: [
@@ -61,7 +62,8 @@ function makeFields() {
   const fields = FIELDS[kind].map(makeField);
   const send = make("button", { type: "submit", class: "send" }, t.send);
   const about = t.about[kind] ? make("p", { class: "about" }, t.about[kind]) : null;
-  byId("fields").replaceChildren(...fields, ...(about ? [about] : []), send);
+  const sound = kind === "voice" ? makeSound() : null;
+  byId("fields").replaceChildren(...fields, ...[about, sound].filter(Boolean), send);
   byId("fields").dataset.kind = kind;
   syncRecognition();
 }
@@ -81,7 +83,7 @@ function makeField(field) {
   } else {
     input = make("input", {
       id, name: field.name, type: field.type ?? "text", step: field.step, min: field.min, max: field.max,
-      placeholder: field.isText ? t.placeholder : null, maxlength: "8000",
+      placeholder: field.isText ? t.placeholder : t[field.placeholder], maxlength: "8000",
     });
     input.value = initial;
   }
@@ -95,18 +97,20 @@ function makeField(field) {
   return make("label", { class: classes.filter(Boolean).join(" "), for: id }, ...parts);
 }
 
+/** Only WeChat and the built-in bot recognise speech here. */
 function syncRecognition() {
   const has = byId("field-hasRecognition");
-  if (has) byId("field-recognition").disabled = !has.checked;
+  if (has) byId("field-spoken").disabled = setup.target !== null && !has.checked;
 }
 
-function content() {
+async function content() {
   const value = (name) => byId(`field-${name}`)?.value ?? "";
   switch (kind) {
     case "text": return { kind, text: value("text") };
     case "voice": return {
-      kind, mediaId: value("mediaId"), format: value("format"),
-      recognition: byId("field-hasRecognition").checked ? value("recognition") : null,
+      kind, mediaId: value("mediaId"), format: value("format"), spoken: value("spoken"),
+      recognition: byId("field-hasRecognition").checked ? value("spoken") : null,
+      sound: await recorded(),
     };
     case "image": return { kind, mediaId: value("mediaId"), picUrl: value("picUrl") };
     case "location": return {
@@ -122,7 +126,7 @@ function content() {
 
 async function send(event) {
   event.preventDefault();
-  const message = content();
+  const message = await content();
   if (kind === "text" && message.text === "") {
     byId("field-text").focus();
     return;
@@ -154,7 +158,7 @@ async function deliver(letter) {
 /** Makes the buttons that send the examples. */
 export function makeTries() {
   byId("tries").replaceChildren();
-  const voice = { kind: "voice", mediaId: "media-1", format: "amr", recognition: t.presets.recognition };
+  const voice = { kind: "voice", mediaId: "media-1", format: "amr", recognition: t.presets.spoken };
   const story = { kind: "text", text: t.story };
   const forged = { kind: "text", text: t.money };
   const tries = {

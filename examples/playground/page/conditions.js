@@ -1,6 +1,6 @@
 // The form at the side: the conditions of a delivery.
 
-import { byId } from "./element.js";
+import { byId, make } from "./element.js";
 import { t } from "./texts.js";
 
 /** The target of the deliveries, as the program reports it. */
@@ -18,7 +18,7 @@ export function startConditions() {
 export function conditions() {
   const form = byId("settings").elements;
   return {
-    thinking: Number(form.thinking.value), clock: form.isSimulated.checked ? "simulated" : "real",
+    thinking: Number(form.thinking.value), recognizer: form.recognizer.value, clock: form.isSimulated.checked ? "simulated" : "real",
     mode: form.isSafe.checked ? "safe" : "plain",
     lost: form.lost.value, isSlow: form.isSlow.checked, isDuplicated: form.isDuplicated.checked,
     attack: form.attack.value,
@@ -36,6 +36,7 @@ function showConditions() {
     now.mode === "safe" ? "" : now.attack === "ciphertext" ? t.plainHint : now.attack === "plaintext" ? t.plainDowngrade : "";
   const active = [
     !setup.target && now.thinking > 0 && `${t.thinks} ${now.thinking} ${t.seconds}`,
+    !setup.target && now.recognizer !== "knows" && `${t.recogniser}: ${now.recognizer === "slow" ? t.takes8 : t.fails}`,
     now.mode === "safe" && t.safe,
     now.lost === "first" && `${t.answers}: ${t.lostFirst}`,
     now.lost === "all" && `${t.answers}: ${t.lostAll}`,
@@ -51,6 +52,12 @@ export function takeSetup(found) {
   setup = found;
   byId("target").textContent = setup.target ?? t.builtIn;
   for (const element of document.querySelectorAll('[data-only="built-in"]')) element.hidden = setup.target !== null;
+  for (const element of document.querySelectorAll('[data-only="target"]')) element.hidden = setup.target === null;
+  if (setup.api) {
+    const settings = { [t.base]: `${location.origin}/api`, AppID: setup.api.appId, AppSecret: setup.api.appSecret };
+    byId("api").replaceChildren(...Object.entries(settings).flatMap(([name, value]) =>
+      [make("dt", {}, name), make("dd", {}, value)]));
+  }
   const safe = byId("settings").elements.isSafe;
   if (setup.target !== null) {
     safe.checked = setup.mode === "safe";

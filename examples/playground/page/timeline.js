@@ -9,6 +9,7 @@ export function makeTimeline(record) {
     ...record.deliveries.map((it) => it.at + (it.took ?? 0)),
     ...record.runs.map((it) => it.at + (it.took ?? 0)),
     ...record.late.map((it) => it.at),
+    ...record.calls.map((it) => it.at + it.took),
     0,
   );
   const span = Math.max(5, Math.ceil(end / 5 - 0.02) * 5);
@@ -26,6 +27,7 @@ export function makeTimeline(record) {
       make("span", { class: "at" }, t.run),
       track(record, run, span),
       make("span", { class: "result" }, make("span", { class: "took" }, run.took === null ? "…" : duration(run.took))),
+      run.error ? make("span", { class: "more" }, run.error) : null,
     ));
   const late = record.late.map((it, index) =>
     make(
@@ -43,12 +45,12 @@ export function makeTimeline(record) {
     "section", { class: "timeline" },
     make("p", { class: "head" }, ...head),
     make("div", { class: "axis", "aria-hidden": "true" }, make("span"), make("span"), axis(span)),
-    ...rows, ...runs, ...late,
+    ...rows, ...runs, ...record.calls.map((call) => makeCall(record, call, span)), ...late,
   );
 }
 
 function axis(span) {
-  const step = span <= 30 ? 5 : 10;
+  const step = stepOf(span);
   const marks = [];
   for (let at = 0; at <= span; at += step) {
     const mark = make("i", { class: at === span ? "last" : "" }, String(at));
@@ -56,6 +58,11 @@ function axis(span) {
     marks.push(mark);
   }
   return make("span", { class: "marks" }, ...marks);
+}
+
+/** Returns the seconds between two marks. */
+function stepOf(span) {
+  return span <= 30 ? 5 : Math.ceil(span / 60) * 10;
 }
 
 function track(record, { at, took }, span) {
@@ -68,7 +75,7 @@ function track(record, { at, took }, span) {
     bar.dataset.since = record.clock === "simulated" ? "" : record.sent;
   }
   const element = make("span", { class: "track", "aria-hidden": "true" }, bar);
-  element.style.setProperty("--step", `${500 / span}%`);
+  element.style.setProperty("--step", `${(span <= 60 ? 500 : stepOf(span) * 100) / span}%`);
   return element;
 }
 
@@ -108,6 +115,39 @@ function makeDelivery(record, delivery, index, span) {
       makePayload(t.request, delivery.request, `delivery-${index}-request`, delivery.query),
       makePayload(t.answer, delivery.answer, `delivery-${index}-answer`),
     ),
+  );
+}
+
+/** Returns WeChat's error code for a call, or the status if that is not 200. A media file has no code. */
+export function errcode(call) {
+  if (call.status !== 200) return call.status;
+  try {
+    return JSON.parse(call.answer).errcode ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
+function makeCall(record, call, span) {
+  const code = errcode(call);
+  const body = (title, text) => make(
+    "section", { class: "payload" }, make("h3", {}, title), make("pre", { class: "raw", tabindex: "0" }, text));
+  return make(
+    // A moment is the key: the oldest calls are forgotten.
+    "details", { class: `delivery call ${code ? "rejected" : "right"}`, "data-key": `call-${call.at}-${call.name}` },
+    make(
+      "summary", { class: "row" },
+      make("span", { class: "dot", "aria-hidden": "true" }),
+      make("span", { class: "at" }, seconds(Math.max(0, call.at))),
+      track(record, call, span),
+      make(
+        "span", { class: "result" }, make("span", { class: "part" }, call.name.replace("message/", "")), " ",
+        make("span", { class: "status" }, code ? String(code) : "ok"), " ",
+        make("span", { class: "took" }, duration(call.took)),
+      ),
+    ),
+    make("div", { class: "inside" },
+      call.request ? body(t.botCalls, call.request) : null, body(t.apiAnswers, call.answer)),
   );
 }
 

@@ -38,6 +38,8 @@ impl Browser {
                 "--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
                 // In a container everybody is root. Nothing but this project's pages is opened.
                 "--no-sandbox",
+                // A microphone that beeps, and needs no permission.
+                "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
                 format!("--lang={language}"),
             ],
             "prefs": { "intl.accept_languages": language },
@@ -110,6 +112,14 @@ impl Browser {
         let Element(id) = self.focused();
         let path = format!("/element/{id}/value");
         self.command("POST", &path, &json!({ "text": keys }));
+    }
+
+    /// Chooses a file in an input.
+    #[track_caller]
+    pub fn choose(&self, selector: &str, file: &Path) {
+        let Element(id) = self.find(selector);
+        let path = format!("/element/{id}/value");
+        self.command("POST", &path, &json!({ "text": file }));
     }
 
     /// Presses the tab key until the focus is there.

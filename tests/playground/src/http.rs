@@ -44,6 +44,7 @@ impl Sent {
         let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
         Ok(Answer {
             status: status.unwrap_or_default(),
+            head: head.to_lowercase(),
             body,
         })
     }
@@ -82,6 +83,8 @@ impl Sent {
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
+    /// In lower case.
+    pub head: String,
     pub body: String,
 }
 

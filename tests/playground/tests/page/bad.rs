@@ -77,6 +77,8 @@ fn another_pages_requests_are_rejected() {
     page.browser.go(&page.playground.url());
     page.check(&["200 reply run"], 1, &["mine", "mine"]);
 
+    let long_text = "x".repeat(70_000);
+    let long_text = format!(r#"{{"content":{{"kind":"text","text":"{long_text}"}}}}"#);
     // And what a browser of other manners might send.
     let json = |request: Sent| request.header("Content-Type", "application/json");
     let clear = || Sent::new("POST", "/api/clear", "{}");
@@ -94,10 +96,13 @@ fn another_pages_requests_are_rejected() {
             Sent::new("GET", "/api/events", "").header("Sec-Fetch-Site", "cross-site"),
         ),
         (400, json(Sent::new("POST", "/api/messages", "{}"))),
+        (413, json(Sent::new("POST", "/api/messages", &long_text))),
         (
             413,
-            json(Sent::new("POST", "/api/messages", &"x".repeat(70_000))),
+            json(Sent::new("POST", "/api/messages", &"x".repeat(3 << 20))),
         ),
+        // The built-in bot calls WeChat's API in process.
+        (404, Sent::new("GET", "/api/cgi-bin/token", "")),
         (204, json(clear())),
     ] {
         let answer = request.clone().to(page.playground.port).expect("an answer");

@@ -5,6 +5,7 @@ mod chat;
 mod faults;
 mod people;
 mod target;
+mod voice;
 
 use std::cell::Cell;
 
@@ -95,7 +96,7 @@ impl Page {
     fn see(&self, deliveries: &[&str], runs: usize) {
         self.wait(&format!(
             "JSON.stringify({}) === JSON.stringify({deliveries:?})",
-            texts(".delivery:not(.late) .result")
+            texts(".delivery:not(.late, .call) .result")
         ));
         self.wait(&format!("{}.length === {runs}", texts(".row.run")));
     }
