@@ -133,13 +133,13 @@ async fn run() -> Result<bool, BoxError> {
     let api = Api::new(wechat.api(), APP_ID, APP_SECRET)?;
     let recognizer = match arguments.recognizer {
         Some(command) => Recognizer::Command(command.into()),
-        None => {
-            println!(
-                "The recognizer knows two recordings of silence. For one of your own, see --help.\n"
-            );
-            Recognizer::Samples
-        }
+        None => Recognizer::Samples,
     };
+    if let Recognizer::Samples = recognizer {
+        println!(
+            "The recognizer knows two recordings of silence. For one of your own, see --help.\n"
+        );
+    }
     let runs = Arc::new(AtomicUsize::new(0));
     let bot = bot(account, api, recognizer, Arc::clone(&runs));
     let server = tokio::spawn(async { axum::serve(listener, bot).await });
