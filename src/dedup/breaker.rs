@@ -24,6 +24,9 @@ pub(super) trait GuardedStore: Send + Sync {
     /// Whether the store is left alone.
     fn is_away(&self) -> bool;
 
+    /// Whether it has failed within the last minute.
+    fn was_away(&self) -> bool;
+
     /// When the other nodes have told a store that was away what they know.
     fn caught_up(&self) -> Instant;
 
@@ -42,7 +45,11 @@ pub(super) trait GuardedStore: Send + Sync {
     ) -> Answer<'a, Completed>;
 
     /// [`complete`](Self::complete) once more.
-    fn publish<'a>(&'a self, claim: Claim, response: &'a StoredResponse) -> Answer<'a, Completed>;
+    fn publish<'a>(
+        &'a self,
+        claim: Claim,
+        response: Option<&'a StoredResponse>,
+    ) -> Answer<'a, Completed>;
 
     fn acknowledge(&self, claim: Claim) -> Answer<'_, Acknowledged>;
 
@@ -75,6 +82,11 @@ impl<St: Store> GuardedStore for Guarded<St> {
         away_until.is_some_and(|until| Instant::now() < until)
     }
 
+    fn was_away(&self) -> bool {
+        let failed = self.breaker().failed;
+        failed.is_some_and(|failed| failed.elapsed() < LATELY)
+    }
+
     fn caught_up(&self) -> Instant {
         let back = self.breaker().back;
         back.map_or_else(Instant::now, |back| back + CATCH_UP)
@@ -100,9 +112,13 @@ impl<St: Store> GuardedStore for Guarded<St> {
         self.unless_away("complete", move |store| store.complete(claim, response))
     }
 
-    fn publish<'a>(&'a self, claim: Claim, response: &'a StoredResponse) -> Answer<'a, Completed> {
+    fn publish<'a>(
+        &'a self,
+        claim: Claim,
+        response: Option<&'a StoredResponse>,
+    ) -> Answer<'a, Completed> {
         self.ask("publish", TIMEOUT, move |store| {
-            store.complete(claim, Some(response))
+            store.complete(claim, response)
         })
     }
 
@@ -213,5 +229,7 @@ const FAILURES: u32 = 3;
 
 /// The time in which every node has told a store that is back what it knows: each tells it every second.
 pub(super) const CATCH_UP: Duration = Duration::from_secs(2);
+
+const LATELY: Duration = Duration::from_mins(1);
 
 const PAUSE: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 //! The result of a message, and what the other nodes know of it.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{mem, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::select;
 use tokio::time::{self, Instant};
@@ -19,6 +19,8 @@ pub(super) struct Finished {
     pub(super) claim: Claim,
     pub(super) response: StoredResponse,
     pub(super) origin: Origin,
+    /// Whether the hook has got it: it is kept for no delivery.
+    pub(super) is_handed_over: bool,
 }
 
 /// What the store knows of a result.
@@ -67,15 +69,16 @@ impl Finished {
             return Ok(Completed::Stored);
         };
         let is_own = self.origin != Origin::Store;
+        let kept = (!self.is_handed_over).then_some(&self.response);
         if is_own {
-            let completed = store.publish(self.claim, &self.response).await?;
+            let completed = store.publish(self.claim, kept).await?;
             if completed != Completed::Lost {
                 return Ok(completed);
             }
         }
         match store.claim(self.claim).await? {
             Claimed::Replied { .. } => Ok(Completed::Stored),
-            Claimed::Won(_) if !is_own => Ok(store.publish(self.claim, &self.response).await?),
+            Claimed::Won(_) if !is_own => Ok(store.publish(self.claim, kept).await?),
             Claimed::Won(_) => Err(Unconfirmed::Forgotten),
             Claimed::Running { .. } if is_own => Err(Unconfirmed::RunsElsewhere),
             Claimed::Running { .. } | Claimed::Done => Ok(Completed::Lost),
@@ -98,7 +101,7 @@ impl Finished {
         select(pin!(fetched), pin!(confirming)).await;
     }
 
-    /// Confirms a result that a delivery has got, in a task of its own: this node's own until the store has heard, and then
+    /// Confirms a result that a delivery or the hook has got, in a task of its own: this node's own until the store has heard, and then
     /// any as long as another node may ask whose the reply is.
     pub(super) fn confirm_in_background(self) {
         let node = Arc::clone(&self.node);
@@ -138,24 +141,23 @@ impl Finished {
     ///
     /// A store that is away is asked again for some seconds. `None` means that it has not answered, so nobody can tell
     /// whose the reply is; a reply given twice is better than one given never. If its last answer was that another node
-    /// runs the message, the reply is that node's.
+    /// runs the message or has ended it, the reply is that node's.
     pub(super) async fn release(&self, store: &dyn GuardedStore, told: Told) -> Option<Released> {
-        let mut runs_elsewhere = false;
+        let mut is_elsewhere = false;
         // The permit bounds the messages that wait.
         let asked = match self.node.backlog_permits.try_acquire() {
             Ok(_permit) => {
-                let asking = self.ask_to_release(store, told, &mut runs_elsewhere);
-                let asking = time::timeout(ASK_AGAIN, asking);
-                self.node.cut.run_until_cancelled(asking).await
+                let asking = self.ask_to_release(store, told, &mut is_elsewhere);
+                self.node.cut.run_until_cancelled(asking).await.flatten()
             }
             Err(_) => None,
         };
         let released = match asked {
-            Some(Ok(released)) => Some(released),
-            _ => self.try_to_release(store).await,
+            None => self.try_to_release(store).await,
+            released => released,
         };
         match released {
-            None | Some(Released::Unclaimed) if runs_elsewhere => Some(Released::RunningElsewhere),
+            None | Some(Released::Unclaimed) if is_elsewhere => Some(Released::RunningElsewhere),
             released => released,
         }
     }
@@ -172,27 +174,36 @@ impl Finished {
         &self,
         store: &dyn GuardedStore,
         mut told: Told,
-        runs_elsewhere: &mut bool,
-    ) -> Released {
+        is_elsewhere: &mut bool,
+    ) -> Option<Released> {
+        let until = Instant::now() + ASK_AGAIN;
         let mut was_unclaimed = false;
         loop {
             while let Err(unconfirmed) = told {
                 if unconfirmed != Unconfirmed::Silent {
-                    *runs_elsewhere = unconfirmed == Unconfirmed::RunsElsewhere;
+                    *is_elsewhere = unconfirmed == Unconfirmed::RunsElsewhere;
                 }
-                time::sleep(RENEWAL).await;
+                let now = Instant::now();
+                if now >= until {
+                    return None;
+                }
+                time::sleep_until(until.min(now + RENEWAL)).await;
                 told = self.confirm().await;
             }
-            *runs_elsewhere = false;
+            let was_elsewhere = mem::replace(is_elsewhere, told == Ok(Completed::Lost));
+            if was_elsewhere && told == Ok(Completed::Stored) {
+                // The store has lost its data: the other node tells it again.
+                time::sleep(CATCH_UP).await;
+            }
             // The other nodes tell a store that was away, or has lost its data, which replies their deliveries have got.
             time::sleep_until(store.caught_up()).await;
             match store.release(self.claim).await {
-                Ok(Released::Unclaimed) if !was_unclaimed => {
+                Ok(Released::Unclaimed) if !was_unclaimed && !*is_elsewhere => {
                     was_unclaimed = true;
                     told = self.confirm().await;
                     time::sleep(CATCH_UP).await;
                 }
-                Ok(released) => return released,
+                Ok(released) => return Some(released),
                 Err(unavailable) => told = Err(unavailable.into()),
             }
         }

@@ -55,9 +55,10 @@
 //! The hook gets it if the message has been acknowledged, or if no delivery has fetched it within 6 s. Deliveries that
 //! come after that are answered `success`. This holds on one node and among several, as long as the store answers.
 //!
-//! If the store does not answer, a node asks it for 10 s whose the late reply is. After that a reply given twice is better
-//! than one given never: the node hands it over, and a warning and a metric count it. A store that loses its data
-//! (`FLUSHALL`, eviction, a restart without persistence) may cause a reply to be given twice without a warning.
+//! If the store does not answer, a node asks it for 10 s whose the late reply is. If its last answer was that another node
+//! has the message, the reply is left to that node. Otherwise a reply given twice is better than one given never: the node
+//! hands it over, and a warning and a metric count it. A store that loses its data (`FLUSHALL`, eviction, a restart without
+//! persistence) may cause a reply to be given twice without a warning.
 //!
 //! # Guarantee
 //!
@@ -97,8 +98,8 @@
 //! [`Store`] that all nodes share, a retry joins the run on the other node: a node asks the store
 //! once when a message is new to it, every second while it runs, once when it has run it, and every 50 to 400 ms while
 //! it waits for another node. Until a delivery has got the reply, it tells the store every second, so that a store which
-//! has lost its data knows again who has the reply. It goes on for 9 s if the reply is another node's, or if the store was
-//! away when the run ended. A node whose deliveries have all gone away leaves the reply to the node that has run the
+//! has lost its data knows again who has the reply. It goes on for 9 s if the reply is another node's, or if the store has
+//! been away. A node whose deliveries have all gone away leaves the reply to the node that has run the
 //! message. If the store is away, each node goes on with its own table ([`DedupLayer::shared`]).
 //!
 //! # What stands in front

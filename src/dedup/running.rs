@@ -273,6 +273,7 @@ impl RunningMessage {
             claim: self.task.claim,
             response,
             origin,
+            is_handed_over: false,
         }
     }
 
@@ -372,6 +373,14 @@ impl RunningMessage {
         // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
         if is_elsewhere {
             return;
+        }
+        // Another node may have run the message as well.
+        if let Some(store) = &self.node.store
+            && store.was_away()
+        {
+            let mut handed_over = finished.clone();
+            handed_over.is_handed_over = true;
+            handed_over.confirm_in_background();
         }
         let (cause, response) = match finished.origin {
             Origin::FailedRun => (LateCause::Failed, None),

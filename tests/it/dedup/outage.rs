@@ -168,3 +168,48 @@ async fn a_reply_is_left_to_the_node_that_runs_the_message() {
         assert_eq!(late.causes().len(), 1, "back at {back_at} ms");
     }
 }
+
+/// Two nodes run the message, and the one that has acknowledged it hands its reply over. Then the store loses its data, while
+/// the other one still asks whose its own reply is.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_has_been_handed_over_is_not_handed_over_again() {
+    for lasts in [0, 500, 3_000] {
+        for forgets_after in (100..=4_000).step_by(100) {
+            let (store, late) = (Faulty::new(), Late::default());
+            let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
+            let first = a.deliver(&text("user", "1", "hi")).await;
+            let (_, verdict_a) = runs_a.next().await;
+            pass(4_500).await;
+            store.go_away();
+            pass(500).await;
+            first.abort();
+            let second = b.deliver(&text("user", "1", "hi")).await;
+            let (_, verdict_b) = runs_b.next().await;
+            // The other node tells the store first.
+            pass(1_900).await;
+            verdict_a.send(Ok(ok("reply of a"))).unwrap();
+            pass(50).await;
+            store.forget();
+            store.come_back();
+            pass(7_500).await;
+            second.abort();
+            // It is 9.5 s old.
+            let third = b.deliver(&text("user", "1", "hi")).await;
+            pass(4_500).await;
+            check(&third.await.unwrap(), 200, "success");
+            verdict_b.send(Ok(ok("reply of b"))).unwrap();
+            pass(forgets_after).await;
+            store.go_away();
+            store.forget();
+            pass(lasts).await;
+            store.come_back();
+            pass(40_000).await;
+            let causes = late.causes();
+            assert_eq!(
+                causes.len(),
+                1,
+                "after {forgets_after} ms for {lasts}: {causes:?}"
+            );
+        }
+    }
+}
