@@ -79,4 +79,4 @@ const DIFFERENCE: Duration = Duration::from_millis(9_500);
 const EARLIER: Duration = Duration::from_secs(1);
 
 /// Few enough that a clock that jumps is soon seen, and more than the last deliveries that come in a row.
-const LATEST: usize = 3;
+const LATEST: usize = 5;

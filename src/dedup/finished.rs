@@ -139,9 +139,9 @@ impl Finished {
 
     /// Releases the claim. `told` is what the store knows of the message's end.
     ///
-    /// A store that is away is asked again for some seconds. `None` means that it has not answered, so nobody can tell
-    /// whose the reply is; a reply given twice is better than one given never. If its last answer was that another node
-    /// runs the message or has ended it, the reply is that node's.
+    /// A store that is away is asked again for some seconds, and longer if its last answer was that another node runs the
+    /// message. `None` means that it has not answered, so nobody can tell whose the reply is; a reply given twice is better
+    /// than one given never. If it has lost a message that another node had ended, the reply is that node's.
     pub(super) async fn release(&self, store: &dyn GuardedStore, told: Told) -> Option<Released> {
         let mut is_elsewhere = false;
         // The permit bounds the messages that wait.
@@ -157,7 +157,7 @@ impl Finished {
             released => released,
         };
         match released {
-            None | Some(Released::Unclaimed) if is_elsewhere => Some(Released::RunningElsewhere),
+            Some(Released::Unclaimed) if is_elsewhere => Some(Released::SentElsewhere),
             released => released,
         }
     }
@@ -176,13 +176,14 @@ impl Finished {
         mut told: Told,
         is_elsewhere: &mut bool,
     ) -> Option<Released> {
-        let until = Instant::now() + ASK_AGAIN;
+        let start = Instant::now();
         let mut was_unclaimed = false;
         loop {
             while let Err(unconfirmed) = told {
                 if unconfirmed != Unconfirmed::Silent {
                     *is_elsewhere = unconfirmed == Unconfirmed::RunsElsewhere;
                 }
+                let until = start + if *is_elsewhere { ASK_ON } else { ASK_AGAIN };
                 let now = Instant::now();
                 if now >= until {
                     return None;
@@ -212,6 +213,9 @@ impl Finished {
 
 /// How long a store that is away is asked whose a late reply is. The customer-service API takes it for a minute at least.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+/// Likewise, if another node runs the message and is going to send its own reply.
+const ASK_ON: Duration = Duration::from_secs(30);
 
 /// How long a node may ask whose a reply is that another one's delivery has got.
 const ASKED_FOR: Duration = FETCH_WAIT.saturating_add(CATCH_UP).saturating_add(RENEWAL);

@@ -41,7 +41,7 @@
 //! 4. WeChat shows replies to some deliveries only ([`with_reply_filter`](DedupBuilder::with_reply_filter)). These wait
 //!    for the outcome, except the *last* one: it is **acknowledged** 4.5 s after its arrival, with the fallback. A
 //!    delivery is the last one if it is 9.5 s old, by the longer of two times: since the message was first seen, and since
-//!    the timestamp that WeChat signed. If the latest three deliveries all look that old although nobody has seen their
+//!    the timestamp that WeChat signed. If the latest five deliveries all look that old although nobody has seen their
 //!    messages before, this machine's clock is ahead: the log has a warning, and the difference is left out. A message to
 //!    which WeChat shows no reply, such as most events, is acknowledged 4.5 s after the arrival of its first delivery.
 //! 5. WeChat counts a delivery on which it hangs up as a failure. At 30 of an account in 5 minutes it raises an alarm, and
@@ -55,10 +55,10 @@
 //! The hook gets it if the message has been acknowledged, or if no delivery has fetched it within 6 s. Deliveries that
 //! come after that are answered `success`. This holds on one node and among several, as long as the store answers.
 //!
-//! If the store does not answer, a node asks it for 10 s whose the late reply is. If its last answer was that another node
-//! has the message, the reply is left to that node. Otherwise a reply given twice is better than one given never: the node
-//! hands it over, and a warning and a metric count it. A store that loses its data (`FLUSHALL`, eviction, a restart without
-//! persistence) may cause a reply to be given twice without a warning.
+//! If the store does not answer, a node asks it for 10 s whose the late reply is, and for 30 s if another node runs the
+//! message as well. After that a reply given twice is better than one given never: the node hands it over, and a warning and
+//! a metric count it. A store that loses its data (`FLUSHALL`, eviction, a restart without persistence) may cause a reply to
+//! be given twice without a warning.
 //!
 //! # Guarantee
 //!

@@ -211,7 +211,7 @@ pub(super) fn is_failure(line: &Line) -> bool {
 pub(super) const ALL_NODES: u32 = 0;
 
 /// A node knows that its clock is wrong when as many deliveries in a row look old.
-const DOUBTED: u32 = 3;
+const DOUBTED: u32 = 5;
 
 /// A node leaves the store alone after three failures in a row, which it may count in another order.
 const FAILURES: u32 = 2;
