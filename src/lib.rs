@@ -114,6 +114,9 @@
 //! | `result` | `run` | `answered`, `failed`, `timed_out`, `panicked`, `lost_lease` or `cut` |
 //! | `duration_seconds` | both | from start to end |
 //!
+//! Each call of an `Api` has a span `api_call` inside the caller's span, with the fields `app_id` and `call`. The fetch of an
+//! access token has its own, inside the span of the call that needs it first.
+//!
 //! Spans are at the level `INFO`. Events have these levels:
 //!
 //! - `ERROR` needs attention: a lost reply, an unreadable body, a console whose mode is not the account's.

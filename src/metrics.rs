@@ -17,8 +17,8 @@
 //! | `tower_wechat_late_replies_total` | counter | `account`, `cause` | replies that no delivery got, and acknowledged messages whose runs all failed |
 //! | `tower_wechat_unconfirmed_replies_total` | counter | `account` | late replies that another node may have given as well, because the store was away |
 //! | `tower_wechat_store_errors_total` | counter | `operation`, `cause` | failed operations of the store |
-//! | `tower_wechat_api_calls_total` | counter | `account`, `call`, `result` | finished calls of an `Api` (feature `api`) |
-//! | `tower_wechat_api_call_duration_seconds` | histogram | `account`, `call` | duration of these calls, with the repetitions in them |
+//! | `tower_wechat_api_calls_total` | counter | `app_id`, `call`, `result` | finished calls of an `Api` (feature `api`) |
+//! | `tower_wechat_api_call_duration_seconds` | histogram | `app_id`, `call` | duration of these calls, with the repetitions in them |
 //! | `tower_wechat_recognitions_total` | counter | `account`, `result` | finished recognitions of voice messages by a `RecognizeLayer` (feature `api`) |
 //! | `tower_wechat_recognition_duration_seconds` | histogram | `account` | duration of these recognitions, with the fetch of the recording |
 //! | `tower_wechat_recording_bytes` | histogram | `account` | size of the fetched recordings |
@@ -44,7 +44,7 @@
 //! - `cause` of a late reply: `acknowledged`, `unfetched` or `failed`, see [`LateCause`](crate::dedup::LateCause).
 //! - `operation`: `claim`, `renew`, `complete`, `publish`, `acknowledge` or `release`. Its `cause` is `error` or
 //!   `timeout`.
-//! - Of an `Api`, `account` is the app id. `call` is the path below `/cgi-bin/`, such as `media/get`. `result` is `ok`, or
+//! - Of an `Api`, `app_id` is its app id. `call` is the path below `/cgi-bin/`, such as `media/get`. `result` is `ok`, or
 //!   the kind of the error in snake case, such as `unauthorized`.
 //! - `result` of a recognition: `recognized`, or the kind of the error in snake case, such as `no_words`. If the recording
 //!   could not be fetched, it is `fetch_` and the kind of the API's error, such as `fetch_media_id`.

@@ -20,7 +20,7 @@ use super::{
     Api, Source,
     client::{Answer, Limits, RequestBody},
     error::{Cause, Error, ErrorKind},
-    token::AccessToken,
+    token::{AccessToken, MAX_TOKEN},
 };
 use crate::{body::RESPONSE_LIMIT, observe};
 
@@ -96,7 +96,7 @@ impl<'a> Outgoing<'a> {
 }
 
 impl Api {
-    /// Returns the access token: the cached one, or another one if less than five minutes are left of it.
+    /// Returns the access token: the cached one, which is renewed in the background if less than five minutes are left.
     ///
     /// It is for the calls that this module does not make. Do not log it.
     ///
@@ -104,19 +104,25 @@ impl Api {
     ///
     /// If WeChat or the [token source](Self::with_token_source) gives none.
     pub async fn access_token(&self) -> Result<AccessToken, Error> {
-        let fetch = || {
-            let api = self.clone();
-            async move { api.observed(Call::Token, api.fetch_token()).await }
-        };
-        self.tokens.get(fetch).await
+        self.tokens.get(self).await
     }
 
-    async fn fetch_token(&self) -> Result<AccessToken, Error> {
+    /// Returns how long a call takes at most, without its token: four requests and the pauses between them.
+    pub(super) fn longest_call(&self) -> Duration {
+        let requests = BUSY_PAUSES.map(|pause| self.timeout + pause);
+        requests.iter().sum::<Duration>() + self.timeout
+    }
+
+    pub(super) async fn fetch_token(&self) -> Result<AccessToken, Error> {
         let call = Call::Token;
         match &self.source {
             Source::Function(function) => {
                 let cause = match timeout(self.timeout, function()).await {
-                    Ok(Ok(token)) => return Ok(token),
+                    Ok(Ok(token)) if token.is_usable() => return Ok(token),
+                    Ok(Ok(token)) => Cause::TokenSource(format!(
+                        "expected a token of 1 to {MAX_TOKEN} bytes, found {}",
+                        token.as_str().len()
+                    )),
                     Ok(Err(text)) => Cause::TokenSource(text),
                     Err(_elapsed) => Cause::Timeout(self.timeout),
                 };
@@ -139,11 +145,12 @@ impl Api {
                 let outgoing = Outgoing::json(call, json, secret);
                 let answer = self.attempts(&outgoing, None).await?;
                 let token: TokenAnswer = read(call, &answer, EXPECTED_TOKEN)?;
-                if token.access_token.is_empty() {
+                let life = Duration::from_secs(token.expires_in);
+                let token = AccessToken::new(token.access_token, life);
+                if !token.is_usable() {
                     return Err(Error::new(call, unexpected(EXPECTED_TOKEN, &answer)));
                 }
-                let life = Duration::from_secs(token.expires_in);
-                Ok(AccessToken::new(token.access_token, life))
+                Ok(token)
             }
         }
     }
@@ -258,19 +265,24 @@ impl Api {
         call: Call,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let begun = Instant::now();
-        let ended = work.await;
-        let result = match &ended {
-            Ok(_) => "ok",
-            Err(error) => {
-                let (kind, is_known) = (error.kind().name(), error.is_known(call));
-                let errcode = error.errcode();
-                observe::api_call_failed(&self.app_id, call.name(), kind, errcode, is_known, error);
-                kind
-            }
+        let work = async {
+            let begun = Instant::now();
+            let ended = work.await;
+            self.ended(call, begun, ended.as_ref().err());
+            ended
         };
-        observe::api_call_ended(&self.app_id, call.name(), result, begun.elapsed());
-        ended
+        observe::in_api_call(&self.app_id, call.name(), work).await
+    }
+
+    pub(super) fn ended(&self, call: Call, begun: Instant, error: Option<&Error>) {
+        let (app_id, name) = (&*self.app_id, call.name());
+        let result = error.map_or("ok", |error| error.kind().name());
+        if let Some(error) = error {
+            let is_logged_elsewhere = error.is_logged_elsewhere(call);
+            let errcode = error.errcode();
+            observe::api_call_failed(app_id, name, result, errcode, is_logged_elsewhere, error);
+        }
+        observe::api_call_ended(app_id, name, result, begun.elapsed());
     }
 }
 

@@ -91,15 +91,12 @@ impl Error {
         }
     }
 
-    /// Returns whether it needs no warning: the failed fetch of a token has a line of its own, and so had the first call
-    /// that WeChat did not authorize. WeChat refuses to show the same user that an answer is being typed twice.
-    pub(super) fn is_known(&self, call: Call) -> bool {
-        match self.0.cause {
-            // Its task has logged nothing.
-            Cause::TokenTask => false,
-            Cause::Known { .. } => true,
-            _ => self.0.call != Some(call) || self.kind() == ErrorKind::Typing,
-        }
+    /// Returns whether the failed `call` needs no warning of its own: the failed fetch of a token has one, and so had the
+    /// first call that WeChat did not authorize. That a user cannot be shown twice that an answer is being typed, is normal.
+    pub(super) fn is_logged_elsewhere(&self, call: Call) -> bool {
+        matches!(self.0.cause, Cause::Known { .. })
+            || self.0.call != Some(call)
+            || self.kind() == ErrorKind::Typing
     }
 }
 
@@ -192,7 +189,7 @@ pub enum ErrorKind {
 
     /// -1: WeChat is busy, and still was after three repetitions. Call again later.
     Busy,
-    /// 40001, 40014, 42001: WeChat rejected the access token, and then a newly fetched one. Another program may fetch
+    /// 40001, 40014, 41001, 42001: WeChat rejected the access token, and then a newly fetched one. Another program may fetch
     /// tokens of this account in a way that ends the former one: use `stable_token` there too, without
     /// `force_refresh`.
     AccessToken,
@@ -240,7 +237,7 @@ impl ErrorKind {
         match errcode {
             -1 => Self::Busy,
             40_001 if call == Some(Call::Token) => Self::Credentials,
-            40_001 | 40_014 | 42_001 => Self::AccessToken,
+            40_001 | 40_014 | 41_001 | 42_001 => Self::AccessToken,
             40_013 | 40_125 | 40_243 | 41_002 | 41_004 => Self::Credentials,
             40_164 | 61_004 => Self::Address,
             48_001 | 40_200 => Self::Unauthorized,

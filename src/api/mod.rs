@@ -289,6 +289,9 @@ impl Api {
             return Err(Error::of_setting(Cause::BaseUrl(problem)));
         }
         self.base_url = Arc::from(base_url.trim_end_matches('/'));
+        // What is known is of the former server.
+        self.tokens = TokenCache::default();
+        self.unauthorized = Unauthorized::default();
         Ok(self)
     }
 

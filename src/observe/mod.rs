@@ -63,7 +63,7 @@ mod spans;
 
 #[cfg(feature = "api")]
 pub(crate) use self::{
-    api::{access_token_rejected, api_call_ended, api_call_failed},
+    api::{access_token_rejected, api_call_ended, api_call_failed, in_api_call, in_current_span},
     recognize::Recognition,
 };
 pub(crate) use self::{

@@ -4,14 +4,17 @@ use std::{fmt, time::Duration};
 
 use http::StatusCode;
 #[cfg(feature = "tracing")]
+pub(super) use tracing::{Instrument, Span};
+#[cfg(feature = "tracing")]
 use tracing::{
-    Instrument, Span,
     field::{Empty, display},
     span::Id,
 };
 
 #[cfg(not(feature = "tracing"))]
-use self::silent::{Id, Instrument, Span, display};
+use self::silent::{Id, display};
+#[cfg(not(feature = "tracing"))]
+pub(super) use self::silent::{Instrument, Span};
 use super::events::{self, MessageKey};
 use crate::message::Head;
 
@@ -165,7 +168,7 @@ const MAX_NAME: usize = 64;
 #[cfg(not(feature = "tracing"))]
 mod silent {
     #[derive(Clone)]
-    pub(super) struct Span;
+    pub(in super::super) struct Span;
 
     #[derive(Clone)]
     pub(super) struct Id;
@@ -173,6 +176,11 @@ mod silent {
     #[expect(clippy::unused_self, reason = "the signatures are those of `tracing`")]
     impl Span {
         pub(super) fn none() -> Self {
+            Self
+        }
+
+        #[cfg(feature = "api")]
+        pub(in super::super) fn current() -> Self {
             Self
         }
 
@@ -193,7 +201,7 @@ mod silent {
         pub(super) fn follows_from(&self, _cause: Option<Id>) {}
     }
 
-    pub(super) trait Instrument: Sized {
+    pub(in super::super) trait Instrument: Sized {
         fn instrument(self, _span: Span) -> Self {
             self
         }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use futures_util::future::join_all;
 use tower_wechat::api::AccessToken;
+use tracing::Instrument as _;
 
 use super::*;
 use crate::log;
@@ -85,26 +87,26 @@ async fn a_failed_call_is_one_warning() {
         api.send(OPENID, &"a".into()).await.unwrap_err();
     })
     .await;
-    let account = format!("account=\"{APP_ID}\"");
+    let app_id = format!("app_id=\"{APP_ID}\"");
     log::check(
         &log,
         [
             &[
                 "WARN",
                 "WeChat rejected the access token",
-                &account,
+                &app_id,
                 "call=\"media/get\"",
             ],
             &[
                 "WARN",
-                &account,
+                &app_id,
                 "call=\"media/get\"",
                 "kind=\"unauthorized\"",
                 "errcode=48001",
             ],
             &[
                 "DEBUG",
-                &account,
+                &app_id,
                 "call=\"media/get\"",
                 "kind=\"unauthorized\"",
                 "errcode=48001",
@@ -136,15 +138,49 @@ async fn a_failed_call_is_one_warning() {
     );
 }
 
-/// Nothing else tells of it.
+/// All callers get the error.
 #[tokio::test(start_paused = true)]
-async fn a_token_source_that_panics_is_a_warning_of_the_call() {
+async fn a_token_source_that_panics_is_one_warning() {
     let log = log::of(async || {
         let source = || async { panic!("no token today") as Result<AccessToken, String> };
         let api = Api::with_token_source(WeChat::new().client(), APP_ID, source).unwrap();
-        api.media("Me1").await.unwrap_err();
+        for media in join_all([(); 3].map(|()| api.media("Me1"))).await {
+            media.unwrap_err();
+        }
     })
     .await;
-    let kind = "kind=\"token_source\"";
-    log::check(&log, [&["WARN", "call=\"media/get\"", kind]]);
+    let of_the_caller = [
+        "DEBUG",
+        "failed app_id=",
+        " call=\"media/get\" kind=\"token_source\"",
+    ];
+    log::check(
+        &log,
+        [
+            &[
+                "WARN",
+                "failed app_id=",
+                " call=\"stable_token\" kind=\"token_source\"",
+            ],
+            &of_the_caller,
+            &of_the_caller,
+            &of_the_caller,
+        ],
+    );
+}
+
+/// The token is fetched in a task of its own.
+#[tokio::test(start_paused = true)]
+async fn each_call_has_a_span_inside_the_callers() {
+    let log = log::of(async || {
+        let wechat = WeChat::new();
+        wechat.script(TOKEN, [Answer::Code(40_243, "frozen")]);
+        let call = async { api(&wechat).media("Me1").await.unwrap_err() };
+        call.instrument(tracing::info_span!("mine")).await;
+    })
+    .await;
+    let span = |call| format!("api_call{{app_id=\"{APP_ID}\" call=\"{call}\"}}");
+    let outer = format!("mine:{}:", span(MEDIA));
+    let inner = format!("{outer}{}: ", span(TOKEN));
+    log::check(&log, [&["WARN", &inner], &["DEBUG", &outer]]);
 }

@@ -11,7 +11,7 @@ use std::{
 use futures_util::{FutureExt as _, future::join_all};
 use tokio::{
     sync::Semaphore,
-    time::{advance, sleep},
+    time::{Instant, advance, sleep},
 };
 use tower_wechat::api::AccessToken;
 
@@ -19,6 +19,8 @@ use super::*;
 
 const TOKEN_1: &str = "7_t0ken+1/==";
 const TOKEN_2: &str = "7_t0ken+2/==";
+
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// Of 65 characters.
 const LONG_TYPE: &str = "text/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
@@ -139,9 +141,77 @@ async fn the_token_is_renewed_when_less_than_300_seconds_are_left() {
     api.access_token().await.unwrap();
     advance(secs(6900)).await;
     assert_eq!(api.access_token().await.unwrap().as_str(), TOKEN_1);
-    advance(Duration::from_millis(1)).await;
+    advance(MILLISECOND).await;
+    assert_eq!(api.access_token().await.unwrap().as_str(), TOKEN_1);
+    sleep(MILLISECOND).await;
     assert_eq!(api.access_token().await.unwrap().as_str(), TOKEN_2);
     assert_eq!(wechat.count(TOKEN), 2);
+}
+
+/// The token server hangs, but the former token is valid.
+#[tokio::test(start_paused = true)]
+async fn no_call_waits_for_a_renewal() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    api.access_token().await.unwrap();
+    advance(secs(6901)).await;
+    wechat.script(TOKEN, vec![Answer::Never; 2]);
+    // The first fetch ends after 10 s. The next one begins 10 s later at the earliest.
+    for (pause, fetches) in [(0, 2), (9, 2), (2, 2), (8, 2), (2, 3), (8, 3)] {
+        sleep(secs(pause)).await;
+        for _ in 0..20 {
+            let begun = Instant::now();
+            api.media("Me1").await.unwrap();
+            assert_eq!(begun.elapsed(), Duration::ZERO);
+        }
+        sleep(MILLISECOND).await;
+        assert_eq!(wechat.count(TOKEN), fetches);
+    }
+    sleep(secs(30)).await;
+    api.media("Me1").await.unwrap();
+    sleep(MILLISECOND).await;
+    assert_eq!(api.access_token().await.unwrap().as_str(), TOKEN_2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_two_fetches_are_in_flight_at_once() {
+    let in_flight = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let api = Api::with_token_source(WeChat::new().client(), APP_ID, {
+        let most = most.clone();
+        move || {
+            let (in_flight, most) = (in_flight.clone(), most.clone());
+            async move {
+                most.fetch_max(
+                    in_flight.fetch_add(1, Ordering::SeqCst) + 1,
+                    Ordering::SeqCst,
+                );
+                for _ in 0..3 {
+                    tokio::task::yield_now().await;
+                }
+                in_flight.fetch_sub(1, Ordering::SeqCst);
+                Err::<AccessToken, _>("no token")
+            }
+        }
+    })
+    .unwrap();
+    // Callers that come and leave all the time, so that some come when a flight ends.
+    let callers = (0..3).map(|_| {
+        let api = api.clone();
+        tokio::spawn(async move {
+            for _ in 0..10_000 {
+                for _ in 0..8 {
+                    let left = api.access_token().now_or_never();
+                    assert!(left.is_none_or(|token| token.is_err()));
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+    });
+    for caller in join_all(callers).await {
+        caller.unwrap();
+    }
+    assert_eq!(most.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,6 +223,7 @@ async fn a_failed_renewal_leaves_the_former_token_to_its_end() {
     wechat.script(TOKEN, vec![down; 2]);
     advance(secs(7199)).await;
     assert_eq!(api.access_token().await.unwrap().as_str(), TOKEN_1);
+    sleep(MILLISECOND).await;
     assert_eq!(wechat.count(TOKEN), 2);
     advance(secs(1)).await;
     let error = api.access_token().await.unwrap_err();
@@ -182,12 +253,9 @@ async fn a_rejected_former_token_is_not_used_after_a_failed_renewal() {
     });
     sleep(secs(1)).await;
     gate.add_permits(1);
-    for kind in [
-        renewal.await.unwrap().unwrap_err().kind(),
-        call.await.unwrap().unwrap_err().kind(),
-    ] {
-        assert_eq!(kind, ErrorKind::Timeout);
-    }
+    assert_eq!(renewal.await.unwrap().unwrap().as_str(), TOKEN_1);
+    let error = call.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!((wechat.count(TOKEN), wechat.count(MEDIA)), (2, 1));
 }
 
@@ -221,7 +289,7 @@ async fn a_former_token_outlives_the_rejection_of_another() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rejected_token_is_dropped_and_the_call_repeated_once() {
-    for errcode in [40_001, 40_014, 42_001] {
+    for errcode in [40_001, 40_014, 41_001, 42_001] {
         for path in [MEDIA, UPLOAD, SEND, TYPING] {
             let wechat = WeChat::new();
             let api = api(&wechat);
@@ -361,16 +429,105 @@ async fn a_token_source_that_hangs_or_panics_does_not_stop_the_next_call() {
     assert_eq!(token.expires_in(), secs(24 * 3600));
 }
 
+/// A panic is no reason to drop a valid token.
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_too_long_for_a_url_is_an_error() {
-    let api = Api::with_token_source(WeChat::new().client(), APP_ID, || async {
-        Ok::<_, &str>(AccessToken::new("7".repeat(1 << 16), secs(7200)))
+async fn a_renewal_that_panics_leaves_the_former_token() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let api = Api::with_token_source(WeChat::new().client(), APP_ID, {
+        let made = made.clone();
+        move || {
+            let number = made.fetch_add(1, Ordering::Relaxed);
+            async move {
+                assert!(number != 1, "no token today");
+                Ok::<_, &str>(AccessToken::new(format!("own-{number}"), secs(600)))
+            }
+        }
+    })
+    .unwrap();
+    let token = async || {
+        let token = api.access_token().await.unwrap();
+        sleep(MILLISECOND).await;
+        (token.as_str().to_owned(), made.load(Ordering::Relaxed))
+    };
+    assert_eq!(token().await, ("own-0".to_owned(), 1));
+    advance(secs(301)).await;
+    assert_eq!(token().await, ("own-0".to_owned(), 2));
+    assert_eq!(token().await, ("own-0".to_owned(), 2));
+    advance(secs(10)).await;
+    assert_eq!(token().await, ("own-0".to_owned(), 3));
+    assert_eq!(token().await, ("own-2".to_owned(), 3));
+}
+
+/// It would be cached for hours, and no call would succeed with it.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_be_one_is_not_cached() {
+    for (length, is_token) in [(0, false), (1, true), (4096, true), (4097, false)] {
+        let text = "7".repeat(length);
+        let wechat = WeChat::new();
+        let json = format!(r#"{{"access_token":"{text}","expires_in":7200}}"#);
+        wechat.script(TOKEN, [Answer::Http(200, "text/plain", json.into())]);
+        let own = Api::with_token_source(wechat.client(), APP_ID, move || {
+            let text = text.clone();
+            async { Ok::<_, &str>(AccessToken::new(text, secs(7200))) }
+        });
+        let (own, fetched) = (own.unwrap().access_token().await, api(&wechat));
+        assert_eq!(fetched.access_token().await.is_ok(), is_token);
+        fetched.media("Me1").await.map_or_else(drop, drop);
+        assert_eq!(own.is_ok(), is_token);
+        if !is_token {
+            check(
+                own,
+                ErrorKind::TokenSource,
+                &format!(
+                    "cannot get an access token: the token source failed: expected a token of 1 to 4096 bytes, \
+                     found {length}"
+                ),
+            );
+            assert_eq!(wechat.count(TOKEN), 2);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_base_url_is_another_server() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    wechat.script(MEDIA, [Answer::Code(48_001, "api unauthorized")]);
+    api.media("Me1").await.unwrap_err();
+    let other = api.clone().with_base_url("https://sh.api.weixin.qq.com");
+    other.unwrap().media("Me1").await.unwrap();
+    assert_eq!(wechat.count(TOKEN), 2);
+}
+
+/// Its timers stand still with it.
+#[test]
+fn a_runtime_that_nobody_drives_does_not_hold_up_others() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    let first = runtime();
+    let (wechat, api) = first.block_on(async {
+        let wechat = WeChat::new();
+        let api = api(&wechat);
+        wechat.script(TOKEN, [Answer::Never]);
+        assert!(api.access_token().now_or_never().is_none());
+        tokio::task::yield_now().await;
+        (wechat, api)
     });
-    check(
-        api.unwrap().media("Me1").await,
-        ErrorKind::Client,
-        "cannot fetch a media file: the HTTP client failed: the access token is too long for a URL",
-    );
+    runtime().block_on(async {
+        check(
+            api.access_token().await,
+            ErrorKind::Timeout,
+            "cannot get an access token: no whole answer within 47s",
+        );
+        api.access_token().await.unwrap();
+    });
+    assert_eq!(wechat.count(TOKEN), 2);
+    drop(first);
 }
 
 /// The task of a flight ends with its runtime.

@@ -230,10 +230,10 @@ async fn calls_of_the_api_are_counted() {
     assert_eq!(
         recorded(api_called).await.lines(),
         [
-            "api_call_duration_seconds account=wx0f1e call=media/get [0.0]",
-            "api_call_duration_seconds account=wx0f1e call=stable_token [0.0]",
-            "api_calls_total account=wx0f1e call=media/get result=ok [1.0]",
-            "api_calls_total account=wx0f1e call=stable_token result=ok [1.0]",
+            "api_call_duration_seconds app_id=wx0f1e call=media/get [0.0]",
+            "api_call_duration_seconds app_id=wx0f1e call=stable_token [0.0]",
+            "api_calls_total app_id=wx0f1e call=media/get result=ok [1.0]",
+            "api_calls_total app_id=wx0f1e call=stable_token result=ok [1.0]",
         ],
     );
 }
