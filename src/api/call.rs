@@ -13,6 +13,7 @@ use http::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroizing;
 
@@ -20,6 +21,7 @@ use super::{
     Api, Source,
     client::{Answer, Limits, RequestBody},
     error::{Cause, Error, ErrorKind},
+    text::without_secrets,
     token::{AccessToken, MAX_TOKEN},
 };
 use crate::{body::RESPONSE_LIMIT, observe};
@@ -63,13 +65,6 @@ impl Call {
             Self::Token | Self::Upload | Self::Send | Self::Typing => Method::POST,
         }
     }
-
-    fn answer_limit(self) -> usize {
-        match self {
-            Self::Media => MEDIA_LIMIT,
-            Self::Token | Self::Upload | Self::Send | Self::Typing => RESPONSE_LIMIT,
-        }
-    }
 }
 
 /// What a call sends, beside the token.
@@ -81,6 +76,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) body: Option<(HeaderValue, Bytes)>,
     /// What must not appear in the error: the AppSecret, an OpenID or a media id. The token need not be named.
     pub(super) secret: &'a str,
+    /// Of the answer's body, in bytes.
+    pub(super) limit: usize,
 }
 
 impl<'a> Outgoing<'a> {
@@ -91,6 +88,7 @@ impl<'a> Outgoing<'a> {
             parameter: None,
             body: Some((content_type, json.into())),
             secret,
+            limit: RESPONSE_LIMIT,
         }
     }
 }
@@ -215,7 +213,7 @@ impl Api {
 
         let limits = Limits {
             timeout: self.timeout,
-            size: call.answer_limit(),
+            size: outgoing.limit,
         };
         let answer = match self.client.send(request, limits).await {
             Ok(answer) if answer.status() != StatusCode::OK => Err(Cause::Status(answer.status())),
@@ -229,11 +227,13 @@ impl Api {
             // The client's text may quote the URL, and the server may repeat what it was sent.
             let query = uri.query().unwrap_or_default();
             let token = token.map(AccessToken::as_str).unwrap_or_default();
-            let escaped = utf8_percent_encode(token, ESCAPED).to_string();
-            Error::new(
-                call,
-                cause.without([query, token, &escaped, outgoing.secret]),
-            )
+            let escape = |secret| Zeroizing::new(utf8_percent_encode(secret, ESCAPED).to_string());
+            // A shorter id is no user's. It would be found in the middle of words.
+            let is_secret = call == Call::Token || outgoing.secret.len() >= MIN_ID;
+            let secret = if is_secret { outgoing.secret } else { "" };
+            let (token_escaped, secret_escaped) = (escape(token), escape(secret));
+            let secrets = [query, token, &token_escaped, secret, &secret_escaped];
+            Error::new(call, cause.without(&secrets))
         })
     }
 
@@ -254,7 +254,7 @@ impl Api {
         // Shared with the URI, and wiped with it.
         let uri = Bytes::from_owner(Zeroizing::new(uri));
         Uri::from_maybe_shared(uri).map_err(|_| {
-            let problem = "the access token is too long for a URL";
+            let problem = "the base URL, the access token and the media id make no URL";
             Error::new(call, Cause::Client(problem.to_owned()))
         })
     }
@@ -313,24 +313,40 @@ struct TokenAnswer {
     expires_in: u64,
 }
 
-/// Reads the JSON of a call that has succeeded.
+/// Reads the JSON object of a call that has succeeded.
 pub(super) fn read<T: DeserializeOwned>(
     call: Call,
     answer: &Answer,
     expected: &'static str,
 ) -> Result<T, Error> {
-    serde_json::from_slice(answer.body())
-        .map_err(|_| Error::new(call, unexpected(expected, answer)))
+    object(answer.body()).ok_or_else(|| Error::new(call, unexpected(expected, answer)))
 }
 
-/// Makes the cause for an answer that is not as WeChat's documentation says. It quotes nothing of the body.
+/// Reads a JSON object. serde would read a struct from a list too.
+pub(super) fn object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let text = text_of(body);
+    let is_object = text.starts_with(b"{");
+    is_object.then(|| serde_json::from_slice(text).ok())?
+}
+
+/// Returns the body without a byte order mark and blanks before it.
+pub(super) fn text_of(body: &[u8]) -> &[u8] {
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    text.trim_ascii_start()
+}
+
+/// Makes the cause for an answer that is not as WeChat's documentation says. It quotes nothing that the server wrote.
 pub(super) fn unexpected(expected: &'static str, answer: &Answer) -> Cause {
     let length = answer.body().len();
+    let is = |found: &str, known: &&&str| found.eq_ignore_ascii_case(known);
     let found = match content_type(answer) {
-        Some(content_type) => format!("{length} bytes of {content_type}"),
+        Some(found) => match KNOWN_TYPES.iter().find(|known| is(found, known)) {
+            Some(known) => format!("{length} bytes of {known}"),
+            None => format!("{length} bytes of another type"),
+        },
         None => format!("{length} bytes without a Content-Type"),
     };
-    Cause::Answer(expected, found)
+    Cause::Response(expected, found)
 }
 
 /// Returns the media type without its parameters, if it is one.
@@ -347,29 +363,24 @@ fn failure(answer: &Answer) -> Option<(i64, String)> {
     #[derive(Deserialize)]
     struct Failure {
         errcode: i64,
+        /// Whatever it is, the code counts.
         #[serde(default)]
-        errmsg: String,
+        errmsg: Value,
     }
     let body = answer.body();
-    if body.len() > FAILURE_LIMIT || !body.trim_ascii_start().starts_with(b"{") {
+    if body.len() > FAILURE_LIMIT {
         return None;
     }
-    let failure: Failure = serde_json::from_slice(body).ok()?;
-    (failure.errcode != 0).then_some((failure.errcode, failure.errmsg))
+    let Failure { errcode, errmsg } = object(body)?;
+    let errmsg = errmsg.as_str().unwrap_or_default();
+    (errcode != 0).then(|| (errcode, errmsg.to_owned()))
 }
 
 impl Cause {
     /// Removes `secrets` from the texts that others have written, and makes them one short line.
-    fn without(mut self, secrets: [&str; 4]) -> Self {
+    fn without(mut self, secrets: &[&str]) -> Self {
         if let Self::Client(text) | Self::Code { errmsg: text, .. } = &mut self {
-            for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-                *text = text.replace(secret, "[removed]");
-            }
-            *text = text
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(MAX_TEXT)
-                .collect();
+            *text = without_secrets(text, secrets);
         }
         self
     }
@@ -377,14 +388,28 @@ impl Cause {
 
 const EXPECTED_TOKEN: &str = "an access_token";
 
-/// In bytes. WeChat's own limit for images and videos; that for recordings is 2 MiB.
-const MEDIA_LIMIT: usize = 10 * 1024 * 1024;
+/// What WeChat and proxies send. Any other type could be a text of the server's.
+const KNOWN_TYPES: [&str; 13] = [
+    "application/json",
+    "application/octet-stream",
+    "application/xml",
+    "audio/amr",
+    "audio/mpeg",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "text/html",
+    "text/plain",
+    "text/xml",
+    "video/mp4",
+    "voice/amr",
+];
 
 /// In bytes. A failure's JSON has some hundred; a longer body is a media file.
-const FAILURE_LIMIT: usize = 64 * 1024;
+pub(super) const FAILURE_LIMIT: usize = 64 * 1024;
 
-/// In characters; a text that another party has written is cut there.
-const MAX_TEXT: usize = 400;
+/// In bytes. An OpenID has 28, a media id 64 and more.
+const MIN_ID: usize = 8;
 
 /// WeChat's pages on its API say to repeat a call that was answered -1 later.
 const BUSY_PAUSES: [Duration; 3] = [

@@ -32,13 +32,18 @@ pub(super) enum Cause {
     TooLarge(usize),
     Status(StatusCode),
     /// What was expected, and what was found.
-    Answer(&'static str, String),
+    Response(&'static str, String),
     /// The text of the source's error.
     TokenSource(String),
     /// The task that fetches the token panicked, or its runtime has ended.
     TokenTask,
     /// What is wrong with the id.
     MediaId(&'static str),
+    /// In bytes.
+    FileTooLarge {
+        limit: usize,
+        found: usize,
+    },
     Reply(reply::Error),
     /// A transfer to an agent.
     Unsendable,
@@ -73,9 +78,10 @@ impl Error {
             Cause::Timeout(_) => ErrorKind::Timeout,
             Cause::TooLarge(_) => ErrorKind::TooLarge,
             Cause::Status(_) => ErrorKind::Status,
-            Cause::Answer(..) => ErrorKind::Answer,
+            Cause::Response(..) => ErrorKind::Response,
             Cause::TokenSource(_) | Cause::TokenTask => ErrorKind::TokenSource,
             Cause::MediaId(_) => ErrorKind::MediaId,
+            Cause::FileTooLarge { .. } => ErrorKind::Upload,
             Cause::Reply(_) | Cause::Unsendable => ErrorKind::Reply,
             Cause::Code { errcode, .. } | Cause::Known { errcode } => {
                 ErrorKind::of(*errcode, self.0.call)
@@ -122,22 +128,28 @@ impl fmt::Display for Error {
                 write!(f, "expected an answer of at most {limit} bytes, found more")
             }
             Cause::Status(status) => write!(f, "expected the HTTP status 200, found {status}"),
-            Cause::Answer(expected, found) => write!(f, "expected {expected}, found {found}"),
+            Cause::Response(expected, found) => write!(f, "expected {expected}, found {found}"),
             Cause::TokenSource(text) => write!(f, "the token source failed: {text}"),
             Cause::TokenTask => f.write_str("the task that fetches it panicked or was cancelled"),
             Cause::MediaId(problem) => write!(f, "the media id {problem}"),
+            Cause::FileTooLarge { limit, found } => {
+                write!(f, "expected a file of at most {limit} bytes, found {found}")
+            }
             Cause::Reply(error) => error.fmt(f),
             Cause::Unsendable => f.write_str("only a passive reply can transfer to an agent"),
             Cause::Code { errcode, errmsg } => {
-                write!(f, "WeChat answered {errcode} ({errmsg})")?;
-                f.write_str(self.kind().advice())
+                write!(f, "WeChat answered {errcode}")?;
+                if !errmsg.is_empty() {
+                    write!(f, " ({errmsg})")?;
+                }
+                f.write_str(self.kind().advice(*errcode))
             }
             Cause::Known { errcode } => {
                 write!(
                     f,
                     "WeChat answered {errcode} within the last hour, so it was not called"
                 )?;
-                f.write_str(self.kind().advice())
+                f.write_str(self.kind().advice(*errcode))
             }
         }
     }
@@ -177,13 +189,15 @@ pub enum ErrorKind {
     /// The whole answer did not arrive [in time](super::Api::with_timeout). Call again, with the same caveat as for
     /// [`Client`](Self::Client).
     Timeout,
-    /// The answer is over the limit of 10 MiB for media, or 1 MiB for the rest. WeChat sends none so large.
+    /// The answer is over the limit: of a [recognition](crate::recognize#limits), or 10 MiB for media and 1 MiB for the
+    /// rest. WeChat sends none so large.
     TooLarge,
     /// The HTTP status is not 200. WeChat answers 200 to failed calls too, so it is usually a proxy's. Check the proxy
     /// and the [base URL](super::Api::with_base_url).
     Status,
-    /// The answer is not WeChat's, such as a proxy's HTML page. Check as for [`Status`](Self::Status).
-    Answer,
+    /// The response is not WeChat's, such as a proxy's HTML page, or is no recording where one was expected. Check as for
+    /// [`Status`](Self::Status).
+    Response,
     /// The [token source](super::Api::with_token_source) failed, or the task that fetches the token panicked.
     TokenSource,
 
@@ -199,9 +213,9 @@ pub enum ErrorKind {
     /// 40164, 61004: WeChat does not accept calls from this machine's address. The error's message names the address.
     /// Add it to the IP whitelist (IP白名单) in the console, or call through a proxy with an address that is on it.
     Address,
-    /// 48001, 40200: the account may not make this call. All personal accounts are unverified (未认证), and may neither
-    /// fetch media nor send customer-service messages. For an hour, the call fails at once. Verify the account, or do
-    /// without.
+    /// 48001, 40200: the account may not make this call, because it is unverified (48001) or of the wrong kind (40200). All
+    /// personal accounts are unverified (未认证), and may neither fetch media nor send customer-service messages. For an
+    /// hour, the call fails at once. Verify the account, or do without.
     Unauthorized,
     /// 45009, 45011: too many calls in this day or minute. Put tower's `RateLimit` around the HTTP client. The console
     /// resets a day's count.
@@ -210,8 +224,8 @@ pub enum ErrorKind {
     /// 40007: WeChat does not know the media id. It has been deleted after three days, or belongs to another account.
     /// Also a media id that is empty or over 1024 bytes, which is not asked for.
     MediaId,
-    /// 40004, 40005, 40006, 41005, 45001, 45007: WeChat does not accept the upload. [`MediaKind`](super::MediaKind)
-    /// lists the formats and the limits.
+    /// 40004, 40005, 40006, 41005, 45001, 45007: WeChat does not accept the upload. Also a file over the limit, which is
+    /// not uploaded. [`MediaKind`](super::MediaKind) lists the formats and the limits.
     Upload,
     /// 40003: the OpenID is not one of this account. Check that the message and the `Api` belong to the same account.
     OpenId,
@@ -255,11 +269,17 @@ impl ErrorKind {
     }
 
     /// Returns what the message says beyond WeChat's own words.
-    fn advice(self) -> &'static str {
+    fn advice(self, errcode: i64) -> &'static str {
         match self {
             Self::AccessToken => ": does another program fetch tokens of this account?",
+            Self::Credentials if errcode == 40_243 => {
+                ": the AppSecret is frozen, lift that in the console"
+            }
             Self::Credentials => ": copy the app id and the AppSecret from the console again",
             Self::Address => ": add the address to the IP whitelist in the console",
+            Self::Unauthorized if errcode == 40_200 => {
+                ": this kind of account may not make this call"
+            }
             Self::Unauthorized => ": unverified accounts may not make this call",
             Self::MediaId => ": media are kept for three days, and belong to one account",
             Self::WindowClosed | Self::QuotaSpent => ": wait for the user's next message",
@@ -277,7 +297,7 @@ impl ErrorKind {
             Self::Timeout => "timeout",
             Self::TooLarge => "too_large",
             Self::Status => "status",
-            Self::Answer => "answer",
+            Self::Response => "response",
             Self::TokenSource => "token_source",
             Self::Busy => "busy",
             Self::AccessToken => "access_token",

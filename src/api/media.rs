@@ -8,11 +8,14 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, header::CONTENT_DISPOSITION};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::{
-    call::{Call, content_type, read, unexpected},
+    MAX_MEDIA_ID,
+    call::{Call, FAILURE_LIMIT, content_type, object, read, text_of, unexpected},
     client::Answer,
     error::{Cause, Error},
+    text::is_plain,
 };
 
 /// A media file that WeChat keeps.
@@ -25,14 +28,25 @@ pub struct Media {
 
 impl Media {
     /// Reads a successful answer. WeChat's media are never text, so a text is a proxy's.
-    pub(super) fn read(answer: Answer) -> Result<Self, Error> {
+    pub(super) fn read(answer: Answer, wanted: Wanted) -> Result<Self, Error> {
         let content_type = content_type(&answer).map(str::to_owned);
+        let is_of = |prefix: &str| {
+            let start = content_type
+                .as_deref()
+                .and_then(|it| it.get(..prefix.len()));
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
         let body = answer.body();
-        let is_text = content_type.as_deref().is_some_and(|media_type| {
-            media_type.starts_with("text/") || media_type == "application/json"
-        }) || body.starts_with(b"<");
-        if body.is_empty() || is_text && !is_video_url(body) {
-            return Err(Error::new(Call::Media, unexpected("a media file", &answer)));
+        let is_text = is_of("text/")
+            || is_of("application/json")
+            || text_of(body).starts_with(b"<")
+            || body.len() <= FAILURE_LIMIT && object::<Map<String, Value>>(body).is_some();
+        let is_it = match wanted {
+            Wanted::File => !is_text || is_video_url(body),
+            Wanted::Recording => !is_text && !is_of("image/") && !is_of("video/"),
+        };
+        if body.is_empty() || !is_it {
+            return Err(Error::new(Call::Media, unexpected(wanted.name(), &answer)));
         }
         let disposition = answer.headers().get(CONTENT_DISPOSITION);
         Ok(Self {
@@ -47,7 +61,8 @@ impl Media {
         self.content_type.as_deref()
     }
 
-    /// Returns the file's name. It has no folder and no control character, and is not `..`.
+    /// Returns the file's name. It has at most 200 bytes, no folder, no colon and no control character, and is not
+    /// `..`.
     pub fn file_name(&self) -> Option<&str> {
         self.file_name.as_deref()
     }
@@ -74,17 +89,33 @@ impl fmt::Debug for Media {
     }
 }
 
+/// What a media id should be of.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted {
+    File,
+    Recording,
+}
+
+impl Wanted {
+    fn name(self) -> &'static str {
+        match self {
+            Self::File => "a media file",
+            Self::Recording => "a recording",
+        }
+    }
+}
+
 /// What is uploaded. The limits are those of WeChat's page "Adding temporary material" (新增临时素材).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MediaKind {
-    /// A picture: PNG, JPEG or GIF, at most 10 MB.
+    /// A picture: PNG, JPEG or GIF, at most 10 MiB.
     Image,
-    /// A voice message: AMR or MP3, at most 2 MB and 60 s.
+    /// A voice message: AMR or MP3, at most 2 MiB and 60 s.
     Voice,
-    /// A video: MP4, at most 10 MB.
+    /// A video: MP4, at most 10 MiB.
     Video,
-    /// The picture of a video or a music card: JPEG, at most 64 KB.
+    /// The picture of a video or a music card: JPEG, at most 64 KiB.
     Thumb,
 }
 
@@ -95,6 +126,15 @@ impl MediaKind {
             Self::Voice => "voice",
             Self::Video => "video",
             Self::Thumb => "thumb",
+        }
+    }
+
+    /// In bytes.
+    fn limit(self) -> usize {
+        match self {
+            Self::Image | Self::Video => 10 * 1024 * 1024,
+            Self::Voice => 2 * 1024 * 1024,
+            Self::Thumb => 64 * 1024,
         }
     }
 
@@ -113,6 +153,11 @@ impl MediaKind {
 
 /// Makes the form that uploads a file, and its Content-Type.
 pub(super) fn form(kind: MediaKind, file: &[u8]) -> Result<(HeaderValue, Bytes), Error> {
+    let (limit, found) = (kind.limit(), file.len());
+    if found > limit {
+        let cause = Cause::FileTooLarge { limit, found };
+        return Err(Error::new(Call::Upload, cause));
+    }
     let (extension, media_type) = kind.format(file);
     // The keys of std's hash maps are random, so the file does not contain the boundary.
     let random = || RandomState::new().hash_one(file.len());
@@ -137,7 +182,12 @@ pub(super) fn uploaded(answer: &Answer) -> Result<String, Error> {
         #[serde(alias = "thumb_media_id")]
         media_id: String,
     }
-    read(Call::Upload, answer, "a media_id").map(|uploaded: Uploaded| uploaded.media_id)
+    let expected = "a media_id";
+    let Uploaded { media_id } = read(Call::Upload, answer, expected)?;
+    if !(1..=MAX_MEDIA_ID).contains(&media_id.len()) {
+        return Err(Error::new(Call::Upload, unexpected(expected, answer)));
+    }
+    Ok(media_id)
 }
 
 /// Returns whether the body is what WeChat answers for a video: where to download it.
@@ -147,7 +197,7 @@ fn is_video_url(body: &[u8]) -> bool {
         #[serde(rename = "video_url")]
         _url: String,
     }
-    serde_json::from_slice::<Video>(body).is_ok()
+    object::<Video>(body).is_some()
 }
 
 /// Returns the file name of a Content-Disposition. Users of the crate may write to a file of that name, so nothing is left
@@ -162,13 +212,12 @@ fn file_name(disposition: &HeaderValue) -> Option<String> {
     };
     let name = text.split(';').find_map(parameter)?;
     let name = name.rsplit(['/', '\\']).next()?;
-    let name: String = name
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(MAX_NAME)
-        .collect();
+    // A colon names a drive, or a stream of a file.
+    let is_part = |c: &char| is_plain(c) && *c != ':';
+    let mut name: String = name.chars().filter(is_part).collect();
+    name.truncate(name.floor_char_boundary(MAX_NAME));
     (!matches!(&*name, "" | "." | "..")).then_some(name)
 }
 
-/// In characters. Most file systems take 255 bytes.
+/// In bytes. Most file systems take 255.
 const MAX_NAME: usize = 200;

@@ -71,8 +71,9 @@
 //! share a cached token:
 //!
 //! - At most one fetch is in flight. It is a task of its own, so a caller that leaves does not cancel it.
-//! - The token is renewed when less than 300 s are left. If that fails, the former one is used to its end.
-//! - If WeChat rejects the token (40001, 40014, 42001), it is dropped, unless another one has been fetched meanwhile. Then
+//! - The token is renewed when less than 300 s are left. Meanwhile, and if that fails, the former one is used to its end.
+//!   The next renewal begins 10 s later at the earliest. Only calls without a valid token wait.
+//! - If WeChat rejects the token (40001, 40014, 41001, 42001), it is dropped, unless another one has been fetched meanwhile. Then
 //!   the call is repeated once.
 //!
 //! [`with_token_source`](Api::with_token_source) takes the token from somewhere else: a central server, or an authorizer's
@@ -83,10 +84,17 @@
 //! [`ErrorKind`] says what to do about each failure. Some need nothing:
 //!
 //! - A call that WeChat answers with -1 (busy) is repeated after 1, 2 and 4 s.
-//! - A call that WeChat does not authorize (48001) fails at once for the next hour. This concerns all unverified accounts.
-//!   Each call has an hour of its own.
+//! - A call that WeChat does not authorize (48001, 40200) fails at once for the next hour. This concerns all unverified
+//!   accounts. Each call has an hour of its own.
 //!
-//! A failed call is a warning in the log (feature `tracing`), and is counted (feature `metrics`).
+//! A failed call is a warning in the log (feature `tracing`), and is counted (feature `metrics`). It is at the level DEBUG
+//! if the failure is known or normal: the fetch of its token has failed, WeChat has not authorized the call within the last
+//! hour, or the kind is [`Typing`](ErrorKind::Typing).
+//!
+//! # Secrets
+//!
+//! The memory of the AppSecret, the token, and the URL and body of a request that have one is wiped when it is no longer
+//! used. That of the HTTP client, and of WeChat's answer with the token, is not.
 //!
 //! # Limits
 //!
@@ -97,6 +105,7 @@
 //! | a media file | 10 MiB |
 //! | any other answer | 1 MiB |
 //! | a media id | 1024 bytes |
+//! | an access token | 4096 bytes |
 //!
 //! A call may need a token first, and both may be repeated. To limit the whole, put a `tokio::time::timeout` around the
 //! call. A future that is dropped stops its call. WeChat may have carried it out.
@@ -106,6 +115,7 @@ mod client;
 mod error;
 mod media;
 mod recording;
+mod text;
 mod token;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -118,10 +128,12 @@ use serde_json::json;
 use tower::{BoxError, Service};
 use zeroize::Zeroizing;
 
+pub(crate) use self::text::one_short_line;
 use self::{
-    call::{Call, Outgoing, Unauthorized, read, unexpected},
+    call::{Call, FAILURE_LIMIT, Outgoing, Unauthorized, read, unexpected},
     client::Client,
     error::Cause,
+    media::Wanted,
     token::TokenCache,
 };
 pub use self::{
@@ -133,6 +145,7 @@ pub use self::{
 };
 use crate::{
     account::{self, AppId},
+    body::RESPONSE_LIMIT,
     message::VoiceMessage,
     reply::Reply,
 };
@@ -201,7 +214,7 @@ impl Api {
     ///
     /// `source` is called when there is no token, when less than 300 s are left of it, and when WeChat has rejected it.
     /// At most one call is in flight, and has the time of one request. The `Api` caches the token, so `source` needs no
-    /// cache of its own. The text of its error is logged as it is.
+    /// cache of its own. The first 400 characters of its error's text are logged: put no key into a URL that the text may quote.
     ///
     /// ```
     /// use std::time::Duration;
@@ -246,7 +259,12 @@ impl Api {
     {
         let source = move || {
             let token = source();
-            async move { token.await.map_err(|error| format!("{error:#}")) }.boxed()
+            async move {
+                token
+                    .await
+                    .map_err(|error| one_short_line(&format!("{error:#}")))
+            }
+            .boxed()
         };
         Self::from_parts(
             Client::new(client),
@@ -295,11 +313,12 @@ impl Api {
         Ok(self)
     }
 
-    /// Sets how long one request may take, with the body of its answer; the default is 10 s, and a day the most. A
-    /// repetition has the same time again.
+    /// Sets how long one request may take, with the body of its answer. A repetition has the same time again.
+    ///
+    /// The default is 10 s. It is at least 100 ms, and at most a day.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout.min(MAX_TIMEOUT);
+        self.timeout = timeout.clamp(MIN_TIMEOUT, MAX_TIMEOUT);
         self
     }
 
@@ -312,7 +331,8 @@ impl Api {
     /// [`MediaId`](ErrorKind::MediaId) if WeChat does not keep the file, [`Unauthorized`](ErrorKind::Unauthorized) if the
     /// account is unverified, and any kind of failed call.
     pub async fn media(&self, media_id: &str) -> Result<Media, Error> {
-        self.observed(Call::Media, self.fetch_media(media_id)).await
+        let fetch = self.fetch_media(media_id, Wanted::File, MEDIA_LIMIT);
+        self.observed(Call::Media, fetch).await
     }
 
     /// Fetches the recording of a voice message: the one at 16 kHz if WeChat has it, otherwise the one at 8 kHz.
@@ -321,52 +341,82 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// As for [`media`](Self::media).
+    /// As for [`media`](Self::media), and [`Response`](ErrorKind::Response) if it is a picture or a video.
     pub async fn recording(&self, voice: &VoiceMessage) -> Result<Recording, Error> {
+        let fetched = self.recording_within(voice, MEDIA_LIMIT).await;
+        fetched.map(|(recording, _)| recording)
+    }
+
+    /// Fetches a recording of at most `limit` bytes. Returns the media id that WeChat has it by, too.
+    pub(crate) async fn recording_within(
+        &self,
+        voice: &VoiceMessage,
+        limit: usize,
+    ) -> Result<(Recording, String), Error> {
         let fetch = async {
             let wide = voice.media_id_16k.as_deref().unwrap_or_default();
-            let media = match self.fetch_media(wide).await {
-                Err(error) if error.kind() == ErrorKind::MediaId => {
-                    self.fetch_media(&voice.media_id).await
+            let narrow = &*voice.media_id;
+            let fetch = async |id| self.fetch_media(id, Wanted::Recording, limit).await;
+            let (media, id) = match fetch(wide).await {
+                Err(error)
+                    if error.kind() == ErrorKind::MediaId
+                        && (wide.is_empty() || !narrow.is_empty()) =>
+                {
+                    (fetch(narrow).await, narrow)
                 }
-                media => media,
+                media => (media, wide),
             };
-            Ok(Recording::new(media?.to_bytes()))
+            Ok((Recording::new(media?.to_bytes()), id.to_owned()))
         };
         self.observed(Call::Media, fetch).await
     }
 
-    async fn fetch_media(&self, media_id: &str) -> Result<Media, Error> {
+    async fn fetch_media(
+        &self,
+        media_id: &str,
+        wanted: Wanted,
+        limit: usize,
+    ) -> Result<Media, Error> {
+        let call = Call::Media;
         let problem = match media_id.len() {
             0 => Some("is empty"),
             1..=MAX_MEDIA_ID => None,
             _ => Some("is over 1024 bytes"),
         };
         if let Some(problem) = problem {
-            return Err(Error::new(Call::Media, Cause::MediaId(problem)));
+            return Err(Error::new(call, Cause::MediaId(problem)));
         }
         let outgoing = Outgoing {
-            call: Call::Media,
+            call,
             parameter: Some(("media_id", media_id)),
             body: None,
             secret: media_id,
+            // A failure may be longer than the file.
+            limit: limit.max(FAILURE_LIMIT),
         };
-        Media::read(self.call(&outgoing).await?)
+        let answer = self.call(&outgoing).await?;
+        if answer.body().len() > limit {
+            return Err(Error::new(call, Cause::TooLarge(limit)));
+        }
+        Media::read(answer, wanted)
     }
 
     /// Uploads a media file, and returns its media id, for [`Reply::image`] for example. WeChat keeps it for three days.
     ///
     /// # Errors
     ///
-    /// [`Upload`](ErrorKind::Upload) if WeChat does not accept the file, and any kind of failed call.
+    /// [`Upload`](ErrorKind::Upload) if the file is over the limit or WeChat does not accept it, and any kind of failed call.
     pub async fn upload(&self, kind: MediaKind, file: impl AsRef<[u8]>) -> Result<String, Error> {
         let form = media::form(kind, file.as_ref());
+        // The form has a copy.
+        drop(file);
         let upload = async {
             let outgoing = Outgoing {
                 call: Call::Upload,
                 parameter: Some(("type", kind.name())),
                 body: Some(form?),
                 secret: "",
+                limit: RESPONSE_LIMIT,
             };
             media::uploaded(&self.call(&outgoing).await?)
         };
@@ -401,7 +451,7 @@ impl Api {
         self.observed(Call::Send, send).await
     }
 
-    /// Shows the user 对方正在输入 (typing) for 15 s, or no longer.
+    /// Shows the user 对方正在输入 (typing) for 15 s if `on`, otherwise hides it.
     ///
     /// WeChat accepts it within 30 s after the user's message.
     ///
@@ -425,7 +475,7 @@ impl Api {
         let answer = self.call(outgoing).await?;
         match read(outgoing.call, &answer, expected)? {
             Done { errcode: 0 } => Ok(()),
-            // Its errmsg is no text.
+            // Too long to be a failure of WeChat's.
             Done { .. } => Err(Error::new(outgoing.call, unexpected(expected, &answer))),
         }
     }
@@ -446,18 +496,21 @@ fn base_url_problem(base_url: &str) -> Option<&'static str> {
     let Some((scheme, rest)) = base_url.split_once("://") else {
         return Some("has no scheme");
     };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let has_web_scheme = ["https", "http"]
         .iter()
         .any(|web| web.eq_ignore_ascii_case(scheme));
     if !has_web_scheme {
         Some("has a scheme other than `https` and `http`")
-    } else if rest.contains('@') {
+    } else if authority.contains('@') {
         Some("has a user name")
     } else if rest.contains(['?', '#']) {
         Some("has a query or a fragment")
     } else if rest.trim_end_matches('/').ends_with("/cgi-bin") {
         Some("ends in `/cgi-bin`, which the calls add")
-    } else if base_url.len() > MAX_BASE_URL || !has_host(base_url) {
+    } else if base_url.len() > MAX_BASE_URL {
+        Some("is over 1024 bytes")
+    } else if !has_host(base_url) {
         Some("is no URL")
     } else {
         None
@@ -477,7 +530,13 @@ const MAX_BASE_URL: usize = 1024;
 /// WeChat usually answers within a second. A recording of 60 s has about 100 KiB.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// With less, no call would succeed.
+const MIN_TIMEOUT: Duration = Duration::from_millis(100);
+
 const MAX_TIMEOUT: Duration = Duration::from_hours(24);
+
+/// In bytes. WeChat's own limit for images and videos; that for recordings is 2 MiB.
+const MEDIA_LIMIT: usize = 10 * 1024 * 1024;
 
 /// In bytes. WeChat's have 64 to about 100 characters. A message in plain mode can name any.
 const MAX_MEDIA_ID: usize = 1024;

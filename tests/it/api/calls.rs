@@ -90,7 +90,13 @@ async fn a_file_name_stays_in_its_folder() {
         ("attachment;FileName = M.amr ; size=3", Some("M.amr")),
         ("attachment; filename=\"../../etc/passwd\"", Some("passwd")),
         ("attachment; filename=\"C:\\\\x\\\\语.amr\"", Some("语.amr")),
+        ("attachment; filename=\"c:a:$DATA\"", Some("ca$DATA")),
+        (
+            "attachment; filename=\"a\u{202e}rma.exe\"",
+            Some("arma.exe"),
+        ),
         ("attachment; filename=\"a/..\"", None),
+        ("attachment; filename=\"..:\"", None),
         ("attachment; filename=\".\"", None),
         ("attachment; filename=\"\"", None),
         ("attachment; filename*=UTF-8''a", None),
@@ -100,6 +106,11 @@ async fn a_file_name_stays_in_its_folder() {
         let media = api.media("M").await.unwrap();
         assert_eq!(media.file_name(), name, "{disposition}");
     }
+    let long = format!("attachment; filename=\"a{}\"", "语".repeat(100));
+    let answer = Answer::File("voice/amr", long.leak(), b"#!AMR\n");
+    wechat.script(MEDIA, [answer]);
+    let name = format!("a{}", "语".repeat(66));
+    assert_eq!(api.media("M").await.unwrap().file_name(), Some(&*name));
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,15 +177,19 @@ async fn a_text_is_no_media_file() {
             "13 bytes of application/json",
         ),
         ("image/png", "", "0 bytes of image/png"),
+        ("Text/HTML", "gone", "4 bytes of text/html"),
+        ("image/png", "\u{feff} \n<html>", "11 bytes of image/png"),
+        ("", "{\"code\":500}", "12 bytes without a Content-Type"),
+        ("image/x-own", " { } ", "5 bytes of another type"),
     ] {
         wechat.script(MEDIA, [Answer::Http(200, content_type, body.into())]);
         let message = format!("cannot fetch a media file: expected a media file, found {found}");
-        check(api(&wechat).media("M").await, ErrorKind::Answer, &message);
+        check(api(&wechat).media("M").await, ErrorKind::Response, &message);
     }
     // Not WeChat's JSON of a failure, although serde reads a struct from a list too.
     wechat.script(MEDIA, [Answer::Http(200, "text/plain", "[40007]".into())]);
     let error = api(&wechat).media("M").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Answer);
+    assert_eq!(error.kind(), ErrorKind::Response);
     // WeChat sends failures of this call as text.
     let body = "{\"errcode\":40007,\"errmsg\":\"invalid media_id hint\"}";
     wechat.script(MEDIA, [Answer::Http(200, "text/plain", body.into())]);
@@ -248,6 +263,9 @@ async fn a_recording_is_the_one_at_16_khz_if_there_is_one() {
         (error.kind(), error.errcode()),
         (ErrorKind::MediaId, Some(40_007))
     );
+    // The first answer says more than an empty id does.
+    let error = api.recording(&voice(Some("Wi1"), "")).await.unwrap_err();
+    assert_eq!(error.errcode(), Some(40_007));
     // Any other failure is not asked about again.
     let before = wechat.count(MEDIA);
     wechat.script(
@@ -257,6 +275,66 @@ async fn a_recording_is_the_one_at_16_khz_if_there_is_one() {
     let error = api.recording(&voice(Some("Wi1"), "Na1")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RateLimit);
     assert_eq!(wechat.count(MEDIA), before + 1);
+}
+
+/// A message in plain mode can name any media id.
+#[tokio::test(start_paused = true)]
+async fn a_picture_or_a_video_is_no_recording() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    let video = r#"{"video_url":"https://example.com/v.mp4"}"#;
+    for (content_type, body, found) in [
+        ("image/jpeg", "\u{ff}", "2 bytes of image/jpeg"),
+        ("Image/JPEG; a=b", "\u{ff}", "2 bytes of image/jpeg"),
+        ("video/mp4", "ftyp", "4 bytes of video/mp4"),
+        ("text/plain", video, "41 bytes of text/plain"),
+        ("audio/amr", video, "41 bytes of audio/amr"),
+        ("text/html", "gone", "4 bytes of text/html"),
+    ] {
+        wechat.script(MEDIA, [Answer::Http(200, content_type, body.into())]);
+        let message = format!("cannot fetch a media file: expected a recording, found {found}");
+        let recording = api.recording(&voice(None, "Me1")).await;
+        check(recording, ErrorKind::Response, &message);
+    }
+    for content_type in ["", "voice/amr", "application/octet-stream"] {
+        let answer = Answer::Http(200, content_type, "#!AMR\n".into());
+        wechat.script(MEDIA, [answer]);
+        api.recording(&voice(None, "Me1")).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_over_the_limit_is_not_uploaded() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    for (kind, limit) in [
+        (MediaKind::Image, 10 << 20),
+        (MediaKind::Voice, 2 << 20),
+        (MediaKind::Video, 10 << 20),
+        (MediaKind::Thumb, 64 << 10),
+    ] {
+        let file = vec![0; limit + 1];
+        api.upload(kind, &file[1..]).await.unwrap();
+        let found = limit + 1;
+        let problem = format!("expected a file of at most {limit} bytes, found {found}");
+        let message = format!("cannot upload a media file: {problem}");
+        check(api.upload(kind, file).await, ErrorKind::Upload, &message);
+    }
+    assert_eq!(wechat.count(UPLOAD), 4);
+}
+
+/// The next reply would be sent with it.
+#[tokio::test(start_paused = true)]
+async fn an_uploaded_media_id_has_1_to_1024_bytes() {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    for (length, is_id) in [(0, false), (1, true), (1024, true), (1025, false)] {
+        let json = serde_json::json!({ "media_id": "x".repeat(length) });
+        let answer = Answer::Http(200, "text/plain", json.to_string().into());
+        wechat.script(UPLOAD, [answer]);
+        let id = api.upload(MediaKind::Image, b"GIF8").await;
+        assert_eq!(id.is_ok(), is_id, "{length}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -344,7 +422,7 @@ async fn an_upload_is_a_form_with_one_file() {
     wechat.script(UPLOAD, [Answer::Http(200, "text/plain", "{}".into())]);
     check(
         api.upload(MediaKind::Thumb, b"").await,
-        ErrorKind::Answer,
+        ErrorKind::Response,
         "cannot upload a media file: expected a media_id, found 2 bytes of text/plain",
     );
 }
@@ -406,7 +484,10 @@ async fn only_the_errcode_0_is_a_success() {
         (r#"{"errcode":0}"#, Ok(())),
         (r#" {"errmsg":"ok","errcode":0,"more":{}}"#, Ok(())),
         (r#"{"errcode":45015}"#, Err(Some(45_015))),
-        (r#"{"errcode":45015,"errmsg":null}"#, Err(None)),
+        (r#"{"errcode":45015,"errmsg":null}"#, Err(Some(45_015))),
+        (r#"{"errcode":45015,"errmsg":["no"]}"#, Err(Some(45_015))),
+        ("\u{feff}\n{\"errcode\":45015}", Err(Some(45_015))),
+        ("[0]", Err(None)),
         (r#"{"errcode":null}"#, Err(None)),
         (r#"{"errcode":0.0}"#, Err(None)),
         ("{}", Err(None)),
@@ -462,7 +543,10 @@ fn a_base_url_that_is_none_is_an_error() {
         ("https://:8080", "is no URL"),
         ("https://", "is no URL"),
         ("https:///path", "is no URL"),
-        (&format!("https://a/{}", "b".repeat(1024)), "is no URL"),
+        (
+            &format!("https://a/{}", "b".repeat(1024)),
+            "is over 1024 bytes",
+        ),
     ] {
         let message =
             format!("the base URL {problem}: pass a URL such as `https://api.weixin.qq.com`");
@@ -472,6 +556,7 @@ fn a_base_url_that_is_none_is_an_error() {
         "https://sh.api.weixin.qq.com",
         "HTTP://[::1]:80",
         "http://localhost:8080/a//",
+        "http://localhost:8080/@me",
         &format!("https://a/{}", "b".repeat(1024 - 10)),
     ] {
         api.clone().with_base_url(url).unwrap();
@@ -516,6 +601,7 @@ async fn calls_run_in_a_task() {
     let wechat = WeChat::new();
     let failed = tokio::spawn(async move {
         let api = Api::new(wechat.client(), APP_ID, SECRET)?;
+        wechat.script(MEDIA, [amr()]);
         api.recording(&voice(Some("Me1"), "")).await?;
         Ok::<_, Error>(each_call(&api).await)
     });

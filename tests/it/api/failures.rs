@@ -2,7 +2,11 @@
 
 use std::io;
 
-use tokio::time::{Instant, advance};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::{Instant, advance},
+};
+use tower_wechat::api::AccessToken;
 
 use super::*;
 
@@ -61,22 +65,45 @@ async fn each_known_code_has_its_kind() {
     }
 }
 
+/// Those of a rejected token and of an address have tests of their own.
 #[tokio::test(start_paused = true)]
 async fn a_message_says_what_to_do() {
     for (errcode, advice) in [
         (
             40_125,
-            "copy the app id and the AppSecret from the console again",
+            ": copy the app id and the AppSecret from the console again",
         ),
-        (45_015, "wait for the user's next message"),
-        (45_047, "wait for the user's next message"),
+        (
+            40_243,
+            ": the AppSecret is frozen, lift that in the console",
+        ),
+        (
+            61_004,
+            ": add the address to the IP whitelist in the console",
+        ),
+        (48_001, ": unverified accounts may not make this call"),
+        (40_200, ": this kind of account may not make this call"),
+        (
+            40_007,
+            ": media are kept for three days, and belong to one account",
+        ),
+        (45_015, ": wait for the user's next message"),
+        (45_047, ": wait for the user's next message"),
+        (45_011, ""),
     ] {
         let wechat = WeChat::new();
         wechat.script(SEND, [Answer::Code(errcode, "no")]);
         let error = api(&wechat).send(OPENID, &"a".into()).await.unwrap_err();
-        let message = format!("WeChat answered {errcode} (no): {advice}");
+        let message = format!("WeChat answered {errcode} (no){advice}");
         assert!(error.to_string().ends_with(&message), "{error}");
     }
+    let wechat = WeChat::new();
+    wechat.script(SEND, [Answer::Code(7, "")]);
+    check(
+        api(&wechat).send(OPENID, &"a".into()).await,
+        ErrorKind::Other,
+        "cannot send a customer-service message: WeChat answered 7",
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,7 +257,16 @@ async fn the_timeout_can_be_set() {
         "cannot fetch a media file: no whole answer within 1.5s",
     );
     assert_eq!(begun.elapsed().as_millis(), 1500);
-    api.with_timeout(Duration::MAX).media("Me1").await.unwrap();
+    let api = api.with_timeout(Duration::MAX);
+    api.media("Me1").await.unwrap();
+    // No time at all is no setting.
+    let api = api.with_timeout(Duration::ZERO);
+    wechat.script(MEDIA, [Answer::Never]);
+    check(
+        api.media("Me1").await,
+        ErrorKind::Timeout,
+        "cannot fetch a media file: no whole answer within 100ms",
+    );
 }
 
 /// A long text of another party is cut, and stays on its line.
@@ -246,6 +282,102 @@ async fn a_text_of_another_party_is_bounded() {
         "长".repeat(397)
     );
     assert_eq!(error.to_string(), shown);
+}
+
+/// Characters that are not seen, break the line or reorder it, are dropped.
+#[tokio::test(start_paused = true)]
+async fn a_text_of_another_party_is_one_line() {
+    let wechat = WeChat::new();
+    let text = "a\u{2028}b\u{2029}c\u{202e}d\u{2066}e\u{200b}f\u{feff}g\0h\u{85}i";
+    wechat.script(MEDIA, [Answer::Code(1, text)]);
+    check(
+        api(&wechat).media("Me1").await,
+        ErrorKind::Other,
+        "cannot fetch a media file: WeChat answered 1 (abcdefghi)",
+    );
+    let source =
+        || async { Err::<AccessToken, _>(format!("a\nb\u{202e}{}", "语".repeat(10_000))) };
+    let api = Api::with_token_source(wechat.client(), APP_ID, source).unwrap();
+    let shown = format!(
+        "cannot get an access token: the token source failed: ab{}",
+        "语".repeat(398)
+    );
+    check(api.media("Me1").await, ErrorKind::TokenSource, &shown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_are_removed_from_the_texts_of_others() {
+    let own = |token: &'static str| {
+        let wechat = WeChat::new();
+        let source = move || async move { Ok::<_, String>(AccessToken::new(token, secs(7200))) };
+        let api = Api::with_token_source(wechat.client(), APP_ID, source).unwrap();
+        (wechat, api)
+    };
+    for (token, media_id, text, shown) in [
+        // The character that is removed does not hide the token.
+        ("78_aTQ", "Me1", "no 78_a\0TQ", "no [removed]"),
+        ("78_aTQ", "Me1", "no 78_a\u{200b}TQ.", "no [removed]."),
+        ("78/aTQ", "Me1", "no 78%2FaTQ", "no [removed]"),
+        // An id of one character is in many words.
+        ("78_aTQ", "e", "the server sleeps", "the server sleeps"),
+        ("78_aTQ", "media-id-8", "no media-id-8", "no [removed]"),
+        // Neither is the replacement replaced, nor does a part remain.
+        ("m", "remo", "m m", "[removed] [removed]"),
+        ("78_aTQ", "TQ345678", "78_aTQ345678", "[removed]"),
+        (
+            "78_aTQ",
+            "Me1",
+            "GET /a?Access_Token=7%38&b=c",
+            "GET /a?Access_Token=[removed]&b=c",
+        ),
+        (
+            "78_aTQ",
+            "Me1",
+            "\"/a?access_token=x\" access_token= b",
+            "\"/a?access_token=[removed]\" access_token= b",
+        ),
+    ] {
+        let (wechat, api) = own(token);
+        wechat.script(MEDIA, [Answer::Code(1, text)]);
+        let message = format!("cannot fetch a media file: WeChat answered 1 ({shown})");
+        check(api.media(media_id).await, ErrorKind::Other, &message);
+    }
+}
+
+/// A real client and a server that counts wrongly.
+#[tokio::test]
+async fn a_content_length_that_lies_is_an_error() {
+    let client = || {
+        let executor = hyper_util::rt::TokioExecutor::new();
+        hyper_util::client::legacy::Client::builder(executor).build_http()
+    };
+    for (length, body, kind) in [
+        ("100", r#"{"errcode":0}"#, Some(ErrorKind::Client)),
+        ("11000000", "", Some(ErrorKind::Client)),
+        ("18446744073709551615", "", Some(ErrorKind::Client)),
+        ("5", r#"{"errcode":0}"#, Some(ErrorKind::Response)),
+        ("13", r#"{"errcode":0} and more"#, None),
+    ] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            // The command is the request's end.
+            while !request.ends_with(b"\"}") {
+                connection.read_buf(&mut request).await.unwrap();
+            }
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+            let response = head + body;
+            connection.write_all(response.as_bytes()).await.unwrap();
+            connection.shutdown().await.unwrap();
+        });
+        let source = || async { Ok::<_, String>(AccessToken::new("78_aTQ", secs(7200))) };
+        let api = Api::with_token_source(client(), APP_ID, source).unwrap();
+        let typed = api.with_base_url(url).unwrap().typing(OPENID, true).await;
+        assert_eq!(typed.err().map(|error| error.kind()), kind, "{length}");
+        server.await.unwrap();
+    }
 }
 
 #[derive(Debug)]

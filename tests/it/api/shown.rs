@@ -29,6 +29,7 @@ async fn no_secret_reaches_an_error_or_the_log() {
             Answer::BrokenBody,
             Answer::Never,
             Answer::Http(200, "text/html; a=7_t0ken+1/==", "7_t0ken+1/==".into()),
+            Answer::Http(200, "text/x-7_t0ken", "7_t0ken+1/==".into()),
         ] {
             for path in [TOKEN, MEDIA, UPLOAD, SEND, TYPING] {
                 let wechat = WeChat::new();

@@ -592,7 +592,7 @@ async fn an_answer_that_is_no_token_is_an_error() {
             format!("cannot get an access token: expected an access_token, found {found}");
         check(
             api(&wechat).access_token().await,
-            ErrorKind::Answer,
+            ErrorKind::Response,
             &message,
         );
     }

@@ -240,10 +240,14 @@ async fn calls_of_the_api_are_counted() {
 
 #[cfg(feature = "api")]
 async fn api_called() {
-    let client = tower::service_fn(async |_: http::Request<tower_wechat::api::RequestBody>| {
-        let token = r#"{"access_token":"7_a","expires_in":7200}"#;
-        Ok::<_, std::convert::Infallible>(http::Response::new(token.to_owned()))
-    });
+    let client = tower::service_fn(
+        async |request: http::Request<tower_wechat::api::RequestBody>| {
+            let token = r#"{"access_token":"7_a","expires_in":7200}"#;
+            let is_media = request.uri().path().ends_with("media/get");
+            let body = if is_media { "#!AMR\n" } else { token };
+            Ok::<_, std::convert::Infallible>(http::Response::new(body.to_owned()))
+        },
+    );
     let api = tower_wechat::Api::new(client, "wx0f1e", "5ecre7").unwrap();
     api.media("Me1").await.unwrap();
 }

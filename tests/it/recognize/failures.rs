@@ -72,8 +72,8 @@ async fn a_recording_that_cannot_be_fetched() {
         ),
         (
             vec![html()],
-            Fetch::Answer,
-            "cannot fetch a media file: expected a media file, found 13 bytes of text/html",
+            Fetch::Response,
+            "cannot fetch a media file: expected a recording, found 13 bytes of text/html",
             0,
         ),
         (

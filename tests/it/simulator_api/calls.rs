@@ -160,21 +160,28 @@ async fn what_is_uploaded_can_be_fetched_and_sent() {
 async fn an_upload_has_limits() {
     let wechat = wechat();
     let api = api(&wechat);
-    for (kind, limit) in [
-        (MediaKind::Image, 10 << 20),
-        (MediaKind::Voice, 2 << 20),
-        (MediaKind::Video, 10 << 20),
-        (MediaKind::Thumb, 64 << 10),
+    let form = |extension, length| {
+        let head =
+            format!("Content-Disposition: form-data; name=\"media\"; filename=\"m.{extension}\"");
+        format!("--b\r\n{head}\r\n\r\n{}\r\n--b--\r\n", "1".repeat(length))
+    };
+    let multipart = "multipart/form-data; boundary=b";
+    for (kind, name, extension, limit) in [
+        (MediaKind::Image, "image", "jpg", 10 << 20),
+        (MediaKind::Voice, "voice", "mp3", 2 << 20),
+        (MediaKind::Video, "video", "mp4", 10 << 20),
+        (MediaKind::Thumb, "thumb", "jpg", 64 << 10),
     ] {
         api.upload(kind, vec![1; limit]).await.unwrap();
-        let larger = api.upload(kind, vec![1; limit + 1]).await;
-        assert_eq!(errcode(larger), Some(40_006), "{kind:?}");
+        // `Api` does not send it.
+        let larger = form(extension, limit + 1);
+        let larger = upload(&wechat, name, multipart, &larger).await;
+        assert_eq!(larger["errcode"], 40_006, "{kind:?}");
         assert_eq!(errcode(api.upload(kind, b"").await), Some(41_005));
     }
-    let huge = api.upload(MediaKind::Video, vec![1; 12 << 20]).await;
-    let huge = huge.unwrap_err();
-    assert_eq!(huge.kind(), ErrorKind::Status);
-    assert!(huge.to_string().contains("413"), "{huge}");
+    let huge = form("mp4", 12 << 20);
+    let (status, ..) = raw(&wechat, Method::POST, "/cgi-bin/media/upload", huge).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 /// Uploads a form as it is. Returns the answer.

@@ -39,7 +39,7 @@ async fn each_failure_of_each_call_has_its_kind() {
         (ApiFailure::Unauthorized, Some(ErrorKind::Unauthorized)),
         (ApiFailure::Errcode(43_004), Some(ErrorKind::NotFollower)),
         (proxy, Some(ErrorKind::Status)),
-        (ApiFailure::Html, Some(ErrorKind::Answer)),
+        (ApiFailure::Html, Some(ErrorKind::Response)),
         (ApiFailure::Slow(secs(9)), None),
         (ApiFailure::Slow(secs(11)), Some(ErrorKind::Timeout)),
         (ApiFailure::LostAnswer, Some(ErrorKind::Client)),
@@ -84,7 +84,7 @@ async fn a_failure_is_for_the_next_requests() {
     for _ in 0..5 {
         kinds.push(kind(api.media("Vo1").await).unwrap());
     }
-    let (limit, answer) = (ErrorKind::RateLimit, ErrorKind::Answer);
+    let (limit, answer) = (ErrorKind::RateLimit, ErrorKind::Response);
     assert_eq!(kinds, [ErrorKind::MediaId, limit, limit, answer, answer]);
     // The last word counts.
     server.fail_next(3, ApiCall::Media, ApiFailure::UnknownMedia);
