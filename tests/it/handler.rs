@@ -17,11 +17,10 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 use serde::Deserialize;
-use tower::{BoxError, Layer as _, Service, ServiceExt, service_fn};
+use tower::{BoxError, Service, ServiceExt, service_fn};
 use tower_wechat::{
     Delivery, Message, MessageService, Reply, ResponseBody, Verified,
-    dedup::DedupLayer,
-    message::{EventMessage, LocationMessage, TextMessage, VoiceMessage},
+    message::{LocationMessage, TextMessage, VoiceMessage},
     message_fn, xml,
 };
 
@@ -520,7 +519,11 @@ async fn what_does_not_fit_its_type_is_one_warning() {
     let log = log::of(async || {
         send(message_fn(|_: Message| async {}), MISFIT).await;
         send(message_fn(|_: Message| async {}), event).await;
-        send(message_fn(|_: EventMessage| async {}), event).await;
+        send(
+            message_fn(|_: tower_wechat::message::EventMessage| async {}),
+            event,
+        )
+        .await;
         send(message_fn(|_: Message| async {}), TEXT).await;
     })
     .await;
@@ -536,7 +539,7 @@ async fn what_does_not_fit_its_type_is_one_warning() {
 async fn a_repeated_run_does_not_repeat_the_warning() {
     let log = log::of(async || {
         let failing = message_fn(|_: Message| async { Err::<Reply, _>("out of ink") });
-        let service = DedupLayer::in_memory().layer(failing);
+        let service = tower::Layer::layer(&tower_wechat::DedupLayer::in_memory(), failing);
         let request = Request::new(Verified::insecure_assume(MISFIT, Delivery::new("news")));
         service.oneshot(request).await.expect("infallible");
     })

@@ -1,7 +1,5 @@
 //! A store that is away while replies become late: who gives them, and how often.
 
-use tower_wechat::dedup::LateCause;
-
 use super::{late::Late, nodes::pass, *};
 
 /// Two nodes that share a store, and one hook.
@@ -80,7 +78,7 @@ async fn the_log_warns_of_a_reply_that_may_be_given_twice() {
         pass(15_500).await;
         assert_eq!(late.causes(), []);
         pass(1_000).await;
-        assert_eq!(late.causes(), [LateCause::Unfetched]);
+        assert_eq!(late.causes(), [tower_wechat::dedup::LateCause::Unfetched]);
     })
     .await;
     let warnings = log
