@@ -97,8 +97,8 @@ impl Error {
         }
     }
 
-    /// Returns whether the failed `call` needs no warning of its own: the failed fetch of a token has one, and so had the
-    /// first call that WeChat did not authorize. That a user cannot be shown twice that an answer is being typed, is normal.
+    /// Returns whether the failed `call` needs no warning: the failed fetch of its token has one, and so had the first call
+    /// that WeChat did not authorize. A failure of the kind `Typing` is normal.
     pub(super) fn is_logged_elsewhere(&self, call: Call) -> bool {
         matches!(self.0.cause, Cause::Known { .. })
             || self.0.call != Some(call)
@@ -213,9 +213,9 @@ pub enum ErrorKind {
     /// 40164, 61004: WeChat does not accept calls from this machine's address. The error's message names the address.
     /// Add it to the IP whitelist (IP白名单) in the console, or call through a proxy with an address that is on it.
     Address,
-    /// 48001, 40200: the account may not make this call, because it is unverified (48001) or of the wrong kind (40200). All
-    /// personal accounts are unverified (未认证), and may neither fetch media nor send customer-service messages. For an
-    /// hour, the call fails at once. Verify the account, or do without.
+    /// 48001, 40200: the account is unverified (48001) or of the wrong kind (40200), and may not make this call. All personal
+    /// accounts are unverified (未认证), and may neither fetch media nor send customer-service messages. For an hour, the
+    /// call fails at once. Verify the account, or do without.
     Unauthorized,
     /// 45009, 45011: too many calls in this day or minute. Put tower's `RateLimit` around the HTTP client. The console
     /// resets a day's count.
