@@ -74,7 +74,13 @@ impl fmt::Debug for RequestBody {
 }
 
 #[derive(Clone)]
-pub(super) struct Client(Arc<Exchange>);
+pub struct Client(Arc<Exchange>);
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
 
 /// Sends a request, and reads the whole answer.
 type Exchange =
@@ -90,15 +96,34 @@ pub(super) struct Limits {
     pub(super) size: usize,
 }
 
-impl Client {
-    pub(super) fn new<C, B>(client: C) -> Self
-    where
-        C: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + Sync + 'static,
-        C::Error: Into<BoxError>,
-        C::Future: Send + 'static,
-        B: Body<Error: Into<BoxError>> + Send + 'static,
-    {
-        Self(Arc::new(move |request, limits| {
+/// An HTTP client that an [`Api`](super::Api) can use. The [module docs](super#the-http-client) have examples.
+///
+/// It is any Tower service from `http::Request<RequestBody>` to `http::Response` that is `Clone`, `Send`, `Sync` and
+/// `'static`. The response may have any body. There are no other implementations.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no HTTP client for an `Api`",
+    label = "expected a Tower service from `http::Request<RequestBody>` to `http::Response`",
+    note = "it must be `Clone + Send + Sync + 'static`, its future `Send`, and its body `Send`"
+)]
+pub trait HttpClient: Sealed {}
+
+impl<C: Sealed> HttpClient for C {}
+
+/// What is behind an [`HttpClient`].
+pub trait Sealed {
+    fn into_client(self) -> Client;
+}
+
+impl<C, B> Sealed for C
+where
+    C: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    C::Error: Into<BoxError>,
+    C::Future: Send + 'static,
+    B: Body<Error: Into<BoxError>> + Send + 'static,
+{
+    fn into_client(self) -> Client {
+        let client = self;
+        Client(Arc::new(move |request, limits| {
             let response = client.clone().oneshot(request);
             async move {
                 let deadline = Instant::now() + limits.timeout;
@@ -117,7 +142,9 @@ impl Client {
             .boxed()
         }))
     }
+}
 
+impl Client {
     pub(super) async fn send(
         &self,
         request: Request<RequestBody>,

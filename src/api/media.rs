@@ -213,7 +213,7 @@ fn file_name(disposition: &HeaderValue) -> Option<String> {
     let name = text.split(';').find_map(parameter)?;
     let name = name.rsplit(['/', '\\']).next()?;
     // A colon names a drive, or a stream of a file.
-    let is_part = |c: &char| is_plain(c) && *c != ':';
+    let is_part = |c: &char| is_plain(*c) && *c != ':';
     let mut name: String = name.chars().filter(is_part).collect();
     name.truncate(name.floor_char_boundary(MAX_NAME));
     (!matches!(&*name, "" | "." | "..")).then_some(name)

@@ -121,11 +121,9 @@ mod token;
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{Response, Uri};
-use http_body::Body;
+use http::Uri;
 use serde::Deserialize;
 use serde_json::json;
-use tower::{BoxError, Service};
 use zeroize::Zeroizing;
 
 pub(crate) use self::text::one_short_line;
@@ -137,7 +135,7 @@ use self::{
     token::TokenCache,
 };
 pub use self::{
-    client::RequestBody,
+    client::{HttpClient, RequestBody},
     error::{Error, ErrorKind},
     media::{Media, MediaKind},
     recording::{Encoding, Recording},
@@ -179,26 +177,16 @@ type TokenFunction = dyn Fn() -> BoxFuture<'static, Result<AccessToken, String>>
 impl Api {
     /// Makes an `Api` for the account with this app id and AppSecret, both as the console shows them.
     ///
-    /// `client` is any Tower service that sends HTTP requests. Each call uses a clone of it.
+    /// Each call uses a clone of `client`.
     ///
     /// # Errors
     ///
     /// If the app id or the secret is empty, or has a character other than ASCII letters, digits, `_` and `-`.
-    pub fn new<C, B>(
-        client: C,
+    pub fn new(
+        client: impl HttpClient,
         app_id: impl TryInto<AppId, Error: Into<account::Error>>,
         app_secret: impl AsRef<str>,
-    ) -> Result<Self, Error>
-    where
-        C: Service<http::Request<RequestBody>, Response = Response<B>>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        C::Error: Into<BoxError>,
-        C::Future: Send + 'static,
-        B: Body<Error: Into<BoxError>> + Send + 'static,
-    {
+    ) -> Result<Self, Error> {
         let secret = app_secret.as_ref();
         let strange = |byte: u8| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-');
         let position = secret.bytes().position(strange);
@@ -206,7 +194,7 @@ impl Api {
             return Err(Error::of_setting(Cause::AppSecret(position)));
         }
         let secret = Arc::new(Zeroizing::new(secret.to_owned()));
-        Self::from_parts(Client::new(client), app_id, Source::Secret(secret))
+        Self::from_parts(client.into_client(), app_id, Source::Secret(secret))
     }
 
     /// Makes an `Api` whose access tokens come from `source`, such as a central server, or the authorizer tokens of a
@@ -239,20 +227,12 @@ impl Api {
     /// # Errors
     ///
     /// If the app id is empty, or has a character other than ASCII letters, digits, `_` and `-`.
-    pub fn with_token_source<C, B, F, Fut, E>(
-        client: C,
+    pub fn with_token_source<F, Fut, E>(
+        client: impl HttpClient,
         app_id: impl TryInto<AppId, Error: Into<account::Error>>,
         source: F,
     ) -> Result<Self, Error>
     where
-        C: Service<http::Request<RequestBody>, Response = Response<B>>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        C::Error: Into<BoxError>,
-        C::Future: Send + 'static,
-        B: Body<Error: Into<BoxError>> + Send + 'static,
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<AccessToken, E>> + Send + 'static,
         E: fmt::Display,
@@ -267,7 +247,7 @@ impl Api {
             .boxed()
         };
         Self::from_parts(
-            Client::new(client),
+            client.into_client(),
             app_id,
             Source::Function(Arc::new(source)),
         )

@@ -4,13 +4,16 @@ use std::ops::Range;
 
 /// Makes one short line of a text: at most 400 characters, and none that breaks the line, reorders it or is invisible.
 pub(crate) fn one_short_line(text: &str) -> String {
-    text.chars().filter(is_plain).take(MAX_TEXT).collect()
+    text.chars()
+        .filter(|&c| is_plain(c))
+        .take(MAX_TEXT)
+        .collect()
 }
 
 /// Makes one short line of a text that may repeat `secrets`. What a URL has as `access_token` is removed as well.
 pub(super) fn without_secrets(text: &str, secrets: &[&str]) -> String {
     // Before the search: such a character could split a secret.
-    let text: String = text.chars().filter(is_plain).collect();
+    let text: String = text.chars().filter(|&c| is_plain(c)).collect();
     let secrets = secrets.iter().filter(|secret| !secret.is_empty());
     let repeated = secrets.flat_map(|secret| text.match_indices(secret));
     let mut ranges: Vec<_> = repeated
@@ -45,7 +48,7 @@ fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
     values.filter(|value| !value.is_empty())
 }
 
-pub(super) fn is_plain(c: &char) -> bool {
+pub(super) fn is_plain(c: char) -> bool {
     let is_invisible = matches!(
         c,
         '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
