@@ -115,7 +115,8 @@
 //! | `duration_seconds` | both | from start to end |
 //!
 //! Each call of an `Api` has a span `api_call` inside the caller's span, with the fields `app_id` and `call`. The fetch of an
-//! access token has its own, inside the span of the call that needs it first.
+//! access token has its own, inside the span of the call that needs it first. A recognition has a span `recognize` with the
+//! field `account`, around its call.
 //!
 //! Spans are at the level `INFO`. Events have these levels:
 //!

@@ -115,26 +115,31 @@ impl Finished {
             return;
         };
         let confirming = async move {
+            let mut has_heard = Some(true);
             if is_own {
                 let heard = self.confirm_for(Duration::ZERO);
-                self.node.cut.run_until_cancelled(heard).await;
+                has_heard = self.node.cut.run_until_cancelled(heard).await;
             }
-            let reminded = self.confirm_for(ASKED_FOR);
-            self.node.draining.run_until_cancelled(reminded).await;
+            if has_heard == Some(true) {
+                let reminded = self.confirm_for(ASKED_FOR);
+                self.node.draining.run_until_cancelled(reminded).await;
+            }
             drop(permit);
         };
         node.tasks.spawn(confirming);
     }
 
-    /// Confirms the result every second, at least for this time, and until the store has heard.
-    async fn confirm_for(&self, least: Duration) {
+    /// Confirms the result every second, at least for this time, and until the store has heard. Returns whether it has
+    /// before the reply's time is over.
+    async fn confirm_for(&self, least: Duration) -> bool {
         let start = Instant::now();
         while start.elapsed() < self.claim.ttls.reply {
             time::sleep(RENEWAL).await;
             if self.confirm().await.is_ok() && start.elapsed() >= least {
-                return;
+                return true;
             }
         }
+        false
     }
 
     /// Releases the claim. `told` is what the store knows of the message's end.

@@ -64,7 +64,7 @@ mod spans;
 #[cfg(feature = "api")]
 pub(crate) use self::{
     api::{access_token_rejected, api_call_ended, api_call_failed, in_api_call, in_current_span},
-    recognize::Recognition,
+    recognize::{Recognition, in_recognition},
 };
 pub(crate) use self::{
     events::{

@@ -2,8 +2,16 @@
 
 use std::time::Duration;
 
-use super::labels::label;
+use super::{labels::label, spans::Instrument};
 use crate::recognize::Error;
+
+/// Puts a recognition into its span.
+pub(crate) fn in_recognition<F: Future>(
+    account: &str,
+    work: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    work.instrument(span!(tracing::Level::INFO, "recognize", account))
+}
 
 /// A recognition that has ended.
 pub(crate) struct Recognition<'a> {

@@ -14,10 +14,6 @@ pub struct Error(Arc<Cause>);
 
 pub(super) enum Cause {
     Fetch(api::Error),
-    TooLarge {
-        limit: usize,
-        found: usize,
-    },
     TooLong {
         limit: Duration,
         found: Duration,
@@ -44,7 +40,6 @@ impl Error {
         match &*self.0 {
             Cause::Fetch(error) if error.kind() == api::ErrorKind::TooLarge => ErrorKind::TooLarge,
             Cause::Fetch(error) => ErrorKind::Fetch(error.kind()),
-            Cause::TooLarge { .. } => ErrorKind::TooLarge,
             Cause::TooLong { .. } => ErrorKind::TooLong,
             Cause::Timeout { .. } => ErrorKind::Timeout,
             Cause::Recognizer(_) => ErrorKind::Recognizer,
@@ -76,10 +71,6 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Cause::Fetch(error) => error.fmt(f),
-            Cause::TooLarge { limit, found } => write!(
-                f,
-                "expected a recording of at most {limit} bytes, found {found}"
-            ),
             Cause::TooLong { limit, found } => write!(
                 f,
                 "expected a recording of at most {limit:?}, found {found:?}"

@@ -9,7 +9,7 @@ use super::{
     recognition::{Limits, Recognition},
     service::Recognize,
 };
-use crate::api::{Api, Recording};
+use crate::api::{Api, Recording, one_short_line};
 
 /// Gives voice messages their words before the handler sees them. See the [module docs](super).
 ///
@@ -21,7 +21,8 @@ pub struct RecognizeLayer(Recognition);
 impl RecognizeLayer {
     /// Makes the layer that fetches recordings with `api`, and has `recognizer` recognize them.
     ///
-    /// Each recording is recognized by a clone of `recognizer`. Its error is logged as it is.
+    /// Each recording is recognized by a clone of `recognizer`. The text of its error is logged, up to 400 characters in
+    /// one line.
     pub fn new<R>(api: Api, recognizer: R) -> Self
     where
         R: Service<Recording, Response = String, Error: fmt::Display, Future: Send>
@@ -32,7 +33,12 @@ impl RecognizeLayer {
     {
         let recognizer = move |recording| {
             let words = recognizer.clone().oneshot(recording);
-            async { words.await.map_err(|error| format!("{error:#}")) }.boxed()
+            async {
+                words
+                    .await
+                    .map_err(|error| one_short_line(&format!("{error:#}")))
+            }
+            .boxed()
         };
         Self(Recognition {
             api,

@@ -54,14 +54,19 @@ impl Default for Limits {
 impl Recognition {
     /// Returns the words of a voice message: those of an earlier run if there are any.
     pub(super) async fn words(&self, voice: &VoiceMessage, account: &str) -> Result<String, Error> {
-        let wide = voice.media_id_16k.as_deref().unwrap_or_default();
-        let key = Key::new([&*voice.media_id, wide]);
-        if let Some(words) = self.memo.get(key) {
+        let ids = [voice.media_id_16k.as_deref(), Some(&*voice.media_id)];
+        let mut ids = ids.into_iter().flatten().filter(|id| !id.is_empty());
+        if let Some(words) = ids.find_map(|id| self.memo.get(Key::new([id]))) {
             return words.map(String::from);
         }
+        let work = self.recognize(voice, account);
+        observe::in_recognition(account, work).await
+    }
+
+    async fn recognize(&self, voice: &VoiceMessage, account: &str) -> Result<String, Error> {
         let begun = Instant::now();
         let mut fetched = None;
-        let work = self.recognize(voice, &mut fetched);
+        let work = self.fetch_and_recognize(voice, &mut fetched);
         // The work is dropped inside, where a panic of its `Drop` is caught too.
         let work = async { timeout(self.limits.timeout, work).await };
         let words = match AssertUnwindSafe(work).catch_unwind().await {
@@ -75,29 +80,32 @@ impl Recognition {
         let words = words.map_err(Error::new);
         observe::Recognition {
             account,
-            recording: fetched.map(|(bytes, encoding)| (bytes, encoding.name())),
+            recording: fetched.as_ref().map(Fetched::size_and_encoding),
             duration: begun.elapsed(),
         }
         .ended(words.as_ref().err());
         if words.as_ref().err().is_none_or(Error::is_final) {
+            // By the recording's own id: with others beside it, a forged message would cost another recognition.
+            let id = fetched.map_or_else(|| voice.media_id.clone(), |fetched| fetched.id);
             let words = words.as_deref().map(Box::from);
-            self.memo.insert(key, words.map_err(Error::clone));
+            self.memo
+                .insert(Key::new([&*id]), words.map_err(Error::clone));
         }
         words
     }
 
-    async fn recognize(
+    async fn fetch_and_recognize(
         &self,
         voice: &VoiceMessage,
-        fetched: &mut Option<(usize, Encoding)>,
+        fetched: &mut Option<Fetched>,
     ) -> Result<String, Cause> {
-        let recording = self.api.recording(voice).await.map_err(Cause::Fetch)?;
-        let found = recording.as_bytes().len();
-        *fetched = Some((found, recording.encoding()));
-        let limit = self.limits.bytes;
-        if found > limit {
-            return Err(Cause::TooLarge { limit, found });
-        }
+        let fetch = self.api.recording_within(voice, self.limits.bytes);
+        let (recording, id) = fetch.await.map_err(Cause::Fetch)?;
+        *fetched = Some(Fetched {
+            id,
+            bytes: recording.as_bytes().len(),
+            encoding: recording.encoding(),
+        });
         let limit = self.limits.duration;
         if let Some(found) = recording.duration()
             && found > limit
@@ -111,6 +119,20 @@ impl Recognition {
             trimmed if trimmed.len() > MAX_WORDS => Err(Cause::TooManyWords(trimmed.len())),
             trimmed => Ok(trimmed.to_owned()),
         }
+    }
+}
+
+/// What is known of a recording that has been fetched.
+struct Fetched {
+    /// The media id by which WeChat has it.
+    id: String,
+    bytes: usize,
+    encoding: Encoding,
+}
+
+impl Fetched {
+    fn size_and_encoding(&self) -> (usize, &'static str) {
+        (self.bytes, self.encoding.name())
     }
 }
 

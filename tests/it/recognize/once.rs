@@ -178,11 +178,9 @@ async fn words_are_those_of_the_recording_and_of_no_other() {
     let mut swapped = voice("Vo2");
     swapped.media_id_16k = Some("Vo1".to_owned());
     for _ in 0..2 {
-        for (voice, number) in [voice("Vo1"), voice("Vo2"), wide.clone(), swapped.clone()]
-            .into_iter()
-            .zip(1..)
-        {
-            assert_eq!(words(&layer, voice).await.unwrap(), number.to_string());
+        let voices = [voice("Vo1"), voice("Vo2"), wide.clone(), swapped.clone()];
+        for (voice, number) in voices.into_iter().zip(["1", "2", "2", "1"]) {
+            assert_eq!(words(&layer, voice).await.unwrap(), number);
         }
     }
     // Another message with the same recording.
@@ -217,4 +215,19 @@ async fn the_oldest_words_make_room() {
     assert_eq!(counted.count(), 1025);
     words(&layer, voice("Vo0")).await.unwrap();
     assert_eq!(counted.count(), 1026);
+}
+
+/// A plain-mode account lets anyone who has seen one query name a recording, beside ids that do not exist.
+#[tokio::test(start_paused = true)]
+async fn other_ids_beside_a_recordings_own_cost_no_recognition() {
+    let (wechat, counted) = (WeChat::new(), Counted::default());
+    let unknown = Answer::Code(40_007, "invalid media_id");
+    wechat.script(MEDIA, [unknown, file(amr(1))]);
+    let layer = RecognizeLayer::new(api(&wechat), counted.saying("好"));
+    for number in 0..10 {
+        let mut forged = voice("Vo1");
+        forged.media_id_16k = Some(format!("Vo16k{number}"));
+        assert_eq!(words(&layer, forged).await.unwrap(), "好");
+    }
+    assert_eq!((wechat.count(MEDIA), counted.count()), (2, 1));
 }
