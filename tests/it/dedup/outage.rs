@@ -7,6 +7,21 @@ fn nodes(store: &Faulty, late: &Late) -> [(impl Delivers + use<>, Runs); 2] {
     [(); 2].map(|()| stack(&late.collect(DedupLayer::builder().with_store(store.clone()))))
 }
 
+/// Lets the node run the message until the store goes away and WeChat hangs up, at 5 s.
+async fn run_until_the_store_is_away(
+    node: &impl Delivers,
+    runs: &mut Runs,
+    store: &Faulty,
+) -> oneshot::Sender<Verdict> {
+    let first = node.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict) = runs.next().await;
+    pass(4_500).await;
+    store.go_away();
+    pass(500).await;
+    first.abort();
+    verdict
+}
+
 /// Both nodes run the message while the store is away, and every client leaves. The hook gets one of the replies.
 #[tokio::test(start_paused = true)]
 async fn a_reply_is_handed_over_once_if_the_store_is_back_within_ten_seconds() {
@@ -43,12 +58,7 @@ async fn a_reply_that_a_delivery_of_another_node_has_got_is_not_handed_over() {
     for back in (0..=9_000).step_by(500) {
         let (store, late) = (Faulty::new(), Late::default());
         let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
-        let first = a.deliver(&text("user", "1", "hi")).await;
-        let (_, verdict_a) = runs_a.next().await;
-        pass(4_500).await;
-        store.go_away();
-        pass(500).await;
-        first.abort();
+        let verdict_a = run_until_the_store_is_away(&a, &mut runs_a, &store).await;
         verdict_a.send(Ok(ok("reply of a"))).unwrap();
         let second = b.deliver(&text("user", "1", "hi")).await;
         let (_, verdict_b) = runs_b.next().await;
@@ -96,12 +106,7 @@ async fn a_reply_that_a_delivery_has_got_is_not_handed_over_after_data_is_lost_a
         for forgets_at in (11_500..=22_000).step_by(500) {
             let (store, late) = (Faulty::new(), Late::default());
             let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
-            let first = a.deliver(&text("user", "1", "hi")).await;
-            let (_, verdict_a) = runs_a.next().await;
-            pass(4_500).await;
-            store.go_away();
-            pass(500).await;
-            first.abort();
+            let verdict_a = run_until_the_store_is_away(&a, &mut runs_a, &store).await;
             let second = b.deliver(&text("user", "1", "hi")).await;
             // It asks the store for 150 ms.
             let (_, verdict_b) = runs_b.next().await;
@@ -175,12 +180,7 @@ async fn a_reply_that_has_been_handed_over_is_not_handed_over_again() {
         for forgets_after in (100..=4_000).step_by(100) {
             let (store, late) = (Faulty::new(), Late::default());
             let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
-            let first = a.deliver(&text("user", "1", "hi")).await;
-            let (_, verdict_a) = runs_a.next().await;
-            pass(4_500).await;
-            store.go_away();
-            pass(500).await;
-            first.abort();
+            let verdict_a = run_until_the_store_is_away(&a, &mut runs_a, &store).await;
             let second = b.deliver(&text("user", "1", "hi")).await;
             let (_, verdict_b) = runs_b.next().await;
             // The other node tells the store first.
