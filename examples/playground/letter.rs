@@ -48,7 +48,7 @@ pub(crate) enum Content {
         /// Empty for an id that no other message has.
         media_id: String,
         format: String,
-        /// `None` if the account has no speech recognition, empty if no words were recognised.
+        /// `None` if the account has no speech recognition, empty if no words were recognized.
         recognition: Option<String>,
         /// The words that a recognizer makes of the recording.
         #[serde(default)]

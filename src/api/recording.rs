@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 /// The recording of a voice message, as WeChat keeps it.
 ///
-/// A test of a recogniser makes one with [`Recording::new`].
+/// A test of a recognizer makes one with [`Recording::new`].
 ///
 /// ```
 /// use std::time::Duration;

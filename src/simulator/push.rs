@@ -127,7 +127,7 @@ impl Push {
         self
     }
 
-    /// Sets the words recognised in a voice message, which may be empty. Does not change a raw body.
+    /// Sets the words recognized in a voice message, which may be empty. Does not change a raw body.
     pub fn recognition(self, words: impl Into<String>) -> Self {
         self.field("Recognition", words.into())
     }

@@ -322,7 +322,7 @@ fn excerpt(text: &str) -> String {
     excerpt
 }
 
-/// In characters: enough to recognise a value, too few to reveal a message.
+/// In characters: enough to recognize a value, too few to reveal a message.
 const EXCERPT: usize = 32;
 
 const NUMBERS: [&str; 14] = [

@@ -130,7 +130,7 @@ function makeSent(record) {
     case "voice": return bubble(
       make("span", { class: "wave", "aria-hidden": "true" }, make("i"), make("i"), make("i")),
       make("span", {}, t.kinds.voice),
-      make("small", {}, it.recognition ? `${t.recognised}: ${it.recognition}` : t.notRecognised),
+      make("small", {}, it.recognition ? `${t.recognized}: ${it.recognition}` : t.notRecognized),
       it.sound ? makePlayer(record) : null,
     );
     case "image": return bubble(card("image", t.kinds.image, it.mediaId));

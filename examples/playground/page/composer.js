@@ -97,7 +97,7 @@ function makeField(field) {
   return make("label", { class: classes.filter(Boolean).join(" "), for: id }, ...parts);
 }
 
-/** Only WeChat and the built-in bot recognise speech here. */
+/** Only WeChat and the built-in bot recognize speech here. */
 function syncRecognition() {
   const has = byId("field-hasRecognition");
   if (has) byId("field-spoken").disabled = setup.target !== null && !has.checked;

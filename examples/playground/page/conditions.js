@@ -36,7 +36,7 @@ function showConditions() {
     now.mode === "safe" ? "" : now.attack === "ciphertext" ? t.plainHint : now.attack === "plaintext" ? t.plainDowngrade : "";
   const active = [
     !setup.target && now.thinking > 0 && `${t.thinks} ${now.thinking} ${t.seconds}`,
-    !setup.target && now.recognizer !== "knows" && `${t.recogniser}: ${now.recognizer === "slow" ? t.takes8 : t.fails}`,
+    !setup.target && now.recognizer !== "knows" && `${t.recognizer}: ${now.recognizer === "slow" ? t.takes8 : t.fails}`,
     now.mode === "safe" && t.safe,
     now.lost === "first" && `${t.answers}: ${t.lostFirst}`,
     now.lost === "all" && `${t.answers}: ${t.lostAll}`,

@@ -170,7 +170,7 @@ async fn the_service_tells_json_from_xml_by_the_first_byte() {
     let xml = "\n<xml><ToUserName>gh_1</ToUserName><FromUserName>o1</FromUserName>\
                <CreateTime>7</CreateTime><MsgType>voice</MsgType><MediaId>m</MediaId>\
                <Format>amr</Format><Recognition>hi</Recognition></xml>";
-    let (seen, mut recognised) = tokio::sync::mpsc::unbounded_channel();
+    let (seen, mut recognized) = tokio::sync::mpsc::unbounded_channel();
     let service = message_fn(move |voice: VoiceMessage| {
         let seen = seen.clone();
         async move {
@@ -191,9 +191,9 @@ async fn the_service_tells_json_from_xml_by_the_first_byte() {
     }
     drop(service);
     for _ in 0..3 {
-        assert_eq!(recognised.recv().await, Some(Some("hi".to_owned())));
+        assert_eq!(recognized.recv().await, Some(Some("hi".to_owned())));
     }
-    assert_eq!(recognised.recv().await, None);
+    assert_eq!(recognized.recv().await, None);
 }
 
 /// A long name of a list with many members must not be kept once for each.

@@ -23,7 +23,7 @@ fn each_kind_of_message_is_delivered() {
         (
             "voice",
             &[
-                "Voicerecognised: What's the weather today?",
+                "Voicerecognized: What's the weather today?",
                 "What's the weather today?",
             ][..],
         ),
@@ -58,7 +58,7 @@ fn each_kind_of_message_is_delivered() {
     page.browser.click("#field-hasRecognition");
     page.send();
     let chat = [
-        "Voicenot recognised",
+        "Voicenot recognized",
         "I could not hear that, please say it again.",
     ];
     page.check(&["200 reply run"], 1, &chat);

@@ -52,7 +52,7 @@ fn the_keyboard_is_enough() {
         &["hung up run", "200 answer lost joined", "200 reply kept"],
         1,
         &[
-            "Voicerecognised: What's the weather today?",
+            "Voicerecognized: What's the weather today?",
             "What's the weather today?",
         ],
     );

@@ -28,7 +28,7 @@ fn a_server_in_safe_mode_is_delivered_to() {
     page.check(
         &["200 answer lost", "200 reply"],
         0,
-        &[&format!("Voicerecognised: {words}"), words],
+        &[&format!("Voicerecognized: {words}"), words],
     );
     page.browser
         .click("article:last-of-type .delivery > summary");
@@ -44,7 +44,7 @@ fn a_server_in_safe_mode_is_delivered_to() {
         &["400 failed"],
         0,
         &[
-            &format!("Voicerecognised: {words}"),
+            &format!("Voicerecognized: {words}"),
             "the user sees nothing",
         ],
     );

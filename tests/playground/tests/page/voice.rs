@@ -11,7 +11,7 @@ const WORDS: &str = "What's the weather today?";
 const UNHEARD: &str = "I could not hear that, please say it again.";
 
 impl Page {
-    /// The form of a voice message that WeChat does not recognise.
+    /// The form of a voice message that WeChat does not recognize.
     fn open_voice(arguments: &[&str]) -> Self {
         let page = Self::with(arguments);
         page.browser.click("input[value=voice]");
@@ -30,7 +30,7 @@ impl Page {
 }
 
 #[test]
-fn a_recording_from_the_microphone_is_recognised_and_can_be_played() {
+fn a_recording_from_the_microphone_is_recognized_and_can_be_played() {
     let page = Page::open_voice(&[]);
     page.wait("document.querySelector('#sound').textContent === 'no recording'");
     page.browser.click("#record");
@@ -41,7 +41,7 @@ fn a_recording_from_the_microphone_is_recognised_and_can_be_played() {
     page.browser.click("#record");
     page.wait("/^audio\\/.*, \\d+ KiB$/.test(document.querySelector('#sound').textContent)");
     page.send();
-    page.check(&["200 reply run"], 1, &["Voicenot recognised", WORDS]);
+    page.check(&["200 reply run"], 1, &["Voicenot recognized", WORDS]);
     page.see_calls(&["stable_token ok", "media/get ok"]);
     page.browser.run("document.querySelector('audio').play();");
     page.wait("document.querySelector('audio').currentTime > 0");
@@ -55,11 +55,11 @@ fn a_recording_from_the_microphone_is_recognised_and_can_be_played() {
 
     // It stays for the next message, and the token is kept.
     page.send();
-    page.check(&["200 reply run"], 1, &["Voicenot recognised", WORDS]);
+    page.check(&["200 reply run"], 1, &["Voicenot recognized", WORDS]);
     page.see_calls(&["media/get ok"]);
     page.browser.click("#remove-sound");
     page.send();
-    page.check(&["200 reply run"], 1, &["Voicenot recognised", UNHEARD]);
+    page.check(&["200 reply run"], 1, &["Voicenot recognized", UNHEARD]);
     page.see_calls(&["media/get 40007"]);
     page.wait("document.querySelector('article:last-of-type .row.run .more').textContent.includes('40007')");
     assert_eq!(page.browser.complaints(), [""; 0]);
@@ -73,7 +73,7 @@ fn a_message_sent_during_the_recording_has_what_is_recorded() {
     page.browser.run("window.begun = performance.now();");
     page.wait("performance.now() > window.begun + 500");
     page.send();
-    page.check(&["200 reply run"], 1, &["Voicenot recognised", WORDS]);
+    page.check(&["200 reply run"], 1, &["Voicenot recognized", WORDS]);
     page.wait("document.querySelector('article audio')");
 }
 
@@ -86,7 +86,7 @@ fn without_a_microphone_the_page_says_so() {
     page.browser.click("#record");
     page.wait("document.querySelector('#problem').textContent === 'The microphone cannot be used: none found'");
     page.send();
-    page.check(&["200 reply run"], 1, &["Voicenot recognised", UNHEARD]);
+    page.check(&["200 reply run"], 1, &["Voicenot recognized", UNHEARD]);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_file_is_sent_as_it_is() {
     page.wait("document.querySelector('#problem').textContent === ''");
     page.send();
     // The browser knows no AMR.
-    let sent = "Voicenot recognisedThe browser cannot play this recording.";
+    let sent = "Voicenot recognizedThe browser cannot play this recording.";
     page.check(&["200 reply run"], 1, &[sent, WORDS]);
     let answer = sound(&page.playground, 1);
     assert!(answer.body.starts_with("#!AMR\n|"), "{answer:?}");
@@ -121,7 +121,7 @@ fn a_file_is_sent_as_it_is() {
 }
 
 #[test]
-fn the_recogniser_takes_its_time_or_fails() {
+fn the_recognizer_takes_its_time_or_fails() {
     let page = Page::open_voice(&[]);
     page.playground_sound();
     page.browser.click("[name=recognizer][value=slow]");
@@ -129,12 +129,12 @@ fn the_recogniser_takes_its_time_or_fails() {
     page.check(
         &["hung up run", "200 reply joined"],
         1,
-        &["Voicenot recognised", WORDS],
+        &["Voicenot recognized", WORDS],
     );
 
     page.browser.click("[name=recognizer][value=fails]");
     page.send();
-    page.check(&["200 reply run"], 1, &["Voicenot recognised", UNHEARD]);
+    page.check(&["200 reply run"], 1, &["Voicenot recognized", UNHEARD]);
     page.wait("document.querySelector('article:last-of-type .row.run .more').textContent.includes('out of order')");
 
     // The words are asked for again, although the recording is the same.
@@ -143,12 +143,12 @@ fn the_recogniser_takes_its_time_or_fails() {
     page.browser.press("!");
     page.send();
     let words = format!("{WORDS}!");
-    page.check(&["200 reply run"], 1, &["Voicenot recognised", &words]);
+    page.check(&["200 reply run"], 1, &["Voicenot recognized", &words]);
 
     // WeChat's own words come first.
     page.browser.click("#field-hasRecognition");
     page.send();
-    let sent = format!("Voicerecognised: {words}");
+    let sent = format!("Voicerecognized: {words}");
     page.check(&["200 reply run"], 1, &[&sent, &words]);
     page.see_calls(&[]);
 }
@@ -180,7 +180,7 @@ fn a_server_of_the_users_own_fetches_the_recording_and_sends_messages() {
         .run("document.querySelector('#field-mediaId').value = 'sound-1';");
     page.playground_sound();
     page.send();
-    let chat = ["Voicenot recognised", "the user sees nothing"];
+    let chat = ["Voicenot recognized", "the user sees nothing"];
     page.check(&["200 nothing to say"], 0, &chat);
 
     let get = |path: &str| Sent::new("GET", path, "").to(port).expect("an answer");
