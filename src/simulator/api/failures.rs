@@ -58,6 +58,8 @@ pub enum ApiFailure {
     Slow(Duration),
     /// WeChat carries out the call, and the connection breaks before the answer.
     LostAnswer,
+    /// WeChat carries out the call, and half of the answer's body is missing. The HTTP client does not notice.
+    HalfAnswer,
 }
 
 /// The failures of each call.

@@ -99,7 +99,13 @@ impl ApiServer {
             Some(ApiFailure::UnknownMedia) => Refusal::MEDIA_ID,
             Some(ApiFailure::Unauthorized) => Refusal::UNAUTHORIZED,
             Some(ApiFailure::Errcode(errcode)) => Refusal::new(errcode, "simulated"),
-            None | Some(ApiFailure::EndedToken | ApiFailure::Slow(_) | ApiFailure::LostAnswer) => {
+            None
+            | Some(
+                ApiFailure::EndedToken
+                | ApiFailure::Slow(_)
+                | ApiFailure::LostAnswer
+                | ApiFailure::HalfAnswer,
+            ) => {
                 if failure == Some(ApiFailure::EndedToken) {
                     self.simulator.state().tokens.end();
                 }
@@ -112,7 +118,11 @@ impl ApiServer {
                     }
                     _ => {}
                 }
-                return Ok(answer.unwrap_or_else(Refusal::into_response));
+                let answer = answer.unwrap_or_else(Refusal::into_response);
+                if failure == Some(ApiFailure::HalfAnswer) {
+                    return Ok(answer.map(half));
+                }
+                return Ok(answer);
             }
         };
         Ok(refusal.into_response())
@@ -154,6 +164,12 @@ impl fmt::Debug for ApiFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiFuture").finish_non_exhaustive()
     }
+}
+
+fn half(body: ResponseBody) -> ResponseBody {
+    let mut bytes = body.to_bytes();
+    bytes.truncate(bytes.len() / 2);
+    ResponseBody::new(bytes)
 }
 
 /// Makes a page as a proxy does.

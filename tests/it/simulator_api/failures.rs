@@ -67,6 +67,25 @@ async fn each_failure_of_each_call_has_its_kind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn half_an_answer_is_no_answer_of_wechat() {
+    for (number, call) in CALLS.into_iter().enumerate() {
+        let (wechat, api) = used().await;
+        wechat.api().fail_next(1, call, ApiFailure::HalfAnswer);
+        let mut kinds = [None; 4];
+        // A recording is cut off where it is.
+        if call != ApiCall::Media {
+            kinds[number] = Some(ErrorKind::Response);
+        }
+        assert_eq!(each_call(&api).await, kinds, "{call:?}");
+    }
+    let wechat = wechat();
+    let half = ApiFailure::HalfAnswer;
+    wechat.api().fail_next(1, ApiCall::Token, half);
+    let token = api(&wechat).access_token().await;
+    assert_eq!(kind(token), Some(ErrorKind::Response));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failure_is_for_the_next_requests() {
     let (wechat, api) = used().await;
     let begun = Instant::now();
