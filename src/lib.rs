@@ -155,6 +155,7 @@
 //! 6. **Late replies.** Decide how they reach the user. Send them from the hook
 //!    [`with_late_reply`](dedup::DedupBuilder::with_late_reply) through the customer-service API. Or set a
 //!    [`with_fallback`](dedup::DedupBuilder::with_fallback) that asks the user to write again.
+//!    A passive reply shows at most 2047 bytes of a [long text](reply#long-texts).
 //! 7. **Limits.** [`dedup`] lists its bounds, and what happens at each. A request's body may have
 //!    [64 KiB](VerifySignatureLayer::with_body_limit) and take [2 s](VerifySignatureLayer::with_body_timeout). An inner
 //!    service's response may have 1 MiB. Put a limit on concurrency behind [`DedupLayer`], where duplicates take no

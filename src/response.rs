@@ -85,10 +85,21 @@ impl fmt::Debug for ResponseBody {
     }
 }
 
-/// Makes the response that sends `reply` to the sender of `message`; `success` if the reply cannot be sent.
-pub(crate) fn of_reply(reply: Reply, message: &Verified) -> Response<ResponseBody> {
-    match render(&reply, message) {
-        Ok(rendered) => ok(rendered, Some(Arc::new(reply))),
+/// Makes the response that sends `reply` to the sender of `message`; `success` if the reply cannot be sent. A text that
+/// is too long ends in `cut_marker`.
+pub(crate) fn of_reply(
+    reply: Reply,
+    message: &Verified,
+    cut_marker: &str,
+) -> Response<ResponseBody> {
+    match render(&reply, message, cut_marker) {
+        Ok(rendered) => {
+            let rest = rendered.rest().and_then(Reply::as_text);
+            if let (Some(text), Some(rest)) = (reply.as_text(), rest) {
+                observe::reply_cut(message.delivery().account(), text.len(), rest.len());
+            }
+            ok(rendered, Some(Arc::new(reply)))
+        }
         // Not a failure: another run would return the same reply, and the fault text in the chat would inform the
         // user instead of the developer.
         Err(error) => {
@@ -98,12 +109,18 @@ pub(crate) fn of_reply(reply: Reply, message: &Verified) -> Response<ResponseBod
     }
 }
 
-fn render(reply: &Reply, message: &Verified) -> Result<Rendered, reply::Error> {
+/// Makes the response that sends a reply that [need not be cut](Reply::check_whole).
+pub(crate) fn of_whole_reply(reply: Reply, message: &Verified) -> Response<ResponseBody> {
+    of_reply(reply, message, reply::CUT_MARKER)
+}
+
+fn render(reply: &Reply, message: &Verified, cut_marker: &str) -> Result<Rendered, reply::Error> {
     if reply.is_success() {
         return Ok(Rendered::success());
     }
     let head = message.head().map_err(|_| reply::Error::unaddressed())?;
-    reply.render(&Addressing::answering(head), Timestamp::now())
+    let addressing = Addressing::answering(head);
+    reply.render_with_marker(&addressing, Timestamp::now(), cut_marker)
 }
 
 /// Makes the response that acknowledges a message; the user sees nothing.

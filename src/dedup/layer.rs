@@ -243,9 +243,10 @@ impl<Scope> DedupBuilder<Scope> {
     ///
     /// # Errors
     ///
-    /// If [`Reply::check`] fails: WeChat would refuse the reply.
+    /// If [`Reply::check`] fails: WeChat would refuse the reply. Also if the reply is a text of more than 2047 bytes, which
+    /// would be cut.
     pub fn with_fallback(mut self, reply: Reply) -> Result<Self, reply::Error> {
-        reply.check()?;
+        reply.check_whole()?;
         self.settings.fallback = reply;
         Ok(self)
     }

@@ -259,7 +259,8 @@ impl RunningMessage {
             }
             let Some(delay) = delays.next() else {
                 observe::message_given_up(self.account(), self.observed_key(), number.get());
-                let fallback = response::of_reply(settings.fallback.clone(), self.request.body());
+                let fallback =
+                    response::of_whole_reply(settings.fallback.clone(), self.request.body());
                 return self.finished(StoredResponse::of_own(&fallback), Origin::FailedRun);
             };
             time::sleep(*delay).await;

@@ -253,7 +253,7 @@ impl Waiter {
             Acknowledged::Recorded => {
                 self.observed.record_acknowledged();
                 let fallback = self.node.settings.fallback.clone();
-                Some(response::of_reply(fallback, self.request.body()))
+                Some(response::of_whole_reply(fallback, self.request.body()))
             }
             Acknowledged::Replied(response) => Some(response.into_response()),
         }

@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -39,6 +40,7 @@ pin_project! {
             call: Call<H, F, Request<M>>,
             // Its sender gets the reply.
             message: Verified,
+            cut_marker: Arc<str>,
         },
     }
 }
@@ -50,11 +52,17 @@ impl<H, F, M> ResponseFuture<H, F, M> {
         }
     }
 
-    pub(super) fn handle(handler: H, request: Request<M>, message: Verified) -> Self {
+    pub(super) fn handle(
+        handler: H,
+        request: Request<M>,
+        message: Verified,
+        cut_marker: Arc<str>,
+    ) -> Self {
         Self {
             state: State::Handle {
                 call: Call::new(handler, request),
                 message,
+                cut_marker,
             },
         }
     }
@@ -69,13 +77,17 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(Ok(match self.project().state.project() {
             StateProject::Acknowledge => response::success(),
-            StateProject::Handle { call, message } => {
+            StateProject::Handle {
+                call,
+                message,
+                cut_marker,
+            } => {
                 let reply = match ready!(call.poll(cx)) {
                     Ok(value) => value.into_reply(),
                     Err(error) => Err(HandlerError::new(&error)),
                 };
                 match reply {
-                    Ok(reply) => response::of_reply(reply, message),
+                    Ok(reply) => response::of_reply(reply, message, cut_marker),
                     Err(error) => {
                         observe::handler_failed(message.delivery().account(), &error);
                         response::failure()

@@ -105,6 +105,7 @@
 //! |---|---|---|
 //! | the handler returns [`Reply::success`](crate::Reply::success) | 200 `success` | |
 //! | it returns another reply | 200, the reply's XML | |
+//! | it returns a [text of more than 2047 bytes](crate::reply#long-texts) | 200, the first part and a [marker](MessageService::with_cut_marker) | warning |
 //! | it returns a reply that WeChat would refuse, or the message has no sender to reply to | 200 `success` | error |
 //! | it returns an error | 500, empty | error |
 //! | the handler's type is for other messages | 200 `success` | debug |

@@ -18,7 +18,7 @@ use crate::{
     delivery::{Verified, VerifiedBody},
     message::{self, Message},
     observe,
-    reply::IntoReply,
+    reply::{self, IntoReply},
     response::ResponseBody,
     user_fn,
     xml::{self, Value},
@@ -31,6 +31,7 @@ use crate::{
 pub struct MessageService<H, M = Message> {
     handler: H,
     on_decode_error: Option<Arc<OnDecodeError>>,
+    cut_marker: Arc<str>,
     message: PhantomData<fn() -> M>,
 }
 
@@ -64,6 +65,7 @@ impl<H> MessageService<H> {
         MessageService {
             handler,
             on_decode_error: None,
+            cut_marker: reply::CUT_MARKER.into(),
             message: PhantomData,
         }
     }
@@ -88,6 +90,7 @@ impl<H, M> MessageService<H, M> {
         MessageService {
             handler: layer.layer(self.handler),
             on_decode_error: self.on_decode_error,
+            cut_marker: self.cut_marker,
             message: PhantomData,
         }
     }
@@ -107,6 +110,28 @@ impl<H, M> MessageService<H, M> {
     ) -> Self {
         self.on_decode_error = Some(Arc::new(hook));
         self
+    }
+
+    /// Sets what the first part of a [long text](crate::reply#long-texts) ends in; the default is `…`.
+    ///
+    /// It comes directly behind the text. To put it on a line of its own, begin it with a line feed. It counts: text and
+    /// marker together have at most 2047 bytes.
+    ///
+    /// ```
+    /// use tower_wechat::{Message, message_fn};
+    ///
+    /// let service = message_fn(|_: Message| async { "a long story\n".repeat(200) })
+    ///     .with_cut_marker("\n（全文请看公众号菜单）")?;
+    /// # let _ = service;
+    /// # Ok::<(), tower_wechat::reply::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the marker has more than 1023 bytes.
+    pub fn with_cut_marker(mut self, marker: impl Into<String>) -> Result<Self, reply::Error> {
+        self.cut_marker = reply::cut_marker(marker)?;
+        Ok(self)
     }
 
     /// Reports a body that is not an `M`.
@@ -157,7 +182,7 @@ where
                     .extensions
                     .get_or_insert_with(|| body.delivery().clone());
                 let request = Request::from_parts(parts, message);
-                ResponseFuture::handle(self.handler.clone(), request, body)
+                ResponseFuture::handle(self.handler.clone(), request, body, self.cut_marker.clone())
             }
             Err(error) => {
                 self.report(body, error);
@@ -173,6 +198,7 @@ impl<H: Clone, M> Clone for MessageService<H, M> {
         Self {
             handler: self.handler.clone(),
             on_decode_error: self.on_decode_error.clone(),
+            cut_marker: self.cut_marker.clone(),
             message: PhantomData,
         }
     }

@@ -121,6 +121,17 @@ pub(crate) fn reply_dropped(account: &str, error: &reply::Error) {
     );
 }
 
+/// Logs that the passive reply has only the first part of a text. Both lengths are in bytes.
+pub(crate) fn reply_cut(account: &str, text_len: usize, rest_len: usize) {
+    event!(
+        WARN,
+        account,
+        text_len,
+        rest_len,
+        "a text is too long for the passive reply, which has only its first part"
+    );
+}
+
 /// Logs that a run of a message failed. The text of an error comes from the inner service.
 pub(super) fn run_failed(account: &str, number: u32, failure: &dyn fmt::Display) {
     event!(WARN, account, number, %failure, "a run failed");

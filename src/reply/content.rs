@@ -1,8 +1,11 @@
 //! The content of a reply, and WeChat's limits on it.
 
+use std::borrow::Cow;
+
 use super::{
     error::{Cause, Error},
     parts::{Article, Media, Music, TransInfo, Video},
+    split::split,
 };
 
 /// The content of a reply, one variant for each MsgType.
@@ -33,9 +36,9 @@ impl Content {
 
     pub(super) fn check(&self, article_limit: usize) -> Result<(), Error> {
         let id = match self {
-            Self::Text(text) => return check_text(text),
+            Self::Text(text) if is_blank(text) => return Err(Error(Cause::TextEmpty)),
             Self::News(articles) => return check_articles(articles, article_limit),
-            Self::TransferCustomerService(None) => return Ok(()),
+            Self::Text(_) | Self::TransferCustomerService(None) => return Ok(()),
             Self::TransferCustomerService(Some(agent)) => {
                 (agent.kf_account(), Cause::KfAccountEmpty)
             }
@@ -50,18 +53,44 @@ impl Content {
             _ => Ok(()),
         }
     }
+
+    /// Checks that a passive reply shows all of the content.
+    #[cfg(feature = "layers")]
+    pub(super) fn check_whole(&self) -> Result<(), Error> {
+        match self {
+            Self::Text(text) => check_length(text, PASSIVE_TEXT_LIMIT),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns what a passive reply shows, and the text that it does not. If there is such a text, what is shown ends in
+    /// `marker`.
+    pub(super) fn cut(&self, marker: &str) -> (Cow<'_, Self>, Option<String>) {
+        let text = match self {
+            Self::Text(text) if text.len() > PASSIVE_TEXT_LIMIT => text.trim_end(),
+            _ => return (Cow::Borrowed(self), None),
+        };
+        if text.len() <= PASSIVE_TEXT_LIMIT {
+            return (Cow::Owned(Self::Text(text.to_owned())), None);
+        }
+        let mut parts = split(text, PASSIVE_TEXT_LIMIT.saturating_sub(marker.len()));
+        let first = parts.next().unwrap_or_default();
+        match parts.as_str() {
+            "" => (Cow::Owned(Self::Text(first.to_owned())), None),
+            rest => (
+                Cow::Owned(Self::Text([first, marker].concat())),
+                Some(rest.to_owned()),
+            ),
+        }
+    }
 }
 
-fn check_text(text: &str) -> Result<(), Error> {
-    if is_blank(text) {
-        return Err(Error(Cause::TextEmpty));
-    }
+/// Checks that `text` has at most `limit` bytes.
+#[cfg(any(feature = "json", feature = "layers"))]
+pub(super) fn check_length(text: &str, limit: usize) -> Result<(), Error> {
     match text.len() {
-        0..=TEXT_LIMIT => Ok(()),
-        found => Err(Error(Cause::TextLength {
-            found,
-            limit: TEXT_LIMIT,
-        })),
+        found if found > limit => Err(Error(Cause::TextLength { found, limit })),
+        _ => Ok(()),
     }
 }
 
@@ -81,12 +110,19 @@ fn check_articles(articles: &[Article], limit: usize) -> Result<(), Error> {
 }
 
 /// Whether the user would see nothing of `text`.
-fn is_blank(text: &str) -> bool {
+pub(super) fn is_blank(text: &str) -> bool {
     text.chars().all(char::is_whitespace)
 }
 
-/// In bytes of UTF-8. WeChat does not document it; integrations report 2047 (dodgepudding/wechat-php-sdk #363) or 2048.
+/// The longest text that WeChat accepts in any message, in bytes of UTF-8. WeChat does not document it.
 pub(crate) const TEXT_LIMIT: usize = 2048;
+
+/// The longest text of a passive reply. Integrations report 2047 (dodgepudding/wechat-php-sdk #363) or 2048.
+pub(super) const PASSIVE_TEXT_LIMIT: usize = 2047;
+
+/// The longest marker, so that half of a part is the text.
+#[cfg(feature = "layers")]
+pub(super) const CUT_MARKER_LIMIT: usize = PASSIVE_TEXT_LIMIT / 2;
 
 /// The most articles in answer to anything but a user's message. Source: WeChat's page on passive replies.
 pub(super) const EVENT_ARTICLE_LIMIT: usize = 8;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Error, Reply,
-    content::Content,
+    content::{Content, TEXT_LIMIT, check_length},
     error::Cause,
     parts::{Article, Music, Video},
 };
@@ -30,15 +30,37 @@ impl Reply {
     /// # Ok::<(), tower_wechat::reply::Error>(())
     /// ```
     ///
+    /// A long text needs several messages:
+    ///
+    /// ```
+    /// use tower_wechat::{Reply, reply::split};
+    ///
+    /// fn messages(reply: &Reply) -> Vec<Reply> {
+    ///     match reply.as_text() {
+    ///         Some(text) => split(text, 2048).map(Reply::text).collect(),
+    ///         None => vec![reply.clone()],
+    ///     }
+    /// }
+    ///
+    /// let answer = Reply::text("The tide comes in. The tide goes out.\n".repeat(100));
+    /// assert!(answer.to_customer_service("oUser9ZtRw2").is_err());
+    /// for message in messages(&answer) {
+    ///     assert!(message.to_customer_service("oUser9ZtRw2").is_ok());
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// If the reply is over a [limit](crate::reply#limits). Here the limit is always one article. Also if the reply is
-    /// a video without a [picture](Video::with_thumb_media_id).
+    /// If the reply is over a [limit](crate::reply#limits). Here a text has at most 2048 bytes, and the limit of
+    /// articles is always one. Also if the reply is a video without a [picture](Video::with_thumb_media_id).
     pub fn to_customer_service(&self, openid: &str) -> Result<Option<String>, Error> {
         let Some(content) = &self.0 else {
             return Ok(None);
         };
         content.check(CUSTOMER_SERVICE_ARTICLE_LIMIT)?;
+        if let Content::Text(text) = content {
+            check_length(text, TEXT_LIMIT)?;
+        }
         let (msgtype, body) = match content {
             Content::Text(text) => ("text", json!({ "content": text })),
             Content::Image(media) => ("image", json!({ "media_id": media.media_id })),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::content::TEXT_LIMIT;
 use crate::xml;
 
 /// The reason why a reply cannot be sent. The message names the limit, never the contents.
@@ -12,6 +13,10 @@ pub struct Error(pub(super) Cause);
 pub(super) enum Cause {
     TextEmpty,
     /// Both in bytes.
+    #[cfg_attr(
+        not(any(feature = "json", feature = "layers")),
+        expect(dead_code, reason = "rendering cuts a long text")
+    )]
     TextLength {
         found: usize,
         limit: usize,
@@ -61,6 +66,13 @@ impl fmt::Display for Error {
             Cause::TextEmpty => {
                 f.write_str("expected a text to reply, found an empty one or white space")
             }
+            Cause::TextLength {
+                found,
+                limit: TEXT_LIMIT,
+            } => write!(
+                f,
+                "expected at most {TEXT_LIMIT} bytes of text in one message, found {found}: `reply::split` makes parts"
+            ),
             Cause::TextLength { found, limit } => write!(
                 f,
                 "expected at most {limit} bytes of text to reply, found {found}"
@@ -118,7 +130,8 @@ pub enum ErrorKind {
     /// A text that is empty, or has only white space and characters that XML cannot write. The user would see the fault
     /// text, or nothing.
     TextEmpty,
-    /// A text of more than 2048 bytes of UTF-8.
+    /// A text over the limit of a place where it is not [cut](super#long-texts): 2047 bytes of UTF-8 in a fallback, 2048 in
+    /// a customer-service message, 1023 in a cut marker.
     TextLength,
     /// An image, a voice message or a video without a MediaId, or a music card without a `ThumbMediaId`.
     MediaIdEmpty,

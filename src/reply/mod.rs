@@ -46,23 +46,33 @@
 //!
 //! If WeChat refuses a reply, it does not tell the server. The user sees the fault text in the chat:
 //! 该公众号提供的服务出现故障 (the service of this account is out of order). A reply that WeChat is known to refuse, to
-//! cut short or to show as nothing is an [`Error`] here:
+//! cut short or to show as nothing is an [`Error`] here, but for long texts:
 //!
 //! | reply | limit |
 //! |---|---|
-//! | text | not only white space, and at most 2048 bytes of UTF-8: about 680 Chinese characters |
+//! | text | not only white space; at most 2047 bytes of UTF-8, about 680 Chinese characters: a longer one is [cut](#long-texts) |
 //! | image, voice, video | a MediaId that is not empty |
 //! | music | a `ThumbMediaId` that is not empty |
 //! | news | a title for each article that is not only white space; at least one article; at most one in answer to a message, eight in answer to an event |
 //! | transfer to an agent | a `KfAccount` that is not empty |
 //! | every reply but `success` | a receiver and a sender that are not empty |
 //!
-//! WeChat does not document the 2048 bytes; accounts report them. Its page on passive replies says that it drops
+//! WeChat does not document the 2047 bytes; accounts report them. Its page on passive replies says that it drops
 //! articles over the limit, so the developer would not notice. The limit of articles depends on the message that is
 //! answered. So [`Reply::check`] allows eight, and [`Reply::render`] applies the limit of [`Addressing::answering`].
 //!
 //! XML 1.0 cannot write some control characters: all below U+0020 except tab, line feed and carriage return, and U+FFFE
 //! and U+FFFF. They are removed from every part of a reply, and do not count.
+//!
+//! # Long texts
+//!
+//! [`Reply::text`] takes a text of any length. A passive reply is a single message. So a text of more than 2047 bytes is
+//! cut like [`split`] does, and ends in a marker: `…`, or the one that `MessageService::with_cut_marker` sets. The marker
+//! counts: text and marker together have at most 2047 bytes. `MessageService` does not send the rest, and the log has a
+//! warning with the lengths. [`Rendered::rest`] returns the rest.
+//!
+//! With the customer-service API, all of the text can be shown. `Reply::to_customer_service` has an example. A late-reply
+//! hook gets the whole text from `LateReply::reply`, but only the first part from `LateReply::response`.
 
 mod content;
 #[cfg(any(feature = "api", feature = "json"))]
@@ -71,16 +81,18 @@ mod error;
 mod into_reply;
 mod parts;
 mod render;
+mod split;
 
 pub use self::{
     error::{Error, ErrorKind},
     into_reply::{HandlerError, IntoReply},
     parts::{Article, Music, Video},
     render::{Addressing, Rendered},
+    split::{Split, split},
 };
 
 #[cfg(feature = "layers")]
-pub(crate) use self::render::is_silent;
+pub(crate) use self::render::{CUT_MARKER, cut_marker, is_silent};
 #[cfg(feature = "simulator")]
 pub(crate) use self::{content::TEXT_LIMIT, parts::is_forbidden};
 use self::{
@@ -105,8 +117,9 @@ impl Reply {
         Self(None)
     }
 
-    /// Makes a text of 1 to 2048 bytes of UTF-8, not only white space. A line feed starts a new line in the chat.
+    /// Makes a text of any length that is not only white space. A line feed starts a new line in the chat.
     ///
+    /// The passive reply shows the first 2047 bytes of UTF-8 at most, see [long texts](self#long-texts).
     /// Characters that XML cannot write are removed, see the [limits](self#limits).
     ///
     /// ```
@@ -114,8 +127,10 @@ impl Reply {
     ///
     /// assert!(Reply::text("收到").check().is_ok());
     ///
-    /// let error = Reply::text("长".repeat(683)).check().unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::TextLength);
+    /// assert!(Reply::text("长".repeat(5000)).check().is_ok());
+    ///
+    /// let error = Reply::text(" ").check().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TextEmpty);
     /// ```
     pub fn text(text: impl Into<String>) -> Self {
         Self(Some(Content::Text(written(text))))
@@ -249,16 +264,40 @@ impl Reply {
         self.0.is_none()
     }
 
+    /// Returns the text of a [text](Self::text), without the characters that XML cannot write.
+    ///
+    /// ```
+    /// use tower_wechat::Reply;
+    ///
+    /// assert_eq!(Reply::text("涨潮了").as_text(), Some("涨潮了"));
+    /// assert_eq!(Reply::image("Im4q").as_text(), None);
+    /// ```
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.0 {
+            Some(Content::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Checks the [limits](self#limits) that do not depend on the message that the reply answers.
+    ///
+    /// A text that is too long for the passive reply passes: it is [cut](self#long-texts).
     ///
     /// # Errors
     ///
-    /// If WeChat would refuse the reply or cut it short.
+    /// If WeChat would refuse the reply, or leave out articles.
     pub fn check(&self) -> Result<(), Error> {
         match &self.0 {
             None => Ok(()),
             Some(content) => content.check(EVENT_ARTICLE_LIMIT),
         }
+    }
+
+    /// Checks the reply like [`check`](Self::check), and that a passive reply shows all of it.
+    #[cfg(feature = "layers")]
+    pub(crate) fn check_whole(&self) -> Result<(), Error> {
+        self.check()?;
+        self.0.as_ref().map_or(Ok(()), Content::check_whole)
     }
 }
 

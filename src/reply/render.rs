@@ -1,5 +1,7 @@
 //! Replies on the wire.
 
+#[cfg(feature = "layers")]
+use std::sync::Arc;
 use std::{borrow::Cow, fmt};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -10,10 +12,18 @@ use super::{
     error::{Cause, Error},
     parts::{Article, writable},
 };
+#[cfg(feature = "layers")]
+use super::{
+    content::{CUT_MARKER_LIMIT, check_length},
+    parts::written,
+};
 use crate::{message::Head, timestamp::Timestamp, xml};
 
 impl Reply {
     /// Renders the reply as the body of an HTTP response. `create_time` is the time of sending.
+    ///
+    /// A text of more than 2047 bytes is [cut](super#long-texts): the body has its first part, which ends in `…`, and
+    /// [`Rendered::rest`] has the rest.
     ///
     /// # Errors
     ///
@@ -23,21 +33,33 @@ impl Reply {
         addressing: &Addressing<'_>,
         create_time: Timestamp,
     ) -> Result<Rendered, Error> {
+        self.render_with_marker(addressing, create_time, CUT_MARKER)
+    }
+
+    /// Renders the reply like [`render`](Self::render), and ends the first part of a text that is cut in `cut_marker`.
+    pub(crate) fn render_with_marker(
+        &self,
+        addressing: &Addressing<'_>,
+        create_time: Timestamp,
+        cut_marker: &str,
+    ) -> Result<Rendered, Error> {
         let Some(content) = &self.0 else {
             return Ok(Rendered::success());
         };
         content.check(addressing.article_limit)?;
         let (to_user_name, from_user_name) = addressing.names()?;
+        let (content, rest) = content.cut(cut_marker);
         let document = Document {
             to_user_name,
             from_user_name,
             create_time,
-            content,
+            content: &content,
         };
         let body = xml::to_string(&document).map_err(|error| Error(Cause::Unwritable(error)))?;
         Ok(Rendered {
             body: Cow::Owned(body),
             content_type: "application/xml",
+            rest: rest.map(Reply::text),
         })
     }
 }
@@ -47,6 +69,7 @@ impl Reply {
 pub struct Rendered {
     body: Cow<'static, str>,
     content_type: &'static str,
+    rest: Option<Reply>,
 }
 
 impl Rendered {
@@ -55,6 +78,7 @@ impl Rendered {
         Self {
             body: Cow::Borrowed(SUCCESS),
             content_type: "text/plain",
+            rest: None,
         }
     }
 
@@ -72,6 +96,26 @@ impl Rendered {
     pub fn content_type(&self) -> &'static str {
         self.content_type
     }
+
+    /// Returns the part of a [long text](super#long-texts) that is not in the body.
+    ///
+    /// It is a text of any length. Send it in another way, or the user does not see it.
+    ///
+    /// ```
+    /// use tower_wechat::{Reply, Timestamp, reply::Addressing};
+    ///
+    /// let addressing = Addressing::new("the-openid", "gh_the_account");
+    /// let story = "Once upon a time, there was a tide.\n".repeat(100);
+    /// let rendered = Reply::text(story).render(&addressing, Timestamp::now())?;
+    ///
+    /// assert!(rendered.body().contains("there was a tide.…]]></Content>"));
+    /// let rest = rendered.rest().and_then(|rest| rest.as_text());
+    /// assert!(rest.is_some_and(|rest| rest.starts_with("Once upon a time")));
+    /// # Ok::<(), tower_wechat::reply::Error>(())
+    /// ```
+    pub fn rest(&self) -> Option<&Reply> {
+        self.rest.as_ref()
+    }
 }
 
 /// Shows the length of the body, not its contents.
@@ -80,6 +124,7 @@ impl fmt::Debug for Rendered {
         f.debug_struct("Rendered")
             .field("len", &self.body.len())
             .field("content_type", &self.content_type)
+            .field("has_rest", &self.rest.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -191,6 +236,17 @@ impl Serialize for Document<'_> {
 struct Articles<'a> {
     item: &'a [Article],
 }
+
+/// Makes the marker of texts that are cut.
+#[cfg(feature = "layers")]
+pub(crate) fn cut_marker(marker: impl Into<String>) -> Result<Arc<str>, Error> {
+    let marker = written(marker);
+    check_length(&marker, CUT_MARKER_LIMIT)?;
+    Ok(marker.into())
+}
+
+/// What the first part of a text that is cut ends in, by default.
+pub(crate) const CUT_MARKER: &str = "…";
 
 /// The body that acknowledges a message.
 pub(crate) const SUCCESS: &str = "success";

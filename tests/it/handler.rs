@@ -17,11 +17,11 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 use serde::Deserialize;
-use tower::{BoxError, Service, ServiceExt, service_fn};
+use tower::{BoxError, Service, ServiceExt, layer::util::Identity, service_fn};
 use tower_wechat::{
     Delivery, Message, MessageService, Reply, ResponseBody, Verified,
     message::{LocationMessage, TextMessage, VoiceMessage},
-    message_fn, xml,
+    message_fn, reply, xml,
 };
 
 use crate::assume;
@@ -321,9 +321,9 @@ async fn the_response_carries_the_typed_reply() {
 
 #[tokio::test]
 async fn a_reply_that_cannot_be_sent_is_acknowledged() {
-    for text in [String::new(), "x".repeat(2049)] {
+    for reply in [Reply::text(""), Reply::image("")] {
         let service = message_fn(move |_: Message| {
-            let reply = Reply::text(&text);
+            let reply = reply.clone();
             async move { reply }
         });
         assert_eq!(send(service, TEXT).await, success());
@@ -479,9 +479,43 @@ async fn the_log_names_faults_and_quotes_nothing() {
             &["ERROR", "kind=Number", "path=\"xml.Content\""],
             &["DEBUG", "path=\"xml.MsgType\""],
             &["ERROR", "out of paper"],
-            &["ERROR", "kind=TextLength", "found 9000"],
+            &["WARN", "account=\"news\"", "text_len=9000", "rest_len=6956"],
         ],
     );
+}
+
+/// Returns the text of a reply.
+fn content((_, _, body): &Answer) -> &str {
+    let (_, content) = body.split_once("<Content><![CDATA[").expect(body);
+    content.split_once("]]></Content>").expect(body).0
+}
+
+#[tokio::test]
+async fn a_long_text_ends_in_a_marker() {
+    let story = "涨潮了。\n".repeat(300);
+    let answer = {
+        let story = story.clone();
+        message_fn(move |_: Message| {
+            let story = story.clone();
+            async move { story }
+        })
+    };
+    // 157 lines of 13 bytes, the last one without its end, and `…`.
+    let first = format!("{}…", "涨潮了。\n".repeat(157).trim_end());
+    assert_eq!(content(&send(answer.clone(), TEXT).await), first);
+    // A layer around the service has the whole text.
+    let request = Request::new(Verified::insecure_assume(TEXT, Delivery::new("news")));
+    let response = answer.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.body().reply().unwrap().as_text(), Some(&*story));
+
+    let marked = answer.clone().with_cut_marker("\n（未完\u{1}）").unwrap();
+    let answered = send(marked.layer(Identity::new()), TEXT).await;
+    let first = format!("{}\n（未完）", "涨潮了。\n".repeat(156).trim_end());
+    assert_eq!(content(&answered), first);
+
+    answer.clone().with_cut_marker("m".repeat(1023)).unwrap();
+    let error = answer.with_cut_marker("m".repeat(1024)).unwrap_err();
+    assert_eq!(error.kind(), reply::ErrorKind::TextLength);
 }
 
 /// A location that is none: it arrives with all its fields.

@@ -1,6 +1,7 @@
 //! Replies: what makes one, the document element by element, the limits, and what is left out.
 
 mod into_reply;
+mod split;
 mod types;
 
 use proptest::prelude::*;
@@ -132,26 +133,33 @@ fn success_is_no_document() {
 }
 
 #[test]
-fn a_text_has_at_most_2048_bytes() {
-    // 682 characters of three bytes, and two bytes.
-    let longest = "语".repeat(682) + "ab";
-    assert_eq!(longest.len(), 2048);
-    check(
-        &Reply::text(&longest),
-        &[("MsgType", "text"), ("Content", &longest)],
-    );
-
-    check_rejected(
-        &Reply::text(longest + "c"),
-        ErrorKind::TextLength,
-        "expected at most 2048 bytes of text to reply, found 2049",
-    );
-    // Fewer characters than 2048, more bytes.
-    check_rejected(
-        &Reply::text("语".repeat(683)),
-        ErrorKind::TextLength,
-        "expected at most 2048 bytes of text to reply, found 2049",
-    );
+fn a_long_text_is_cut() {
+    let addressing = Addressing::new("openid", "gh_account");
+    // 682 characters of three bytes, and one byte.
+    let longest = "语".repeat(682) + "a";
+    assert_eq!(longest.len(), 2047);
+    for (text, shown, rest) in [
+        (longest.clone(), longest.clone(), None),
+        // White space that does not fit is no rest.
+        (format!("{longest} \n"), longest.clone(), None),
+        (format!("{}x", " ".repeat(2047)), "x".to_owned(), None),
+        (
+            longest.clone() + "b",
+            "语".repeat(681) + "…",
+            Some("语ab".to_owned()),
+        ),
+        (
+            format!("{}。\n\n{}\n", "潮".repeat(400), "水".repeat(3000)),
+            format!("{}。…", "潮".repeat(400)),
+            Some("水".repeat(3000)),
+        ),
+    ] {
+        let reply = Reply::text(text);
+        reply.check().unwrap();
+        check(&reply, &[("MsgType", "text"), ("Content", &shown)]);
+        let rendered = reply.render(&addressing, NOW).unwrap();
+        assert_eq!(rendered.rest(), rest.map(Reply::text).as_ref());
+    }
 }
 
 #[test]
@@ -191,8 +199,12 @@ fn characters_that_xml_cannot_write_are_left_out() {
         ],
     );
 
-    // They do not count: what is sent has 2048 bytes.
-    Reply::text(forbidden + &"x".repeat(2048)).check().unwrap();
+    // They do not count: what is sent has 2047 bytes.
+    let longest = "x".repeat(2047);
+    check(
+        &Reply::text(forbidden + &longest),
+        &[("MsgType", "text"), ("Content", &longest)],
+    );
 }
 
 #[test]
@@ -245,7 +257,9 @@ fn neither_the_reply_nor_the_names_are_shown() {
     let length = rendered.body().len();
     assert_eq!(
         format!("{rendered:?}"),
-        format!("Rendered {{ len: {length}, content_type: \"application/xml\", .. }}")
+        format!(
+            "Rendered {{ len: {length}, content_type: \"application/xml\", has_rest: false, .. }}"
+        )
     );
 }
 

@@ -190,8 +190,9 @@ const QUESTIONS: &[(&str, Ask)] = &[
     }),
     (
         "reply of 3000 bytes, over the limit of 2048",
-        |peer| match peer.reply(&"x".repeat(3000)) {
-            Ok(_) => "sent".to_owned(),
+        |peer| match peer.reply(&"x".repeat(3000)).and_then(|reply| says(&reply)) {
+            Ok(text) if text.len() > 2048 => "sent".to_owned(),
+            Ok(_) => "its first part sent".to_owned(),
             Err(_) => "error".to_owned(),
         },
     ),

@@ -16,7 +16,7 @@ use crate::{
     },
     delivery::{Delivery, Verified},
     reply::Reply,
-    response::of_reply,
+    response::of_whole_reply,
 };
 
 fn table() -> Table {
@@ -249,7 +249,7 @@ fn a_kept_reply_forgets_its_typed_reply() {
     let (task, _) = run(&mut table, 1, now);
     let message = "<xml><ToUserName>gh</ToUserName><FromUserName>user</FromUserName></xml>";
     let message = Verified::insecure_assume(message, Delivery::new("account"));
-    let typed = StoredResponse::of_own(&of_reply(Reply::text("hi"), &message));
+    let typed = StoredResponse::of_own(&of_whole_reply(Reply::text("hi"), &message));
     assert_eq!(typed.reply(), Some(&Reply::text("hi")));
     table.complete(task.claim, Some(&typed), now);
     let Admission::Replied(kept) = claim(&mut table, 1, now) else {

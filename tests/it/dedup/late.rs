@@ -208,12 +208,14 @@ async fn a_late_reply_of_a_message_service_has_the_typed_reply_and_the_time_limi
 fn a_fallback_that_cannot_be_sent_is_no_fallback() {
     for (reply, kind) in [
         (Reply::text(""), ErrorKind::TextEmpty),
-        (Reply::text("x".repeat(2049)), ErrorKind::TextLength),
+        (Reply::text("x".repeat(2048)), ErrorKind::TextLength),
         (Reply::image(""), ErrorKind::MediaIdEmpty),
     ] {
         let error = DedupLayer::builder().with_fallback(reply).unwrap_err();
         assert_eq!(error.kind(), kind);
     }
+    let longest = Reply::text("x".repeat(2047));
+    DedupLayer::builder().with_fallback(longest).unwrap();
 }
 
 /// For tests of a hook.

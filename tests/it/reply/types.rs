@@ -228,6 +228,7 @@ fn a_push_in_json_is_answered_like_one_in_xml() {
 #[cfg(feature = "json")]
 mod customer_service {
     use serde_json::{Value, json};
+    use tower_wechat::reply::split;
 
     use super::*;
 
@@ -304,6 +305,21 @@ mod customer_service {
             let error = reply.to_customer_service("o").expect_err("rejected");
             assert_eq!(error.kind(), kind);
         }
+    }
+
+    #[test]
+    fn a_long_text_needs_several_messages() {
+        let text = Reply::text("长".repeat(1000));
+        assert_eq!(
+            text.to_customer_service("o").unwrap_err().to_string(),
+            "expected at most 2048 bytes of text in one message, found 3000: `reply::split` makes parts"
+        );
+        for part in split(text.as_text().unwrap(), 2048) {
+            Reply::text(part).to_customer_service("o").unwrap();
+        }
+        Reply::text("x".repeat(2048))
+            .to_customer_service("o")
+            .unwrap();
     }
 }
 
