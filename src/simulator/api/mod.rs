@@ -120,7 +120,7 @@ impl ApiServer {
                 }
                 let answer = answer.unwrap_or_else(Refusal::into_response);
                 if failure == Some(ApiFailure::HalfAnswer) {
-                    return Ok(answer.map(half));
+                    return Ok(answer.map(|body| half(&body)));
                 }
                 return Ok(answer);
             }
@@ -166,7 +166,7 @@ impl fmt::Debug for ApiFuture {
     }
 }
 
-fn half(body: ResponseBody) -> ResponseBody {
+fn half(body: &ResponseBody) -> ResponseBody {
     let mut bytes = body.to_bytes();
     bytes.truncate(bytes.len() / 2);
     ResponseBody::new(bytes)
