@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{labels::label, spans::Instrument};
+use super::labels::label;
+use super::spans::Instrument;
+#[cfg(not(feature = "tracing"))]
+use super::spans::Span;
 use crate::recognize::Error;
 
 /// Puts a recognition into its span.
