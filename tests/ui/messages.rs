@@ -50,7 +50,7 @@ const FIRST_LINES: [(&str, &str); 10] = [
     ("no_reply", "a handler cannot return `u32`"),
     (
         "error_without_display",
-        "a handler cannot return `Result<Reply, Failed>`",
+        "a handler cannot return `Result<tower_wechat::Reply, Failed>`",
     ),
     (
         "nothing_to_recognize",
