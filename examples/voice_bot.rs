@@ -137,7 +137,7 @@ async fn run() -> Result<bool, BoxError> {
     };
     if let Recognizer::Samples = recognizer {
         println!(
-            "The recognizer knows two recordings of silence. For one of your own, see --help.\n"
+            "The recognizer knows two recordings of silence. --help says how to use another recognizer.\n"
         );
     }
     let runs = Arc::new(AtomicUsize::new(0));
@@ -313,6 +313,10 @@ async fn show(rows: &[Row], wechat: &Simulator, runs: &AtomicUsize) -> bool {
             is_as_expected = false;
             print(["  expected:", status, runs, shown], widths);
         }
+        if row.expected.is_none() && [UNRECOGNIZED, NOTHING].contains(&&*found[2]) {
+            is_as_expected = false;
+            println!("The recognizer failed, found no words, or took longer than 14 s.");
+        }
     }
     is_as_expected
 }
@@ -409,7 +413,8 @@ usage: voice_bot [OPTION...]
   --listen ADDR         the address to listen on, such as 127.0.0.1:8080; default: a free port on loopback
   --token TOKEN         the account's token, 3 to 32 letters or digits
   --encrypted           safe mode: messages and replies are encrypted
-  --once                exit after the table, with a failure status if a row is not as expected";
+  --once                exit after the table, with a failure status if a row is not as expected, or if your recognizer
+                        finds no words in time";
 
 const NOTHING: &str = "(nothing)";
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     case::Case,
     evidence::{Done, is_failure, operations},
-    log::{Answer, Event, Operation},
+    log::{Answer, Event, Line, Operation},
     node::reply_text,
     traffic::{AFTERWARDS, Task, is_of_busy_account},
 };
@@ -141,7 +141,8 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Unless Redis loses its data: it neither renews nor completes a claim that has lost the message to another.
+    /// Unless Redis loses its data: it neither renews nor completes a claim that has lost the message to another. A node
+    /// that has handed a reply over reminds Redis of it.
     fn stays_lost(&self) -> Result<(), String> {
         let has_it = |done: &Done<'_>| {
             matches!(
@@ -152,7 +153,18 @@ impl Case<'_> {
             )
         };
         let held = || operations(self.lines).map(|(_, done)| done).filter(has_it);
-        for done in held().filter(|done| done.operation != Operation::Claim) {
+        let is_reminder = |line: &Line, done: &Done<'_>| {
+            done.answer == Answer::Acknowledged
+                && self.lines.iter().any(|late| {
+                    late.process == line.process
+                        && late.at <= line.at
+                        && matches!(late.event, Event::Late { .. })
+                })
+        };
+        let kept = operations(self.lines).filter(|(line, done)| {
+            has_it(done) && done.operation != Operation::Claim && !is_reminder(line, done)
+        });
+        for (_, done) in kept {
             let mut taken = held().filter(|claim| {
                 claim.operation == Operation::Claim
                     && claim.id != done.id
