@@ -24,7 +24,7 @@ pub(super) trait GuardedStore: Send + Sync {
     /// Whether the store is left alone.
     fn is_away(&self) -> bool;
 
-    /// Whether it has failed within the last minute.
+    /// Whether it has failed lately, during the life of a message.
     fn was_away(&self) -> bool;
 
     /// When the other nodes have told a store that was away what they know.
@@ -230,6 +230,7 @@ const FAILURES: u32 = 3;
 /// The time in which every node has told a store that is back what it knows: each tells it every second.
 pub(super) const CATCH_UP: Duration = Duration::from_secs(2);
 
-const LATELY: Duration = Duration::from_mins(1);
+/// A message that takes longer has been acknowledged, or failed.
+const LATELY: Duration = Duration::from_secs(30);
 
 const PAUSE: Duration = Duration::from_secs(1);

@@ -191,6 +191,12 @@ impl RunningMessage {
         }
     }
 
+    /// Whether another node may have run the message as well.
+    fn was_store_away(&self) -> bool {
+        let store = self.node.store.as_ref();
+        store.is_some_and(|store| store.was_away())
+    }
+
     fn seen_by_store(&self, age: Duration) {
         if self.task.seen_by_store(age) {
             let delivery = self.request.body().delivery();
@@ -351,7 +357,7 @@ impl RunningMessage {
             return self.hand_over(cause, told).await;
         }
         self.stage = Stage::Over;
-        if told.is_err() || finished.origin == Origin::Store {
+        if told.is_err() || finished.origin == Origin::Store || self.was_store_away() {
             finished.confirm_in_background();
         }
     }
@@ -375,10 +381,7 @@ impl RunningMessage {
         if is_elsewhere {
             return;
         }
-        // Another node may have run the message as well.
-        if let Some(store) = &self.node.store
-            && store.was_away()
-        {
+        if self.was_store_away() {
             let mut handed_over = finished.clone();
             handed_over.is_handed_over = true;
             handed_over.confirm_in_background();

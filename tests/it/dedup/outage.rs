@@ -211,3 +211,31 @@ async fn a_reply_that_has_been_handed_over_is_not_handed_over_again() {
         }
     }
 }
+
+/// The first node ends its run while the store is away, and nobody fetches the reply. The second one is known to the store
+/// when it ends its own, and a delivery gets that reply. Then the store goes away again and loses its data.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_was_told_in_time_is_told_again() {
+    for away_after in (100..=3_000).step_by(100) {
+        let (store, late) = (Faulty::new(), Late::default());
+        let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
+        let verdict_a = run_until_the_store_is_away(&a, &mut runs_a, &store).await;
+        let second = b.deliver(&text("user", "1", "hi")).await;
+        let (_, verdict_b) = runs_b.next().await;
+        verdict_a.send(Ok(ok("reply of a"))).unwrap();
+        // The second node tells the store first.
+        pass(900).await;
+        store.forget();
+        store.come_back();
+        pass(1_900).await;
+        verdict_b.send(Ok(ok("reply of b"))).unwrap();
+        check(&second.await.unwrap(), 200, "reply of b");
+        pass(away_after).await;
+        store.go_away();
+        store.forget();
+        pass(4_000).await;
+        store.come_back();
+        pass(40_000).await;
+        assert_eq!(late.causes(), [], "away after {away_after} ms");
+    }
+}
