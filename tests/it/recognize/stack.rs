@@ -3,7 +3,9 @@
 use tokio::time::sleep;
 use tower::ServiceBuilder;
 use tower_wechat::{
-    Account, DedupLayer, VerifySignatureLayer, message_fn,
+    Account, DedupLayer, VerifySignatureLayer,
+    api::AccessToken,
+    message_fn,
     simulator::{Shown, Simulator, Transcript},
 };
 
@@ -17,14 +19,31 @@ async fn answer(voice: VoiceMessage) -> String {
 
 /// Pushes a voice message whose recording `wechat` keeps.
 async fn say(wechat: &WeChat, recognizer: impl Recognizes) -> Transcript {
-    let account = || Account::encrypted("walnut42", crate::api::APP_ID, KEY).unwrap();
+    let account = Account::encrypted("walnut42", crate::api::APP_ID, KEY).unwrap();
+    say_to(account, api(wechat), recognizer).await
+}
+
+async fn say_to(account: Account, api: Api, recognizer: impl Recognizes) -> Transcript {
     let stack = ServiceBuilder::new()
-        .layer(VerifySignatureLayer::new(account()))
+        .layer(VerifySignatureLayer::new(account.clone()))
         .layer(DedupLayer::in_memory())
-        .service(message_fn(answer).recognize(api(wechat), recognizer));
+        .service(message_fn(answer).recognize(api, recognizer));
     // As WeChat sends it today.
-    let push = Simulator::new(account()).voice("Vo1").recognition("");
+    let push = Simulator::new(account).voice("Vo1").recognition("");
     push.deliver(stack).await
+}
+
+/// Its envelope, its token and the address of its API are not those of an Official Account.
+#[tokio::test(start_paused = true)]
+async fn an_application_of_wecom_is_served_too() {
+    let (wechat, counted) = (keeping(amr(100)), Counted::default());
+    let token = async || Ok::<_, Infallible>(AccessToken::new("Wecom7", secs(7200)));
+    let api = Api::with_token_source(wechat.client(), "ww0f1e", token).unwrap();
+    let api = api.with_base_url("https://qyapi.weixin.qq.com").unwrap();
+    let account = Account::wecom("walnut42", "ww0f1e2d3c4b5a6978", KEY).unwrap();
+    let transcript = say_to(account, api, slow(&counted, 8)).await;
+    assert_eq!(transcript.shown().text(), Some("几点了"), "{transcript}");
+    assert_eq!((wechat.count(MEDIA), counted.count()), (1, 1));
 }
 
 /// Says `words` of a recording after so many seconds.
