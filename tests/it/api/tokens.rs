@@ -499,25 +499,29 @@ async fn another_base_url_is_another_server() {
     assert_eq!(wechat.count(TOKEN), 2);
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+}
+
+/// Begins to fetch a token that never comes.
+async fn begin_a_flight() -> (WeChat, Api) {
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    wechat.script(TOKEN, [Answer::Never]);
+    assert!(api.access_token().now_or_never().is_none());
+    tokio::task::yield_now().await;
+    (wechat, api)
+}
+
 /// Its timers stand still with it.
 #[test]
 fn a_runtime_that_nobody_drives_does_not_hold_up_others() {
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap()
-    };
     let first = runtime();
-    let (wechat, api) = first.block_on(async {
-        let wechat = WeChat::new();
-        let api = api(&wechat);
-        wechat.script(TOKEN, [Answer::Never]);
-        assert!(api.access_token().now_or_never().is_none());
-        tokio::task::yield_now().await;
-        (wechat, api)
-    });
+    let (wechat, api) = first.block_on(begin_a_flight());
     runtime().block_on(async {
         check(
             api.access_token().await,
@@ -533,22 +537,8 @@ fn a_runtime_that_nobody_drives_does_not_hold_up_others() {
 /// The task of a flight ends with its runtime.
 #[test]
 fn an_api_outlives_a_runtime() {
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap()
-    };
     let first = runtime();
-    let (wechat, api) = first.block_on(async {
-        let wechat = WeChat::new();
-        let api = api(&wechat);
-        wechat.script(TOKEN, [Answer::Never]);
-        assert!(api.access_token().now_or_never().is_none());
-        tokio::task::yield_now().await;
-        (wechat, api)
-    });
+    let (wechat, api) = first.block_on(begin_a_flight());
     drop(first);
     assert_eq!(wechat.count(TOKEN), 1);
     runtime().block_on(async { api.access_token().await.unwrap() });

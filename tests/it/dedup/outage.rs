@@ -22,6 +22,15 @@ async fn run_until_the_store_is_away(
     verdict
 }
 
+/// Lets the node run the message while the store is away, and the client leave after a second.
+async fn run_alone(node: &impl Delivers, runs: &mut Runs) -> oneshot::Sender<Verdict> {
+    // A node asks three times before it runs a message alone.
+    let delivery = node.deliver(&text("user", "1", "hi")).await;
+    pass(1_000).await;
+    delivery.abort();
+    runs.next().await.1
+}
+
 /// Both nodes run the message while the store is away, and every client leaves. The hook gets one of the replies.
 #[tokio::test(start_paused = true)]
 async fn a_reply_is_handed_over_once_if_the_store_is_back_within_ten_seconds() {
@@ -29,13 +38,8 @@ async fn a_reply_is_handed_over_once_if_the_store_is_back_within_ten_seconds() {
         let (store, late) = (Faulty::new(), Late::default());
         let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
         store.go_away();
-        for node in [&a, &b] {
-            // A node asks three times before it runs a message alone.
-            let delivery = node.deliver(&text("user", "1", "hi")).await;
-            pass(1_000).await;
-            delivery.abort();
-        }
-        let ((_, verdict_a), (_, verdict_b)) = (runs_a.next().await, runs_b.next().await);
+        let verdict_a = run_alone(&a, &mut runs_a).await;
+        let verdict_b = run_alone(&b, &mut runs_b).await;
         verdict_a.send(Ok(ok("reply of a"))).unwrap();
         pass(200).await;
         verdict_b.send(Ok(ok("reply of b"))).unwrap();
@@ -149,12 +153,8 @@ async fn a_reply_is_left_to_the_node_that_runs_the_message() {
         let (store, late) = (Faulty::new(), Late::default());
         let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
         store.go_away();
-        for node in [&a, &b] {
-            let delivery = node.deliver(&text("user", "1", "hi")).await;
-            pass(1_000).await;
-            delivery.abort();
-        }
-        let ((_, verdict_a), (_, verdict_b)) = (runs_a.next().await, runs_b.next().await);
+        let verdict_a = run_alone(&a, &mut runs_a).await;
+        let verdict_b = run_alone(&b, &mut runs_b).await;
         // The other node tells the store first, which it does every second.
         pass(450).await;
         verdict_b.send(Ok(ok("reply of b"))).unwrap();
