@@ -287,7 +287,7 @@ impl Api {
             return Err(Error::of_setting(Cause::BaseUrl(problem)));
         }
         self.base_url = Arc::from(base_url.trim_end_matches('/'));
-        // What is known is of the former server.
+        // The token, and which calls are not authorized, are those of the former server.
         self.tokens = TokenCache::default();
         self.unauthorized = Unauthorized::default();
         Ok(self)

@@ -101,8 +101,8 @@ impl Finished {
         select(pin!(fetched), pin!(confirming)).await;
     }
 
-    /// Confirms a result that a delivery or the hook has got, in a task of its own: this node's own until the store has heard, and then
-    /// any as long as another node may ask whose the reply is.
+    /// Confirms a result that a delivery or the hook has got, in a task of its own. This node's own is confirmed until the
+    /// store has heard. Then any is, as long as another node may ask whose the reply is.
     pub(super) fn confirm_in_background(self) {
         let node = Arc::clone(&self.node);
         let is_own = self.origin != Origin::Store;
@@ -115,12 +115,8 @@ impl Finished {
             return;
         };
         let confirming = async move {
-            let mut has_heard = Some(true);
-            if is_own {
-                let heard = self.confirm_for(Duration::ZERO);
-                has_heard = self.node.cut.run_until_cancelled(heard).await;
-            }
-            if has_heard == Some(true) {
+            let heard = self.confirm_for(Duration::ZERO);
+            if !is_own || self.node.cut.run_until_cancelled(heard).await == Some(true) {
                 let reminded = self.confirm_for(ASKED_FOR);
                 self.node.draining.run_until_cancelled(reminded).await;
             }

@@ -75,7 +75,7 @@ impl RecognizeLayer {
         self.forgetting()
     }
 
-    /// What was over a limit need not be over another.
+    /// Forgets earlier results: a recording over the former limit may be within the new one.
     fn forgetting(mut self) -> Self {
         self.0.memo = Arc::default();
         self

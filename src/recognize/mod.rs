@@ -206,8 +206,9 @@
 //!
 //! # Plain mode
 //!
-//! In plain mode, whoever has seen one signed query can send a voice message with any media id of the account, and gets the
-//! words as the reply. Each such message costs a call and a recognition. Use safe mode.
+//! In plain mode the signature does not cover the message. Whoever has seen one signed query can send voice messages with
+//! media ids of their own choice, and gets the words of those recordings as replies. Each recording costs a call and a
+//! recognition. Use safe mode.
 //!
 //! # WeCom
 //!

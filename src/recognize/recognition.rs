@@ -1,4 +1,4 @@
-//! One recognition: the recording, its words, and what is known of both from an earlier run.
+//! One recognition: fetches the recording, asks the recognizer, and remembers the words for a later run.
 
 use std::{
     collections::VecDeque,
@@ -122,7 +122,7 @@ impl Recognition {
     }
 }
 
-/// What is known of a recording that has been fetched.
+/// A fetched recording, without its bytes.
 struct Fetched {
     /// The media id by which WeChat has it.
     id: String,
