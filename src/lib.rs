@@ -217,6 +217,8 @@ pub mod dedup;
 mod delivery;
 #[cfg(feature = "layers")]
 pub mod handler;
+#[cfg(feature = "layers")]
+mod key;
 pub mod message;
 #[cfg(feature = "metrics")]
 pub mod metrics;

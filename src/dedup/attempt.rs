@@ -8,8 +8,7 @@ use http_body::Body;
 use tokio::time;
 use tower::{Service, ServiceExt};
 
-use super::response::StoredResponse;
-use crate::{delivery::Verified, observe::RunFailure};
+use crate::{delivery::Verified, observe::RunFailure, response::StoredResponse};
 
 /// The number of a message's run. It is in the extensions of the request that the inner service
 /// gets, for handlers that fence their own writes.

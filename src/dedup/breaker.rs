@@ -9,11 +9,8 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::{self, Instant};
 
-use super::{
-    response::StoredResponse,
-    store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store},
-};
-use crate::observe;
+use super::store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store};
+use crate::{observe, response::StoredResponse};
 
 /// A [`Store`] whose operations end soon, with an answer or without one.
 ///

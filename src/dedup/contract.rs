@@ -38,13 +38,12 @@ use http::{HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use super::{
-    key::Key,
     messages::{Bounds, Messages},
-    response::StoredResponse,
     store::{
         Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run, Store, Ttls,
     },
 };
+use crate::{key::Key, response::StoredResponse};
 
 /// A store to check, and how time passes for it.
 pub trait Subject {

@@ -8,9 +8,9 @@ use tokio::time::{self, Instant};
 use super::{
     breaker::{CATCH_UP, GuardedStore, Unavailable},
     node::{FETCH_WAIT, Node, RENEWAL},
-    response::StoredResponse,
     store::{Claim, Claimed, Completed, Released},
 };
+use crate::response::StoredResponse;
 
 /// The result of all runs of a message, which the claim has until a delivery or the hook has got it.
 #[derive(Clone)]

@@ -6,8 +6,11 @@ use futures_util::{FutureExt, future::BoxFuture};
 use http::Request;
 use tokio::time;
 
-use super::{key::Key, node::UserFn, response::StoredResponse};
-use crate::{delivery::Verified, message::Head, observe, reply::Reply, timestamp::Timestamp};
+use super::node::UserFn;
+use crate::{
+    delivery::Verified, key::Key, message::Head, observe, reply::Reply, response::StoredResponse,
+    timestamp::Timestamp,
+};
 
 /// A reply that comes too late to be the passive reply, or the news that there is none.
 ///

@@ -9,7 +9,6 @@ use tower::Layer;
 
 use super::{
     breaker::{Guarded, GuardedStore},
-    key::Key,
     late::LateReply,
     messages::Bounds,
     node::{Node, Settings, UserFn, accepts_reply_by_default},
@@ -18,6 +17,7 @@ use super::{
 };
 use crate::{
     delivery::Verified,
+    key::Key,
     reply::{self, Reply},
 };
 

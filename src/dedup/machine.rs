@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{
-    response::StoredResponse,
-    store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run},
-};
+use super::store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run};
+use crate::response::StoredResponse;
 
 /// A message that is not vacant.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use super::{
     messages::{Bounds, Messages},
-    response::StoredResponse,
     store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store},
 };
+use crate::response::StoredResponse;
 
 /// A [`Store`] for nodes that live in one process, as in tests.
 ///

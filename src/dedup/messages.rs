@@ -8,11 +8,10 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    key::Key,
     machine::{Machine, State, after},
-    response::StoredResponse,
     store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run},
 };
+use crate::{key::Key, response::StoredResponse};
 
 /// The messages that are not vacant. The caller says what time it is.
 ///

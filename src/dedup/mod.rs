@@ -163,7 +163,6 @@ mod clock;
 pub mod contract;
 mod finished;
 mod hang_ups;
-mod key;
 mod late;
 mod layer;
 mod machine;
@@ -172,7 +171,6 @@ mod messages;
 mod node;
 #[cfg(feature = "redis")]
 pub mod redis;
-mod response;
 mod running;
 mod service;
 pub mod store;
@@ -183,10 +181,9 @@ mod waiter;
 pub use self::redis::RedisStore;
 pub use self::{
     attempt::RunNumber,
-    key::Key,
     late::{LateCause, LateReply},
     layer::{DedupBuilder, DedupLayer, HasStore, Local, Shared},
-    response::StoredResponse,
     service::{Dedup, ResponseFuture},
     store::Store,
 };
+pub use crate::{key::Key, response::StoredResponse};

@@ -14,14 +14,13 @@ use super::{
     breaker::GuardedStore,
     clock::Clock,
     hang_ups::HangUps,
-    key::Key,
     late::Hook,
     machine::FOREVER,
     messages::Bounds,
     store::Ttls,
     table::{DELIVERIES_LAST, Table},
 };
-use crate::{delivery::Verified, message::Head, reply::Reply, user_fn};
+use crate::{delivery::Verified, key::Key, message::Head, reply::Reply, user_fn};
 
 /// The state that a layer and all its services share: the settings, and this node's messages.
 pub(super) struct Node {

@@ -19,11 +19,14 @@ use super::{
     late::{LateCause, LateReply},
     machine::FOREVER,
     node::{FETCH_WAIT, LEASE, Node, RENEWAL},
-    response::StoredResponse,
     store::{Claimed, Completed, Released, Renewed, Run},
     table::{Milestone, Task},
 };
-use crate::{delivery::Verified, observe, response};
+use crate::{
+    delivery::Verified,
+    observe,
+    response::{self, StoredResponse},
+};
 
 /// A message that a delivery has claimed on this node.
 ///

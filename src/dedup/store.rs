@@ -46,7 +46,7 @@ use std::{
 };
 
 pub use super::memory::MemoryStore;
-use super::{key::Key, response::StoredResponse};
+use crate::{key::Key, response::StoredResponse};
 
 /// Deduplication state of each message, shared between nodes.
 ///

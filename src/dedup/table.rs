@@ -5,12 +5,11 @@ use std::{collections::HashMap, mem, time::Duration};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    key::Key,
     machine::{FOREVER, State},
     messages::{Bounds, Messages},
-    response::StoredResponse,
     store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Run, Ttls},
 };
+use crate::{key::Key, response::StoredResponse};
 
 /// The messages of this node. The caller holds the lock and says what time it is.
 ///

@@ -14,7 +14,6 @@ use tokio::{
 
 use super::{
     attempt::Inner,
-    key::Key,
     node::Node,
     running::RunningMessage,
     store::{Acknowledged, Ttls},
@@ -22,6 +21,7 @@ use super::{
 };
 use crate::{
     delivery::{Delivery, Verified},
+    key::Key,
     observe,
     response::{self, ResponseBody},
 };

@@ -71,13 +71,13 @@ use http::{HeaderValue, StatusCode};
 use sha1::{Digest, Sha1};
 
 pub use self::error::{Error, ErrorKind};
-#[cfg(doc)]
-use super::key::Key;
 use super::{
     machine::FOREVER,
-    response::StoredResponse,
     store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store},
 };
+#[cfg(doc)]
+use crate::key::Key;
+use crate::response::StoredResponse;
 
 /// A [`Store`] in a Redis, which all nodes of a deployment share.
 ///

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::Body;
 
+use super::ResponseBody;
 use crate::{
     body::{ReadBody, ReadError},
     reply::{self, Reply},
-    response::{self, ResponseBody},
 };
 
 /// The response of a message's run, kept for every delivery of the message.
@@ -37,7 +37,7 @@ impl StoredResponse {
     }
 
     /// Keeps a response of our own.
-    pub(super) fn of_own(response: &Response<ResponseBody>) -> Self {
+    pub(crate) fn of_own(response: &Response<ResponseBody>) -> Self {
         let body = response.body();
         Self {
             status: response.status(),
@@ -48,7 +48,7 @@ impl StoredResponse {
     }
 
     /// Keeps a response of the inner service, whose body is read to its end.
-    pub(super) async fn of<B>(response: Response<B>) -> Result<Self, ReadError<B::Error>>
+    pub(crate) async fn of<B>(response: Response<B>) -> Result<Self, ReadError<B::Error>>
     where
         B: Body + 'static,
     {
@@ -70,7 +70,7 @@ impl StoredResponse {
 
     /// Makes the response `success`: the user sees nothing.
     pub fn success() -> Self {
-        Self::of_own(&response::success())
+        Self::of_own(&super::success())
     }
 
     /// Returns the status.
@@ -88,32 +88,32 @@ impl StoredResponse {
         &self.body
     }
 
-    pub(super) fn reply(&self) -> Option<&Reply> {
+    pub(crate) fn reply(&self) -> Option<&Reply> {
         self.reply.as_deref()
     }
 
     /// Whether a delivery that gets it shows the user nothing.
-    pub(super) fn is_silent(&self) -> bool {
+    pub(crate) fn is_silent(&self) -> bool {
         self.status == StatusCode::OK && reply::is_silent(&self.body)
     }
 
     /// Whether the service says that it has failed, so that another run may succeed.
-    pub(super) fn is_failure(&self) -> bool {
+    pub(crate) fn is_failure(&self) -> bool {
         self.status.is_server_error()
     }
 
     /// The memory it takes, in bytes.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.body.len() + self.content_type.as_ref().map_or(0, HeaderValue::len)
     }
 
     /// Forgets the typed reply, which only a late reply needs.
-    pub(super) fn without_reply(mut self) -> Self {
+    pub(crate) fn without_reply(mut self) -> Self {
         self.reply = None;
         self
     }
 
-    pub(super) fn into_response(self) -> Response<ResponseBody> {
+    pub(crate) fn into_response(self) -> Response<ResponseBody> {
         let mut response = Response::new(ResponseBody::new(self.body));
         *response.status_mut() = self.status;
         if let Some(content_type) = self.content_type {

@@ -1,5 +1,7 @@
 //! HTTP responses that the layers make.
 
+mod stored;
+
 use std::{
     borrow::Cow,
     convert::Infallible,
@@ -13,6 +15,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::{Body, Frame, SizeHint};
 
+pub use self::stored::StoredResponse;
 use crate::{
     delivery::Verified,
     observe,

@@ -31,7 +31,7 @@ impl Key {
         Self(hash.finalize().into())
     }
 
-    /// Makes the key of a delivery, as the [module docs](super#which-deliveries-are-one-message) say.
+    /// Makes the key of a delivery, as the [module docs](crate::dedup#which-deliveries-are-one-message) say.
     pub fn of(request: &Request<Verified>) -> Self {
         let body = request.body();
         let account = body.delivery().account();
@@ -52,7 +52,7 @@ impl Key {
         ])
     }
 
-    pub(super) fn observed(self) -> MessageKey {
+    pub(crate) fn observed(self) -> MessageKey {
         MessageKey(self.0)
     }
 
