@@ -219,6 +219,8 @@ mod delivery;
 pub mod handler;
 #[cfg(feature = "layers")]
 mod key;
+#[cfg(feature = "layers")]
+pub mod late;
 pub mod message;
 #[cfg(feature = "metrics")]
 pub mod metrics;

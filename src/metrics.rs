@@ -15,6 +15,7 @@
 //! | `tower_wechat_handler_duration_seconds` | histogram | `account` | duration of finished runs |
 //! | `tower_wechat_runs_open` | gauge | | unfinished runs |
 //! | `tower_wechat_late_replies_total` | counter | `account`, `cause` | replies that no delivery got, and acknowledged messages whose runs all failed |
+//! | `tower_wechat_late_parts_total` | counter | `account`, `way` | messages of late replies |
 //! | `tower_wechat_unconfirmed_replies_total` | counter | `account` | late replies that another node may have given as well, because the store was away |
 //! | `tower_wechat_store_errors_total` | counter | `operation`, `cause` | failed operations of the store |
 //! | `tower_wechat_api_calls_total` | counter | `app_id`, `call`, `result` | finished calls of an `Api` (feature `api`) |
@@ -41,7 +42,9 @@
 //! - `kind`: the [`RejectionKind`](crate::verify::RejectionKind) or [`ErrorKind`](crate::callback::ErrorKind) in snake
 //!   case, such as `body_too_large` or `signature`.
 //! - `result`: `answered`, `failed`, `timed_out`, `panicked`, `lost_lease`, or `cut` when the node shut down.
-//! - `cause` of a late reply: `acknowledged`, `unfetched` or `failed`, see [`LateCause`](crate::dedup::LateCause).
+//! - `cause` of a late reply: `acknowledged`, `unfetched`, `rest` or `failed`, see [`LateCause`](crate::late::LateCause).
+//! - `way` of a message of a late reply: `customer_service`, `unknown` if WeChat's answer was lost, `dropped` if the user does
+//!   not follow the account, `hook` for an async function, or `lost`.
 //! - `operation`: `claim`, `renew`, `complete`, `publish`, `acknowledge` or `release`. Its `cause` is `error` or
 //!   `timeout`.
 //! - Of an `Api`, `app_id` is its app id. `call` is the path below `/cgi-bin/`, such as `media/get`. `result` is `ok`, or
@@ -114,6 +117,11 @@ const COUNTERS: &[Description] = &[
         "Replies that were not the answer to a delivery.",
     ),
     (
+        LATE_PARTS,
+        Unit::Count,
+        "Messages of late replies, by where they have gone.",
+    ),
+    (
         UNCONFIRMED_REPLIES,
         Unit::Count,
         "Late replies that another node may have given as well.",
@@ -163,6 +171,7 @@ pub(crate) const RUNS: &str = "tower_wechat_runs_total";
 pub(crate) const HANDLER_DURATION: &str = "tower_wechat_handler_duration_seconds";
 pub(crate) const RUNS_OPEN: &str = "tower_wechat_runs_open";
 pub(crate) const LATE_REPLIES: &str = "tower_wechat_late_replies_total";
+pub(crate) const LATE_PARTS: &str = "tower_wechat_late_parts_total";
 pub(crate) const UNCONFIRMED_REPLIES: &str = "tower_wechat_unconfirmed_replies_total";
 pub(crate) const STORE_ERRORS: &str = "tower_wechat_store_errors_total";
 pub(crate) const API_CALLS: &str = "tower_wechat_api_calls_total";

@@ -14,7 +14,7 @@ use tower_wechat::{
     Account, Api, DedupLayer, Message, MessageService, RecognizeLayer, Reply, ResponseBody,
     VerifySignatureLayer,
     api::Recording,
-    dedup::LateReply,
+    late::LateReply,
     message::{Event, EventMessage, LocationMessage},
     recognize,
     reply::Article,
@@ -39,7 +39,7 @@ pub(crate) fn bot(
 + Send
 + Sync
 + 'static {
-    let dedup = DedupLayer::builder().with_late_reply(hand_over).build();
+    let dedup = DedupLayer::builder().with_late_replies(hand_over).build();
     ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account).with_clock(clock))
         .layer(dedup)

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tower_wechat::{
-    dedup::LateReply,
+    late::LateReply,
     recognize,
     simulator::{DeliveryRecord, Transcript},
 };

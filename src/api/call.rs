@@ -379,7 +379,9 @@ fn failure(answer: &Answer) -> Option<(i64, String)> {
 impl Cause {
     /// Removes `secrets` from the texts that others have written, and makes them one short line.
     fn without(mut self, secrets: &[&str]) -> Self {
-        if let Self::Client(text) | Self::Code { errmsg: text, .. } = &mut self {
+        if let Self::Client(text) | Self::Unreached(text) | Self::Code { errmsg: text, .. } =
+            &mut self
+        {
             *text = without_secrets(text, secrets);
         }
         self

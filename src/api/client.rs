@@ -2,7 +2,8 @@
 
 use std::{
     convert::Infallible,
-    fmt, mem,
+    error::Error,
+    fmt, io, mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -129,7 +130,7 @@ where
                 let deadline = Instant::now() + limits.timeout;
                 let (head, body) = match timeout_at(deadline, response).await {
                     Ok(Ok(response)) => response.into_parts(),
-                    Ok(Err(error)) => return Err(Cause::Client(text(&error.into()))),
+                    Ok(Err(error)) => return Err(failed(&error.into())),
                     Err(_elapsed) => return Err(Cause::Timeout(limits.timeout)),
                 };
                 match ReadBody::new(body, limits.size, Some(deadline)).await {
@@ -154,6 +155,26 @@ impl Client {
     }
 }
 
+/// Tells a request that was sent from one that had no connection, as far as the sources of the error say so.
+fn failed(error: &BoxError) -> Cause {
+    let mut is_unreached = false;
+    let mut source: Option<&(dyn Error + 'static)> = Some(&**error);
+    for _ in 0..MAX_SOURCES {
+        let Some(error) = source else { break };
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            && UNREACHED.contains(&error.kind())
+        {
+            is_unreached = true;
+        }
+        source = error.source();
+    }
+    if is_unreached {
+        Cause::Unreached(text(error))
+    } else {
+        Cause::Client(text(error))
+    }
+}
+
 /// Returns the error's text with those of its sources. hyper-util's says "client error (Connect)", and only a source of
 /// it says that the connection was refused.
 fn text(error: &BoxError) -> String {
@@ -172,3 +193,11 @@ fn text(error: &BoxError) -> String {
 }
 
 const MAX_SOURCES: usize = 8;
+
+/// The kinds of errors of a connection that has not come about.
+const UNREACHED: [io::ErrorKind; 4] = [
+    io::ErrorKind::ConnectionRefused,
+    io::ErrorKind::HostUnreachable,
+    io::ErrorKind::NetworkUnreachable,
+    io::ErrorKind::AddrNotAvailable,
+];

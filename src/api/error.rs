@@ -27,6 +27,8 @@ pub(super) enum Cause {
     BaseUrl(&'static str),
     /// The text of the client's error and of its sources.
     Client(String),
+    /// Likewise, and the request has not been sent.
+    Unreached(String),
     Timeout(Duration),
     /// The limit in bytes.
     TooLarge(usize),
@@ -74,7 +76,7 @@ impl Error {
             Cause::AppId(_) => ErrorKind::AppId,
             Cause::AppSecret(_) => ErrorKind::AppSecret,
             Cause::BaseUrl(_) => ErrorKind::BaseUrl,
-            Cause::Client(_) => ErrorKind::Client,
+            Cause::Client(_) | Cause::Unreached(_) => ErrorKind::Client,
             Cause::Timeout(_) => ErrorKind::Timeout,
             Cause::TooLarge(_) => ErrorKind::TooLarge,
             Cause::Status(_) => ErrorKind::Status,
@@ -95,6 +97,22 @@ impl Error {
             Cause::Code { errcode, .. } | Cause::Known { errcode } => Some(errcode),
             _ => None,
         }
+    }
+
+    /// Returns whether WeChat may have carried out the call all the same: its answer was lost, or was not WeChat's.
+    ///
+    /// A repetition of such a [`send`](super::Api::send) may show the message twice.
+    pub fn may_be_done(&self) -> bool {
+        let is_about_token = matches!(self.0.call, Some(Call::Token) | None);
+        let is_lost = matches!(
+            self.0.cause,
+            Cause::Client(_)
+                | Cause::Timeout(_)
+                | Cause::TooLarge(_)
+                | Cause::Status(_)
+                | Cause::Response(..)
+        );
+        is_lost && !is_about_token
     }
 
     /// Returns whether the failed `call` needs no warning: the failed fetch of its token has one, and so had the first call
@@ -122,7 +140,9 @@ impl fmt::Display for Error {
                 f,
                 "the base URL {problem}: pass a URL such as `https://api.weixin.qq.com`"
             ),
-            Cause::Client(text) => write!(f, "the HTTP client failed: {text}"),
+            Cause::Client(text) | Cause::Unreached(text) => {
+                write!(f, "the HTTP client failed: {text}")
+            }
             Cause::Timeout(limit) => write!(f, "no whole answer within {limit:?}"),
             Cause::TooLarge(limit) => {
                 write!(f, "expected an answer of at most {limit} bytes, found more")

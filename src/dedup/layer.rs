@@ -2,14 +2,12 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
 use http::Request;
 use tokio::time;
 use tower::Layer;
 
 use super::{
     breaker::{Guarded, GuardedStore},
-    late::LateReply,
     messages::Bounds,
     node::{Node, Settings, UserFn, accepts_reply_by_default},
     service::Dedup,
@@ -18,6 +16,7 @@ use super::{
 use crate::{
     delivery::Verified,
     key::Key,
+    late::{LateSink, Sinks},
     reply::{self, Reply},
 };
 
@@ -79,7 +78,9 @@ impl DedupLayer {
                 run_timeout: Duration::from_mins(1),
                 retry_delays: vec![Duration::from_millis(500), Duration::from_secs(2)],
                 fallback: Reply::success(),
-                late_reply: None,
+                failure: None,
+                acknowledgement: None,
+                sinks: Sinks::default(),
                 is_fail_closed: false,
                 runs_inline: false,
             },
@@ -160,6 +161,18 @@ mod sealed {
     impl Sealed for super::Shared {}
 }
 
+/// When a message is acknowledged that has no reply yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Acknowledgement {
+    /// 4.5 s after its first delivery. WeChat does not hang up, and a handler that takes longer has its reply sent by the
+    /// [sinks](DedupBuilder::with_late_replies): it costs a call of WeChat's API, or a message of the user's.
+    FirstDelivery,
+    /// 4.5 s after its last delivery, 14.5 s after the first. A reply until then is the passive reply, which costs nothing.
+    /// WeChat hangs up once or twice, which it counts: at 30 hang-ups in 5 minutes it raises an alarm.
+    LastDelivery,
+}
+
 impl DedupBuilder {
     /// Shares the state of each message with other nodes, see [`DedupLayer::shared`].
     #[must_use]
@@ -238,8 +251,8 @@ impl<Scope> DedupBuilder<Scope> {
     /// An account without the customer-service API may ask the user to write again, for example with
     /// 回复任意内容获取结果 (answer anything to get the result).
     ///
-    /// Together with a [late-reply hook](Self::with_late_reply), the user gets two messages: the fallback, then what the
-    /// hook sends.
+    /// Together with [sinks for late replies](Self::with_late_replies), the user gets two messages: the fallback, then the
+    /// late reply.
     ///
     /// # Errors
     ///
@@ -251,35 +264,40 @@ impl<Scope> DedupBuilder<Scope> {
         Ok(self)
     }
 
-    /// Sets the hook for replies that are [too late](super#either-delivered-or-handed-over) to be the passive one, so that
-    /// they can be sent through the customer-service API (客服消息). It is also called with the final failure of an acknowledged message.
+    /// Sets the reply to messages whose runs have all failed; by default it is the [fallback](Self::with_fallback), which
+    /// rather says that the answer comes later.
     ///
-    /// The hook is called once, within the message's task, on the node that ran the message or on the last one that
-    /// might have delivered the reply. It is not called with [`Reply::success`], which shows nothing. The log has an
-    /// error if there is no hook, or if it panics or takes longer than a run may.
+    /// If the message has been acknowledged, the [sinks](Self::with_late_replies) get it.
     ///
-    /// ```
-    /// use tower_wechat::{DedupLayer, dedup::LateReply};
+    /// # Errors
     ///
-    /// let layer = DedupLayer::builder()
-    ///     .with_late_reply(|late: LateReply| async move {
-    ///         let (Some(openid), Some(reply)) = (late.openid(), late.reply()) else { return };
-    ///         // Send it with the customer-service API.
-    ///         # let _ = (openid, reply);
-    ///     })
-    ///     .build();
-    /// # let _ = layer;
-    /// ```
+    /// As for the fallback.
+    pub fn with_failure_reply(mut self, reply: Reply) -> Result<Self, reply::Error> {
+        reply.check_whole()?;
+        self.settings.failure = Some(reply);
+        Ok(self)
+    }
+
+    /// Adds a sink for replies that are [too late](super#either-delivered-or-handed-over) to be the passive one, and for
+    /// what a passive reply does not show. Each sink gets what those added before have left. See [`late`](crate::late).
+    ///
+    /// The sinks are called once for a message, within its task, on the node that ran it or on the last one that might have
+    /// delivered the reply. They also get the final failure of an acknowledged message. They are not called with
+    /// [`Reply::success`], which shows nothing. The log has an error if there is no sink, or if something is left.
     #[must_use]
-    pub fn with_late_reply<F>(
-        mut self,
-        hook: impl Fn(LateReply) -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let hook = move |late| hook(late).boxed();
-        self.settings.late_reply = Some(UserFn(Box::new(hook)));
+    pub fn with_late_replies(mut self, sink: impl LateSink) -> Self {
+        self.settings.sinks.push(sink);
+        self
+    }
+
+    /// Sets on which delivery a message is acknowledged that WeChat shows a reply to.
+    ///
+    /// The default is [`LastDelivery`](Acknowledgement::LastDelivery), or
+    /// [`FirstDelivery`](Acknowledgement::FirstDelivery) if there is a sink that [is prompt](LateSink::is_prompt), such as
+    /// `CustomerService`.
+    #[must_use]
+    pub fn with_acknowledgement(mut self, acknowledgement: Acknowledgement) -> Self {
+        self.settings.acknowledgement = Some(acknowledgement);
         self
     }
 

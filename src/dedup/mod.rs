@@ -163,7 +163,6 @@ mod clock;
 pub mod contract;
 mod finished;
 mod hang_ups;
-mod late;
 mod layer;
 mod machine;
 mod memory;
@@ -181,8 +180,7 @@ mod waiter;
 pub use self::redis::RedisStore;
 pub use self::{
     attempt::RunNumber,
-    late::{LateCause, LateReply},
-    layer::{DedupBuilder, DedupLayer, HasStore, Local, Shared},
+    layer::{Acknowledgement, DedupBuilder, DedupLayer, HasStore, Local, Shared},
     service::{Dedup, ResponseFuture},
     store::Store,
 };

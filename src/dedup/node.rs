@@ -14,13 +14,13 @@ use super::{
     breaker::GuardedStore,
     clock::Clock,
     hang_ups::HangUps,
-    late::Hook,
+    layer::Acknowledgement,
     machine::FOREVER,
     messages::Bounds,
     store::Ttls,
     table::{DELIVERIES_LAST, Table},
 };
-use crate::{delivery::Verified, key::Key, message::Head, reply::Reply, user_fn};
+use crate::{delivery::Verified, key::Key, late::Sinks, message::Head, reply::Reply, user_fn};
 
 /// The state that a layer and all its services share: the settings, and this node's messages.
 pub(super) struct Node {
@@ -56,7 +56,9 @@ pub(super) struct Settings {
     pub(super) run_timeout: Duration,
     pub(super) retry_delays: Vec<Duration>,
     pub(super) fallback: Reply,
-    pub(super) late_reply: Option<UserFn<Hook>>,
+    pub(super) failure: Option<Reply>,
+    pub(super) acknowledgement: Option<Acknowledgement>,
+    pub(super) sinks: Sinks,
     pub(super) is_fail_closed: bool,
     pub(super) runs_inline: bool,
 }
@@ -105,6 +107,14 @@ impl Node {
         let accepts_reply = || self.settings.accepts_reply.0(request);
         user_fn::call("with_reply_filter", accepts_reply)
             .unwrap_or_else(|| accepts_reply_by_default(request))
+    }
+
+    /// Whether a message is acknowledged on its first delivery.
+    pub(super) fn acknowledges_first(&self) -> bool {
+        match self.settings.acknowledgement {
+            Some(acknowledgement) => acknowledgement == Acknowledgement::FirstDelivery,
+            None => self.settings.sinks.are_prompt(),
+        }
     }
 
     /// Whether this node has been up long enough before `now` to have seen all deliveries of a message.

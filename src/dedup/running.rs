@@ -16,15 +16,17 @@ use super::{
     attempt::{self, Inner, RunNumber},
     breaker::Unavailable,
     finished::{Finished, Origin, Told},
-    late::{LateCause, LateReply},
     machine::FOREVER,
     node::{FETCH_WAIT, LEASE, Node, RENEWAL},
-    store::{Claimed, Completed, Released, Renewed, Run},
+    store::{Claim, Claimed, Completed, Released, Renewed, Run},
     table::{Milestone, Task},
 };
 use crate::{
     delivery::Verified,
+    key::Key,
+    late::{LateCause, LateReply},
     observe,
+    reply::Reply,
     response::{self, StoredResponse},
 };
 
@@ -268,9 +270,9 @@ impl RunningMessage {
             }
             let Some(delay) = delays.next() else {
                 observe::message_given_up(self.account(), self.observed_key(), number.get());
-                let fallback =
-                    response::of_whole_reply(settings.fallback.clone(), self.request.body());
-                return self.finished(StoredResponse::of_own(&fallback), Origin::FailedRun);
+                let failure = settings.failure.as_ref().unwrap_or(&settings.fallback);
+                let failure = response::of_whole_reply(failure.clone(), self.request.body());
+                return self.finished(StoredResponse::of_own(&failure), Origin::FailedRun);
             };
             time::sleep(*delay).await;
             number = number.next();
@@ -360,6 +362,7 @@ impl RunningMessage {
             return self.hand_over(cause, told).await;
         }
         self.stage = Stage::Over;
+        self.hand_over_rest(&finished).await;
         if told.is_err() || finished.origin == Origin::Store || self.was_store_away() {
             finished.confirm_in_background();
         }
@@ -389,15 +392,72 @@ impl RunningMessage {
             handed_over.is_handed_over = true;
             handed_over.confirm_in_background();
         }
-        let (cause, response) = match finished.origin {
-            Origin::FailedRun => (LateCause::Failed, None),
-            _ if finished.is_reply() => (cause, Some(finished.response)),
+        let (key, request) = (self.task.claim.key, self.request.clone());
+        let late = match finished.origin {
+            Origin::FailedRun => {
+                let failure = self.node.settings.failure.clone().unwrap_or_default();
+                LateReply::new(key, request, LateCause::Failed, failure)
+            }
+            _ if finished.is_reply() => LateReply::new(key, request, cause, Reply::success())
+                .with_response(finished.response),
             _ => return,
         };
+        self.give_to_sinks(late).await;
+    }
+
+    async fn give_to_sinks(&self, late: LateReply) {
         let settings = &self.node.settings;
-        LateReply::new(self.task.claim.key, self.request.clone(), cause, response)
-            .hand_to(settings.late_reply.as_ref(), settings.run_timeout)
-            .await;
+        settings.sinks.hand_over(late, settings.run_timeout).await;
+    }
+
+    /// Hands over what the delivery that has got the reply does not show of it.
+    ///
+    /// On several nodes deliveries may have got it. One of the nodes hands the rest over: in the store, the rest is a message
+    /// of its own. A node that is lost meanwhile loses it to the next.
+    async fn hand_over_rest(&self, finished: &Finished) {
+        let Some(rest) = finished.response.rest() else {
+            return;
+        };
+        if self.node.settings.sinks.is_empty() {
+            observe::reply_cut(self.account(), rest.messages().count());
+            return;
+        }
+        let (key, request) = (self.task.claim.key, self.request.clone());
+        let late = LateReply::new(key, request, LateCause::Rest, rest.clone());
+        let Some(store) = &self.node.store else {
+            return self.give_to_sinks(late).await;
+        };
+        let claim = Claim {
+            key: Key::new([&key.as_bytes()[..], b"rest"]),
+            ..self.task.claim
+        };
+        let mut failures = 0;
+        let run = loop {
+            match store.claim(claim).await {
+                Ok(Claimed::Won(run)) => break run,
+                Ok(Claimed::Running { lease, .. }) => {
+                    time::sleep(lease.min(LEASE) + Duration::from_millis(1)).await;
+                }
+                Ok(Claimed::Replied { .. } | Claimed::Done) => return,
+                Err(Unavailable) => {
+                    failures += 1;
+                    if failures > MAX_CLAIM_FAILURES {
+                        observe::reply_unconfirmed(self.account(), self.observed_key());
+                        break Run::new(Duration::ZERO, 1);
+                    }
+                    time::sleep(RENEWAL).await;
+                }
+            }
+        };
+        let renewing = async {
+            loop {
+                time::sleep(RENEWAL).await;
+                // Lost, it is handed over twice.
+                let _: Result<Renewed, _> = store.renew(claim, run).await;
+            }
+        };
+        select(pin!(self.give_to_sinks(late)), pin!(renewing)).await;
+        let _ = store.complete(claim, None).await;
     }
 
     /// Releases the claim in the store. `None` means that nobody can tell whose the reply is.

@@ -213,7 +213,8 @@ impl Waiter {
             return true;
         }
         let (account, hang_ups) = (self.delivery().account(), &self.node.hang_ups);
-        self.age(first_seen, is_in_store) < LAST_DELIVERY
+        !self.node.acknowledges_first()
+            && self.age(first_seen, is_in_store) < LAST_DELIVERY
             && self.node.accepts_reply(&self.request)
             && !hang_ups.are_spent(account, Instant::now())
     }

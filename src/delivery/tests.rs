@@ -12,8 +12,9 @@ use super::{Delivery, Verified};
 use crate::{
     account::{Account, Mode, Token},
     callback::{self, Signature},
-    dedup::{DedupLayer, LateCause, LateReply},
+    dedup::DedupLayer,
     handler::message_fn,
+    late::{LateCause, LateReply},
     message::{Message, parses},
     response::ResponseBody,
     timestamp::Timestamp,
@@ -61,7 +62,7 @@ fn stack(
     mpsc::UnboundedReceiver<LateReply>,
 ) {
     let (sender, late) = mpsc::unbounded_channel();
-    let dedup = DedupLayer::builder().with_late_reply(move |reply| {
+    let dedup = DedupLayer::builder().with_late_replies(move |reply: LateReply| {
         let _ = sender.send(reply);
         async {}
     });
@@ -175,7 +176,7 @@ fn a_late_reply_is_addressed_without_another_parse() {
         assert_eq!(late.cause(), LateCause::Unfetched);
         assert_eq!(late.openid(), Some("openid"));
         assert_eq!(late.original_id(), Some("gh_1"));
-        assert!(late.send_until() > Timestamp::now());
+        assert!(late.send_until() > Some(Timestamp::now()));
         assert!(late.reply().is_some());
     });
 }

@@ -12,6 +12,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower::Service;
 
+use super::service::Texts;
 use crate::{
     call::Call,
     delivery::Verified,
@@ -40,7 +41,9 @@ pin_project! {
             call: Call<H, F, Request<M>>,
             // Its sender gets the reply.
             message: Verified,
-            cut_marker: Arc<str>,
+            texts: Arc<Texts>,
+            // Whether `Dedup` sees the response, and sends what its body does not show.
+            is_behind_dedup: bool,
         },
     }
 }
@@ -56,13 +59,15 @@ impl<H, F, M> ResponseFuture<H, F, M> {
         handler: H,
         request: Request<M>,
         message: Verified,
-        cut_marker: Arc<str>,
+        texts: Arc<Texts>,
+        is_behind_dedup: bool,
     ) -> Self {
         Self {
             state: State::Handle {
                 call: Call::new(handler, request),
                 message,
-                cut_marker,
+                texts,
+                is_behind_dedup,
             },
         }
     }
@@ -80,14 +85,23 @@ where
             StateProject::Handle {
                 call,
                 message,
-                cut_marker,
+                texts,
+                is_behind_dedup,
             } => {
                 let reply = match ready!(call.poll(cx)) {
                     Ok(value) => value.into_reply(),
                     Err(error) => Err(HandlerError::new(&error)),
                 };
                 match reply {
-                    Ok(reply) => response::of_reply(reply, message, cut_marker),
+                    Ok(mut reply) => {
+                        reply.add_footer(&texts.footer);
+                        let response = response::of_reply(reply, message, &texts.cut_marker);
+                        if !*is_behind_dedup && let Some(rest) = response.body().rest() {
+                            let account = message.delivery().account();
+                            observe::reply_cut(account, rest.messages().count());
+                        }
+                        response
+                    }
                     Err(error) => {
                         observe::handler_failed(message.delivery().account(), &error);
                         response::failure()

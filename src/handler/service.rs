@@ -31,8 +31,15 @@ use crate::{
 pub struct MessageService<H, M = Message> {
     handler: H,
     on_decode_error: Option<Arc<OnDecodeError>>,
-    cut_marker: Arc<str>,
+    texts: Arc<Texts>,
     message: PhantomData<fn() -> M>,
+}
+
+/// What is added to replies.
+#[derive(Debug, Clone)]
+pub(super) struct Texts {
+    pub(super) cut_marker: Arc<str>,
+    pub(super) footer: Arc<str>,
 }
 
 type OnDecodeError = dyn Fn(&DecodeFailure) + Send + Sync;
@@ -65,7 +72,10 @@ impl<H> MessageService<H> {
         MessageService {
             handler,
             on_decode_error: None,
-            cut_marker: reply::CUT_MARKER.into(),
+            texts: Arc::new(Texts {
+                cut_marker: reply::CUT_MARKER.into(),
+                footer: "".into(),
+            }),
             message: PhantomData,
         }
     }
@@ -90,7 +100,7 @@ impl<H, M> MessageService<H, M> {
         MessageService {
             handler: layer.layer(self.handler),
             on_decode_error: self.on_decode_error,
-            cut_marker: self.cut_marker,
+            texts: self.texts,
             message: PhantomData,
         }
     }
@@ -130,7 +140,28 @@ impl<H, M> MessageService<H, M> {
     ///
     /// If the marker has more than 1023 bytes.
     pub fn with_cut_marker(mut self, marker: impl Into<String>) -> Result<Self, reply::Error> {
-        self.cut_marker = reply::cut_marker(marker)?;
+        Arc::make_mut(&mut self.texts).cut_marker = reply::addition(marker)?;
+        Ok(self)
+    }
+
+    /// Sets what every text of a reply ends in, such as the label that answers of an AI must carry; nothing by default.
+    ///
+    /// It comes directly behind the last text of the reply. To put it on a line of its own, begin it with a line feed. It
+    /// counts: the last part of a long text ends in it.
+    ///
+    /// ```
+    /// use tower_wechat::{Message, message_fn};
+    ///
+    /// let service = message_fn(|_: Message| async { "High water at six." }).with_footer("\n（由 AI 生成）")?;
+    /// # let _ = service;
+    /// # Ok::<(), tower_wechat::reply::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the footer has more than 1023 bytes.
+    pub fn with_footer(mut self, footer: impl Into<String>) -> Result<Self, reply::Error> {
+        Arc::make_mut(&mut self.texts).footer = reply::addition(footer)?;
         Ok(self)
     }
 
@@ -171,9 +202,9 @@ where
         let body = body.into_verified();
         match message::from_slice::<M>(body.as_bytes()) {
             Ok(message) => {
-                let run = parts.extensions.get().copied().map_or(1, RunNumber::get);
+                let run: Option<RunNumber> = parts.extensions.get().copied();
                 if let Some(misfit) = message::misfit(&message)
-                    && run == 1
+                    && run.is_none_or(|run| run.get() == 1)
                 {
                     observe::misfit(body.delivery().account(), misfit);
                 }
@@ -182,7 +213,8 @@ where
                     .extensions
                     .get_or_insert_with(|| body.delivery().clone());
                 let request = Request::from_parts(parts, message);
-                ResponseFuture::handle(self.handler.clone(), request, body, self.cut_marker.clone())
+                let texts = Arc::clone(&self.texts);
+                ResponseFuture::handle(self.handler.clone(), request, body, texts, run.is_some())
             }
             Err(error) => {
                 self.report(body, error);
@@ -198,7 +230,7 @@ impl<H: Clone, M> Clone for MessageService<H, M> {
         Self {
             handler: self.handler.clone(),
             on_decode_error: self.on_decode_error.clone(),
-            cut_marker: self.cut_marker.clone(),
+            texts: Arc::clone(&self.texts),
             message: PhantomData,
         }
     }

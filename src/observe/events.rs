@@ -121,14 +121,14 @@ pub(crate) fn reply_dropped(account: &str, error: &reply::Error) {
     );
 }
 
-/// Logs that the passive reply has only the first part of a text. Both lengths are in bytes.
-pub(crate) fn reply_cut(account: &str, text_len: usize, rest_len: usize) {
+/// Logs that the passive reply does not show all of a reply, and that nothing sends the rest. `messages` is the number of
+/// messages that the rest has.
+pub(crate) fn reply_cut(account: &str, messages: usize) {
     event!(
         WARN,
         account,
-        text_len,
-        rest_len,
-        "a text is too long for the passive reply, which has only its first part"
+        messages,
+        "a reply is longer than one message, and no sink for late replies sends the rest"
     );
 }
 
@@ -173,15 +173,56 @@ pub(crate) fn reply_is_late(account: &str, key: MessageKey, cause: &'static str)
     meters::reply_is_late(account, cause);
 }
 
-/// Logs that a reply is too late for every delivery, and that no hook for late replies is set.
-pub(crate) fn reply_is_lost(account: &str, key: MessageKey, cause: &'static str) {
+/// Logs and counts that a late reply, or a part of it, has reached no sink.
+pub(crate) fn reply_is_lost(account: &str, key: MessageKey, reason: &'static str) {
     event!(
         ERROR,
         account,
         message_key = %key,
-        cause,
-        "a reply is lost: there is no hook for late replies"
+        reason,
+        "a late reply is lost"
     );
+    meters::part_went(account, Way::Lost.name());
+}
+
+/// Logs and counts where a part of a late reply has gone.
+pub(crate) fn part_went(account: &str, key: MessageKey, way: Way) {
+    let way = way.name();
+    event!(DEBUG, account, message_key = %key, way, "a part of a late reply");
+    meters::part_went(account, way);
+}
+
+/// Where a part of a late reply has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To the user, as a customer-service message.
+    #[cfg(feature = "api")]
+    CustomerService,
+    /// Likewise, perhaps: the answer was lost.
+    #[cfg(feature = "api")]
+    Unknown,
+    /// Nowhere: the user does not follow the account.
+    #[cfg(feature = "api")]
+    Dropped,
+    /// To an async function.
+    Hook,
+    /// To no sink.
+    Lost,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            #[cfg(feature = "api")]
+            Self::CustomerService => "customer_service",
+            #[cfg(feature = "api")]
+            Self::Unknown => "unknown",
+            #[cfg(feature = "api")]
+            Self::Dropped => "dropped",
+            Self::Hook => "hook",
+            Self::Lost => "lost",
+        }
+    }
 }
 
 /// Logs that the task of a message ended before its reply was delivered or given to the hook.
@@ -201,14 +242,14 @@ pub(crate) fn reply_unconfirmed(account: &str, key: MessageKey) {
     meters::reply_unconfirmed(account);
 }
 
-/// Logs that the hook for late replies failed.
-pub(crate) fn late_reply_failed(account: &str, key: MessageKey, reason: &'static str) {
+/// Logs that an async function has not taken a late reply. The error's text comes from the function.
+pub(crate) fn late_hook_failed(account: &str, key: MessageKey, error: &str) {
     event!(
-        ERROR,
+        WARN,
         account,
         message_key = %key,
-        reason,
-        "the hook for late replies failed"
+        error,
+        "a sink has not taken a late reply"
     );
 }
 

@@ -12,6 +12,10 @@ pub(super) fn reply_is_late(account: &str, cause: &'static str) {
     meter!(counter!(LATE_REPLIES, "account" => label(account), "cause" => cause).increment(1));
 }
 
+pub(super) fn part_went(account: &str, way: &'static str) {
+    meter!(counter!(LATE_PARTS, "account" => label(account), "way" => way).increment(1));
+}
+
 pub(super) fn reply_unconfirmed(account: &str) {
     meter!(counter!(UNCONFIRMED_REPLIES, "account" => label(account)).increment(1));
 }

@@ -120,9 +120,9 @@ pub(crate) const TEXT_LIMIT: usize = 2048;
 /// The longest text of a passive reply. Integrations report 2047 (dodgepudding/wechat-php-sdk #363) or 2048.
 pub(super) const PASSIVE_TEXT_LIMIT: usize = 2047;
 
-/// The longest marker, so that half of a part is the text.
+/// The longest marker or footer, so that half of a part is the text.
 #[cfg(feature = "layers")]
-pub(super) const CUT_MARKER_LIMIT: usize = PASSIVE_TEXT_LIMIT / 2;
+pub(super) const ADDITION_LIMIT: usize = PASSIVE_TEXT_LIMIT / 2;
 
 /// The most articles in answer to anything but a user's message. Source: WeChat's page on passive replies.
 pub(super) const EVENT_ARTICLE_LIMIT: usize = 8;

@@ -30,31 +30,33 @@ impl Reply {
     /// # Ok::<(), tower_wechat::reply::Error>(())
     /// ```
     ///
-    /// A long text needs several messages:
+    /// A long text needs several messages, and so does a reply after [`then`](Self::then):
     ///
     /// ```
     /// use tower_wechat::{Reply, reply::split};
     ///
-    /// fn messages(reply: &Reply) -> Vec<Reply> {
-    ///     match reply.as_text() {
-    ///         Some(text) => split(text, 2048).map(Reply::text).collect(),
-    ///         None => vec![reply.clone()],
-    ///     }
-    /// }
-    ///
-    /// let answer = Reply::text("The tide comes in. The tide goes out.\n".repeat(100));
+    /// let answer = Reply::text("The tide comes in. The tide goes out.\n".repeat(100)).then(Reply::image("Im4q"));
     /// assert!(answer.to_customer_service("oUser9ZtRw2").is_err());
-    /// for message in messages(&answer) {
-    ///     assert!(message.to_customer_service("oUser9ZtRw2").is_ok());
+    ///
+    /// for message in answer.messages() {
+    ///     let parts = match message.as_text() {
+    ///         Some(text) => split(text, 2048).map(Reply::text).collect(),
+    ///         None => vec![message],
+    ///     };
+    ///     for part in parts {
+    ///         assert!(part.to_customer_service("oUser9ZtRw2").is_ok());
+    ///     }
     /// }
     /// ```
     ///
     /// # Errors
     ///
     /// If the reply is over a [limit](crate::reply#limits). Here a text has at most 2048 bytes, and the limit of
-    /// articles is always one. Also if the reply is a video without a [picture](Video::with_thumb_media_id).
+    /// articles is always one. Also if the reply is a video without a [picture](Video::with_thumb_media_id), or of several
+    /// messages.
     pub fn to_customer_service(&self, openid: &str) -> Result<Option<String>, Error> {
-        let Some(content) = &self.0 else {
+        self.check_single()?;
+        let Some(content) = &self.first else {
             return Ok(None);
         };
         content.check(CUSTOMER_SERVICE_ARTICLE_LIMIT)?;

@@ -33,6 +33,13 @@ pub(super) enum Cause {
         position: usize,
     },
     KfAccountEmpty,
+    #[cfg_attr(
+        not(any(feature = "json", feature = "layers")),
+        expect(dead_code, reason = "rendering leaves the others to the caller")
+    )]
+    Several {
+        found: usize,
+    },
     Unaddressed,
     Unwritable(xml::Error),
 }
@@ -54,6 +61,7 @@ impl Error {
             Cause::ArticleCount { .. } => ErrorKind::ArticleCount,
             Cause::ArticleTitleEmpty { .. } => ErrorKind::ArticleTitleEmpty,
             Cause::KfAccountEmpty => ErrorKind::KfAccountEmpty,
+            Cause::Several { .. } => ErrorKind::Several,
             Cause::Unaddressed => ErrorKind::Unaddressed,
             Cause::Unwritable(_) => ErrorKind::Unwritable,
         }
@@ -99,6 +107,10 @@ impl fmt::Display for Error {
             Cause::KfAccountEmpty => {
                 f.write_str("expected a KfAccount to transfer to, found an empty one")
             }
+            Cause::Several { found } => write!(
+                f,
+                "expected one message, found a reply of {found}: `Reply::messages` has each"
+            ),
             Cause::Unaddressed => {
                 f.write_str("expected a message with a sender and a receiver to reply to")
             }
@@ -117,6 +129,7 @@ impl std::error::Error for Error {
             | Cause::ArticleCount { .. }
             | Cause::ArticleTitleEmpty { .. }
             | Cause::KfAccountEmpty
+            | Cause::Several { .. }
             | Cause::Unaddressed => None,
             Cause::Unwritable(source) => Some(source),
         }
@@ -131,7 +144,7 @@ pub enum ErrorKind {
     /// text, or nothing.
     TextEmpty,
     /// A text over the limit of a place where it is not [cut](super#long-texts): 2047 bytes of UTF-8 in a fallback, 2048 in
-    /// a customer-service message, 1023 in a cut marker.
+    /// a customer-service message, 1023 in a cut marker or a footer.
     TextLength,
     /// An image, a voice message or a video without a MediaId, or a music card without a `ThumbMediaId`.
     MediaIdEmpty,
@@ -143,6 +156,9 @@ pub enum ErrorKind {
     ArticleTitleEmpty,
     /// A transfer to an agent without a name.
     KfAccountEmpty,
+    /// A reply of [several messages](super::Reply::then) where there is room for one: a fallback, or one call of the
+    /// customer-service API.
+    Several,
     /// The message has no sender to reply to, or no receiver to reply from.
     Unaddressed,
     /// Writing the XML failed; [`source`](std::error::Error::source) returns the reason.

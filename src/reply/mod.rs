@@ -82,6 +82,8 @@ mod into_reply;
 mod parts;
 mod render;
 mod split;
+#[cfg(feature = "layers")]
+mod stored;
 
 pub use self::{
     error::{Error, ErrorKind},
@@ -91,12 +93,15 @@ pub use self::{
     split::{Split, split},
 };
 
-#[cfg(feature = "layers")]
-pub(crate) use self::render::{CUT_MARKER, cut_marker, is_silent};
+#[cfg(any(feature = "api", feature = "simulator"))]
+pub(crate) use self::content::TEXT_LIMIT;
 #[cfg(feature = "simulator")]
-pub(crate) use self::{content::TEXT_LIMIT, parts::is_forbidden};
+pub(crate) use self::parts::is_forbidden;
+#[cfg(feature = "layers")]
+pub(crate) use self::render::{CUT_MARKER, addition, is_silent};
 use self::{
-    content::{Content, EVENT_ARTICLE_LIMIT},
+    content::{Content, EVENT_ARTICLE_LIMIT, MESSAGE_ARTICLE_LIMIT},
+    error::Cause,
     parts::{Media, TransInfo, written},
 };
 
@@ -107,14 +112,19 @@ use self::{
 ///
 /// The default is [`Reply::success`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reply(Option<Content>);
+pub struct Reply {
+    /// `None` shows nothing.
+    first: Option<Content>,
+    /// What follows the first message. Empty if there is none.
+    then: Vec<Content>,
+}
 
 impl Reply {
     /// Makes the reply that only acknowledges the message; the user sees nothing.
     ///
     /// On the wire it is the word `success`, not a document.
     pub fn success() -> Self {
-        Self(None)
+        Self::default()
     }
 
     /// Makes a text of any length that is not only white space. A line feed starts a new line in the chat.
@@ -133,7 +143,7 @@ impl Reply {
     /// assert_eq!(error.kind(), ErrorKind::TextEmpty);
     /// ```
     pub fn text(text: impl Into<String>) -> Self {
-        Self(Some(Content::Text(written(text))))
+        Self::of(Content::Text(written(text)))
     }
 
     /// Makes a picture from its MediaId. WeChat does not accept GIFs here.
@@ -144,7 +154,7 @@ impl Reply {
     /// assert!(Reply::image("Im4q").check().is_ok());
     /// ```
     pub fn image(media_id: impl Into<String>) -> Self {
-        Self(Some(Content::Image(Media::new(media_id))))
+        Self::of(Content::Image(Media::new(media_id)))
     }
 
     /// Makes a voice message from its MediaId.
@@ -162,7 +172,7 @@ impl Reply {
     /// assert_eq!(echo(voice), Reply::voice("Vp3x"));
     /// ```
     pub fn voice(media_id: impl Into<String>) -> Self {
-        Self(Some(Content::Voice(Media::new(media_id))))
+        Self::of(Content::Voice(Media::new(media_id)))
     }
 
     /// Makes a video.
@@ -174,7 +184,7 @@ impl Reply {
     /// assert!(reply.check().is_ok());
     /// ```
     pub fn video(video: Video) -> Self {
-        Self(Some(Content::Video(video)))
+        Self::of(Content::Video(video))
     }
 
     /// Makes a music card. WeChat requires its picture, the `ThumbMediaId` of [`Music`], but not the music itself.
@@ -188,7 +198,7 @@ impl Reply {
     /// assert!(Reply::music(song).check().is_ok());
     /// ```
     pub fn music(music: Music) -> Self {
-        Self(Some(Content::Music(music)))
+        Self::of(Content::Music(music))
     }
 
     /// Makes articles with pictures (图文消息): one in answer to a user's message, up to eight in answer to an event, such
@@ -225,7 +235,7 @@ impl Reply {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn news(articles: impl IntoIterator<Item = Article>) -> Self {
-        Self(Some(Content::News(articles.into_iter().collect())))
+        Self::of(Content::News(articles.into_iter().collect()))
     }
 
     /// Makes the reply that transfers the message to any free customer-service agent (客服) of the account.
@@ -242,7 +252,7 @@ impl Reply {
     /// # let _ = answer;
     /// ```
     pub fn transfer_customer_service() -> Self {
-        Self(Some(Content::TransferCustomerService(None)))
+        Self::of(Content::TransferCustomerService(None))
     }
 
     /// Makes the reply that transfers the message to one customer-service agent.
@@ -256,15 +266,45 @@ impl Reply {
     /// ```
     pub fn transfer_customer_service_to(kf_account: impl Into<String>) -> Self {
         let agent = TransInfo::new(kf_account);
-        Self(Some(Content::TransferCustomerService(Some(agent))))
+        Self::of(Content::TransferCustomerService(Some(agent)))
+    }
+
+    /// Adds another reply, which the user sees after this one.
+    ///
+    /// A passive reply is a single message: the first. The layer that has [sinks for late
+    /// replies](crate::dedup::DedupBuilder::with_late_replies) sends the others, in order. Without a sink they are not sent,
+    /// and the log has a warning.
+    ///
+    /// ```
+    /// use tower_wechat::Reply;
+    ///
+    /// let reply = Reply::text("The tide today:").then(Reply::image("Im4q"));
+    /// assert_eq!(reply.messages().count(), 2);
+    /// assert_eq!(Reply::success().then("hi"), Reply::text("hi"));
+    /// ```
+    #[must_use]
+    pub fn then(mut self, next: impl Into<Self>) -> Self {
+        let next = next.into();
+        let contents = next.first.into_iter().chain(next.then);
+        if self.first.is_none() {
+            return Self::of_all(contents);
+        }
+        self.then.extend(contents);
+        self
+    }
+
+    /// Returns each message of the reply as a reply of its own: none for [`Reply::success`], several after
+    /// [`then`](Self::then). A text may be longer than one message can be.
+    pub fn messages(&self) -> impl Iterator<Item = Reply> {
+        self.contents().cloned().map(Self::of)
     }
 
     /// Returns whether this is [`Reply::success`], which shows nothing in the chat.
     pub fn is_success(&self) -> bool {
-        self.0.is_none()
+        self.first.is_none()
     }
 
-    /// Returns the text of a [text](Self::text), without the characters that XML cannot write.
+    /// Returns the text, if the reply is a single [text](Self::text). The characters that XML cannot write are not in it.
     ///
     /// ```
     /// use tower_wechat::Reply;
@@ -273,8 +313,8 @@ impl Reply {
     /// assert_eq!(Reply::image("Im4q").as_text(), None);
     /// ```
     pub fn as_text(&self) -> Option<&str> {
-        match &self.0 {
-            Some(Content::Text(text)) => Some(text),
+        match &self.first {
+            Some(Content::Text(text)) if self.then.is_empty() => Some(text),
             _ => None,
         }
     }
@@ -287,17 +327,78 @@ impl Reply {
     ///
     /// If WeChat would refuse the reply, or leave out articles.
     pub fn check(&self) -> Result<(), Error> {
-        match &self.0 {
-            None => Ok(()),
-            Some(content) => content.check(EVENT_ARTICLE_LIMIT),
+        if let Some(content) = &self.first {
+            content.check(EVENT_ARTICLE_LIMIT)?;
         }
+        let mut then = self.then.iter();
+        then.try_for_each(|content| content.check(MESSAGE_ARTICLE_LIMIT))
     }
 
     /// Checks the reply like [`check`](Self::check), and that a passive reply shows all of it.
     #[cfg(feature = "layers")]
     pub(crate) fn check_whole(&self) -> Result<(), Error> {
         self.check()?;
-        self.0.as_ref().map_or(Ok(()), Content::check_whole)
+        self.check_single()?;
+        self.first.as_ref().map_or(Ok(()), Content::check_whole)
+    }
+
+    /// Checks that it is one message.
+    #[cfg(any(feature = "json", feature = "layers"))]
+    fn check_single(&self) -> Result<(), Error> {
+        match self.then.len() {
+            0 => Ok(()),
+            more => Err(Error(Cause::Several { found: more + 1 })),
+        }
+    }
+
+    /// Returns the first message, of whose text at most `limit` bytes, and what is left. `None` for [`Reply::success`].
+    #[cfg(feature = "layers")]
+    pub(crate) fn split_first(&self, limit: usize) -> Option<(Self, Self)> {
+        let first = self.first.as_ref()?;
+        let then = self.then.iter().cloned();
+        let (first, rest) = match first {
+            Content::Text(text) if text.len() > limit => {
+                let mut parts = split(text.trim_end(), limit);
+                let part = parts.next().unwrap_or_default().to_owned();
+                let rest = Some(parts.as_str().to_owned()).filter(|rest| !rest.is_empty());
+                (Content::Text(part), rest.map(Content::Text))
+            }
+            whole => (whole.clone(), None),
+        };
+        Some((Self::of(first), Self::of_all(rest.into_iter().chain(then))))
+    }
+
+    /// Puts `footer` behind the last text.
+    #[cfg(feature = "layers")]
+    pub(crate) fn add_footer(&mut self, footer: &str) {
+        let contents = self.then.iter_mut().rev().chain(&mut self.first);
+        let mut texts = contents.filter_map(|content| match content {
+            Content::Text(text) if !content::is_blank(text) => Some(text),
+            _ => None,
+        });
+        if let Some(text) = texts.next() {
+            text.push_str(footer);
+        }
+    }
+
+    fn of(content: Content) -> Self {
+        Self {
+            first: Some(content),
+            then: Vec::new(),
+        }
+    }
+
+    /// Makes the reply of these messages.
+    fn of_all(contents: impl IntoIterator<Item = Content>) -> Self {
+        let mut contents = contents.into_iter();
+        Self {
+            first: contents.next(),
+            then: contents.collect(),
+        }
+    }
+
+    fn contents(&self) -> impl Iterator<Item = &Content> {
+        self.first.iter().chain(&self.then)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The video of a reply, for [`Reply::video`](super::Reply::video).
 ///
 /// It serializes as the reply's `Video` element.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Video {
     pub(super) media_id: String,
@@ -56,7 +56,7 @@ impl Video {
 /// The music card of a reply, for [`Reply::music`](super::Reply::music).
 ///
 /// It serializes as the reply's `Music` element.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Music {
     pub(super) title: Option<String>,
@@ -112,7 +112,7 @@ impl Music {
 /// One article of [`Reply::news`](super::Reply::news).
 ///
 /// It serializes as an `item` of the reply's `Articles` element.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Article {
     pub(super) title: String,
@@ -143,7 +143,7 @@ impl Article {
 }
 
 /// The element of an image or a voice message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Media {
     pub(super) media_id: String,
@@ -158,7 +158,7 @@ impl Media {
 }
 
 /// The element that names a customer-service agent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct TransInfo {
     kf_account: String,

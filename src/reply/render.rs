@@ -14,7 +14,7 @@ use super::{
 };
 #[cfg(feature = "layers")]
 use super::{
-    content::{CUT_MARKER_LIMIT, check_length},
+    content::{ADDITION_LIMIT, check_length},
     parts::written,
 };
 use crate::{message::Head, timestamp::Timestamp, xml};
@@ -23,7 +23,7 @@ impl Reply {
     /// Renders the reply as the body of an HTTP response. `create_time` is the time of sending.
     ///
     /// A text of more than 2047 bytes is [cut](super#long-texts): the body has its first part, which ends in `…`, and
-    /// [`Rendered::rest`] has the rest.
+    /// [`Rendered::rest`] has the rest. It also has what follows the first message of [several](Reply::then).
     ///
     /// # Errors
     ///
@@ -43,12 +43,14 @@ impl Reply {
         create_time: Timestamp,
         cut_marker: &str,
     ) -> Result<Rendered, Error> {
-        let Some(content) = &self.0 else {
+        let Some(content) = &self.first else {
             return Ok(Rendered::success());
         };
         content.check(addressing.article_limit)?;
         let (to_user_name, from_user_name) = addressing.names()?;
         let (content, rest) = content.cut(cut_marker);
+        let rest = rest.map(Content::Text).into_iter();
+        let rest = Self::of_all(rest.chain(self.then.iter().cloned()));
         let document = Document {
             to_user_name,
             from_user_name,
@@ -59,7 +61,7 @@ impl Reply {
         Ok(Rendered {
             body: Cow::Owned(body),
             content_type: "application/xml",
-            rest: rest.map(Reply::text),
+            rest: (!rest.is_success()).then_some(rest),
         })
     }
 }
@@ -97,9 +99,16 @@ impl Rendered {
         self.content_type
     }
 
-    /// Returns the part of a [long text](super#long-texts) that is not in the body.
+    /// Takes what is not in the body.
+    #[cfg(feature = "layers")]
+    pub(crate) fn take_rest(&mut self) -> Option<Reply> {
+        self.rest.take()
+    }
+
+    /// Returns what is not in the body: the rest of a [long text](super#long-texts), and the further messages of a
+    /// [reply of several](Reply::then).
     ///
-    /// It is a text of any length. Send it in another way, or the user does not see it.
+    /// A text may have any length. Send it in another way, or the user does not see it.
     ///
     /// ```
     /// use tower_wechat::{Reply, Timestamp, reply::Addressing};
@@ -215,20 +224,27 @@ impl Serialize for Document<'_> {
         xml.serialize_field("ToUserName", self.to_user_name)?;
         xml.serialize_field("FromUserName", self.from_user_name)?;
         xml.serialize_field("CreateTime", &self.create_time)?;
-        xml.serialize_field("MsgType", self.content.msg_type())?;
-        match self.content {
-            Content::Text(text) => xml.serialize_field("Content", text)?,
-            Content::Image(media) => xml.serialize_field("Image", media)?,
-            Content::Voice(media) => xml.serialize_field("Voice", media)?,
-            Content::Video(video) => xml.serialize_field("Video", video)?,
-            Content::Music(music) => xml.serialize_field("Music", music)?,
-            Content::News(articles) => {
-                xml.serialize_field("ArticleCount", &articles.len())?;
-                xml.serialize_field("Articles", &Articles { item: articles })?;
-            }
-            Content::TransferCustomerService(agent) => xml.serialize_field("TransInfo", agent)?,
-        }
+        self.content.write(&mut xml)?;
         xml.end()
+    }
+}
+
+impl Content {
+    /// Writes the elements from MsgType on.
+    pub(super) fn write<S: SerializeStruct>(&self, xml: &mut S) -> Result<(), S::Error> {
+        xml.serialize_field("MsgType", self.msg_type())?;
+        match self {
+            Self::Text(text) => xml.serialize_field("Content", text),
+            Self::Image(media) => xml.serialize_field("Image", media),
+            Self::Voice(media) => xml.serialize_field("Voice", media),
+            Self::Video(video) => xml.serialize_field("Video", video),
+            Self::Music(music) => xml.serialize_field("Music", music),
+            Self::News(articles) => {
+                xml.serialize_field("ArticleCount", &articles.len())?;
+                xml.serialize_field("Articles", &Articles { item: articles })
+            }
+            Self::TransferCustomerService(agent) => xml.serialize_field("TransInfo", agent),
+        }
     }
 }
 
@@ -237,12 +253,12 @@ struct Articles<'a> {
     item: &'a [Article],
 }
 
-/// Makes the marker of texts that are cut.
+/// Makes what is added to texts: a marker or a footer.
 #[cfg(feature = "layers")]
-pub(crate) fn cut_marker(marker: impl Into<String>) -> Result<Arc<str>, Error> {
-    let marker = written(marker);
-    check_length(&marker, CUT_MARKER_LIMIT)?;
-    Ok(marker.into())
+pub(crate) fn addition(text: impl Into<String>) -> Result<Arc<str>, Error> {
+    let text = written(text);
+    check_length(&text, ADDITION_LIMIT)?;
+    Ok(text.into())
 }
 
 /// What the first part of a text that is cut ends in, by default.

@@ -27,12 +27,19 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct ResponseBody {
     bytes: Bytes,
-    reply: Option<Arc<Reply>>,
+    whole: Option<Arc<Whole>>,
+}
+
+/// A reply, and what the passive reply does not show of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Whole {
+    pub(crate) reply: Reply,
+    pub(crate) rest: Option<Reply>,
 }
 
 impl ResponseBody {
     pub(crate) fn new(bytes: Bytes) -> Self {
-        Self { bytes, reply: None }
+        Self { bytes, whole: None }
     }
 
     /// Returns the bytes that have not been read yet.
@@ -50,9 +57,16 @@ impl ResponseBody {
     /// Layers around that service can read it here. [`Dedup`](crate::dedup::Dedup) keeps it for late replies.
     ///
     /// A layer that replaces the body, for example to compress it, loses the typed reply. If such a layer is between
-    /// `Dedup` and `MessageService`, [`LateReply::reply`](crate::dedup::LateReply::reply) has no reply either.
-    pub fn reply(&self) -> Option<&Arc<Reply>> {
-        self.reply.as_ref()
+    /// `Dedup` and `MessageService`, a late reply is read from the body, and what the body does not show is lost.
+    pub fn reply(&self) -> Option<&Reply> {
+        self.whole.as_ref().map(|whole| &whole.reply)
+    }
+}
+
+impl ResponseBody {
+    /// What the body does not show of the reply.
+    pub(crate) fn rest(&self) -> Option<&Reply> {
+        self.whole.as_ref()?.rest.as_ref()
     }
 }
 
@@ -89,19 +103,16 @@ impl fmt::Debug for ResponseBody {
 }
 
 /// Makes the response that sends `reply` to the sender of `message`; `success` if the reply cannot be sent. A text that
-/// is too long ends in `cut_marker`.
+/// is too long ends in `cut_marker`. The body carries what it does not show.
 pub(crate) fn of_reply(
     reply: Reply,
     message: &Verified,
     cut_marker: &str,
 ) -> Response<ResponseBody> {
     match render(&reply, message, cut_marker) {
-        Ok(rendered) => {
-            let rest = rendered.rest().and_then(Reply::as_text);
-            if let (Some(text), Some(rest)) = (reply.as_text(), rest) {
-                observe::reply_cut(message.delivery().account(), text.len(), rest.len());
-            }
-            ok(rendered, Some(Arc::new(reply)))
+        Ok(mut rendered) => {
+            let rest = rendered.take_rest();
+            ok(rendered, Some(Arc::new(Whole { reply, rest })))
         }
         // Not a failure: another run would return the same reply, and the fault text in the chat would inform the
         // user instead of the developer.
@@ -132,13 +143,13 @@ pub(crate) fn success() -> Response<ResponseBody> {
 }
 
 /// Makes a 200. WeChat treats every other status as a failure.
-fn ok(rendered: Rendered, reply: Option<Arc<Reply>>) -> Response<ResponseBody> {
+fn ok(rendered: Rendered, whole: Option<Arc<Whole>>) -> Response<ResponseBody> {
     let content_type = HeaderValue::from_static(rendered.content_type());
     let bytes = match rendered.into_body() {
         Cow::Borrowed(body) => Bytes::from_static(body.as_bytes()),
         Cow::Owned(body) => Bytes::from(body),
     };
-    let mut response = Response::new(ResponseBody { bytes, reply });
+    let mut response = Response::new(ResponseBody { bytes, whole });
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::Body;
 
-use super::ResponseBody;
+use super::{ResponseBody, Whole};
 use crate::{
     body::{ReadBody, ReadError},
     reply::{self, Reply},
@@ -21,8 +21,18 @@ pub struct StoredResponse {
     status: StatusCode,
     content_type: Option<HeaderValue>,
     body: Bytes,
-    /// The reply that the body says, where a handler on this node made it.
-    reply: Option<Arc<Reply>>,
+    behind: Behind,
+}
+
+/// What stands behind the body.
+#[derive(Clone, PartialEq, Eq)]
+enum Behind {
+    /// What the body says.
+    Body,
+    /// This reply.
+    Whole(Arc<Whole>),
+    /// A part that was kept for the user's next message, which has taken it out of the mailbox.
+    Mailbox,
 }
 
 impl StoredResponse {
@@ -32,7 +42,7 @@ impl StoredResponse {
             status,
             content_type,
             body,
-            reply: None,
+            behind: Behind::Body,
         }
     }
 
@@ -43,7 +53,7 @@ impl StoredResponse {
             status: response.status(),
             content_type: response.headers().get(CONTENT_TYPE).cloned(),
             body: body.to_bytes(),
-            reply: body.reply().cloned(),
+            behind: body.whole.clone().map_or(Behind::Body, Behind::Whole),
         }
     }
 
@@ -64,7 +74,7 @@ impl StoredResponse {
             content_type: head.headers.get(CONTENT_TYPE).cloned(),
             // A copy: a slice would keep the whole buffer that it is a part of.
             body: Bytes::copy_from_slice(&body),
-            reply: None,
+            behind: Behind::Body,
         })
     }
 
@@ -88,8 +98,51 @@ impl StoredResponse {
         &self.body
     }
 
-    pub(crate) fn reply(&self) -> Option<&Reply> {
-        self.reply.as_deref()
+    /// Returns what belongs to the response and is not in its body, in a form that only this crate reads. `None` for most
+    /// responses. A store keeps it beside the body, at most as long as the body.
+    pub fn attachment(&self) -> Option<Bytes> {
+        match &self.behind {
+            Behind::Body => None,
+            Behind::Whole(whole) => whole.encode().map(Bytes::from),
+            Behind::Mailbox => Some(Bytes::from_static(MAILBOX)),
+        }
+    }
+
+    /// Adds what [`attachment`](Self::attachment) has returned. What the crate cannot read is left out.
+    #[must_use]
+    pub fn with_attachment(mut self, attachment: &[u8]) -> Self {
+        self.behind = match Whole::decode(attachment) {
+            _ if attachment == MAILBOX => Behind::Mailbox,
+            Some(whole) => Behind::Whole(Arc::new(whole)),
+            None => Behind::Body,
+        };
+        self
+    }
+
+    /// Marks it as a part that was taken out of the mailbox.
+    pub(crate) fn from_mailbox(mut self) -> Self {
+        self.behind = Behind::Mailbox;
+        self
+    }
+
+    pub(crate) fn is_from_mailbox(&self) -> bool {
+        self.behind == Behind::Mailbox
+    }
+
+    /// The reply. `None` if the body says none that WeChat knows.
+    pub(crate) fn reply(&self) -> Option<Reply> {
+        match &self.behind {
+            Behind::Whole(whole) => Some(whole.reply.clone()),
+            Behind::Body | Behind::Mailbox => Reply::read_body(&self.body),
+        }
+    }
+
+    /// What a delivery that gets it does not show of the reply.
+    pub(crate) fn rest(&self) -> Option<&Reply> {
+        match &self.behind {
+            Behind::Whole(whole) => whole.rest.as_ref(),
+            Behind::Body | Behind::Mailbox => None,
+        }
     }
 
     /// Whether a delivery that gets it shows the user nothing.
@@ -102,14 +155,14 @@ impl StoredResponse {
         self.status.is_server_error()
     }
 
-    /// The memory it takes, in bytes.
+    /// The memory it takes, in bytes, [without the reply](Self::without_reply).
     pub(crate) fn size(&self) -> usize {
         self.body.len() + self.content_type.as_ref().map_or(0, HeaderValue::len)
     }
 
-    /// Forgets the typed reply, which only a late reply needs.
+    /// Forgets all but what a delivery gets: the message's task has the rest.
     pub(crate) fn without_reply(mut self) -> Self {
-        self.reply = None;
+        self.behind = Behind::Body;
         self
     }
 
@@ -122,6 +175,25 @@ impl StoredResponse {
         response
     }
 }
+
+impl Whole {
+    /// `None` if the body says it all.
+    fn encode(&self) -> Option<String> {
+        if self.rest.is_none() && !self.reply.has_unwritten() {
+            return None;
+        }
+        // What has been rendered can be written.
+        self.reply.encode(self.rest.as_ref()).ok()
+    }
+
+    fn decode(encoded: &[u8]) -> Option<Self> {
+        let (reply, rest) = Reply::decode(str::from_utf8(encoded).ok()?).ok()?;
+        Some(Self { reply, rest })
+    }
+}
+
+/// The attachment of a response out of the mailbox.
+const MAILBOX: &[u8] = b"mailbox";
 
 /// Without the body, which is a user's.
 impl fmt::Debug for StoredResponse {

@@ -56,7 +56,7 @@
 //!     let api = Api::new(wechat.api(), "wx0a1b2c3d4e5f6071", APP_SECRET)?;
 //!
 //!     let late = api.clone();
-//!     let dedup = DedupLayer::builder().with_late_reply(move |reply| {
+//!     let dedup = DedupLayer::builder().with_late_replies(move |reply: LateReply| {
 //!         let api = late.clone();
 //!         async move {
 //!             if let (Some(openid), Some(reply)) = (reply.openid(), reply.reply()) {

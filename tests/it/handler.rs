@@ -294,11 +294,11 @@ async fn the_response_carries_the_typed_reply() {
     }
 
     let body = reply_to(VOICE).await;
-    assert_eq!(**body.reply().unwrap(), Reply::text("今天的天气"));
+    assert_eq!(*body.reply().unwrap(), Reply::text("今天的天气"));
     assert_eq!(body.to_bytes(), body.as_bytes());
     // A clone shares it, and it outlives the bytes.
     let clone = body.clone();
-    assert!(Arc::ptr_eq(clone.reply().unwrap(), body.reply().unwrap()));
+    assert!(std::ptr::eq(clone.reply().unwrap(), body.reply().unwrap()));
     assert_eq!(
         body.size_hint().exact(),
         Some(clone.as_bytes().len() as u64)
@@ -397,10 +397,7 @@ async fn the_handler_sees_the_delivery_that_the_request_has() {
         .unwrap();
     let service = MessageService::for_type::<VoiceMessage>(handler);
     let response = service.oneshot(request).await.unwrap();
-    assert_eq!(
-        response.body().reply(),
-        Some(&Arc::new(Reply::text("weekly")))
-    );
+    assert_eq!(response.body().reply(), Some(&Reply::text("weekly")));
 }
 
 /// A permit of a limit around the handler belongs to messages for the handler: nothing is taken
@@ -479,7 +476,7 @@ async fn the_log_names_faults_and_quotes_nothing() {
             &["ERROR", "kind=Number", "path=\"xml.Content\""],
             &["DEBUG", "path=\"xml.MsgType\""],
             &["ERROR", "out of paper"],
-            &["WARN", "account=\"news\"", "text_len=9000", "rest_len=6956"],
+            &["WARN", "account=\"news\"", "messages=1"],
         ],
     );
 }

@@ -198,7 +198,9 @@ async fn joined() {
 
 /// The last delivery is acknowledged, and the reply comes late.
 async fn acknowledged() {
-    let layer = DedupLayer::builder().with_late_reply(async |_| {}).build();
+    let layer = DedupLayer::builder()
+        .with_late_replies(async |_| {})
+        .build();
     let transcript = deliver(stack(&layer), "17").await;
     assert_eq!(transcript.deliveries().len(), 3);
 }

@@ -249,13 +249,14 @@ fn a_kept_reply_forgets_its_typed_reply() {
     let (task, _) = run(&mut table, 1, now);
     let message = "<xml><ToUserName>gh</ToUserName><FromUserName>user</FromUserName></xml>";
     let message = Verified::insecure_assume(message, Delivery::new("account"));
-    let typed = StoredResponse::of_own(&of_whole_reply(Reply::text("hi"), &message));
-    assert_eq!(typed.reply(), Some(&Reply::text("hi")));
+    let reply = Reply::text("hi").then("there");
+    let typed = StoredResponse::of_own(&of_whole_reply(reply, &message));
+    assert_eq!(typed.rest(), Some(&Reply::text("there")));
     table.complete(task.claim, Some(&typed), now);
     let Admission::Replied(kept) = claim(&mut table, 1, now) else {
         panic!()
     };
-    assert_eq!((kept.body(), kept.reply()), (typed.body(), None));
+    assert_eq!((kept.body(), kept.rest()), (typed.body(), None));
 }
 
 #[test]

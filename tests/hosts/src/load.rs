@@ -25,9 +25,8 @@ use tokio::{
     time,
 };
 use tower::{ServiceBuilder, service_fn};
-use tower_wechat::{
-    Account, DedupLayer, Message, MessageService, Reply, VerifySignatureLayer,
-    dedup::{LateReply, RunNumber},
+use tower_wechat::{late::LateReply,     Account, DedupLayer, Message, MessageService, Reply, VerifySignatureLayer,
+    dedup::RunNumber,
     message::Event,
     simulator::Simulator,
 };
@@ -166,7 +165,7 @@ pub async fn serve(capacity: usize) {
         .with_capacity(capacity)
         .with_fallback(Reply::text(FALLBACK))
         .expect("a text")
-        .with_late_reply(|late: LateReply| async move {
+        .with_late_replies(|late: LateReply| async move {
             let message = late.request().body().as_bytes();
             let message = tower_wechat::xml::from_slice(message).ok();
             let id = message.as_ref().and_then(order).map(|order| order.id);

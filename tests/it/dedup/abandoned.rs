@@ -9,9 +9,14 @@ use std::{
 };
 
 use tokio::time::{sleep, timeout};
-use tower_wechat::dedup::{
-    DedupBuilder, LateReply,
-    store::{Acknowledged, Claim, Claimed, Completed, MemoryStore, Released, Renewed, Run, Store},
+use tower_wechat::{
+    dedup::{
+        DedupBuilder,
+        store::{
+            Acknowledged, Claim, Claimed, Completed, MemoryStore, Released, Renewed, Run, Store,
+        },
+    },
+    late::LateReply,
 };
 
 use super::{
@@ -126,7 +131,7 @@ impl Counts {
             late.fetch_add(1, SeqCst);
             async {}
         };
-        builder.with_late_reply(hook).build()
+        builder.with_late_replies(hook).build()
     }
 
     fn service(&self, layer: &DedupLayer, takes: Duration) -> impl Delivers + use<> {

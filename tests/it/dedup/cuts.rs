@@ -3,7 +3,10 @@
 use std::{future::pending, pin::pin, sync::atomic::AtomicUsize, sync::atomic::Ordering};
 
 use futures_util::poll;
-use tower_wechat::dedup::{DedupBuilder, LateCause};
+use tower_wechat::{
+    dedup::DedupBuilder,
+    late::{LateCause, LateReply},
+};
 
 use super::{faulty::Operation, late::Late, nodes::pass, races::paused, *};
 
@@ -239,7 +242,11 @@ async fn a_drain_waits_for_the_store() {
 /// A node has to end in time, whatever its hooks and its store do.
 #[tokio::test(start_paused = true)]
 async fn a_drain_takes_a_second_longer_than_its_patience_at_most() {
-    let hanging = |builder: DedupBuilder| builder.with_late_reply(|_| pending()).build();
+    let hanging = |builder: DedupBuilder| {
+        builder
+            .with_late_replies(|_: LateReply| pending::<()>())
+            .build()
+    };
     let acknowledging = DedupLayer::builder().with_reply_filter(|_| false);
     let away = Faulty::new();
     for layer in [
@@ -268,7 +275,7 @@ async fn the_log_has_an_error_for_a_hook_that_a_drain_cuts() {
     let log = crate::log::of(async || {
         let layer = DedupLayer::builder()
             .with_reply_filter(|_| false)
-            .with_late_reply(|_| pending())
+            .with_late_replies(|_: LateReply| pending::<()>())
             .build();
         let (stack, mut runs) = stack(&layer);
         let first = stack.deliver(&text("user", "1", "hush")).await;
@@ -284,7 +291,7 @@ async fn the_log_has_an_error_for_a_hook_that_a_drain_cuts() {
         &log,
         [
             &["DEBUG", "a reply is late", "acknowledged"],
-            &["ERROR", "the hook", "it was cut"],
+            &["ERROR", "a late reply is lost", "it was cut"],
         ],
     );
 }

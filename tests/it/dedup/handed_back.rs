@@ -1,6 +1,6 @@
 //! Replies that no delivery has fetched: whether they are handed to the hook, and by whom.
 
-use tower_wechat::dedup::LateCause;
+use tower_wechat::late::{LateCause, LateReply};
 
 use super::{faulty::Operation, late::Late, nodes::pass, *};
 
@@ -81,7 +81,7 @@ async fn a_late_reply_survives_a_cut_after_its_message_was_forgotten() {
 #[tokio::test(start_paused = true)]
 async fn a_delivery_that_comes_while_the_hook_sends_the_reply_does_not_get_it() {
     let layer = DedupLayer::builder()
-        .with_late_reply(|_| std::future::pending())
+        .with_late_replies(|_: LateReply| std::future::pending::<()>())
         .build();
     let (stack, mut runs) = stack(&layer);
     finish(&stack, &mut runs).await;
@@ -95,7 +95,7 @@ async fn a_delivery_that_comes_while_the_hook_sends_the_reply_does_not_get_it() 
 async fn the_log_has_an_error_for_a_hook_that_takes_longer_than_a_drain() {
     let log = crate::log::of(async || {
         let layer = DedupLayer::builder()
-            .with_late_reply(|_| std::future::pending())
+            .with_late_replies(|_: LateReply| std::future::pending::<()>())
             .build();
         let (stack, mut runs) = stack(&layer);
         finish(&stack, &mut runs).await;
@@ -106,7 +106,7 @@ async fn the_log_has_an_error_for_a_hook_that_takes_longer_than_a_drain() {
         &log,
         [
             &["DEBUG", "a reply is late", "unfetched"],
-            &["ERROR", "the hook", "it was cut"],
+            &["ERROR", "a late reply is lost", "it was cut"],
         ],
     );
 }

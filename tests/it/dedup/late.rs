@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 use tower_wechat::{
     Message, Reply, Timestamp,
-    dedup::{DedupBuilder, LateCause, LateReply, StoredResponse},
+    dedup::{DedupBuilder, StoredResponse},
+    late::{LateCause, LateReply},
     message_fn,
     reply::ErrorKind,
 };
@@ -33,7 +34,7 @@ impl Late {
             late.0.lock().unwrap().push(reply);
             ready(())
         };
-        builder.with_late_reply(hook).build()
+        builder.with_late_replies(hook).build()
     }
 
     /// Returns the only reply so far.
@@ -171,8 +172,14 @@ async fn the_fallback_is_the_answer_when_all_runs_have_failed() {
 #[tokio::test(start_paused = true)]
 async fn a_late_reply_of_a_message_service_has_the_typed_reply_and_the_time_limit() {
     for (body, minutes) in [
-        (text("user", "1", "hi"), 48 * 60),
-        (event("x").replace("checked", "subscribe"), 1),
+        (text("user", "1", "hi"), Some(48 * 60)),
+        (event("x").replace("checked", "subscribe"), Some(1)),
+        (event("x").replace("checked", "scancode_push"), Some(1)),
+        (event("x").replace("checked", "VIEW"), None),
+        (
+            text("user", "1", "hi").replace("</xml>", "<bizmsgmenuid>7</bizmsgmenuid></xml>"),
+            Some(1),
+        ),
     ] {
         let (layer, late) = collecting(DedupLayer::builder());
         let gate = Arc::new(Notify::new());
@@ -199,8 +206,10 @@ async fn a_late_reply_of_a_message_service_has_the_typed_reply_and_the_time_limi
         let reply = late.only();
         assert_eq!(reply.reply(), Some(&Reply::text("done")));
         assert_eq!(reply.account(), "shop");
-        let limit = reply.send_until().as_secs() - sent.as_secs();
-        assert_eq!(limit, minutes * 60);
+        let limit = reply
+            .send_until()
+            .map(|until| until.as_secs() - sent.as_secs());
+        assert_eq!(limit, minutes.map(|minutes| minutes * 60));
     }
 }
 
@@ -224,7 +233,8 @@ fn a_late_reply_can_be_made_by_hand() {
     let request = Request::new(assume(text("user", "1", "hi")));
     let key = Key::of(&request);
     let response = StoredResponse::new(StatusCode::OK, None, Bytes::from("reply"));
-    let late = LateReply::new(key, request, LateCause::Unfetched, Some(response.clone()));
+    let late = LateReply::new(key, request, LateCause::Unfetched, Reply::success())
+        .with_response(response.clone());
     assert_eq!((late.key(), late.cause()), (key, LateCause::Unfetched));
     assert_eq!(late.response(), Some(&response));
     assert_eq!(late.openid(), Some("user"));
@@ -245,9 +255,13 @@ async fn the_log_has_an_error_for_a_hook_that_fails_and_for_a_missing_one() {
     let log = crate::log::of(async || {
         late_one(DedupLayer::in_memory()).await;
         let builder = DedupLayer::builder;
-        let panicking = builder().with_late_reply(|_| async { panic!("no ink") });
+        let panicking = builder().with_late_replies(|_: LateReply| async {
+            if true {
+                panic!("no ink")
+            }
+        });
         late_one(panicking.build()).await;
-        let hanging = builder().with_late_reply(|_| std::future::pending());
+        let hanging = builder().with_late_replies(|_: LateReply| std::future::pending::<()>());
         late_one(hanging.build()).await;
     })
     .await;
@@ -256,11 +270,11 @@ async fn the_log_has_an_error_for_a_hook_that_fails_and_for_a_missing_one() {
         &log,
         [
             &["DEBUG", "a reply is late", "acknowledged"],
-            &["ERROR", "a reply is lost", "acknowledged"],
+            &["ERROR", "a late reply is lost", "no sink"],
             &["DEBUG", "a reply is late", "acknowledged"],
-            &["ERROR", "the hook", "panicked"],
+            &["ERROR", "a late reply is lost", "panicked"],
             &["DEBUG", "a reply is late", "acknowledged"],
-            &["ERROR", "the hook", "too long"],
+            &["ERROR", "a late reply is lost", "too long"],
         ],
     );
 }

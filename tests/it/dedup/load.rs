@@ -55,9 +55,9 @@ fn each_message_runs_once_and_its_reply_is_delivered_or_handed_over() {
         // A message whose deliveries are all cut counts as running for 6 s.
         .with_max_concurrent_runs(MESSAGES)
         .with_retry_delays([Duration::ZERO])
-        .with_late_reply({
+        .with_late_replies({
             let seen = Arc::clone(&seen);
-            move |late| {
+            move |late: tower_wechat::late::LateReply| {
                 let message = number(late.request().body().as_bytes());
                 seen[message].late.fetch_add(1, Ordering::Relaxed);
                 ready(())

@@ -1,6 +1,6 @@
 //! When a node stops asking the store: it has lost answers, or nobody waits for them.
 
-use tower_wechat::dedup::LateCause;
+use tower_wechat::late::LateCause;
 
 use super::{faulty::Operation, late::Late, nodes::pass, *};
 

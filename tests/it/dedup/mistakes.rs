@@ -13,6 +13,7 @@ use std::{
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{sync::watch, task::yield_now, time::timeout_at};
+use tower_wechat::late::LateReply;
 
 use super::*;
 
@@ -178,7 +179,7 @@ impl Subject for Layer {
         let layer = DedupLayer::builder()
             .with_reply_filter(|_| false)
             .with_retry_delays([Duration::ZERO])
-            .with_late_reply(move |_| {
+            .with_late_replies(move |_: LateReply| {
                 late.fetch_add(1, Ordering::Relaxed);
                 ready(())
             })

@@ -1,10 +1,13 @@
 //! Several nodes with one store, and a store that is away.
 
-use tower_wechat::dedup::{
-    LateCause, StoredResponse,
-    store::{
-        Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run, Store, Ttls,
+use tower_wechat::{
+    dedup::{
+        StoredResponse,
+        store::{
+            Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run, Store, Ttls,
+        },
     },
+    late::LateCause,
 };
 
 use super::{faulty::Operation, late::Late, *};

@@ -92,7 +92,7 @@ async fn the_log_warns_of_a_reply_that_may_be_given_twice() {
         pass(15_500).await;
         assert_eq!(late.causes(), []);
         pass(1_000).await;
-        assert_eq!(late.causes(), [tower_wechat::dedup::LateCause::Unfetched]);
+        assert_eq!(late.causes(), [tower_wechat::late::LateCause::Unfetched]);
     })
     .await;
     let warnings = log

@@ -18,7 +18,8 @@ use tokio::{sync::oneshot, task::JoinHandle, time::advance};
 use tower::{Layer, service_fn};
 use tower_wechat::{
     DedupLayer, Reply, Verified,
-    dedup::{DedupBuilder, LateCause, LateReply, Shared, store::MemoryStore},
+    dedup::{DedupBuilder, Shared, store::MemoryStore},
+    late::{LateCause, LateReply},
 };
 
 use super::{Delivers, settle, text};
@@ -88,7 +89,7 @@ async fn check<S>(
         builder()
             // However long the steps wait, only a lost lease makes another run.
             .with_run_timeout(Duration::MAX)
-            .with_late_reply(move |late: LateReply| {
+            .with_late_replies(move |late: LateReply| {
                 seen.late.lock().unwrap().push(late.cause());
                 ready(())
             })

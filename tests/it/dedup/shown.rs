@@ -2,7 +2,10 @@
 
 use http::HeaderValue;
 use sha1::{Digest as _, Sha1};
-use tower_wechat::dedup::{LateCause, LateReply, StoredResponse, store::ClaimId};
+use tower_wechat::{
+    dedup::{StoredResponse, store::ClaimId},
+    late::{LateCause, LateReply},
+};
 
 use super::*;
 
@@ -43,7 +46,13 @@ fn debug_shows_no_message_and_no_reply() {
 
     let request = Request::new(assume(text("user", "1", "hush")));
     let key = Key::of(&request);
-    let late = LateReply::new(key, request, LateCause::Unfetched, Some(response));
+    let late = LateReply::new(
+        key,
+        request,
+        LateCause::Unfetched,
+        tower_wechat::Reply::success(),
+    )
+    .with_response(response);
     assert_eq!(
         format!("{late:?}"),
         format!("LateReply {{ key: {key:?}, cause: Unfetched, response: Some({shown}), .. }}")

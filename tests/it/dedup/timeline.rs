@@ -30,9 +30,9 @@ async fn tell(thinks: &[Option<u64>]) -> (Transcript, usize, Vec<String>) {
     let runs = Arc::new(AtomicUsize::new(0));
     let late = Arc::new(Mutex::new(Vec::new()));
     let dedup = DedupLayer::builder()
-        .with_late_reply({
+        .with_late_replies({
             let late = Arc::clone(&late);
-            move |reply| {
+            move |reply: tower_wechat::late::LateReply| {
                 let cause = format!("{:?} for {:?}", reply.cause(), reply.openid().unwrap());
                 late.lock().unwrap().push(cause);
                 ready(())

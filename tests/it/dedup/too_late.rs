@@ -3,9 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::time::{sleep, sleep_until};
-use tower_wechat::dedup::{
-    LateReply, StoredResponse,
-    store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store},
+use tower_wechat::{
+    dedup::{
+        StoredResponse,
+        store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store},
+    },
+    late::LateReply,
 };
 
 use super::{faulty::Operation, *};
@@ -167,7 +170,7 @@ fn node(
         ready(())
     };
     let builder = DedupLayer::builder().with_store(store);
-    let layer = builder.with_late_reply(hook).build();
+    let layer = builder.with_late_replies(hook).build();
     let (takes, fate) = (case.takes, Arc::clone(fate));
     let stack = layer.layer(service_fn(move |_: Request<Verified>| {
         let fate = Arc::clone(&fate);

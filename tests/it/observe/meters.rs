@@ -125,6 +125,7 @@ async fn hang_ups_joins_and_late_replies() {
         handler_duration_seconds [17.0]
         hang_ups_total [2.0]
         joins_total [2.0]
+        late_parts_total way=hook [1.0]
         late_replies_total cause=acknowledged [1.0]
         runs_open [0.0]
         runs_total result=answered [1.0]";
@@ -320,7 +321,7 @@ async fn the_recorded_metrics_are_described_and_documented() {
         format!("{} {name}", cells.next().unwrap())
     });
     let documented: BTreeSet<_> = documented.collect();
-    assert_eq!(documented.len(), 18, "{documented:#?}");
+    assert_eq!(documented.len(), 19, "{documented:#?}");
     assert_eq!(recorded.described(), documented);
     assert_eq!(recorded.names(), documented);
 }

@@ -199,7 +199,7 @@ async fn a_run_outlives_the_delivery_that_started_it() {
         delivery(" status=200 outcome=acknowledged duration_seconds=4.5"),
     ];
     let told = check(acknowledged, &expected).await;
-    let [thinking, first, second, late] = &told.events()[..] else {
+    let [thinking, first, second, late, part] = &told.events()[..] else {
         panic!("{:#?}", told.events())
     };
     assert_eq!(thinking, "INFO in 1 message=thinking");
@@ -207,6 +207,7 @@ async fn a_run_outlives_the_delivery_that_started_it() {
     assert!(second.starts_with("DEBUG in 2 message=a delivery got no answer"));
     assert!(late.starts_with("DEBUG message=a reply is late account=post-office message_key="));
     assert!(late.ends_with("cause=acknowledged"));
+    assert!(part.ends_with("way=hook"));
 }
 
 #[tokio::test(start_paused = true)]

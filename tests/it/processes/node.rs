@@ -23,7 +23,8 @@ use tokio::{net::TcpListener, runtime, sync::oneshot};
 use tower::{BoxError, Service, ServiceBuilder, layer::layer_fn};
 use tower_wechat::{
     Account, DedupLayer, MessageService, Reply, ResponseBody, Verified, VerifySignatureLayer,
-    dedup::{Key, LateReply, RedisStore, RunNumber},
+    dedup::{Key, RedisStore, RunNumber},
+    late::LateReply,
     message::TextMessage,
 };
 
@@ -78,7 +79,7 @@ impl Node {
             let store = Witness::new(RedisStore::new(connection), self.log.clone());
             let dedup = DedupLayer::builder()
                 .with_store(store)
-                .with_late_reply({
+                .with_late_replies({
                     let log = self.log.clone();
                     move |late| {
                         note_late(&log, &late);

@@ -97,7 +97,7 @@ async fn no_failure_loses_the_message() {
 async fn a_recognition_that_outlasts_the_deliveries_is_a_late_reply() {
     let (late, mut replies) = tokio::sync::mpsc::unbounded_channel();
     let layer =
-        DedupLayer::builder().with_late_reply(move |reply: tower_wechat::dedup::LateReply| {
+        DedupLayer::builder().with_late_replies(move |reply: tower_wechat::late::LateReply| {
             let late = late.clone();
             async move { late.send(format!("{:?}", reply.reply())).unwrap() }
         });

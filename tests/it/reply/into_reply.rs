@@ -32,7 +32,7 @@ where
     let request = Request::new(assume(TEXT));
     let response = runtime.unwrap().block_on(service.oneshot(request)).unwrap();
     let body = response.body();
-    assert_eq!(body.reply().map(|reply| &**reply), expected);
+    assert_eq!(body.reply(), expected);
     if let Some(reply) = expected {
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(body.as_bytes() == b"success", reply.is_success());

@@ -3,6 +3,7 @@
 use tower::ServiceBuilder;
 use tower_wechat::{
     DedupLayer, VerifySignatureLayer,
+    late::LateReply,
     message::VoiceMessage,
     message_fn,
     simulator::{Part, Shown, Transcript},
@@ -18,7 +19,7 @@ async fn deliver(wechat: &Simulator, push: Push, after: Duration) -> Transcript 
     let dedup = DedupLayer::builder()
         .with_fallback(Reply::text("请稍候"))
         .unwrap()
-        .with_late_reply(move |reply| {
+        .with_late_replies(move |reply: LateReply| {
             let late = late.clone();
             async move {
                 let _ = late.typing(reply.openid().unwrap(), true).await;

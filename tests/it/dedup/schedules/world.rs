@@ -17,7 +17,8 @@ use tokio::{
 use tower::BoxError;
 use tower_wechat::{
     DedupLayer, Reply, Verified,
-    dedup::{DedupBuilder, LateCause, LateReply, RunNumber},
+    dedup::{DedupBuilder, RunNumber},
+    late::{LateCause, LateReply},
 };
 
 use super::{
@@ -316,7 +317,7 @@ pub(super) fn build<Scope>(world: &Arc<World>, builder: DedupBuilder<Scope>) -> 
         .with_max_concurrent_runs(1)
         .with_fallback(Reply::text("wait"))
         .unwrap()
-        .with_late_reply(move |late: LateReply| {
+        .with_late_replies(move |late: LateReply| {
             hand_over(&world, &late);
             let world = Arc::clone(&world);
             async move { world.maybe_yield("the hook").await }

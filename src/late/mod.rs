@@ -1,0 +1,305 @@
+//! What becomes of a reply that is late, or too long for one message.
+//!
+//! A passive reply is one message, in answer to one delivery. A reply is **late** if WeChat waits for it no more: the
+//! message has been acknowledged, or no delivery has come for the reply. Then it goes to the layer's
+//! [sinks](crate::dedup::DedupBuilder::with_late_replies), and so does what a passive reply does not show: the rest of a
+//! [long text](crate::reply#long-texts), and the further messages of a [reply of several](Reply::then).
+//!
+//! A sink takes what it can. The next sink gets the rest. What is left after the last sink is lost: the log has an error.
+//!
+//! | your account | sinks |
+//! |---|---|
+//! | may send customer-service messages (客服消息) | `CustomerService`, of the feature `api` |
+//! | may not, like all personal accounts | a mailbox: the user's next message fetches the reply |
+//! | either, and another channel | an async function |
+//!
+//! ```
+//! use tower_wechat::{DedupLayer, late::LateReply};
+//!
+//! let layer = DedupLayer::builder()
+//!     .with_late_replies(|late: LateReply| async move {
+//!         let (Some(openid), Some(reply)) = (late.openid(), late.reply()) else {
+//!             return Err("nothing to send");
+//!         };
+//!         // Send it, such as by e-mail.
+//!         # let _ = (openid, reply);
+//!         Ok(())
+//!     })
+//!     .build();
+//! # let _ = layer;
+//! ```
+
+#[cfg(feature = "api")]
+mod customer_service;
+mod sink;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::Request;
+use memchr::memmem;
+
+#[cfg(feature = "api")]
+pub use self::customer_service::CustomerService;
+pub(crate) use self::sink::Sinks;
+pub use self::sink::{HandedOver, LateSink};
+use crate::{
+    delivery::Verified,
+    key::Key,
+    message::{self, Head, TextMessage},
+    observe,
+    reply::Reply,
+    response::StoredResponse,
+    timestamp::Timestamp,
+};
+
+/// A reply that comes too late to be the passive reply, the rest of one that is too long, or the news that there is none.
+///
+/// It holds what no sink has handed over yet. A test of a sink makes one with [`LateReply::new`].
+#[derive(Clone)]
+pub struct LateReply {
+    key: Key,
+    request: Request<Verified>,
+    cause: LateCause,
+    left: Left,
+    response: Option<StoredResponse>,
+}
+
+/// What has not been handed over.
+#[derive(Clone)]
+enum Left {
+    /// Of the reply; nothing of [`Reply::success`].
+    Reply(Reply),
+    /// The response, which says no reply, or the news that there is none.
+    Other,
+}
+
+/// Why a reply is late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LateCause {
+    /// The message had been acknowledged: WeChat does not wait any more.
+    Acknowledged,
+    /// No delivery came for it in time.
+    Unfetched,
+    /// A delivery has got the first part, and this is the rest.
+    Rest,
+    /// All runs of an acknowledged message have failed. The reply is the layer's
+    /// [failure reply](crate::dedup::DedupBuilder::with_failure_reply), if there is one.
+    Failed,
+}
+
+impl LateCause {
+    /// The cause as events and metrics name it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Unfetched => "unfetched",
+            Self::Rest => "rest",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl LateReply {
+    /// Makes the late reply to `request`. `reply` is [`Reply::success`] if there is none.
+    pub fn new(key: Key, request: Request<Verified>, cause: LateCause, reply: Reply) -> Self {
+        let left = if reply.is_success() {
+            Left::Other
+        } else {
+            Left::Reply(reply)
+        };
+        Self {
+            key,
+            request,
+            cause,
+            left,
+            response: None,
+        }
+    }
+
+    /// Adds the response that a delivery would have got. The reply becomes the one that it says.
+    #[must_use]
+    pub fn with_response(mut self, response: StoredResponse) -> Self {
+        if let Some(reply) = response.reply() {
+            self.left = Left::Reply(reply);
+        }
+        self.response = Some(response);
+        self
+    }
+
+    /// Returns why it is late.
+    pub fn cause(&self) -> LateCause {
+        self.cause
+    }
+
+    /// Returns what no sink has handed over yet. `None` if that is no reply: the runs have failed, or the inner service is
+    /// no [`MessageService`](crate::MessageService) and its [response](Self::response) no passive reply.
+    pub fn reply(&self) -> Option<&Reply> {
+        match &self.left {
+            Left::Reply(reply) if !reply.is_success() => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// Returns the response that a delivery would have got. `None` for the [rest](LateCause::Rest) of a reply, and if all
+    /// runs failed.
+    pub fn response(&self) -> Option<&StoredResponse> {
+        self.response.as_ref()
+    }
+
+    /// Returns the next message to send, with at most `limit` bytes of text. `None` if there is no reply (left).
+    ///
+    /// A sink sends it, then calls [`hand_over`](Part::hand_over). Otherwise the next sink gets it.
+    pub fn next_part(&mut self, limit: usize) -> Option<Part<'_>> {
+        let (part, rest) = self.reply()?.split_first(limit)?;
+        Some(Part {
+            late: self,
+            part,
+            rest,
+        })
+    }
+
+    /// Hands over all that is left: no further sink gets it.
+    pub fn hand_over(&mut self) {
+        self.left = Left::Reply(Reply::success());
+    }
+
+    /// Returns whether nothing is left.
+    pub fn is_handed_over(&self) -> bool {
+        matches!(&self.left, Left::Reply(reply) if reply.is_success())
+    }
+
+    /// Returns the message that it answers, with the URI, headers and extensions of its first delivery.
+    pub fn request(&self) -> &Request<Verified> {
+        &self.request
+    }
+
+    /// Returns the [name](crate::Account::with_name) of the account that sends it.
+    pub fn account(&self) -> &str {
+        self.request.body().delivery().account()
+    }
+
+    /// Returns the OpenID of the user that it is for. `None` if the message names no sender.
+    pub fn openid(&self) -> Option<&str> {
+        self.head()?.from_user_name()
+    }
+
+    /// Returns the original id (`gh_…`) of the account that sends it. `None` if the message has none.
+    pub fn original_id(&self) -> Option<&str> {
+        self.head()?.to_user_name()
+    }
+
+    /// Returns when the customer-service API stops taking it: 48 hours after a message that the user has written, 1 minute
+    /// after the events `subscribe`, `SCAN`, `CLICK`, `scancode_push` and `scancode_waitmsg` and after a tap on a menu that
+    /// customer service has sent. `None` after any other event, which lets the account send nothing.
+    ///
+    /// Source: WeChat's page "Send customer-service messages".
+    pub fn send_until(&self) -> Option<Timestamp> {
+        let window = window(self.head()?, self.request.body().as_bytes())?;
+        let sent = self.request.body().delivery().timestamp();
+        let until = sent.as_secs().saturating_add(window.as_secs());
+        Some(Timestamp::from_secs(until))
+    }
+
+    /// Whether the account may still send customer-service messages, by the monotonic clock.
+    #[cfg(feature = "api")]
+    fn is_open(&self) -> bool {
+        let delivery = self.request.body().delivery();
+        let age = delivery.age() + delivery.arrived().elapsed();
+        let window = self
+            .head()
+            .and_then(|head| window(head, self.request.body().as_bytes()));
+        window.is_some_and(|window| age < window)
+    }
+
+    /// Returns the message's key, which tells two late replies to one message.
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    fn head(&self) -> Option<&Head> {
+        self.request.body().head().ok()
+    }
+
+    fn shared_account(&self) -> &Arc<str> {
+        self.request.body().delivery().shared_account()
+    }
+
+    /// Logs and counts where a part has gone.
+    #[cfg(feature = "api")]
+    fn observe_part(&self, way: observe::Way) {
+        observe::part_went(self.shared_account(), self.key.observed(), way);
+    }
+}
+
+/// The next message of a [`LateReply`]. Dropped, it stays there.
+#[must_use]
+pub struct Part<'a> {
+    late: &'a mut LateReply,
+    part: Reply,
+    rest: Reply,
+}
+
+impl Part<'_> {
+    /// Returns the message.
+    pub fn reply(&self) -> &Reply {
+        &self.part
+    }
+
+    /// Removes it from the late reply: it has been sent, or will be.
+    pub fn hand_over(self) {
+        self.late.left = Left::Reply(self.rest);
+    }
+}
+
+/// How long the account may send customer-service messages after a push.
+fn window(head: &Head, plaintext: &[u8]) -> Option<Duration> {
+    if head.is_message() {
+        // Nearly no text has the element, so that most are not read again.
+        let is_tap = head.msg_type() == Some("text")
+            && memmem::find(plaintext, b"bizmsgmenuid").is_some()
+            && message::from_slice::<TextMessage>(plaintext)
+                .ok()
+                .and_then(|text| text.biz_msg_menu_id)
+                .is_some_and(|id| !id.is_empty());
+        return Some(if is_tap {
+            ACTION_WINDOW
+        } else {
+            MESSAGE_WINDOW
+        });
+    }
+    let event = head.event()?;
+    let mut actions = ACTIONS.iter();
+    let is_action = head.is_event() && actions.any(|name| name.eq_ignore_ascii_case(event));
+    is_action.then_some(ACTION_WINDOW)
+}
+
+/// Shows neither the reply nor the message.
+impl fmt::Debug for LateReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LateReply")
+            .field("key", &self.key)
+            .field("cause", &self.cause)
+            .field("response", &self.response)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Shows nothing of the message.
+impl fmt::Debug for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part").finish_non_exhaustive()
+    }
+}
+
+/// The events that let the account send messages for [`ACTION_WINDOW`].
+const ACTIONS: [&str; 5] = [
+    "subscribe",
+    "SCAN",
+    "CLICK",
+    "scancode_push",
+    "scancode_waitmsg",
+];
+
+const MESSAGE_WINDOW: Duration = Duration::from_hours(48);
+const ACTION_WINDOW: Duration = Duration::from_mins(1);

@@ -1,0 +1,164 @@
+//! The sinks of late replies, and their order.
+
+use std::{fmt, panic::AssertUnwindSafe, time::Duration};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::time;
+
+use super::{LateCause, LateReply};
+use crate::observe::{self, Way};
+
+/// A way to the user for replies that are late.
+///
+/// An async function that takes a [`LateReply`] is one. It hands over everything, unless it returns an error. A sink of
+/// another type says what it has handed over part by part:
+///
+/// ```
+/// use tower_wechat::{Reply, late::{LateReply, LateSink}};
+///
+/// struct Printer;
+///
+/// impl LateSink for Printer {
+///     async fn accept(&self, late: &mut LateReply) {
+///         while let Some(part) = late.next_part(80) {
+///             let Some(text) = part.reply().as_text() else { return };
+///             println!("{text}");
+///             part.hand_over();
+///         }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no sink of late replies",
+    label = "this must be a `LateSink`",
+    note = "an async function of a `LateReply` is one: `|late: LateReply| async move {{ … }}`"
+)]
+pub trait LateSink: Send + Sync + 'static {
+    /// Hands over what it can of the reply. The next sink gets what is left when it returns, panics or takes longer than a
+    /// [run](crate::dedup::DedupBuilder::with_run_timeout) may.
+    fn accept(&self, late: &mut LateReply) -> impl Future<Output = ()> + Send;
+
+    /// Returns whether a late reply is as good as a passive one. Then the layer acknowledges a message on its first
+    /// delivery, unless [it is set](crate::dedup::DedupBuilder::with_acknowledgement).
+    fn is_prompt(&self) -> bool {
+        false
+    }
+}
+
+impl<F, Fut> LateSink for F
+where
+    F: Fn(LateReply) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: HandedOver> + Send,
+{
+    async fn accept(&self, late: &mut LateReply) {
+        match self(late.clone()).await.into_result() {
+            Ok(()) => {
+                observe::part_went(late.account(), late.key().observed(), Way::Hook);
+                late.hand_over();
+            }
+            Err(error) => {
+                observe::late_hook_failed(late.account(), late.key().observed(), &error);
+            }
+        }
+    }
+}
+
+/// What an async function says of a late reply: `()`, or a `Result` whose error passes the reply on to the next sink.
+pub trait HandedOver {
+    #[doc(hidden)]
+    fn into_result(self) -> Result<(), String>;
+}
+
+impl HandedOver for () {
+    fn into_result(self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<E: fmt::Display> HandedOver for Result<(), E> {
+    fn into_result(self) -> Result<(), String> {
+        self.map_err(|error| format!("{error:#}"))
+    }
+}
+
+/// All sinks of a layer, in their order.
+#[derive(Default)]
+pub(crate) struct Sinks(Vec<Box<dyn BoxedSink>>);
+
+/// [`LateSink`] as an object.
+trait BoxedSink: Send + Sync {
+    fn accept<'a>(&'a self, late: &'a mut LateReply) -> BoxFuture<'a, ()>;
+    fn is_prompt(&self) -> bool;
+}
+
+impl<S: LateSink> BoxedSink for S {
+    fn accept<'a>(&'a self, late: &'a mut LateReply) -> BoxFuture<'a, ()> {
+        LateSink::accept(self, late).boxed()
+    }
+
+    fn is_prompt(&self) -> bool {
+        LateSink::is_prompt(self)
+    }
+}
+
+impl Sinks {
+    pub(crate) fn push(&mut self, sink: impl LateSink) {
+        self.0.push(Box::new(sink));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a late reply is as good as a passive one.
+    pub(crate) fn are_prompt(&self) -> bool {
+        self.0.iter().any(|sink| sink.is_prompt())
+    }
+
+    /// Hands the reply over. Each sink has this time. Dropped before its end, it logs what is lost.
+    pub(crate) async fn hand_over(&self, late: LateReply, timeout: Duration) {
+        let cause = late.cause();
+        observe::reply_is_late(late.account(), late.key().observed(), cause.name());
+        let mut handover = Handover {
+            late,
+            failure: "there is no sink for late replies",
+        };
+        for sink in &self.0 {
+            if handover.late.is_handed_over() {
+                return;
+            }
+            handover.failure = "it was cut";
+            let accept = sink.accept(&mut handover.late);
+            let accept = AssertUnwindSafe(time::timeout(timeout, accept)).catch_unwind();
+            handover.failure = match accept.await {
+                Ok(Ok(())) => "no sink has taken it",
+                Ok(Err(_elapsed)) => "its sink took too long",
+                Err(_panic) => "its sink panicked",
+            };
+        }
+    }
+}
+
+/// Logs an error when it is dropped, unless everything has been handed over.
+struct Handover {
+    late: LateReply,
+    failure: &'static str,
+}
+
+impl Drop for Handover {
+    fn drop(&mut self) {
+        let late = &self.late;
+        // The log already has that all runs have failed.
+        let is_known = late.cause() == LateCause::Failed && late.reply().is_none();
+        if !late.is_handed_over() && !is_known {
+            let account = late.shared_account();
+            observe::reply_is_lost(account, late.key().observed(), self.failure);
+        }
+    }
+}
+
+impl fmt::Debug for Sinks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sinks", self.0.len())
+    }
+}
