@@ -228,6 +228,8 @@ pub mod metrics;
 mod observe;
 #[cfg(feature = "api")]
 pub mod recognize;
+#[cfg(feature = "redis")]
+mod redis;
 pub mod reply;
 #[cfg(feature = "layers")]
 mod response;

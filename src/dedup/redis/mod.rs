@@ -57,27 +57,24 @@
 //! acknowledgement (a reply may go to a delivery that WeChat no longer shows), or a release (a reply may
 //! be sent twice). `WAIT` would not change that; only a store with consensus would.
 
-mod error;
-
 use std::{
     fmt,
     sync::{Arc, LazyLock},
     time::Duration,
 };
 
-use ::redis::{Cmd, FromRedisValue, ServerErrorKind, Value, aio::ConnectionLike, from_redis_value};
+use ::redis::{FromRedisValue, aio::ConnectionLike};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
-use sha1::{Digest, Sha1};
 
-pub use self::error::{Error, ErrorKind};
-use super::{
-    machine::FOREVER,
-    store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store},
-};
+use super::store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store};
 #[cfg(doc)]
 use crate::key::Key;
-use crate::response::StoredResponse;
+pub use crate::redis::{Error, ErrorKind};
+use crate::{
+    redis::{PREFIX, Script, milliseconds},
+    response::StoredResponse,
+};
 
 /// A [`Store`] in a Redis, which all nodes of a deployment share.
 ///
@@ -104,10 +101,6 @@ impl<C> RedisStore<C> {
         self
     }
 
-    /// Runs the script by its name: one round trip, or two where Redis does not remember it.
-    ///
-    /// The second sends the script along, instead of loading it first: to a cluster, that goes by the key as
-    /// the first did, and so to the same node.
     async fn run<T: FromRedisValue>(
         &self,
         operation: &str,
@@ -119,22 +112,9 @@ impl<C> RedisStore<C> {
     {
         let key = format!("{}{}", self.prefix, claim.key);
         let (id, mark) = (claim.id.to_string(), milliseconds(claim.ttls.mark));
-        let command = |name, script: &str| {
-            let mut command = Cmd::new();
-            command.arg(name).arg(script).arg(1).arg(&key);
-            command.arg(operation).arg(&id).arg(&mark).arg(arguments);
-            command
-        };
-        let mut connection = self.connection.clone();
-        let mut answer = command("EVALSHA", &MACHINE_NAME)
-            .query_async::<Value>(&mut connection)
-            .await;
-        if let Err(error) = &answer
-            && error.kind() == ServerErrorKind::NoScript.into()
-        {
-            answer = command("EVAL", MACHINE).query_async(&mut connection).await;
-        }
-        from_redis_value(answer.map_err(Error::of)?).map_err(|_unexpected| Error::foreign())
+        let mut all = vec![operation.as_bytes(), id.as_bytes(), mark.as_bytes()];
+        all.extend(arguments);
+        MACHINE.run(&self.connection, &key, &all).await
     }
 }
 
@@ -233,19 +213,4 @@ fn response((status, body, content_type): Reply) -> Result<StoredResponse, Error
     Ok(StoredResponse::new(status, content_type, Bytes::from(body)))
 }
 
-/// Rounds up to whole milliseconds, so that no lease or TTL is shortened. A Lua number and `PEXPIRE` both hold the
-/// longest.
-fn milliseconds(time: Duration) -> String {
-    let whole = time.as_nanos().div_ceil(1_000_000);
-    whole.min(FOREVER.as_millis()).to_string()
-}
-
-const PREFIX: &str = "tower-wechat:";
-
-const MACHINE: &str = include_str!("machine.lua");
-
-/// The name under which Redis remembers the script.
-static MACHINE_NAME: LazyLock<String> = LazyLock::new(|| {
-    let hash = Bytes::copy_from_slice(&Sha1::digest(MACHINE));
-    format!("{hash:x}")
-});
+static MACHINE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("machine.lua")));

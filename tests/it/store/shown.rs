@@ -21,7 +21,7 @@ async fn debug_shows_the_prefix() {
 /// The layers log an error's text alone, so it has what Redis said.
 #[tokio::test]
 async fn an_error_says_what_redis_said() {
-    const FOREIGN: &str = "what redis has of the message is not what this version writes";
+    const FOREIGN: &str = "what redis has under the key is not what this version writes";
     let server = Server::start();
     let mut connection = server.connect().await;
     let store = RedisStore::new(connection.clone());
