@@ -211,6 +211,8 @@ mod body;
 mod call;
 #[cfg(feature = "layers")]
 pub mod callback;
+#[cfg(feature = "simulator")]
+mod contract;
 #[cfg(feature = "layers")]
 pub mod dedup;
 #[cfg(feature = "layers")]

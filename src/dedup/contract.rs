@@ -30,10 +30,9 @@
 //! # }
 //! ```
 
-use std::{error, fmt, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::join;
 use http::{HeaderValue, StatusCode};
 use tokio::time::Instant;
 
@@ -43,7 +42,12 @@ use super::{
         Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run, Store, Ttls,
     },
 };
-use crate::{key::Key, response::StoredResponse};
+pub use crate::contract::Violation;
+use crate::{
+    contract::{self, Contract, Random},
+    key::Key,
+    response::StoredResponse,
+};
 
 /// A store to check, and how time passes for it.
 pub trait Subject {
@@ -64,82 +68,13 @@ pub trait Subject {
     }
 }
 
-/// A sequence in which the store's answer differs from the contract's.
-///
-/// [`Display`](fmt::Display) and [`Debug`] show the shortest one found, step by step.
-#[derive(Clone)]
-pub struct Violation {
-    seed: u64,
-    steps: Vec<Step>,
-    difference: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, step) in self.steps.iter().enumerate() {
-            writeln!(f, "{number}: {step:?}")?;
-        }
-        write!(f, "{} (seed {})", self.difference, self.seed)
-    }
-}
-
-impl fmt::Debug for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl error::Error for Violation {}
-
 /// Runs `sequences` random sequences of up to 32 steps on the store. The same `seed` draws the same sequences.
 ///
 /// # Errors
 ///
 /// If an answer differs from the contract's, or an operation fails. The sequence is shortened first.
 pub async fn check<S: Subject>(subject: &S, sequences: u32, seed: u64) -> Result<(), Violation> {
-    for number in 0..sequences {
-        let seed = seed.wrapping_add(number.into());
-        let mut random = Random(seed);
-        let count = 1 + random.below(31);
-        let steps: Vec<_> = (0..count).map(|_| Step::random(&mut random)).collect();
-        if let Err(difference) = sequence(subject, &steps).await {
-            return Err(shorten(subject, seed, steps, difference).await);
-        }
-    }
-    Ok(())
-}
-
-/// Leaves out steps as long as the sequence still fails.
-async fn shorten<S: Subject>(
-    subject: &S,
-    seed: u64,
-    mut steps: Vec<Step>,
-    mut difference: String,
-) -> Violation {
-    let mut at = steps.len();
-    while let Some(before) = at.checked_sub(1) {
-        at = before;
-        let mut fewer = steps.clone();
-        fewer.remove(at);
-        if let Err(found) = sequence(subject, &fewer).await {
-            (steps, difference) = (fewer, found);
-            at = steps.len();
-        }
-    }
-    Violation {
-        seed,
-        steps,
-        difference,
-    }
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    One(Operation),
-    /// Both at the same time, of the same message, on two nodes.
-    Both(Operation, Operation),
-    /// This many minutes pass.
-    Pass(u32),
+    contract::check(&Checked(subject), sequences, seed).await
 }
 
 #[derive(Debug, Clone)]
@@ -171,20 +106,6 @@ enum StoreAnswer {
     Released(Released),
 }
 
-impl Step {
-    fn random(random: &mut Random) -> Self {
-        match random.below(10) {
-            0..6 => Self::One(Operation::random(random)),
-            6..8 => {
-                let (one, mut other) = (Operation::random(random), Operation::random(random));
-                other.message = one.message;
-                Self::Both(one, other)
-            }
-            _ => Self::Pass(1 + random.below(3)),
-        }
-    }
-}
-
 impl Operation {
     fn random(random: &mut Random) -> Self {
         let verb = match random.below(14) {
@@ -214,61 +135,60 @@ impl Operation {
     }
 }
 
-/// Runs `steps` on the store and on the machine.
-///
-/// Two operations at the same time may take effect in either order. Where both orders fit, both are followed.
-async fn sequence<S: Subject>(subject: &S, steps: &[Step]) -> Result<(), String> {
-    let [first_node, second_node] = subject.nodes();
-    let cast = Cast::new();
-    let tolerance = subject.tolerance();
-    let mut now = Instant::now();
-    let mut orders = vec![Messages::new(BOUNDS)];
-    for (at, step) in steps.iter().enumerate() {
-        let answers;
-        match step {
-            Step::Pass(minutes) => {
-                let time = UNIT * *minutes;
-                subject.pass(&cast.messages, time).await;
-                now += time;
-                continue;
-            }
-            Step::One(one) => {
-                let is_first = one.claim.is_multiple_of(2);
-                let node = if is_first { &first_node } else { &second_node };
-                let answer = cast.ask(node, one).await?;
-                orders.retain_mut(|messages| {
-                    cast.expect(messages, one, now).agrees(&answer, tolerance)
-                });
-                answers = vec![answer];
-            }
-            Step::Both(one, other) => {
-                let both = join(cast.ask(&first_node, one), cast.ask(&second_node, other));
-                let (first, second) = both.await;
-                let (first, second) = (first?, second?);
-                let mut fitting = Vec::new();
-                for before in orders {
-                    let there = [(one, &first), (other, &second)];
-                    let back = [(other, &second), (one, &first)];
-                    for order in [there, back] {
-                        let mut after = before.clone();
-                        let fits = order.iter().all(|(operation, answer)| {
-                            let expected = cast.expect(&mut after, operation, now);
-                            expected.agrees(answer, tolerance)
-                        });
-                        if fits && !fitting.contains(&after) {
-                            fitting.push(after);
-                        }
-                    }
-                }
-                orders = fitting;
-                answers = vec![first, second];
-            }
-        }
-        if orders.is_empty() {
-            return Err(format!("at step {at} the store answers {answers:?}"));
-        }
+struct Checked<'a, S>(&'a S);
+
+impl<S: Subject> Contract for Checked<'_, S> {
+    type Operation = Operation;
+    type Answer = StoreAnswer;
+    type Model = Messages;
+    type Cast = ([S::Store; 2], Cast);
+
+    const UNIT: Duration = UNIT;
+
+    fn operation(&self, random: &mut Random) -> Operation {
+        Operation::random(random)
     }
-    Ok(())
+
+    /// Both are of the same message.
+    fn join(&self, other: &mut Operation, one: &Operation) {
+        other.message = one.message;
+    }
+
+    fn begin(&self) -> (Self::Cast, Messages) {
+        ((self.0.nodes(), Cast::new()), Messages::new(BOUNDS))
+    }
+
+    fn node(&self, operation: &Operation) -> usize {
+        operation.claim % 2
+    }
+
+    async fn ask(
+        &self,
+        ([first, second], cast): &Self::Cast,
+        node: usize,
+        operation: &Operation,
+    ) -> Result<StoreAnswer, String> {
+        let store = if node == 0 { first } else { second };
+        cast.ask(store, operation).await
+    }
+
+    fn expect(
+        &self,
+        (_nodes, cast): &Self::Cast,
+        messages: &mut Messages,
+        operation: &Operation,
+        now: Instant,
+    ) -> StoreAnswer {
+        cast.expect(messages, operation, now)
+    }
+
+    fn agrees(&self, expected: &StoreAnswer, answer: &StoreAnswer) -> bool {
+        expected.agrees(answer, self.0.tolerance())
+    }
+
+    async fn pass(&self, (_nodes, cast): &Self::Cast, time: Duration) {
+        self.0.pass(&cast.messages, time).await;
+    }
 }
 
 /// The messages and claims of a sequence.
@@ -376,20 +296,6 @@ fn response(which: u32) -> StoredResponse {
     };
     let content_type = content_type.and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok());
     StoredResponse::new(status, content_type, Bytes::from_static(body))
-}
-
-/// `SplitMix64`: small, and good enough for drawing steps.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let drawn = (mixed ^ (mixed >> 31)) % u64::from(bound.max(1));
-        u32::try_from(drawn).unwrap_or_default()
-    }
 }
 
 const RESPONSES: u32 = 4;
