@@ -56,6 +56,11 @@ impl Key {
         MessageKey(self.0)
     }
 
+    /// Makes the key whose hash this is, as [`as_bytes`](Self::as_bytes) has returned it.
+    pub fn from_bytes(hash: [u8; 20]) -> Self {
+        Self(hash)
+    }
+
     /// Returns the hash.
     pub fn as_bytes(&self) -> &[u8; 20] {
         &self.0

@@ -31,6 +31,7 @@
 
 #[cfg(feature = "api")]
 mod customer_service;
+pub mod mailbox;
 mod sink;
 
 use std::{fmt, sync::Arc, time::Duration};

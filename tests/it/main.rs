@@ -20,6 +20,7 @@ mod callback;
 mod dedup;
 mod handler;
 mod hostile;
+mod late;
 #[cfg(feature = "tracing")]
 mod log;
 mod message;
