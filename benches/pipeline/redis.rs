@@ -15,7 +15,7 @@ use tower_wechat::{
     DedupLayer,
     dedup::{
         Key, RedisStore, StoredResponse,
-        store::{Claim, ClaimId, Store, Ttls},
+        store::{Claim, ClaimId, Ending, Store, Ttls},
     },
     message_fn,
 };
@@ -86,7 +86,7 @@ pub(crate) fn store(c: &mut Criterion) {
                     let claim = Claim::new(key(), id, ttls);
                     store.claim(claim).await.expect("an answer");
                     let start = Instant::now();
-                    let completed = store.complete(claim, Some(&response)).await;
+                    let completed = store.complete(claim, Ending::Reply(response.clone())).await;
                     black_box(completed.expect("an answer"));
                     elapsed += start.elapsed();
                 }

@@ -9,8 +9,10 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::{self, Instant};
 
-use super::store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store};
-use crate::{observe, response::StoredResponse};
+use super::store::{
+    Acknowledged, Claim, Claimed, Completed, Ending, Released, Renewed, Run, Store,
+};
+use crate::observe;
 
 /// A [`Store`] whose operations end soon, with an answer or without one.
 ///
@@ -35,18 +37,10 @@ pub(super) trait GuardedStore: Send + Sync {
 
     fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed>;
 
-    fn complete<'a>(
-        &'a self,
-        claim: Claim,
-        response: Option<&'a StoredResponse>,
-    ) -> Answer<'a, Completed>;
+    fn complete(&self, claim: Claim, ending: Ending) -> Answer<'_, Completed>;
 
     /// [`complete`](Self::complete) once more.
-    fn publish<'a>(
-        &'a self,
-        claim: Claim,
-        response: Option<&'a StoredResponse>,
-    ) -> Answer<'a, Completed>;
+    fn publish(&self, claim: Claim, ending: Ending) -> Answer<'_, Completed>;
 
     fn acknowledge(&self, claim: Claim) -> Answer<'_, Acknowledged>;
 
@@ -101,21 +95,13 @@ impl<St: Store> GuardedStore for Guarded<St> {
         self.ask("renew", TIMEOUT, move |store| store.renew(claim, run))
     }
 
-    fn complete<'a>(
-        &'a self,
-        claim: Claim,
-        response: Option<&'a StoredResponse>,
-    ) -> Answer<'a, Completed> {
-        self.unless_away("complete", move |store| store.complete(claim, response))
+    fn complete(&self, claim: Claim, ending: Ending) -> Answer<'_, Completed> {
+        self.unless_away("complete", move |store| store.complete(claim, ending))
     }
 
-    fn publish<'a>(
-        &'a self,
-        claim: Claim,
-        response: Option<&'a StoredResponse>,
-    ) -> Answer<'a, Completed> {
+    fn publish(&self, claim: Claim, ending: Ending) -> Answer<'_, Completed> {
         self.ask("publish", TIMEOUT, move |store| {
-            store.complete(claim, response)
+            store.complete(claim, ending)
         })
     }
 

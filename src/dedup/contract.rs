@@ -39,7 +39,8 @@ use tokio::time::Instant;
 use super::{
     messages::{Bounds, Messages},
     store::{
-        Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run, Store, Ttls,
+        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run, Store,
+        Ttls,
     },
 };
 pub use crate::contract::Violation;
@@ -88,11 +89,11 @@ struct Operation {
     mark: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Verb {
     Claim,
     Renew(Run),
-    Complete(Option<u32>),
+    Complete(Ending),
     Acknowledge,
     Release,
 }
@@ -108,14 +109,13 @@ enum StoreAnswer {
 
 impl Operation {
     fn random(random: &mut Random) -> Self {
-        let verb = match random.below(14) {
+        let verb = match random.below(16) {
             0..4 => Verb::Claim,
             4..6 => Verb::Renew(Run::new(UNIT * random.below(3), 1 + random.below(3))),
-            6..9 => {
-                let is_acknowledged = random.below(5) == 0;
-                Verb::Complete((!is_acknowledged).then(|| random.below(RESPONSES)))
-            }
-            9..11 => Verb::Acknowledge,
+            6..9 => Verb::Complete(Ending::Reply(response(random.below(4)))),
+            9 => Verb::Complete(Ending::Late(response(random.below(4)))),
+            10 => Verb::Complete(Ending::Nothing),
+            11..13 => Verb::Acknowledge,
             _ => Verb::Release,
         };
         // The mark is the longest of the times.
@@ -207,12 +207,11 @@ impl Cast {
 
     async fn ask(&self, store: &impl Store, operation: &Operation) -> Result<StoreAnswer, String> {
         let claim = self.claim(operation);
-        let answer = match operation.verb {
+        let answer = match &operation.verb {
             Verb::Claim => store.claim(claim).await.map(StoreAnswer::Claimed),
-            Verb::Renew(run) => store.renew(claim, run).await.map(StoreAnswer::Renewed),
-            Verb::Complete(which) => {
-                let response = which.map(response);
-                let completed = store.complete(claim, response.as_ref()).await;
+            Verb::Renew(run) => store.renew(claim, *run).await.map(StoreAnswer::Renewed),
+            Verb::Complete(ending) => {
+                let completed = store.complete(claim, ending.clone()).await;
                 completed.map(StoreAnswer::Completed)
             }
             Verb::Acknowledge => store
@@ -226,13 +225,11 @@ impl Cast {
 
     fn expect(&self, messages: &mut Messages, operation: &Operation, now: Instant) -> StoreAnswer {
         let claim = self.claim(operation);
-        match operation.verb {
+        match &operation.verb {
             Verb::Claim => StoreAnswer::Claimed(messages.claim(claim, now)),
-            Verb::Renew(run) => StoreAnswer::Renewed(messages.renew(claim, run, now)),
-            Verb::Complete(which) => {
-                let response = which.map(response);
-                let completed = messages.complete(claim, response.as_ref(), now);
-                StoreAnswer::Completed(completed)
+            Verb::Renew(run) => StoreAnswer::Renewed(messages.renew(claim, *run, now)),
+            Verb::Complete(ending) => {
+                StoreAnswer::Completed(messages.complete(claim, ending.clone(), now))
             }
             Verb::Acknowledge => StoreAnswer::Acknowledged(messages.acknowledge(claim, now)),
             Verb::Release => StoreAnswer::Released(messages.release(claim, now)),
@@ -277,6 +274,10 @@ impl StoreAnswer {
                     response: other,
                 }),
             ) => response == other && is_near(age, other_age),
+            (
+                Self::Claimed(Claimed::Late { lease }),
+                Self::Claimed(Claimed::Late { lease: other }),
+            ) => is_near(lease, other),
             _ => self == other,
         }
     }
@@ -297,8 +298,6 @@ fn response(which: u32) -> StoredResponse {
     let content_type = content_type.and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok());
     StoredResponse::new(status, content_type, Bytes::from_static(body))
 }
-
-const RESPONSES: u32 = 4;
 
 /// More than a sequence has.
 const BOUNDS: Bounds = Bounds {

@@ -8,7 +8,7 @@ use tokio::time::{self, Instant};
 use super::{
     breaker::{CATCH_UP, GuardedStore, Unavailable},
     node::{FETCH_WAIT, Node, RENEWAL},
-    store::{Claim, Claimed, Completed, Released},
+    store::{Claim, Claimed, Completed, Ending, Released},
 };
 use crate::response::StoredResponse;
 
@@ -69,19 +69,28 @@ impl Finished {
             return Ok(Completed::Stored);
         };
         let is_own = self.origin != Origin::Store;
-        let kept = (!self.is_handed_over).then_some(&self.response);
+        let ending = || {
+            if self.is_handed_over {
+                Ending::Nothing
+            } else {
+                Ending::Reply(self.response.clone())
+            }
+        };
         if is_own {
-            let completed = store.publish(self.claim, kept).await?;
+            let completed = store.publish(self.claim, ending()).await?;
             if completed != Completed::Lost {
                 return Ok(completed);
             }
         }
         match store.claim(self.claim).await? {
             Claimed::Replied { .. } => Ok(Completed::Stored),
-            Claimed::Won(_) if !is_own => Ok(store.publish(self.claim, kept).await?),
+            Claimed::Won(_) if !is_own => Ok(store.publish(self.claim, ending()).await?),
             Claimed::Won(_) => Err(Unconfirmed::Forgotten),
             Claimed::Running { .. } if is_own => Err(Unconfirmed::RunsElsewhere),
-            Claimed::Running { .. } | Claimed::Done => Ok(Completed::Lost),
+            Claimed::Running { .. }
+            | Claimed::Late { .. }
+            | Claimed::TakenOver(_)
+            | Claimed::Done => Ok(Completed::Lost),
         }
     }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run};
+use super::store::{
+    Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run,
+};
 use crate::response::StoredResponse;
 
 /// A message that is not vacant.
@@ -31,6 +33,13 @@ pub(super) enum State {
         reply: Option<(StoredResponse, Instant)>,
         /// The claims that may give the reply to a delivery.
         holders: Vec<ClaimId>,
+    },
+    /// No delivery gets the reply any more.
+    Late {
+        /// The claim that hands it over.
+        id: ClaimId,
+        lease: Instant,
+        reply: StoredResponse,
     },
 }
 
@@ -59,6 +68,9 @@ impl Machine {
                     lease: lease.duration_since(now),
                 }
             }
+            State::Late { id, lease, .. } if *id != claim.id && now < *lease => Claimed::Late {
+                lease: lease.duration_since(now),
+            },
             State::Running { id, lease, .. } => {
                 // A repeated claim is of the same run.
                 self.number = self.number.saturating_add(u32::from(*id != claim.id));
@@ -78,13 +90,18 @@ impl Machine {
                 }
             }
             State::Ended { reply: None, .. } => Claimed::Done,
+            State::Late { id, lease, reply } => {
+                (*id, *lease) = (claim.id, after(now, claim.ttls.lease));
+                self.forgotten = after(now, claim.ttls.mark);
+                Claimed::TakenOver(reply.clone())
+            }
         }
     }
 
     /// A vacant message first becomes [`vacant`](Self::vacant) by this claim, with the run that it brings along.
     pub(super) fn renew(&mut self, claim: Claim, now: Instant) -> Renewed {
         match &mut self.state {
-            State::Running { id, lease, .. } if *id == claim.id => {
+            State::Running { id, lease, .. } | State::Late { id, lease, .. } if *id == claim.id => {
                 *lease = after(now, claim.ttls.lease);
                 self.forgotten = after(now, claim.ttls.mark);
                 Renewed::Yours
@@ -94,32 +111,39 @@ impl Machine {
     }
 
     /// A vacant message first becomes [`vacant`](Self::vacant) by this claim, as run 1: the store has lost it.
-    pub(super) fn complete(
-        &mut self,
-        claim: Claim,
-        response: Option<&StoredResponse>,
-        now: Instant,
-    ) -> Completed {
-        match &self.state {
+    pub(super) fn complete(&mut self, claim: Claim, ending: Ending, now: Instant) -> Completed {
+        let is_late = match &self.state {
             State::Running {
                 id,
                 is_acknowledged,
                 ..
-            } if *id == claim.id => {
-                let kept = response.filter(|_| !is_acknowledged);
-                self.forgotten = after(now, claim.ttls.mark);
-                self.state = State::Ended {
-                    by: claim.id,
-                    reply: kept.map(|response| (response.clone(), after(now, claim.ttls.reply))),
-                    holders: kept.map(|_| claim.id).into_iter().collect(),
-                };
-                kept.map_or(Completed::Acknowledged, |_| Completed::Stored)
+            } if *id == claim.id => Some(*is_acknowledged),
+            State::Late { id, .. } if *id == claim.id => Some(true),
+            State::Ended { holders, .. } if holders[..] == [claim.id] => {
+                (!matches!(ending, Ending::Reply(_))).then_some(true)
             }
-            // Repeated operations.
-            State::Ended { by, holders, .. } if *by == claim.id && holders.is_empty() => {
+            // A repeated operation, or another claim's message.
+            _ => None,
+        };
+        if let Some(is_late) = is_late {
+            self.forgotten = after(now, claim.ttls.mark);
+            self.state = match ending {
+                Ending::Reply(reply) if !is_late => State::Ended {
+                    by: claim.id,
+                    reply: Some((reply, after(now, claim.ttls.reply))),
+                    holders: vec![claim.id],
+                },
+                Ending::Reply(reply) | Ending::Late(reply) => State::late(claim, reply, now),
+                Ending::Nothing => State::done(claim.id),
+            };
+        }
+        match &self.state {
+            State::Ended { by, holders, .. } if *by == claim.id && !holders.is_empty() => {
+                Completed::Stored
+            }
+            State::Ended { by: id, .. } | State::Late { id, .. } if *id == claim.id => {
                 Completed::Acknowledged
             }
-            State::Ended { by, .. } if *by == claim.id => Completed::Stored,
             _ => Completed::Lost,
         }
     }
@@ -138,7 +162,7 @@ impl Machine {
                 hold(holders, claim.id);
                 return Acknowledged::Replied(response.clone());
             }
-            State::Ended { reply: None, .. } => {}
+            State::Ended { reply: None, .. } | State::Late { .. } => {}
         }
         Acknowledged::Recorded
     }
@@ -155,19 +179,23 @@ impl Machine {
             State::Running { lease, .. } if now < *lease => Released::RunningElsewhere,
             // Another claim has lost it.
             State::Running { .. } => Released::Unclaimed,
-            // The second is a repeated operation.
-            State::Ended { by, reply, holders }
-                if holders[..] == [claim.id] || (*by == claim.id && holders.is_empty()) =>
-            {
-                (*by, *reply) = (claim.id, None);
-                holders.clear();
+            State::Ended { reply, holders, .. } if holders[..] == [claim.id] => {
+                self.forgotten = after(now, claim.ttls.mark);
+                self.state = match reply.take() {
+                    Some((reply, _until)) => State::late(claim, reply, now),
+                    None => State::done(claim.id),
+                };
                 Released::LastHold
             }
-            State::Ended { holders, .. } if holders.is_empty() => Released::SentElsewhere,
-            State::Ended { holders, .. } => {
+            State::Ended { holders, .. } if !holders.is_empty() => {
                 holders.retain(|holder| *holder != claim.id);
                 Released::HeldElsewhere
             }
+            // A repeated operation.
+            State::Ended { by: id, .. } | State::Late { id, .. } if *id == claim.id => {
+                Released::LastHold
+            }
+            State::Ended { .. } | State::Late { .. } => Released::SentElsewhere,
         }
     }
 
@@ -181,23 +209,53 @@ impl Machine {
         matches!(&self.state, State::Ended { by, holders, .. } if holders[..] == [*by])
     }
 
-    /// Whether the reply that `claim` completed is kept `until` this time. A claim may complete a message again that
-    /// has been forgotten meanwhile.
-    pub(super) fn keeps(&self, claim: ClaimId, until: Instant) -> bool {
-        matches!(&self.state, State::Ended { by, reply: Some((_, its)), .. } if *by == claim && *its == until)
+    pub(super) fn is_late(&self) -> bool {
+        matches!(self.state, State::Late { .. })
+    }
+
+    /// Drops a reply whose time is over. A late one has no time.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if let State::Ended { reply, .. } = &mut self.state {
+            reply.take_if(|(_response, until)| *until <= now);
+        }
     }
 
     /// Drops the reply. Its holders still have it.
     pub(super) fn drop_reply(&mut self) {
-        if let State::Ended { reply, .. } = &mut self.state {
-            *reply = None;
+        match &mut self.state {
+            State::Running { .. } => {}
+            State::Ended { reply, .. } => *reply = None,
+            State::Late { id, .. } => self.state = State::done(*id),
         }
     }
 
-    /// Drops a reply whose time is over.
-    pub(super) fn expire(&mut self, now: Instant) {
-        if let State::Ended { reply, .. } = &mut self.state {
-            reply.take_if(|(_response, until)| *until <= now);
+    /// The memory that the reply takes, in bytes.
+    pub(super) fn reply_size(&self) -> usize {
+        match &self.state {
+            State::Ended {
+                reply: Some((reply, _)),
+                ..
+            }
+            | State::Late { reply, .. } => reply.size(),
+            State::Running { .. } | State::Ended { reply: None, .. } => 0,
+        }
+    }
+}
+
+impl State {
+    fn late(claim: Claim, reply: StoredResponse, now: Instant) -> Self {
+        Self::Late {
+            id: claim.id,
+            lease: after(now, claim.ttls.lease),
+            reply,
+        }
+    }
+
+    fn done(by: ClaimId) -> Self {
+        Self::Ended {
+            by,
+            reply: None,
+            holders: Vec::new(),
         }
     }
 }

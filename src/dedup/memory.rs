@@ -11,14 +11,13 @@ use tokio::time::Instant;
 
 use super::{
     messages::{Bounds, Messages},
-    store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store},
+    store::{Acknowledged, Claim, Claimed, Completed, Ending, Released, Renewed, Run, Store},
 };
-use crate::response::StoredResponse;
 
 /// A [`Store`] for nodes that live in one process, as in tests.
 ///
 /// Its clones are one store. It remembers 100 000 messages and 16 MiB of replies. At a bound, the oldest are forgotten;
-/// a running message never is.
+/// a message whose lease lasts never is. Late replies are dropped after all others.
 #[derive(Clone)]
 pub struct MemoryStore {
     messages: Arc<Mutex<Messages>>,
@@ -58,12 +57,8 @@ impl Store for MemoryStore {
             .await
     }
 
-    async fn complete(
-        &self,
-        claim: Claim,
-        response: Option<&StoredResponse>,
-    ) -> Result<Completed, Infallible> {
-        self.now(|messages, now| messages.complete(claim, response, now))
+    async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, Infallible> {
+        self.now(|messages, now| messages.complete(claim, ending, now))
             .await
     }
 

@@ -1,7 +1,7 @@
 //! The machines of all messages, at most as many as there is room for.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map},
+    collections::{HashMap, VecDeque},
     time::Duration,
 };
 
@@ -9,22 +9,24 @@ use tokio::time::Instant;
 
 use super::{
     machine::{Machine, State, after},
-    store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run},
+    store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run},
 };
-use crate::{key::Key, response::StoredResponse};
+use crate::key::Key;
 
 /// The messages that are not vacant. The caller says what time it is.
 ///
-/// At a bound, the oldest are forgotten: a reply before its message, and no message that is running. The cost of an
-/// operation does not depend on the number of messages.
+/// At a bound, the oldest are forgotten: a reply before its message, a late reply after all others, and no message that
+/// a claim has on lease. The cost of an operation does not depend on the number of messages.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Messages {
     machines: HashMap<Key, Machine>,
     /// Each message once, the one that was claimed first in front.
     order: VecDeque<Key>,
-    /// The replies that may be kept, the oldest first.
-    replies: VecDeque<Reply>,
-    /// The size of all `replies`.
+    /// The messages that may have a reply until this time, the one that was completed first in front.
+    replies: VecDeque<(Key, Instant)>,
+    /// Those of them that have been found to be late.
+    late: VecDeque<Key>,
+    /// The size of all replies.
     reply_bytes: usize,
     bounds: Bounds,
 }
@@ -37,21 +39,13 @@ pub(super) struct Bounds {
     pub(super) spares_unfetched: bool,
 }
 
-/// A reply as it was completed. It may have been dropped since.
-#[derive(Debug, Clone, PartialEq)]
-struct Reply {
-    key: Key,
-    by: ClaimId,
-    until: Instant,
-    size: usize,
-}
-
 impl Messages {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             machines: HashMap::new(),
             order: VecDeque::new(),
             replies: VecDeque::new(),
+            late: VecDeque::new(),
             reply_bytes: 0,
             bounds,
         }
@@ -67,27 +61,16 @@ impl Messages {
         self.change(claim.key, now, vacant, |machine| machine.renew(claim, now))
     }
 
-    pub(super) fn complete(
-        &mut self,
-        claim: Claim,
-        response: Option<&StoredResponse>,
-        now: Instant,
-    ) -> Completed {
+    pub(super) fn complete(&mut self, claim: Claim, ending: Ending, now: Instant) -> Completed {
         let vacant = || Machine::vacant(claim.id, Run::new(Duration::ZERO, 1), now);
         let (is_new, completed) = self.change(claim.key, now, vacant, |machine| {
-            let was_running = matches!(machine.state, State::Running { .. });
-            let completed = machine.complete(claim, response, now);
-            (was_running && completed == Completed::Stored, completed)
+            let size = machine.reply_size();
+            let completed = machine.complete(claim, ending, now);
+            (size == 0 && machine.reply_size() > 0, completed)
         });
         if is_new {
-            let reply = Reply {
-                key: claim.key,
-                by: claim.id,
-                until: after(now, claim.ttls.reply),
-                size: response.map_or(0, StoredResponse::size),
-            };
-            self.reply_bytes += reply.size;
-            self.replies.push_back(reply);
+            let until = after(now, claim.ttls.reply);
+            self.replies.push_back((claim.key, until));
             self.drop_replies(now);
         }
         completed
@@ -105,10 +88,12 @@ impl Messages {
         released
     }
 
-    /// The message as it is at `now`; `None` if it is vacant.
+    /// The message as it is at `now`; `None` if it is vacant. The caller does not drop its reply.
     pub(super) fn get(&mut self, key: Key, now: Instant) -> Option<&mut Machine> {
         let machine = self.machines.get_mut(&key)?;
+        self.reply_bytes -= machine.reply_size();
         machine.expire(now);
+        self.reply_bytes += machine.reply_size();
         (now < machine.forgotten).then_some(machine)
     }
 
@@ -117,25 +102,23 @@ impl Messages {
         &mut self,
         key: Key,
         now: Instant,
-        vacant: impl FnOnce() -> Machine,
+        vacant: impl Fn() -> Machine,
         change: impl FnOnce(&mut Machine) -> T,
     ) -> T {
-        match self.machines.entry(key) {
-            hash_map::Entry::Occupied(entry) => {
-                let machine = entry.into_mut();
-                machine.expire(now);
-                if machine.forgotten <= now {
-                    *machine = vacant();
-                }
-                change(machine)
-            }
-            hash_map::Entry::Vacant(entry) => {
-                let result = change(entry.insert(vacant()));
-                self.order.push_back(key);
-                self.make_room(now);
-                result
-            }
+        let count = self.machines.len();
+        let machine = self.machines.entry(key).or_insert_with(&vacant);
+        self.reply_bytes -= machine.reply_size();
+        machine.expire(now);
+        if machine.forgotten <= now {
+            *machine = vacant();
         }
+        let result = change(machine);
+        self.reply_bytes += machine.reply_size();
+        if self.machines.len() > count {
+            self.order.push_back(key);
+            self.make_room(now);
+        }
+        result
     }
 
     /// Forgets the messages in front whose time is over, and those that there is no room for.
@@ -159,16 +142,16 @@ impl Messages {
                 if !is_full {
                     return;
                 }
-            } else {
-                self.machines.remove(&key);
+            } else if let Some(machine) = self.machines.remove(&key) {
+                self.reply_bytes -= machine.reply_size();
             }
         }
     }
 
-    /// Whether a node still works on the message.
+    /// Whether a node still works on the message, or hands it over.
     fn is_busy(&self, machine: &Machine, now: Instant) -> bool {
         match &machine.state {
-            State::Running { lease, .. } => now < *lease,
+            State::Running { lease, .. } | State::Late { lease, .. } => now < *lease,
             State::Ended { .. } => self.bounds.spares_unfetched && machine.is_unfetched(),
         }
     }
@@ -179,22 +162,41 @@ impl Messages {
         for _ in 0..self.replies.len() {
             let is_full = self.reply_bytes > self.bounds.reply_bytes
                 || self.replies.len() > 2 * self.bounds.messages;
-            if !is_full && self.replies.front().is_none_or(|reply| now < reply.until) {
-                return;
+            if !is_full && self.replies.front().is_none_or(|(_, until)| now < *until) {
+                break;
             }
-            let Some(reply) = self.replies.pop_front() else {
-                return;
+            let Some((key, until)) = self.replies.pop_front() else {
+                break;
             };
-            let machine = self.machines.get_mut(&reply.key);
-            if let Some(machine) = machine.filter(|machine| machine.keeps(reply.by, reply.until)) {
-                let is_awaited = self.bounds.spares_unfetched && machine.is_unfetched();
-                if is_awaited && now < reply.until {
-                    self.replies.push_back(reply);
-                    continue;
-                }
+            let Some(machine) = self.machines.get_mut(&key) else {
+                continue;
+            };
+            if machine.is_late() {
+                self.late.push_back(key);
+            } else if now >= until {
+                self.get(key, now);
+            } else if self.bounds.spares_unfetched && machine.is_unfetched() {
+                self.replies.push_back((key, until));
+            } else {
+                self.reply_bytes -= machine.reply_size();
                 machine.drop_reply();
             }
-            self.reply_bytes -= reply.size;
+        }
+        while self.reply_bytes > self.bounds.reply_bytes
+            && let Some(key) = self.late.pop_front()
+        {
+            if let Some(machine) = self.machines.get_mut(&key)
+                && machine.is_late()
+            {
+                self.reply_bytes -= machine.reply_size();
+                machine.drop_reply();
+            }
+        }
+        // Messages that are late no more, or forgotten, leave their entries behind.
+        if self.late.len() > 2 * self.bounds.messages {
+            let machines = &self.machines;
+            let is_late = |key: &Key| machines.get(key).is_some_and(Machine::is_late);
+            self.late.retain(is_late);
         }
     }
 

@@ -29,6 +29,8 @@
 //!
 //! ```text
 //! vacant ─claim→ running ─complete→ replied (kept 60 s) → done (a mark, 10 min at least) → vacant
+//!                   │                  │ not fetched        ↑ handed over
+//!                   └─ acknowledged ───┴────────────────→ late
 //! ```
 //!
 //! 1. The first delivery of a message claims it. The **run** is a task of its own with its own copy of
@@ -54,6 +56,9 @@
 //! A reply is either given to a delivery or handed to the [late-reply hook](DedupBuilder::with_late_reply), never both.
 //! The hook gets it if the message has been acknowledged, or if no delivery has fetched it within 6 s. Deliveries that
 //! come after that are answered `success`. This holds on one node and among several, as long as the store answers.
+//!
+//! Such a reply is **late**. A store keeps it for the node that hands it over, for a lease of 5 s at a time. If that node
+//! crashes first, the node that gets a delivery after the lease hands the reply over.
 //!
 //! If the store does not answer, a node asks it for 10 s whose the late reply is, and for 30 s if another node runs the
 //! message as well. After that a reply given twice is better than one given never: the node hands it over, and a warning and

@@ -18,7 +18,7 @@ use super::{
     finished::{Finished, Origin, Told},
     machine::FOREVER,
     node::{FETCH_WAIT, LEASE, Node, RENEWAL},
-    store::{Claim, Claimed, Completed, Released, Renewed, Run},
+    store::{Claim, Claimed, Completed, Ending, Released, Renewed, Run},
     table::{Milestone, Task},
 };
 use crate::{
@@ -113,7 +113,12 @@ impl RunningMessage {
                     }
                     return self.end(Ok(Completed::Stored)).await;
                 }
-                Some(Claimed::Done) => {
+                Some(Claimed::TakenOver(response)) => {
+                    self.observed.record_reply_elsewhere();
+                    self.finished = Some(self.finished(response, Origin::Store));
+                    return self.end(Ok(Completed::Acknowledged)).await;
+                }
+                Some(Claimed::Late { .. } | Claimed::Done) => {
                     self.observed.record_done_elsewhere();
                     let mut table = self.node.table();
                     table.complete(self.task.claim, None, Instant::now());
@@ -323,12 +328,16 @@ impl RunningMessage {
     /// Ends the message for all nodes.
     async fn complete(&mut self, finished: Finished) -> Told {
         let is_acknowledged = self.is_acknowledged();
-        let response = &self.finished.insert(finished).response;
+        let response = self.finished.insert(finished).response.clone();
         let Some(store) = &self.node.store else {
             return Ok(Completed::Stored);
         };
-        let kept = (!is_acknowledged).then_some(response);
-        let completed = store.complete(self.task.claim, kept).await;
+        let ending = if is_acknowledged {
+            Ending::Nothing
+        } else {
+            Ending::Reply(response)
+        };
+        let completed = store.complete(self.task.claim, ending).await;
         // Unless the store says otherwise, it may have kept the reply, which this claim holds then.
         self.may_be_in_store = matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
         Ok(completed?)
@@ -387,12 +396,19 @@ impl RunningMessage {
         if is_elsewhere {
             return;
         }
+        let (node, claim) = (Arc::clone(&self.node), self.task.claim);
+        let end = async move {
+            if let Some(store) = &node.store {
+                // If it does not answer, another node may hand the reply over as well.
+                let _ = store.publish(claim, Ending::Nothing).await;
+            }
+        };
         if self.was_store_away() {
             let mut handed_over = finished.clone();
             handed_over.is_handed_over = true;
             handed_over.confirm_in_background();
         }
-        let (key, request) = (self.task.claim.key, self.request.clone());
+        let (key, request) = (claim.key, self.request.clone());
         let late = match finished.origin {
             Origin::FailedRun => {
                 let failure = self.node.settings.failure.clone().unwrap_or_default();
@@ -400,9 +416,9 @@ impl RunningMessage {
             }
             _ if finished.is_reply() => LateReply::new(key, request, cause, Reply::success())
                 .with_response(finished.response),
-            _ => return,
+            _ => return end.await,
         };
-        self.give_to_sinks(late).await;
+        future::join(end, self.give_to_sinks(late)).await;
     }
 
     async fn give_to_sinks(&self, late: LateReply) {
@@ -438,7 +454,7 @@ impl RunningMessage {
                 Ok(Claimed::Running { lease, .. }) => {
                     time::sleep(lease.min(LEASE) + Duration::from_millis(1)).await;
                 }
-                Ok(Claimed::Replied { .. } | Claimed::Done) => return,
+                Ok(_) => return,
                 Err(Unavailable) => {
                     failures += 1;
                     if failures > MAX_CLAIM_FAILURES {
@@ -457,7 +473,7 @@ impl RunningMessage {
             }
         };
         select(pin!(self.give_to_sinks(late)), pin!(renewing)).await;
-        let _ = store.complete(claim, None).await;
+        let _ = store.complete(claim, Ending::Nothing).await;
     }
 
     /// Releases the claim in the store. `None` means that nobody can tell whose the reply is.

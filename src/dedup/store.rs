@@ -6,18 +6,26 @@
 //! # The states of a message
 //!
 //! ```text
-//! vacant ─claim→ running(claim, lease) ─complete→ replied(holders) ─release by the last→ done → vacant
-//!                  │      ↑         │                    │                                ↑
-//!                  └──────┘         │                    └ the reply's time over ─────────┤
-//!      lease over or released:      └ acknowledged, complete ────────────────────────────┘
-//!               claim
+//! vacant ─claim→ running(claim, lease) ─complete→ replied(holders) ─the reply's time over→ done → vacant
+//!                  │      ↑         │                    │                                  ↑
+//!                  └──────┘         │                    └ release by the last ──┐          │
+//!      lease over or released:      │                                            ↓          │
+//!               claim               └ complete, acknowledged ──────→ late(claim, lease) ────┘
+//!                                                                      │      ↑     complete
+//!                                                                      └──────┘
+//!                                                                 lease over: claim
 //! ```
 //!
 //! A [`ClaimId`] identifies one node's claim on one message. A running message belongs to its claim until the lease is
 //! over; then the next claim takes it. A reply is **held** by the claims that may give it to a delivery: the one that has
 //! run the message, and each that claimed it since. A claim whose deliveries have all gone away releases its hold. The
-//! last one to do so sends the reply by another channel. So a reply is given to a delivery or sent by another channel,
-//! never both. The holders of a reply are remembered when it is dropped itself.
+//! holders of a reply are remembered when it is dropped itself.
+//!
+//! A reply is **late** when no delivery gets it any more: the message was acknowledged before it was completed, or the
+//! last hold of the reply has been released. The claim that did so sends the reply by another channel, and then completes
+//! the message with [`Ending::Nothing`]. Until then it renews the lease; if the lease is over, the next claim takes the
+//! reply over. So a reply is given to a delivery or sent by another channel, never both, and a node that crashes loses
+//! none that the store has.
 //!
 //! # The contract
 //!
@@ -26,7 +34,7 @@
 //!
 //! - A message is **vacant** before its first claim, and again when its mark is over, whatever its state. Then `vacant`
 //!   makes what the operation begins with. A running message whose lease is over is not vacant: it keeps its number and
-//!   its acknowledgement for the next claim.
+//!   its acknowledgement for the next claim. A late message keeps its reply until it is vacant.
 //! - An operation may be carried out **twice**: a node repeats one whose answer it did not get.
 //! - An operation may be carried out **late**, after its caller has given up, and after later ones of the same claim. A
 //!   store treats it as one that is sent now: the claim's id and the message's state decide. It needs no order of its own.
@@ -64,10 +72,11 @@ pub trait Store: Send + Sync + 'static {
     /// Why an operation could not be carried out, for the log.
     type Error: fmt::Display + Send;
 
-    /// Gives the message to the claim if it is vacant or if its lease is over. Takes hold of its reply if there is one.
+    /// Gives the message to the claim if it is vacant, or running or late and its lease is over. Takes hold of its reply
+    /// if it is kept for deliveries.
     fn claim(&self, claim: Claim) -> impl Future<Output = Result<Claimed, Self::Error>> + Send;
 
-    /// Renews the claim's lease, from now on.
+    /// Renews the claim's lease of a running or late message, from now on.
     ///
     /// A message that the store does not know is given to the claim with this `run`: the store has lost it, or was
     /// away when it was claimed.
@@ -77,12 +86,11 @@ pub trait Store: Send + Sync + 'static {
         run: Run,
     ) -> impl Future<Output = Result<Renewed, Self::Error>> + Send;
 
-    /// Ends the claim's run with its response, which the claim holds; unless the message has been acknowledged in the
-    /// store. `None` means that it has been acknowledged on the claim's own node: no response is to be kept.
+    /// Ends the claim's run, or the sending of its late reply.
     fn complete(
         &self,
         claim: Claim,
-        response: Option<&StoredResponse>,
+        ending: Ending,
     ) -> impl Future<Output = Result<Completed, Self::Error>> + Send;
 
     /// Records that WeChat is told not to wait for a reply. Takes hold of the reply if there is one already.
@@ -91,7 +99,8 @@ pub trait Store: Send + Sync + 'static {
         claim: Claim,
     ) -> impl Future<Output = Result<Acknowledged, Self::Error>> + Send;
 
-    /// Ends the lease of a message that the claim runs, or the claim's hold of its reply.
+    /// Ends the lease of a message that the claim runs, or the claim's hold of its reply. After the last hold the reply is
+    /// late, and the claim's.
     fn release(&self, claim: Claim) -> impl Future<Output = Result<Released, Self::Error>> + Send;
 }
 
@@ -191,6 +200,17 @@ impl Run {
     }
 }
 
+/// How a claim ends a message, for [`Store::complete`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// With a reply for a delivery, which the claim holds. It is late if the message has been acknowledged in the store.
+    Reply(StoredResponse),
+    /// With a late reply: the message has been acknowledged on the claim's own node.
+    Late(StoredResponse),
+    /// With no reply, or none any more: the claim has sent its late reply by another channel.
+    Nothing,
+}
+
 /// The answer to [`Store::claim`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -211,6 +231,13 @@ pub enum Claimed {
         /// The reply.
         response: StoredResponse,
     },
+    /// Its reply is late, and another claim sends it by another channel.
+    Late {
+        /// How long the other claim has it if it does not renew its lease.
+        lease: Duration,
+    },
+    /// Its reply is late, and the claim has it now: it sends the reply by another channel.
+    TakenOver(StoredResponse),
     /// It has ended, and the only answer left is `success`.
     Done,
 }
@@ -231,7 +258,7 @@ pub enum Renewed {
 pub enum Completed {
     /// The reply is kept for deliveries.
     Stored,
-    /// The message had been acknowledged: the claim sends the reply by another channel.
+    /// No delivery gets the reply. If there is one, it is late, and the claim sends it by another channel.
     Acknowledged,
     /// The message belongs to another claim by now, and has not been changed.
     Lost,
@@ -251,11 +278,11 @@ pub enum Acknowledged {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Released {
-    /// It was the last hold: the claim sends the reply by another channel.
+    /// It was the last hold: the reply is late, and the claim sends it by another channel.
     LastHold,
     /// Another claim holds the reply, and gives it to a delivery or sends it by another channel.
     HeldElsewhere,
-    /// Another claim has had the last hold: it sends the reply by another channel.
+    /// The reply is late, and another claim sends it by another channel, or has sent it.
     SentElsewhere,
     /// Another claim runs the message.
     RunningElsewhere,

@@ -7,7 +7,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     machine::{FOREVER, State},
     messages::{Bounds, Messages},
-    store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Run, Ttls},
+    store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Run, Ttls},
 };
 use crate::{key::Key, response::StoredResponse};
 
@@ -97,7 +97,7 @@ impl Table {
                     ..
                 } => Admission::Done,
                 State::Running { .. } => self.join(key),
-                State::Ended { .. } => {
+                State::Ended { .. } | State::Late { .. } => {
                     let task = self.tasks.get(&key);
                     if machine.is_unfetched() && task.is_some_and(|task| task.is_given_up(arrival))
                     {
@@ -197,7 +197,8 @@ impl Table {
     ) -> Completed {
         // Only a late reply needs the typed one, and its task has it.
         let response = response.map(|response| response.clone().without_reply());
-        let completed = self.messages.complete(claim, response.as_ref(), now);
+        let ending = response.clone().map_or(Ending::Nothing, Ending::Reply);
+        let completed = self.messages.complete(claim, ending, now);
         match completed {
             // A reply that shows nothing need not be fetched.
             Completed::Stored if response.is_some_and(|response| response.is_silent()) => {
@@ -208,7 +209,10 @@ impl Table {
                     task.reach(Milestone::Ended);
                 }
             }
-            Completed::Acknowledged => self.end(claim),
+            Completed::Acknowledged => {
+                self.leave_to_task(claim, now);
+                self.end(claim);
+            }
             Completed::Lost => {}
         }
         completed
@@ -218,8 +222,16 @@ impl Table {
     /// no delivery has fetched is the task's; no delivery gets it.
     pub(super) fn release(&mut self, claim: Claim, now: Instant) -> Released {
         let released = self.messages.release(claim, now);
+        if released == Released::LastHold {
+            self.leave_to_task(claim, now);
+        }
         self.end(claim);
         released
+    }
+
+    /// The claim's task has the late reply itself, so it is not kept here.
+    fn leave_to_task(&mut self, claim: Claim, now: Instant) {
+        self.messages.complete(claim, Ending::Nothing, now);
     }
 
     /// The claim's task is not waited for any more.

@@ -31,7 +31,8 @@ use tower_wechat::{
     dedup::{
         RunNumber,
         store::{
-            Acknowledged, Claim, Claimed, Completed, MemoryStore, Released, Renewed, Run, Store,
+            Acknowledged, Claim, Claimed, Completed, Ending, MemoryStore, Released, Renewed, Run,
+            Store,
         },
     },
     simulator::{RequestBody, Simulator, Transcript},
@@ -309,11 +310,7 @@ impl Store for Losing {
         Ok(Renewed::Lost)
     }
 
-    async fn complete(
-        &self,
-        _: Claim,
-        _: Option<&tower_wechat::dedup::StoredResponse>,
-    ) -> Result<Completed, Infallible> {
+    async fn complete(&self, _: Claim, _: Ending) -> Result<Completed, Infallible> {
         Ok(Completed::Lost)
     }
 

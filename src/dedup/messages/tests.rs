@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::*;
-use crate::dedup::store::Ttls;
+use crate::{dedup::store::Ttls, response::StoredResponse};
 
 /// A lease of 5 s, a reply for a minute, a mark for ten.
 fn claim(message: u8, id: u8) -> Claim {
@@ -34,7 +34,19 @@ fn roomy() -> Messages {
 }
 
 fn complete(messages: &mut Messages, claim: Claim, body: &'static str, now: Instant) -> Completed {
-    messages.complete(claim, Some(&response(body)), now)
+    messages.complete(claim, Ending::Reply(response(body)), now)
+}
+
+/// Claims and completes a message. Its reply is late.
+fn late(messages: &mut Messages, claim: Claim, body: &'static str, now: Instant) {
+    messages.claim(claim, now);
+    let completed = messages.complete(claim, Ending::Late(response(body)), now);
+    assert_eq!(completed, Completed::Acknowledged);
+}
+
+/// Ends a late message.
+fn end(messages: &mut Messages, claim: Claim, now: Instant) -> Completed {
+    messages.complete(claim, Ending::Nothing, now)
 }
 
 /// Claims and completes a message. Its claim holds the reply.
@@ -52,6 +64,15 @@ fn running(age: u64, lease: u64) -> Claimed {
         age: seconds(age),
         lease: seconds(lease),
     }
+}
+
+fn late_elsewhere(lease: u64) -> Claimed {
+    let lease = seconds(lease);
+    Claimed::Late { lease }
+}
+
+fn taken_over(body: &'static str) -> Claimed {
+    Claimed::TakenOver(response(body))
 }
 
 fn replied(age: u64, body: &'static str) -> Claimed {
@@ -206,16 +227,23 @@ fn the_last_hold_of_a_reply_is_one_claims() {
             assert_eq!(messages.release(other, now), Released::LastHold);
             assert_eq!(messages.release(one, now), Released::SentElsewhere);
         }
-        assert_eq!(messages.claim(one, now), Claimed::Done);
+        assert_eq!(messages.claim(one, now), late_elsewhere(5));
         assert_eq!(messages.acknowledge(one, now), Acknowledged::Recorded);
-        assert_eq!(
-            complete(&mut messages, claim(1, 1), "reply", now),
-            completed
-        );
-        assert_eq!(
-            complete(&mut messages, claim(1, 3), "reply", now),
-            Completed::Lost
-        );
+        for _late_or_done in 0..2 {
+            assert_eq!(
+                complete(&mut messages, claim(1, 1), "reply", now),
+                completed
+            );
+            assert_eq!(
+                complete(&mut messages, claim(1, 3), "reply", now),
+                Completed::Lost
+            );
+            assert_eq!(end(&mut messages, other, now), Completed::Acknowledged);
+            assert_eq!(messages.release(other, now), Released::LastHold);
+            assert_eq!(messages.release(one, now), Released::SentElsewhere);
+            assert_eq!(messages.claim(one, now), Claimed::Done);
+            assert_eq!(messages.acknowledge(one, now), Acknowledged::Recorded);
+        }
     }
 }
 
@@ -239,15 +267,147 @@ fn the_reply_to_an_acknowledged_message_is_its_claims() {
             let acknowledged = messages.acknowledge(claim(1, 2), now);
             assert_eq!(acknowledged, Acknowledged::Recorded);
         }
-        for is_own in [is_own, false] {
-            let kept = (!is_own).then(|| response("reply"));
-            let completed = messages.complete(claim(1, 1), kept.as_ref(), now);
+        for is_own in [is_own, false, true] {
+            let kept = if is_own { Ending::Late } else { Ending::Reply };
+            let completed = messages.complete(claim(1, 1), kept(response("reply")), now);
             assert_eq!(completed, Completed::Acknowledged);
         }
-        assert_eq!(messages.claim(claim(1, 2), now), Claimed::Done);
+        assert_eq!(messages.claim(claim(1, 2), now), late_elsewhere(5));
         assert_eq!(messages.release(claim(1, 2), now), Released::SentElsewhere);
         assert_eq!(messages.release(claim(1, 1), now), Released::LastHold);
+        assert_eq!(messages.claim(claim(1, 1), now), taken_over("reply"));
     }
+}
+
+/// Or its reply shows nothing.
+#[test]
+fn an_acknowledged_message_without_a_reply_is_done() {
+    for is_acknowledged in [false, true] {
+        let (mut messages, now) = (roomy(), Instant::now());
+        messages.claim(claim(1, 1), now);
+        if is_acknowledged {
+            messages.acknowledge(claim(1, 2), now);
+        }
+        for _repeated in 0..2 {
+            let completed = end(&mut messages, claim(1, 1), now);
+            assert_eq!(completed, Completed::Acknowledged);
+        }
+        assert_eq!(messages.claim(claim(1, 1), now), Claimed::Done);
+        assert_eq!(messages.claim(claim(1, 2), now), Claimed::Done);
+    }
+}
+
+/// The node that has it has crashed.
+#[test]
+fn a_late_reply_is_the_next_claims_when_its_lease_is_over() {
+    for is_released in [false, true] {
+        let (mut messages, now) = (roomy(), Instant::now());
+        let (first, second) = (claim(1, 1), claim(1, 2));
+        if is_released {
+            reply(&mut messages, first, "reply", now);
+            assert_eq!(messages.release(first, now), Released::LastHold);
+        } else {
+            late(&mut messages, first, "reply", now);
+        }
+        let renewed = now + seconds(4);
+        let run = Run::new(seconds(0), 1);
+        assert_eq!(messages.renew(second, run, renewed), Renewed::Lost);
+        assert_eq!(messages.renew(first, run, renewed), Renewed::Yours);
+        // The lease begins anew, and the reply outlives its time for deliveries.
+        let (last, over) = (renewed + seconds(4), renewed + seconds(100));
+        assert_eq!(messages.claim(second, last), late_elsewhere(1));
+        assert_eq!(end(&mut messages, second, last), Completed::Lost);
+        assert_eq!(messages.acknowledge(second, over), Acknowledged::Recorded);
+        for _repeated in 0..2 {
+            assert_eq!(messages.claim(second, over), taken_over("reply"));
+        }
+        assert_eq!(messages.claim(first, over), late_elsewhere(5));
+        assert_eq!(messages.renew(first, run, over), Renewed::Lost);
+        assert_eq!(messages.release(first, over), Released::SentElsewhere);
+        assert_eq!(
+            complete(&mut messages, first, "reply", over),
+            Completed::Lost
+        );
+        assert_eq!(end(&mut messages, first, over), Completed::Lost);
+        for _repeated in 0..2 {
+            let ended = end(&mut messages, second, over);
+            assert_eq!(ended, Completed::Acknowledged);
+            assert_eq!(end(&mut messages, first, over), Completed::Lost);
+            assert_eq!(messages.renew(second, run, over), Renewed::Lost);
+            assert_eq!(messages.claim(first, over), Claimed::Done);
+        }
+    }
+}
+
+#[test]
+fn a_late_reply_is_kept_until_its_mark_is_over() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    late(&mut messages, claim(1, 1), "reply", now);
+    let (last, over) = (now + seconds(599), now + seconds(600));
+    assert_eq!(
+        messages.clone().claim(claim(1, 2), last),
+        taken_over("reply")
+    );
+    assert_eq!(messages.claim(claim(1, 2), over), run(0, 1));
+}
+
+/// Only after that a message that has been forgotten is ended once more.
+#[test]
+fn a_message_that_is_not_known_is_done_once_its_reply_has_been_sent() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    let ended = end(&mut messages, claim(1, 1), now);
+    assert_eq!(ended, Completed::Acknowledged);
+    let completed = messages.complete(claim(1, 1), Ending::Late(response("reply")), now);
+    assert_eq!(completed, Completed::Acknowledged);
+    assert_eq!(messages.claim(claim(1, 2), now), Claimed::Done);
+}
+
+/// So a release that is carried out later finds nothing to take over.
+#[test]
+fn an_ending_without_a_reply_for_deliveries_ends_the_last_hold_alone() {
+    for ending in [Ending::Nothing, Ending::Late(response("reply"))] {
+        let (mut messages, now) = (roomy(), Instant::now());
+        reply(&mut messages, claim(1, 1), "reply", now);
+        messages.claim(claim(1, 2), now);
+        for (id, completed) in [(1, Completed::Stored), (2, Completed::Lost)] {
+            let answer = messages.complete(claim(1, id), ending.clone(), now);
+            assert_eq!(answer, completed);
+        }
+        assert_eq!(messages.claim(claim(1, 2), now), replied(0, "reply"));
+        assert_eq!(messages.release(claim(1, 1), now), Released::HeldElsewhere);
+        let completed = messages.complete(claim(1, 2), ending.clone(), now);
+        assert_eq!(completed, Completed::Acknowledged);
+        assert_eq!(messages.release(claim(1, 2), now), Released::LastHold);
+        assert_eq!(messages.release(claim(1, 1), now), Released::SentElsewhere);
+        let claimed = match ending {
+            Ending::Nothing => Claimed::Done,
+            _ => late_elsewhere(5),
+        };
+        assert_eq!(messages.claim(claim(1, 1), now), claimed);
+    }
+}
+
+/// A node tells the store every second, which may have lost the message.
+#[test]
+fn a_repeated_completion_of_a_late_message_begins_its_lease_anew() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    late(&mut messages, claim(1, 1), "reply", now);
+    let now = now + seconds(4);
+    for ending in [Ending::Reply, Ending::Late] {
+        let completed = messages.complete(claim(1, 1), ending(response("reply")), now);
+        assert_eq!(completed, Completed::Acknowledged);
+        assert_eq!(messages.claim(claim(1, 2), now), late_elsewhere(5));
+    }
+}
+
+/// Its holders are remembered longer.
+#[test]
+fn the_last_hold_of_a_reply_that_has_been_dropped_leaves_nothing() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    reply(&mut messages, claim(1, 1), "reply", now);
+    let over = now + seconds(60);
+    assert_eq!(messages.release(claim(1, 1), over), Released::LastHold);
+    assert_eq!(messages.claim(claim(1, 2), over), Claimed::Done);
 }
 
 /// A node that takes the message over learns of it.
@@ -317,9 +477,19 @@ fn the_message_that_was_claimed_first_is_forgotten_first() {
 }
 
 #[test]
-fn a_running_message_is_not_forgotten_before_its_lease_is_over() {
+fn a_message_on_lease_is_not_forgotten() {
+    for is_late in [false, true] {
+        check_is_not_forgotten_on_lease(is_late);
+    }
+}
+
+fn check_is_not_forgotten_on_lease(is_late: bool) {
     let (mut messages, now) = (messages(2, 1000, false), Instant::now());
-    messages.claim(claim(1, 1), now);
+    if is_late {
+        late(&mut messages, claim(1, 1), "reply", now);
+    } else {
+        messages.claim(claim(1, 1), now);
+    }
     reply(&mut messages, claim(2, 1), "reply", now);
     let last = now + seconds(4);
     reply(&mut messages, claim(3, 1), "reply", last);
@@ -392,13 +562,7 @@ fn kept<const COUNT: usize>(messages: &mut Messages, now: Instant) -> [bool; COU
     [(); COUNT].map(|()| {
         message += 1;
         let machine = messages.get(claim(message, 1).key, now);
-        matches!(
-            machine,
-            Some(Machine {
-                state: State::Ended { reply: Some(_), .. },
-                ..
-            })
-        )
+        machine.is_some_and(|machine| machine.reply_size() > 0)
     })
 }
 
@@ -416,7 +580,7 @@ fn the_reply_that_was_completed_first_is_dropped_first() {
     assert_eq!(messages.claim(claim(1, 2), now), Claimed::Done);
     // A repeated completion, and one that keeps no reply, take no room.
     complete(&mut messages, claim(3, 1), "1", now);
-    messages.complete(claim(4, 1), None, now);
+    end(&mut messages, claim(4, 1), now);
     assert_eq!(kept(&mut messages, now), [false, true, true, false]);
     assert_eq!(messages.reply_bytes(), 7);
 }
@@ -434,6 +598,47 @@ fn the_room_of_replies_is_free_when_their_time_is_over() {
     assert_eq!(messages.reply_bytes(), 3);
 }
 
+/// They may have been sent by the time, and late ones are wanted as long as their messages are known.
+#[test]
+fn late_replies_are_dropped_after_all_others() {
+    let (mut messages, now) = (messages(100, 10, false), Instant::now());
+    reply(&mut messages, claim(1, 1), "1234", now);
+    messages.release(claim(1, 1), now);
+    late(&mut messages, claim(2, 1), "1", now);
+    late(&mut messages, claim(3, 1), "1", now);
+    reply(&mut messages, claim(4, 1), "1234", now);
+    reply(&mut messages, claim(5, 1), "12", now);
+    assert_eq!(kept(&mut messages, now), [true, true, true, false, true]);
+    // One that has been sent leaves its room.
+    end(&mut messages, claim(2, 1), now);
+    assert_eq!(messages.reply_bytes(), 7);
+    let later = now + seconds(60);
+    late(&mut messages, claim(6, 1), "123456", later);
+    assert_eq!(
+        kept(&mut messages, later),
+        [false, false, true, false, false, true]
+    );
+    assert_eq!(messages.reply_bytes(), 7);
+    // Its message is done.
+    assert_eq!(messages.claim(claim(1, 2), later), Claimed::Done);
+    assert_eq!(messages.release(claim(1, 1), later), Released::LastHold);
+    // A forgotten message takes its reply along.
+    let over = now + seconds(660);
+    messages.claim(claim(7, 1), over);
+    assert_eq!(messages.reply_bytes(), 0);
+}
+
+#[test]
+fn the_entries_of_late_replies_are_bounded() {
+    let (mut messages, now) = (messages(4, 4, false), Instant::now());
+    for message in 0..99 {
+        late(&mut messages, claim(message, 1), "1", now);
+        end(&mut messages, claim(message, 1), now);
+        assert!(messages.replies.len() + messages.late.len() <= 16);
+    }
+    assert_eq!(messages.reply_bytes(), 0);
+}
+
 /// Else each of them would be an entry that no bound counts.
 #[test]
 fn the_replies_of_forgotten_messages_are_bounded() {
@@ -443,7 +648,7 @@ fn the_replies_of_forgotten_messages_are_bounded() {
         reply(&mut messages, claim(message, 1), "1", now);
     }
     assert_eq!(messages.replies.len(), 8);
-    assert_eq!(messages.reply_bytes(), 8);
+    assert_eq!(messages.reply_bytes(), 4);
 }
 
 /// The reply of a message that has been forgotten and has run again is another one.
@@ -476,6 +681,7 @@ fn a_reply_that_only_its_run_holds_is_not_dropped_where_those_are_spared() {
         // The last hold is released, or its time is over.
         let mut later = messages.clone();
         assert_eq!(messages.release(claim(1, 1), now), Released::LastHold);
+        end(&mut messages, claim(1, 1), now);
         assert_eq!(messages.reply_bytes(), 1);
         later.release(claim(9, 1), now + seconds(60));
         assert_eq!(later.reply_bytes(), 0);

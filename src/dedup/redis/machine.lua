@@ -1,22 +1,22 @@
 -- One operation on one message: machine.rs with Redis' clock and Redis' memory.
 --
--- KEYS: the message. ARGV: the operation, the claim, the mark's time, then the operation's own arguments. All times are
--- in milliseconds.
+-- KEYS: the message. ARGV: the operation, the claim, the times of its mark and of its lease, then the operation's own
+-- arguments. All times are in milliseconds.
 --
 -- The message is one hash, which expires with the mark:
 --   format        the version of this list
 --   first_seen    when the message was first claimed; every time is by Redis' own clock
 --   number        of its run
---   state         running, replied or done
---   owner         the claim that runs it, has completed it, or has ended it
---   lease         running: until when it belongs to the claim
+--   state         running, replied, late or done
+--   owner         the claim that runs it, has completed it, hands it over, or has ended it
+--   lease         running, late: until when it belongs to the claim
 --   acknowledged  running: 1 if WeChat has been told not to wait
 --   ends          replied: until when the reply is kept
 --   holders       replied, done: the claims that may give the reply to a delivery, each followed by a comma
---   status, body, content_type   replied: the reply; the last may be missing
+--   status, body, content_type   replied, late: the reply; the last may be missing
 
 local key = KEYS[1]
-local operation, claim, mark = ARGV[1], ARGV[2], ARGV[3]
+local operation, claim, mark, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -49,7 +49,7 @@ local entry = {
   holders = stored[9],
 }
 local intact = entry.first_seen and entry.number and entry.owner
-  and ((entry.state == 'running' and entry.lease)
+  and (((entry.state == 'running' or entry.state == 'late') and entry.lease)
     or (entry.state == 'replied' and entry.ends and entry.holders)
     or (entry.state == 'done' and entry.holders))
 
@@ -58,15 +58,18 @@ if known and not intact or not known and redis.call('EXISTS', key) == 1 then
   return 'foreign'
 end
 
--- Drops the reply. Its holders still have it.
-local function drop_reply()
+-- The fields that a message does not have in a state.
+local absent = {
+  replied = {'lease', 'acknowledged'},
+  late = {'acknowledged', 'ends', 'holders'},
+  done = {'lease', 'acknowledged', 'ends', 'status', 'body', 'content_type'},
+}
+
+-- The time of the reply is over. Its holders still have it.
+if entry.state == 'replied' and entry.ends <= now then
   entry.state = 'done'
   redis.call('HSET', key, 'state', 'done')
-  redis.call('HDEL', key, 'ends', 'status', 'body', 'content_type')
-end
-
-if entry.state == 'replied' and entry.ends <= now then
-  drop_reply()
+  redis.call('HDEL', key, unpack(absent.done))
 end
 
 -- Makes a vacant message the claim's. Its lease is over.
@@ -77,10 +80,14 @@ local function begin(by, age, number)
 end
 
 -- Writes that the claim has the message, in this state. A mark of no time deletes it, so no field is set after this.
+-- Nor is one deleted before: after a command that frees memory, Redis without memory carries out all the rest.
 local function write(state, ...)
   redis.call('HSET', key, 'format', '1', 'first_seen', integer(entry.first_seen),
     'number', integer(entry.number), 'owner', claim, 'state', state, ...)
   redis.call('PEXPIRE', key, mark)
+  if absent[state] then
+    redis.call('HDEL', key, unpack(absent[state]))
+  end
 end
 
 -- How long the message has been known. Redis' clock may have been set back.
@@ -88,70 +95,92 @@ local function age()
   return math.max(now - entry.first_seen, 0)
 end
 
+-- Returns the reply. An entry without one is another program's.
+local function read_reply()
+  local reply = redis.call('HMGET', key, 'status', 'body', 'content_type')
+  return reply[1] and reply[2] and reply
+end
+
 -- Returns the reply, which the claim holds now.
 local function hold()
-  local reply = redis.call('HMGET', key, 'status', 'body', 'content_type')
-  if not (reply[1] and reply[2]) then
-    return 'foreign'
-  end
-  if not string.find(entry.holders, claim .. ',', 1, true) then
+  local reply = read_reply()
+  if reply and not string.find(entry.holders, claim .. ',', 1, true) then
     redis.call('HSET', key, 'holders', entry.holders .. claim .. ',')
   end
   return reply
 end
 
+-- Whether the message is on another claim's lease, if it is running or late.
+local function is_elsewhere()
+  return entry.owner ~= claim and now < entry.lease
+end
+
 local operations = {}
 
-function operations.claim(lease)
+function operations.claim()
   begin(string.rep('0', 32), 0, 0)
   if entry.state == 'replied' then
     return {'replied', age(), 0, hold()}
   elseif entry.state == 'done' then
     return {'done', 0, 0, false}
-  elseif entry.owner ~= claim then
-    if now < entry.lease then
-      return {'running', age(), entry.lease - now, false}
+  elseif is_elsewhere() then
+    return {entry.state, age(), entry.lease - now, false}
+  elseif entry.state == 'late' then
+    local reply = read_reply()
+    if reply then
+      write('late', 'lease', after(lease))
     end
+    return {'taken over', 0, 0, reply}
+  elseif entry.owner ~= claim then
     entry.number = math.min(entry.number + 1, 4294967295)
   end
   write('running', 'lease', after(lease))
   return {'won', age(), entry.number, false}
 end
 
-function operations.renew(lease, its_age, number)
+function operations.renew(its_age, number)
   begin(claim, tonumber(its_age), tonumber(number))
-  if entry.state ~= 'running' or entry.owner ~= claim then
+  if entry.owner ~= claim or entry.state == 'replied' or entry.state == 'done' then
     return 'lost'
   end
-  write('running', 'lease', after(lease))
+  write(entry.state, 'lease', after(lease))
   return 'yours'
 end
 
-function operations.complete(ttl, status, body, content_type)
+-- Ends in this state, or late if it has been acknowledged.
+function operations.complete(state, ttl, status, body, content_type)
   begin(claim, 0, 1)
-  if entry.owner ~= claim then
+  if entry.state == 'replied' or entry.state == 'done' then
+    if state == 'replied' or entry.holders ~= claim .. ',' then
+      -- A repeated operation, or another claim's message.
+      local answer = entry.holders == '' and 'acknowledged' or 'stored'
+      return entry.owner == claim and answer or 'lost'
+    end
+  elseif entry.owner ~= claim then
     return 'lost'
-  elseif entry.state ~= 'running' then
-    -- A repeated operation.
-    return entry.holders == '' and 'acknowledged' or 'stored'
+  elseif state == 'replied' and (entry.state == 'late' or entry.acknowledged) then
+    state = 'late'
   end
-  local kept = status and not entry.acknowledged
-  if kept and content_type then
+  if content_type then
     redis.call('HSET', key, 'content_type', content_type)
   end
-  if kept then
-    write('replied', 'ends', after(ttl), 'holders', claim .. ',', 'status', status, 'body', body)
+  if state == 'replied' then
+    write(state, 'ends', after(ttl), 'holders', claim .. ',', 'status', status, 'body', body)
+    return 'stored'
+  elseif state == 'late' then
+    write(state, 'lease', after(lease), 'status', status, 'body', body)
+    if not content_type then
+      redis.call('HDEL', key, 'content_type')
+    end
   else
-    write('done', 'holders', '')
+    write(state, 'holders', '')
   end
-  -- Not before: after a command that frees memory, Redis without memory carries out all the rest.
-  redis.call('HDEL', key, 'lease', 'acknowledged')
-  return kept and 'stored' or 'acknowledged'
+  return 'acknowledged'
 end
 
 function operations.acknowledge()
   if entry.state == 'replied' then
-    return hold()
+    return hold() or 'foreign'
   elseif entry.state == 'running' then
     redis.call('HSET', key, 'acknowledged', '1')
   end
@@ -166,24 +195,23 @@ function operations.release()
     return 'not completed'
   elseif entry.state == 'running' then
     -- With its lease over, nobody runs it: another claim has lost it.
-    return now < entry.lease and 'running elsewhere' or 'unclaimed'
-  end
-  if entry.holders == '' then
+    return is_elsewhere() and 'running elsewhere' or 'unclaimed'
+  elseif entry.state == 'late' or entry.holders == '' then
     -- The first is a repeated operation.
     return entry.owner == claim and 'last' or 'sent elsewhere'
-  end
-  local start, stop = string.find(entry.holders, claim .. ',', 1, true)
-  if not start then
+  elseif entry.holders ~= claim .. ',' then
+    local start, stop = string.find(entry.holders, claim .. ',', 1, true)
+    if start then
+      local others = string.sub(entry.holders, 1, start - 1) .. string.sub(entry.holders, stop + 1)
+      redis.call('HSET', key, 'holders', others)
+    end
     return 'held elsewhere'
+  elseif entry.state == 'replied' then
+    write('late', 'lease', after(lease))
+  else
+    write('done', 'holders', '')
   end
-  local others = string.sub(entry.holders, 1, start - 1) .. string.sub(entry.holders, stop + 1)
-  redis.call('HSET', key, 'holders', others)
-  if others ~= '' then
-    return 'held elsewhere'
-  end
-  redis.call('HSET', key, 'owner', claim)
-  drop_reply()
   return 'last'
 end
 
-return operations[operation](unpack(ARGV, 4))
+return operations[operation](unpack(ARGV, 5))

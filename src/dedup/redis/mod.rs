@@ -30,8 +30,8 @@
 //! Each message is one hash, under the [prefix](RedisStore::with_prefix) and the message's
 //! [`Key`] in hexadecimal. The script changes one key, so a cluster spreads the messages
 //! over its nodes. The hash lives as long as the message's mark (10 minutes at least), never as long as its lease. A
-//! reply is given out for its own time only, but its bytes stay until the message is next asked for or its mark
-//! ends. Expect the size of a reply and about 300 bytes for each message of the last ten minutes.
+//! reply is given to deliveries for its own time only, but its bytes stay until the message is next asked for or its mark
+//! ends. A late reply stays until it has been sent. Expect the size of a reply and about 300 bytes for each message of the last ten minutes.
 //!
 //! Times are measured by Redis' own clock, so the clocks of the nodes do not matter. The typed
 //! [`Reply`](crate::Reply) stays on the node that ran the handler: Redis has the response that WeChat gets.
@@ -54,8 +54,8 @@
 //! Replication is asynchronous: a replica that takes over may lack the last writes. Then one of these is lost: a claim
 //! (the node that runs the message writes it again within a second; a delivery that reaches another node before that
 //! runs it twice), a completion (another node that gets a retry runs the message again once the lease is over), an
-//! acknowledgement (a reply may go to a delivery that WeChat no longer shows), or a release (a reply may
-//! be sent twice). `WAIT` would not change that; only a store with consensus would.
+//! acknowledgement (a reply may go to a delivery that WeChat no longer shows), or a release or the end of a late message (a
+//! reply may be sent twice). `WAIT` would not change that; only a store with consensus would.
 
 use std::{
     fmt,
@@ -67,7 +67,9 @@ use ::redis::{FromRedisValue, aio::ConnectionLike};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
-use super::store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store};
+use super::store::{
+    Acknowledged, Claim, Claimed, Completed, Ending, Released, Renewed, Run, Store,
+};
 #[cfg(doc)]
 use crate::key::Key;
 pub use crate::redis::{Error, ErrorKind};
@@ -111,8 +113,9 @@ impl<C> RedisStore<C> {
         C: ConnectionLike + Clone,
     {
         let key = format!("{}{}", self.prefix, claim.key);
-        let (id, mark) = (claim.id.to_string(), milliseconds(claim.ttls.mark));
-        let mut all = vec![operation.as_bytes(), id.as_bytes(), mark.as_bytes()];
+        let id = claim.id.to_string();
+        let [mark, lease] = [claim.ttls.mark, claim.ttls.lease].map(milliseconds);
+        let mut all: Vec<_> = [operation, &id, &mark, &lease].map(str::as_bytes).into();
         all.extend(arguments);
         MACHINE.run(&self.connection, &key, &all).await
     }
@@ -125,9 +128,8 @@ where
     type Error = Error;
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, Error> {
-        let lease = milliseconds(claim.ttls.lease);
         let (word, age, number, reply): (String, u64, u64, Option<Reply>) =
-            self.run("claim", claim, &[lease.as_bytes()]).await?;
+            self.run("claim", claim, &[]).await?;
         let age = Duration::from_millis(age);
         match (&*word, u32::try_from(number), reply) {
             ("won", Ok(number), None) => Ok(Claimed::Won(Run::new(age, number))),
@@ -139,15 +141,18 @@ where
                 age,
                 response: response(reply)?,
             }),
+            ("late", _, None) => Ok(Claimed::Late {
+                lease: Duration::from_millis(number),
+            }),
+            ("taken over", _, Some(reply)) => Ok(Claimed::TakenOver(response(reply)?)),
             ("done", _, None) => Ok(Claimed::Done),
             _ => Err(Error::foreign()),
         }
     }
 
     async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Error> {
-        let lease = milliseconds(claim.ttls.lease);
         let (age, number) = (milliseconds(run.age), run.number.to_string());
-        let arguments = [lease.as_bytes(), age.as_bytes(), number.as_bytes()];
+        let arguments = [age.as_bytes(), number.as_bytes()];
         match &*self.run::<String>("renew", claim, &arguments).await? {
             "yours" => Ok(Renewed::Yours),
             "lost" => Ok(Renewed::Lost),
@@ -155,14 +160,15 @@ where
         }
     }
 
-    async fn complete(
-        &self,
-        claim: Claim,
-        response: Option<&StoredResponse>,
-    ) -> Result<Completed, Error> {
-        let reply = milliseconds(claim.ttls.reply);
+    async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, Error> {
+        let ttl = milliseconds(claim.ttls.reply);
+        let (state, response) = match &ending {
+            Ending::Reply(response) => ("replied", Some(response)),
+            Ending::Late(response) => ("late", Some(response)),
+            Ending::Nothing => ("done", None),
+        };
         let status = response.map(StoredResponse::status);
-        let mut arguments = vec![reply.as_bytes()];
+        let mut arguments = vec![state.as_bytes(), ttl.as_bytes()];
         if let (Some(response), Some(status)) = (response, &status) {
             arguments.extend([status.as_str().as_bytes(), response.body()]);
             arguments.extend(response.content_type().map(HeaderValue::as_bytes));

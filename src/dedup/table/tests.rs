@@ -453,18 +453,18 @@ proptest! {
                     let completed = table.complete(claim.task.claim, kept, now);
                     if claim.state == Life::Running {
                         (claim.reply, claim.ended) = (reply, now);
-                        claim.state = match completed {
-                            Completed::Acknowledged => {
-                                prop_assert!(elsewhere || table.acknowledge(claim.task.claim, None, now).is_some());
-                                Life::Late
-                            }
-                            Completed::Stored => {
-                                prop_assert!(!elsewhere && !claim.is_acknowledged);
-                                Life::Unfetched
-                            }
-                            Completed::Lost => return Err(TestCaseError::fail("a running message was lost")),
-                        };
                     }
+                    claim.state = match completed {
+                        Completed::Acknowledged => {
+                            prop_assert!(elsewhere || table.acknowledge(claim.task.claim, None, now).is_some());
+                            Life::Late
+                        }
+                        Completed::Stored => {
+                            prop_assert!(!elsewhere && !claim.is_acknowledged);
+                            Life::Unfetched
+                        }
+                        Completed::Lost => return Err(TestCaseError::fail("a message was lost")),
+                    };
                 },
                 Step::Release(ago) => if let Some(at) = at(&claims, ago) {
                     let claim = &mut claims[at];

@@ -13,7 +13,8 @@ use tower_wechat::{
     dedup::{
         DedupBuilder,
         store::{
-            Acknowledged, Claim, Claimed, Completed, MemoryStore, Released, Renewed, Run, Store,
+            Acknowledged, Claim, Claimed, Completed, Ending, MemoryStore, Released, Renewed, Run,
+            Store,
         },
     },
     late::LateReply,
@@ -75,17 +76,13 @@ impl Store for Odd {
         Ok(self.store.renew(claim, run).await.unwrap())
     }
 
-    async fn complete(
-        &self,
-        claim: Claim,
-        response: Option<&tower_wechat::dedup::StoredResponse>,
-    ) -> Result<Completed, &'static str> {
+    async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, &'static str> {
         self.check(claim.key)?;
         match self.faults().complete {
-            None => Ok(self.store.complete(claim, response).await.unwrap()),
+            None => Ok(self.store.complete(claim, ending).await.unwrap()),
             Some(Completion::Lost) => pending().await,
             Some(Completion::CarriedOut) => {
-                self.store.complete(claim, response).await.unwrap();
+                self.store.complete(claim, ending).await.unwrap();
                 pending().await
             }
         }

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::sleep;
 use tower::BoxError;
 use tower_wechat::dedup::store::{
-    Acknowledged, Claim, Claimed, Completed, MemoryStore, Released, Renewed, Run, Store,
+    Acknowledged, Claim, Claimed, Completed, Ending, MemoryStore, Released, Renewed, Run, Store,
 };
 
 /// A `MemoryStore` behind a bad network. Clones are one store.
@@ -114,13 +114,9 @@ impl Store for Faulty {
         Ok(renewed)
     }
 
-    async fn complete(
-        &self,
-        claim: Claim,
-        response: Option<&tower_wechat::dedup::StoredResponse>,
-    ) -> Result<Completed, BoxError> {
+    async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, BoxError> {
         let (store, back) = self.reach(Operation::Complete).await?;
-        let completed = store.complete(claim, response).await?;
+        let completed = store.complete(claim, ending).await?;
         wait(back).await;
         Ok(completed)
     }

@@ -4,7 +4,8 @@ use tower_wechat::{
     dedup::{
         StoredResponse,
         store::{
-            Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run, Store, Ttls,
+            Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run,
+            Store, Ttls,
         },
     },
     late::LateCause,
@@ -97,10 +98,33 @@ async fn after_a_lost_node_another_one_runs_the_message_with_a_later_number() {
     // The first node was not dead but slow. It learns that it is too late.
     let run = Run::new(Duration::ZERO, 1);
     assert_eq!(store.renew(lost, run).await, Ok(Renewed::Lost));
-    let completed = store.complete(lost, Some(&StoredResponse::success())).await;
+    let completed = store
+        .complete(lost, Ending::Reply(StoredResponse::success()))
+        .await;
     assert_eq!(completed, Ok(Completed::Lost));
     verdict.send(Ok(ok("reply"))).unwrap();
     check(&retry.await.unwrap(), 200, "reply");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_takes_over_a_late_reply_from_a_lost_node_when_the_lease_is_over() {
+    for (after, is_over) in [(4_900, false), (5_000, true)] {
+        let store = MemoryStore::new();
+        let late = Late::default();
+        let lost = claim_by_a_lost_node(&store).await;
+        let ending = Ending::Late(StoredResponse::new(StatusCode::OK, None, "reply".into()));
+        let completed = store.complete(lost, ending).await;
+        assert_eq!(completed, Ok(Completed::Acknowledged));
+        pass(after).await;
+        for _node in 0..2 {
+            let layer = late.collect(DedupLayer::builder().with_store(store.clone()));
+            let (node, mut runs) = stack(&layer);
+            let delivery = node.deliver(&text("user", "1", "hi")).await;
+            check(&delivery.await.unwrap(), 200, "success");
+            runs.check_none();
+        }
+        assert_eq!(late.causes().len(), usize::from(is_over));
+    }
 }
 
 /// WeChat will not deliver it again, so the node that acknowledged it has to look after it.
@@ -335,11 +359,7 @@ impl Store for Endless {
         Ok(Renewed::Yours)
     }
 
-    async fn complete(
-        &self,
-        _: Claim,
-        _: Option<&StoredResponse>,
-    ) -> Result<Completed, Infallible> {
+    async fn complete(&self, _: Claim, _: Ending) -> Result<Completed, Infallible> {
         Ok(Completed::Stored)
     }
 

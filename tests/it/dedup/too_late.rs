@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::{sleep, sleep_until};
 use tower_wechat::{
-    dedup::{
-        StoredResponse,
-        store::{Acknowledged, Claim, Claimed, Completed, Released, Renewed, Run, Store},
+    dedup::store::{
+        Acknowledged, Claim, Claimed, Completed, Ending, Released, Renewed, Run, Store,
     },
     late::LateReply,
 };
@@ -81,14 +80,9 @@ impl Store for Wild {
         })
         .await
     }
-    async fn complete(
-        &self,
-        claim: Claim,
-        response: Option<&StoredResponse>,
-    ) -> Result<Completed, &'static str> {
-        let response = response.cloned();
+    async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, &'static str> {
         self.carry(Operation::Complete, move |s| async move {
-            s.complete(claim, response.as_ref()).await.unwrap()
+            s.complete(claim, ending).await.unwrap()
         })
         .await
     }

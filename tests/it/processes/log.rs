@@ -95,6 +95,8 @@ pub(super) enum Answer {
     Run(u32),
     Running,
     Replied,
+    Late,
+    TakenOver,
     Done,
     Yours,
     Lost,

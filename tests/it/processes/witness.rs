@@ -4,7 +4,9 @@ use std::{future::Future, process};
 
 use tower_wechat::dedup::{
     Key,
-    store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Released, Renewed, Run, Store},
+    store::{
+        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run, Store,
+    },
 };
 
 use super::log::{Answer, Event, Log, Operation, now};
@@ -49,6 +51,8 @@ impl<St: Store> Store for Witness<St> {
             Claimed::Won(run) => Answer::Run(run.number),
             Claimed::Running { .. } => Answer::Running,
             Claimed::Replied { .. } => Answer::Replied,
+            Claimed::Late { .. } => Answer::Late,
+            Claimed::TakenOver(_) => Answer::TakenOver,
             Claimed::Done => Answer::Done,
             _ => panic!("{claimed:?} is new"),
         };
@@ -67,12 +71,8 @@ impl<St: Store> Store for Witness<St> {
         self.noted(operation, of, call, said).await
     }
 
-    async fn complete(
-        &self,
-        claim: Claim,
-        response: Option<&tower_wechat::dedup::StoredResponse>,
-    ) -> Result<Completed, St::Error> {
-        let call = self.store.complete(claim, response);
+    async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, St::Error> {
+        let call = self.store.complete(claim, ending);
         let said = |completed: &Completed| match completed {
             Completed::Stored => Answer::Stored,
             Completed::Acknowledged => Answer::Acknowledged,

@@ -15,8 +15,8 @@ use tower_wechat::dedup::{
     Key, StoredResponse,
     contract::{self, Subject},
     store::{
-        Acknowledged, Claim, ClaimId, Claimed, Completed, MemoryStore, Released, Renewed, Run,
-        Store,
+        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, MemoryStore, Released, Renewed,
+        Run, Store,
     },
 };
 
@@ -38,6 +38,12 @@ enum Mistake {
     ForgetsTheAge,
     /// Releasing a message that the store has forgotten looks like a hold of another claim.
     UnclaimedIsHeld,
+    /// A late reply is not kept.
+    ForgetsTheLateReply,
+    /// Nobody takes over a late reply.
+    LeavesTheLateReply,
+    /// A late reply that has been sent stays late.
+    KeepsTheLateReply,
     /// Releasing a message that has not been completed looks like a hold of another claim.
     NotCompletedIsHeld,
 }
@@ -89,6 +95,7 @@ impl Store for Double {
         claim.id = id;
         let claimed = match self.store.claim(claim).await? {
             Claimed::Running { age, .. } if is_torn => Claimed::Won(Run::new(age, 1)),
+            Claimed::TakenOver(_) if self.mistake == Mistake::LeavesTheLateReply => Claimed::Done,
             claimed => claimed,
         };
         let mut claims = self.claims.lock().unwrap();
@@ -110,14 +117,18 @@ impl Store for Double {
         self.store.renew(self.changed(claim), run).await
     }
 
-    async fn complete(
-        &self,
-        claim: Claim,
-        response: Option<&StoredResponse>,
-    ) -> Result<Completed, Infallible> {
+    async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, Infallible> {
         self.meet().await;
         let claim = self.changed(claim);
-        self.store.complete(claim, response).await
+        if self.mistake == Mistake::KeepsTheLateReply && ending == Ending::Nothing {
+            let ending = Ending::Late(StoredResponse::success());
+            return self.store.complete(claim, ending).await;
+        }
+        let completed = self.store.complete(claim, ending).await?;
+        if self.mistake == Mistake::ForgetsTheLateReply && completed == Completed::Acknowledged {
+            return self.store.complete(claim, Ending::Nothing).await;
+        }
+        Ok(completed)
     }
 
     async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, Infallible> {
@@ -174,6 +185,9 @@ async fn the_contract_is_violated_by_each_classic_mistake() {
         Mistake::ForgetsWithTheLease,
         Mistake::ForgetsTheAge,
         Mistake::UnclaimedIsHeld,
+        Mistake::ForgetsTheLateReply,
+        Mistake::LeavesTheLateReply,
+        Mistake::KeepsTheLateReply,
         Mistake::NotCompletedIsHeld,
     ] {
         let checked = contract::check(&mistake, 20_000, SEED).await;

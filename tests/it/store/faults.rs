@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tower_wechat::dedup::{
     Key, RedisStore, StoredResponse,
     redis::{Error, ErrorKind},
-    store::{Claim, ClaimId, Claimed, Completed, Released, Renewed, Run, Store, Ttls},
+    store::{Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run, Store, Ttls},
 };
 
 use super::{
@@ -143,7 +143,7 @@ async fn a_renewal_writes_again_what_a_killed_redis_has_forgotten() {
     let is_as_old = matches!(claimed, Claimed::Running { age, .. } if age >= run.age);
     assert!(is_as_old, "{claimed:?}");
     let completed = store
-        .complete(claim, Some(&StoredResponse::success()))
+        .complete(claim, Ending::Reply(StoredResponse::success()))
         .await;
     assert_eq!(completed.unwrap(), Completed::Stored);
 }

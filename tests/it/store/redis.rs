@@ -12,7 +12,7 @@ use tower_wechat::{
     dedup::{
         Key, RedisStore, StoredResponse,
         redis::ErrorKind,
-        store::{Claim, ClaimId, Run, Store, Ttls},
+        store::{Claim, ClaimId, Ending, Run, Store, Ttls},
     },
 };
 
@@ -101,7 +101,10 @@ async fn a_claim_and_a_completion_are_one_round_trip_each() {
         let claim = Claim::new(key, id, ttls());
         store.claim(claim).await.unwrap();
         let response = StoredResponse::success();
-        store.complete(claim, Some(&response)).await.unwrap();
+        store
+            .complete(claim, Ending::Reply(response.clone()))
+            .await
+            .unwrap();
     }
     // The script is sent in full once, when Redis does not know it yet.
     assert_eq!(calls(&mut connection, "evalsha").await, 20);
@@ -153,6 +156,7 @@ async fn a_foreign_entry_is_an_error_and_stays_as_it_is() {
     let run = Run::new(Duration::ZERO, 1);
 
     let running = "format 1 first_seen 1 number 1 state running owner x";
+    let late = "format 1 first_seen 1 number 1 state late owner x";
     let replied = "format 1 first_seen 1 number 1 state replied owner x ends 9999999999999";
     let foreign = [
         "HSET what ever".to_owned(),
@@ -160,6 +164,8 @@ async fn a_foreign_entry_is_an_error_and_stays_as_it_is() {
         "HSET format 1".to_owned(),
         format!("HSET {running}"),
         format!("HSET {running} lease nan"),
+        format!("HSET {late}"),
+        format!("HSET {late} lease nan"),
         format!("HSET {replied}"),
         "SET text".to_owned(),
         "RPUSH list".to_owned(),
@@ -182,7 +188,10 @@ async fn a_foreign_entry_is_an_error_and_stays_as_it_is() {
         let errors = [
             store.claim(claim).await.err(),
             store.renew(claim, run).await.err(),
-            store.complete(claim, Some(&response)).await.err(),
+            store
+                .complete(claim, Ending::Reply(response.clone()))
+                .await
+                .err(),
             store.acknowledge(claim).await.err(),
             store.release(claim).await.err(),
         ];
@@ -218,9 +227,15 @@ async fn without_memory_redis_refuses_what_would_be_stored() {
         store.claim(new).await.err(),
         store.renew(running, run).await.err(),
         store.renew(new, run).await.err(),
-        store.complete(running, Some(&response)).await.err(),
-        store.complete(running, None).await.err(),
-        store.complete(new, Some(&response)).await.err(),
+        store
+            .complete(running, Ending::Reply(response.clone()))
+            .await
+            .err(),
+        store.complete(running, Ending::Nothing).await.err(),
+        store
+            .complete(new, Ending::Reply(response.clone()))
+            .await
+            .err(),
     ];
     for error in errors {
         assert_eq!(error.expect("no memory").kind(), ErrorKind::Refused);

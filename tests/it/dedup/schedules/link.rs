@@ -13,12 +13,9 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower::BoxError;
-use tower_wechat::dedup::{
-    StoredResponse,
-    store::{
-        Acknowledged, Claim, ClaimId, Claimed, Completed, MemoryStore, Released, Renewed, Run,
-        Store,
-    },
+use tower_wechat::dedup::store::{
+    Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, MemoryStore, Released, Renewed, Run,
+    Store,
 };
 
 use super::{play::Shape, world::World};
@@ -205,14 +202,10 @@ impl Store for Link {
         .await
     }
 
-    async fn complete(
-        &self,
-        claim: Claim,
-        response: Option<&StoredResponse>,
-    ) -> Result<Completed, BoxError> {
-        let (link, response) = (self.clone(), response.cloned());
+    async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, BoxError> {
+        let link = self.clone();
         self.ask("complete", move |store| {
-            let completed = now(store.complete(claim, response.as_ref()));
+            let completed = now(store.complete(claim, ending));
             if completed == Completed::Lost {
                 link.note_lost(true);
             } else {
