@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use tower::{Layer, ServiceExt, service_fn};
@@ -142,6 +142,36 @@ async fn keys_begin_with_the_prefix_and_expire_with_the_mark() {
     assert_eq!(keys, [format!("shop:{key}")]);
     let left: i64 = connection.pttl(&keys[0]).await.unwrap();
     assert!((590_000..=600_000).contains(&left), "{left} ms");
+}
+
+/// A reply that has been sent leaves its room.
+#[tokio::test]
+async fn a_message_has_the_fields_of_its_state_alone() {
+    let server = Server::start();
+    let mut connection = server.connect().await;
+    let store = RedisStore::new(connection.clone());
+    let content_type = Some(HeaderValue::from_static("text/plain"));
+    let reply = StoredResponse::new(StatusCode::OK, content_type, "reply".into());
+    for is_acknowledged in [true, false] {
+        let key = Key::new([[u8::from(is_acknowledged)]]);
+        let claim = Claim::new(key, ClaimId::random(), ttls());
+        store.claim(claim).await.unwrap();
+        if is_acknowledged {
+            store.acknowledge(claim).await.unwrap();
+        }
+        let reply = Ending::Reply(reply.clone());
+        store.complete(claim, reply).await.unwrap();
+        store.release(claim).await.unwrap();
+        let late = "body content_type first_seen format lease number owner state status";
+        let done = "first_seen format holders number owner state";
+        for expected in [late, done] {
+            let name = format!("tower-wechat:{key}");
+            let mut fields: Vec<String> = connection.hkeys(name).await.unwrap();
+            fields.sort();
+            assert_eq!(fields.join(" "), expected);
+            store.complete(claim, Ending::Nothing).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]
