@@ -44,7 +44,8 @@
 //! - `result`: `answered`, `failed`, `timed_out`, `panicked`, `lost_lease`, or `cut` when the node shut down.
 //! - `cause` of a late reply: `acknowledged`, `unfetched`, `rest` or `failed`, see [`LateCause`](crate::late::LateCause).
 //! - `way` of a message of a late reply: `customer_service`, `unknown` if WeChat's answer was lost, `dropped` if the user does
-//!   not follow the account, `hook` for an async function, or `lost`.
+//!   not follow the account, `hook` for an async function, or `lost`. Of a mailbox: `kept`, later `fetched`; `evicted` at a bound,
+//!   `unsubscribed` if the user has left.
 //! - `operation`: `claim`, `renew`, `complete`, `publish`, `acknowledge` or `release`. Its `cause` is `error` or
 //!   `timeout`.
 //! - Of an `Api`, `app_id` is its app id. `call` is the path below `/cgi-bin/`, such as `media/get`. `result` is `ok`, or

@@ -296,7 +296,12 @@ fn response(which: u32) -> StoredResponse {
         ),
     };
     let content_type = content_type.and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok());
-    StoredResponse::new(status, content_type, Bytes::from_static(body))
+    let response = StoredResponse::new(status, content_type, Bytes::from_static(body));
+    match which {
+        // As a reply of several messages has it.
+        0 => response.with_attachment(b"<xml><item><MsgType>text</MsgType><Content>a</Content></item><item><MsgType>text</MsgType><Content>b</Content></item></xml>"),
+        _ => response,
+    }
 }
 
 /// More than a sequence has.

@@ -55,6 +55,21 @@ pub(super) enum Origin {
 }
 
 impl Finished {
+    pub(super) fn new(
+        node: &Arc<Node>,
+        claim: Claim,
+        response: StoredResponse,
+        origin: Origin,
+    ) -> Self {
+        Self {
+            node: Arc::clone(node),
+            claim,
+            response,
+            origin,
+            is_handed_over: false,
+        }
+    }
+
     /// Whether the user would see a reply of the handler.
     pub(super) fn is_reply(&self) -> bool {
         self.origin != Origin::FailedRun && !self.response.is_silent()

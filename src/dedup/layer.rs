@@ -16,7 +16,7 @@ use super::{
 use crate::{
     delivery::Verified,
     key::Key,
-    late::{LateSink, Sinks},
+    late::{LateSink, NextMessage, Sinks},
     reply::{self, Reply},
 };
 
@@ -287,6 +287,16 @@ impl<Scope> DedupBuilder<Scope> {
     #[must_use]
     pub fn with_late_replies(mut self, sink: impl LateSink) -> Self {
         self.settings.sinks.push(sink);
+        self
+    }
+
+    /// Keeps late replies until the user's next message, for accounts without the customer-service API. It is a sink like
+    /// those of [`with_late_replies`](Self::with_late_replies), at its place among them.
+    ///
+    /// If it is the first sink, the order of the replies is that of the questions.
+    #[must_use]
+    pub fn with_next_message(mut self, next_message: NextMessage) -> Self {
+        self.settings.sinks.push_next_message(next_message);
         self
     }
 

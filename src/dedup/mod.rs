@@ -166,6 +166,7 @@ mod breaker;
 mod clock;
 #[cfg(feature = "simulator")]
 pub mod contract;
+mod conversation;
 mod finished;
 mod hang_ups;
 mod layer;

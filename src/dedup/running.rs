@@ -2,7 +2,10 @@
 
 use std::{mem, pin::pin, sync::Arc, time::Duration};
 
-use futures_util::future::{self, Either, select};
+use futures_util::{
+    FutureExt,
+    future::{self, Either, select},
+};
 use http::Request;
 use tokio::{
     runtime::Handle,
@@ -15,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     attempt::{self, Inner, RunNumber},
     breaker::Unavailable,
+    conversation::{Answer, Place},
     finished::{Finished, Origin, Told},
     machine::FOREVER,
     node::{FETCH_WAIT, LEASE, Node, RENEWAL},
@@ -91,13 +95,33 @@ impl RunningMessage {
 
     async fn drive_to_end(&mut self, own_number: u32, inner: impl Inner) {
         let mut leased_until = None;
+        let place = Place::of(&self.node, &self.task, &self.request);
         for _ in 0..MAX_CLAIMS {
-            match self.claim(own_number, leased_until).await {
+            let claim = self.claim(own_number, leased_until);
+            let (claimed, is_kept) = match &place {
+                Some(place) => future::join(claim, place.peek()).await,
+                None => (claim.await, false),
+            };
+            match claimed {
                 Some(Claimed::Won(run)) => {
-                    let runs = self.runs(inner.clone(), run.number);
-                    if let Some(finished) = self.unless_lost(runs, run.number).await {
+                    if let Some(place) = &place {
+                        place.clear_if_unsubscribed().await;
+                    }
+                    let place = place.as_ref().filter(|_| is_kept);
+                    let answer = self.answer(place, inner.clone(), run.number);
+                    if let Some(answer) = self.unless_lost(answer, run.number).await {
+                        let (finished, own) = match answer {
+                            Answer::Own(finished) => (finished, None),
+                            Answer::Other(finished, own) => (finished, own),
+                        };
                         let completed = self.complete(finished).await;
                         if completed != Ok(Completed::Lost) {
+                            if let (Some(own), Some(place)) = (own, place) {
+                                let queue = place.clone().queue(own, self.permit.take());
+                                let cut = self.node.cut.clone();
+                                let queue = async move { cut.run_until_cancelled(queue).await };
+                                self.node.tasks.spawn(queue);
+                            }
                             return self.end(completed).await;
                         }
                     }
@@ -118,11 +142,14 @@ impl RunningMessage {
                     self.finished = Some(self.finished(response, Origin::Store));
                     return self.end(Ok(Completed::Acknowledged)).await;
                 }
-                Some(Claimed::Late { .. } | Claimed::Done) => {
+                Some(claimed @ (Claimed::Late { .. } | Claimed::Done)) => {
                     self.observed.record_done_elsewhere();
-                    let mut table = self.node.table();
-                    table.complete(self.task.claim, None, Instant::now());
+                    let claim = self.task.claim;
+                    self.node.table().complete(claim, None, Instant::now());
                     self.stage = Stage::Over;
+                    if let Claimed::Late { lease } = claimed {
+                        self.watch(lease).await;
+                    }
                     return;
                 }
                 Some(Claimed::Running { .. }) | None => return,
@@ -201,6 +228,33 @@ impl RunningMessage {
         }
     }
 
+    /// Watches the node that hands the late reply over, and takes it over if that node is lost.
+    async fn watch(&mut self, mut lease: Duration) {
+        let node = Arc::clone(&self.node);
+        let Some(store) = &node.store else { return };
+        self.permit = None;
+        loop {
+            // Not a moment before the lease is over, by the store's clock.
+            time::sleep(lease.min(LEASE) + Duration::from_millis(1)).await;
+            match store.claim(self.task.claim).await {
+                Ok(Claimed::Late { lease: its }) => lease = its,
+                Ok(Claimed::TakenOver(response)) => {
+                    self.finished = Some(self.finished(response, Origin::Store));
+                    let cause = LateCause::Acknowledged;
+                    self.stage = Stage::Late(cause);
+                    return self.hand_over(cause, Ok(Completed::Acknowledged)).await;
+                }
+                Ok(Claimed::Won(_)) => {
+                    // The store has lost the message: the other node sends what it has.
+                    let _ = store.release(self.task.claim).await;
+                    return;
+                }
+                Ok(Claimed::Running { .. } | Claimed::Replied { .. } | Claimed::Done) => return,
+                Err(Unavailable) => lease = RENEWAL,
+            }
+        }
+    }
+
     /// Whether another node may have run the message as well.
     fn was_store_away(&self) -> bool {
         let store = self.node.store.as_ref();
@@ -256,42 +310,31 @@ impl RunningMessage {
         table.is_acknowledged(self.task.claim, Instant::now())
     }
 
-    /// Runs the message until a run succeeds or there have been enough.
-    async fn runs(&self, inner: impl Inner, number: u32) -> Finished {
+    /// Runs the message, and looks for what is kept for its user if it has a `place` in a conversation.
+    async fn answer(&self, place: Option<&Place>, inner: impl Inner, number: u32) -> Answer {
         // The message was lost, and is this node's again.
         if let Some(finished) = &self.finished {
-            return finished.clone();
+            return Answer::Own(finished.clone());
         }
-        let settings = &self.node.settings;
-        let mut delays = settings.retry_delays.iter();
-        let mut number = RunNumber::first(number, settings.retry_delays.len());
-        loop {
-            let mut numbered = self.request.clone();
-            numbered.extensions_mut().insert(number);
-            let run = attempt::attempt(inner.clone(), numbered, settings.run_timeout);
-            let head = || self.request.body().head();
-            if let Ok(response) = self.observed.run(number.get(), head, run).await {
-                return self.finished(response, Origin::Run);
-            }
-            let Some(delay) = delays.next() else {
-                observe::message_given_up(self.account(), self.observed_key(), number.get());
-                let failure = settings.failure.as_ref().unwrap_or(&settings.fallback);
-                let failure = response::of_whole_reply(failure.clone(), self.request.body());
-                return self.finished(StoredResponse::of_own(&failure), Origin::FailedRun);
-            };
-            time::sleep(*delay).await;
-            number = number.next();
-        }
+        let Some(place) = place else {
+            let own = runs(
+                &self.node,
+                self.task.claim,
+                &self.request,
+                &self.observed,
+                inner,
+                number,
+            );
+            return Answer::Own(own.await);
+        };
+        let (node, claim) = (Arc::clone(&self.node), self.task.claim);
+        let (request, observed) = (self.request.clone(), Arc::clone(&self.observed));
+        let own = async move { runs(&node, claim, &request, &observed, inner, number).await };
+        place.answer(own.boxed()).await
     }
 
     fn finished(&self, response: StoredResponse, origin: Origin) -> Finished {
-        Finished {
-            node: Arc::clone(&self.node),
-            claim: self.task.claim,
-            response,
-            origin,
-            is_handed_over: false,
-        }
+        Finished::new(&self.node, self.task.claim, response, origin)
     }
 
     /// Renews the lease until `work` ends. If the lease is lost before, drops the work and returns `None`.
@@ -328,14 +371,18 @@ impl RunningMessage {
     /// Ends the message for all nodes.
     async fn complete(&mut self, finished: Finished) -> Told {
         let is_acknowledged = self.is_acknowledged();
+        let failure = &self.node.settings.failure;
+        let is_failure = finished.origin == Origin::FailedRun && failure.is_none();
         let response = self.finished.insert(finished).response.clone();
         let Some(store) = &self.node.store else {
             return Ok(Completed::Stored);
         };
-        let ending = if is_acknowledged {
+        let ending = if !is_acknowledged {
+            Ending::Reply(response)
+        } else if is_failure || response.is_silent() {
             Ending::Nothing
         } else {
-            Ending::Reply(response)
+            Ending::Late(response)
         };
         let completed = store.complete(self.task.claim, ending).await;
         // Unless the store says otherwise, it may have kept the reply, which this claim holds then.
@@ -371,6 +418,9 @@ impl RunningMessage {
             return self.hand_over(cause, told).await;
         }
         self.stage = Stage::Over;
+        if let Some(place) = Place::of(&self.node, &self.task, &self.request) {
+            place.shown(&finished.response).await;
+        }
         self.hand_over_rest(&finished).await;
         if told.is_err() || finished.origin == Origin::Store || self.was_store_away() {
             finished.confirm_in_background();
@@ -396,19 +446,31 @@ impl RunningMessage {
         if is_elsewhere {
             return;
         }
-        let (node, claim) = (Arc::clone(&self.node), self.task.claim);
-        let end = async move {
-            if let Some(store) = &node.store {
-                // If it does not answer, another node may hand the reply over as well.
-                let _ = store.publish(claim, Ending::Nothing).await;
-            }
-        };
         if self.was_store_away() {
             let mut handed_over = finished.clone();
             handed_over.is_handed_over = true;
             handed_over.confirm_in_background();
         }
-        let (key, request) = (claim.key, self.request.clone());
+        let handed_over = pin!(self.give_back_or_send(cause, finished));
+        let renewing = pin!(renew(Arc::clone(&self.node), self.task.clone(), 1));
+        if let Either::Right(((), handed_over)) = select(handed_over, renewing).await {
+            // Lost to another node, it is handed over twice.
+            handed_over.await;
+        }
+        if let Some(store) = &self.node.store {
+            // If it does not answer, another node may hand the reply over as well.
+            let _ = store.publish(self.task.claim, Ending::Nothing).await;
+        }
+    }
+
+    async fn give_back_or_send(&self, cause: LateCause, finished: Finished) {
+        let (key, request) = (self.task.claim.key, self.request.clone());
+        if let Some(taken) = finished.response.taken() {
+            if let Some(place) = Place::of(&self.node, &self.task, &self.request) {
+                place.give_back(taken).await;
+            }
+            return;
+        }
         let late = match finished.origin {
             Origin::FailedRun => {
                 let failure = self.node.settings.failure.clone().unwrap_or_default();
@@ -416,14 +478,19 @@ impl RunningMessage {
             }
             _ if finished.is_reply() => LateReply::new(key, request, cause, Reply::success())
                 .with_response(finished.response),
-            _ => return end.await,
+            _ => return,
         };
-        future::join(end, self.give_to_sinks(late)).await;
+        self.give_to_sinks(late).await;
     }
 
     async fn give_to_sinks(&self, late: LateReply) {
         let settings = &self.node.settings;
-        settings.sinks.hand_over(late, settings.run_timeout).await;
+        let late = late.with_first_seen(self.task.first_seen());
+        let is_leaving = self.node.cut.is_cancelled();
+        settings
+            .sinks
+            .hand_over(late, settings.run_timeout, is_leaving)
+            .await;
     }
 
     /// Hands over what the delivery that has got the reply does not show of it.
@@ -571,10 +638,14 @@ impl Drop for RunningMessage {
         let cause = match self.stage {
             Stage::InTable => self.leave_table(),
             Stage::Late(cause) => Some(cause),
-            Stage::HandedBack(cause) => return self.report_cut(cause),
+            Stage::HandedBack(cause) => {
+                self.task.over.cancel();
+                return self.report_cut(cause);
+            }
             Stage::Over => None,
         };
         let Some(cause) = cause else {
+            self.task.over.cancel();
             return;
         };
         // Without a runtime the lease runs out.
@@ -593,6 +664,39 @@ impl Drop for RunningMessage {
         };
         let tasks = self.node.tasks.clone();
         tasks.spawn_on(rest.hand_back(cause), &runtime);
+    }
+}
+
+/// Runs a message until a run succeeds or there have been enough.
+async fn runs(
+    node: &Arc<Node>,
+    claim: Claim,
+    request: &Request<Verified>,
+    observed: &observe::Runs,
+    inner: impl Inner,
+    number: u32,
+) -> Finished {
+    let settings = &node.settings;
+    let mut delays = settings.retry_delays.iter();
+    let mut number = RunNumber::first(number, settings.retry_delays.len());
+    loop {
+        let mut numbered = request.clone();
+        numbered.extensions_mut().insert(number);
+        let run = attempt::attempt(inner.clone(), numbered, settings.run_timeout);
+        let head = || request.body().head();
+        if let Ok(response) = observed.run(number.get(), head, run).await {
+            return Finished::new(node, claim, response, Origin::Run);
+        }
+        let Some(delay) = delays.next() else {
+            let account = request.body().delivery().account();
+            observe::message_given_up(account, claim.key.observed(), number.get());
+            let failure = settings.failure.as_ref().unwrap_or(&settings.fallback);
+            let failure = response::of_whole_reply(failure.clone(), request.body());
+            let failure = StoredResponse::of_own(&failure);
+            return Finished::new(node, claim, failure, Origin::FailedRun);
+        };
+        time::sleep(*delay).await;
+        number = number.next();
     }
 }
 

@@ -3,13 +3,14 @@
 use std::{collections::HashMap, mem, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     machine::{FOREVER, State},
     messages::{Bounds, Messages},
     store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Run, Ttls},
 };
-use crate::{key::Key, response::StoredResponse};
+use crate::{key::Key, late::Fetching, response::StoredResponse};
 
 /// The messages of this node. The caller holds the lock and says what time it is.
 ///
@@ -32,6 +33,8 @@ pub(super) struct Task {
     pub(super) claim: Claim,
     /// Its receivers are the deliveries that wait.
     pub(super) progress: watch::Sender<Progress>,
+    /// Cancelled when the task is over.
+    pub(super) over: CancellationToken,
 }
 
 /// What the task and the deliveries tell each other.
@@ -41,6 +44,8 @@ pub(super) struct Progress {
     pub(super) first_seen: Instant,
     /// Whether the store has answered the claim.
     pub(super) is_in_store: bool,
+    /// What the message does with what is kept for its user.
+    pub(super) fetching: Fetching,
     /// How many of its deliveries WeChat has given up.
     pub(super) hang_ups: u8,
 }
@@ -145,9 +150,15 @@ impl Table {
             milestone: Milestone::Running,
             first_seen: arrival.min(now.checked_sub(run.age).unwrap_or(now)),
             is_in_store: false,
+            fetching: Fetching::None,
             hang_ups: 0,
         });
-        let task = Task { claim, progress };
+        let over = CancellationToken::new();
+        let task = Task {
+            claim,
+            progress,
+            over,
+        };
         self.tasks.insert(key, task.clone());
         Admission::Run(task, run, permit, waiting)
     }
@@ -272,6 +283,22 @@ impl Task {
             false
         });
         is_first
+    }
+
+    /// Notes what the message does with what is kept for its user. Wakes nobody.
+    pub(super) fn set_fetching(&self, fetching: Fetching) {
+        self.progress.send_if_modified(|progress| {
+            progress.fetching = fetching;
+            false
+        });
+    }
+
+    pub(super) fn fetching(&self) -> Fetching {
+        self.progress.borrow().fetching
+    }
+
+    pub(super) fn first_seen(&self) -> Instant {
+        self.progress.borrow().first_seen
     }
 
     /// Returns how long the message had been seen on a delivery's arrival.

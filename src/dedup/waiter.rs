@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{
     attempt::Inner,
+    conversation::Place,
     node::Node,
     running::RunningMessage,
     store::{Acknowledged, Ttls},
@@ -241,6 +242,10 @@ impl Waiter {
     /// Acknowledges the message, or sends the reply if it is there by now. Returns `None` if the run was lost.
     async fn acknowledge(&self, task: &Task) -> Option<Response<ResponseBody>> {
         let claim = task.claim;
+        let place = Place::of(&self.node, task, &self.request);
+        if let Some(place) = &place {
+            place.expect().await;
+        }
         let mut stored = None;
         if let Some(store) = &self.node.store
             && let Ok(Acknowledged::Replied(response)) = store.acknowledge(claim).await
@@ -256,7 +261,10 @@ impl Waiter {
                 let fallback = self.node.settings.fallback.clone();
                 Some(response::of_whole_reply(fallback, self.request.body()))
             }
-            Acknowledged::Replied(response) => Some(response.into_response()),
+            Acknowledged::Replied(response) => {
+                task.over.cancel();
+                Some(response.into_response())
+            }
         }
     }
 

@@ -32,17 +32,25 @@
 #[cfg(feature = "api")]
 mod customer_service;
 pub mod mailbox;
+mod next_message;
 mod sink;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::Request;
 use memchr::memmem;
+use tokio::time::Instant;
 
 #[cfg(feature = "api")]
 pub use self::customer_service::CustomerService;
-pub(crate) use self::sink::Sinks;
-pub use self::sink::{HandedOver, LateSink};
+pub use self::{
+    next_message::{EmptyWord, NextMessage},
+    sink::{HandedOver, LateSink},
+};
+pub(crate) use self::{
+    next_message::{Fetching, conversation_of, reply_of},
+    sink::Sinks,
+};
 use crate::{
     delivery::Verified,
     key::Key,
@@ -63,6 +71,8 @@ pub struct LateReply {
     cause: LateCause,
     left: Left,
     response: Option<StoredResponse>,
+    /// When the message was first seen.
+    first_seen: Instant,
 }
 
 /// What has not been handed over.
@@ -84,6 +94,8 @@ pub enum LateCause {
     Unfetched,
     /// A delivery has got the first part, and this is the rest.
     Rest,
+    /// The message has fetched an [earlier reply](NextMessage), and this is its own.
+    Queued,
     /// All runs of an acknowledged message have failed. The reply is the layer's
     /// [failure reply](crate::dedup::DedupBuilder::with_failure_reply), if there is one.
     Failed,
@@ -96,6 +108,7 @@ impl LateCause {
             Self::Acknowledged => "acknowledged",
             Self::Unfetched => "unfetched",
             Self::Rest => "rest",
+            Self::Queued => "queued",
             Self::Failed => "failed",
         }
     }
@@ -115,6 +128,7 @@ impl LateReply {
             cause,
             left,
             response: None,
+            first_seen: Instant::now(),
         }
     }
 
@@ -216,6 +230,17 @@ impl LateReply {
     /// Returns the message's key, which tells two late replies to one message.
     pub fn key(&self) -> Key {
         self.key
+    }
+
+    /// Sets when the message was first seen.
+    pub(crate) fn with_first_seen(mut self, first_seen: Instant) -> Self {
+        self.first_seen = first_seen;
+        self
+    }
+
+    /// Returns the time since the message was first seen.
+    fn age(&self) -> Duration {
+        self.first_seen.elapsed()
     }
 
     fn head(&self) -> Option<&Head> {

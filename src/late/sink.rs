@@ -5,7 +5,7 @@ use std::{fmt, panic::AssertUnwindSafe, time::Duration};
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time;
 
-use super::{LateCause, LateReply};
+use super::{LateCause, LateReply, NextMessage};
 use crate::observe::{self, Way};
 
 /// A way to the user for replies that are late.
@@ -83,7 +83,12 @@ impl<E: fmt::Display> HandedOver for Result<(), E> {
 
 /// All sinks of a layer, in their order.
 #[derive(Default)]
-pub(crate) struct Sinks(Vec<Box<dyn BoxedSink>>);
+pub(crate) struct Sinks(Vec<Sink>);
+
+enum Sink {
+    Other(Box<dyn BoxedSink>),
+    NextMessage(NextMessage),
+}
 
 /// [`LateSink`] as an object.
 trait BoxedSink: Send + Sync {
@@ -103,7 +108,24 @@ impl<S: LateSink> BoxedSink for S {
 
 impl Sinks {
     pub(crate) fn push(&mut self, sink: impl LateSink) {
-        self.0.push(Box::new(sink));
+        self.0.push(Sink::Other(Box::new(sink)));
+    }
+
+    pub(crate) fn push_next_message(&mut self, next_message: NextMessage) {
+        self.0.push(Sink::NextMessage(next_message));
+    }
+
+    /// The mailbox from which messages fetch.
+    pub(crate) fn next_message(&self) -> Option<&NextMessage> {
+        self.0.iter().find_map(|sink| match sink {
+            Sink::NextMessage(next_message) => Some(next_message),
+            Sink::Other(_) => None,
+        })
+    }
+
+    /// Whether the user's next message fetches the reply, unless that mailbox is away: it is the first sink.
+    pub(crate) fn expects_next_message(&self) -> bool {
+        matches!(self.0.first(), Some(Sink::NextMessage(_)))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -112,23 +134,32 @@ impl Sinks {
 
     /// Whether a late reply is as good as a passive one.
     pub(crate) fn are_prompt(&self) -> bool {
-        self.0.iter().any(|sink| sink.is_prompt())
+        let is_prompt = |sink: &Sink| matches!(sink, Sink::Other(sink) if sink.is_prompt());
+        self.0.iter().any(is_prompt)
     }
 
     /// Hands the reply over. Each sink has this time. Dropped before its end, it logs what is lost.
-    pub(crate) async fn hand_over(&self, late: LateReply, timeout: Duration) {
+    ///
+    /// If the node `is_leaving`, the mailbox comes first: it is quick.
+    pub(crate) async fn hand_over(&self, late: LateReply, timeout: Duration, is_leaving: bool) {
         let cause = late.cause();
         observe::reply_is_late(late.account(), late.key().observed(), cause.name());
         let mut handover = Handover {
             late,
             failure: "there is no sink for late replies",
         };
-        for sink in &self.0 {
+        let is_first = |sink: &&Sink| is_leaving && matches!(sink, Sink::NextMessage(_));
+        let first = self.0.iter().filter(is_first);
+        let then = self.0.iter().filter(|sink| !is_first(sink));
+        for sink in first.chain(then) {
             if handover.late.is_handed_over() {
                 return;
             }
             handover.failure = "it was cut";
-            let accept = sink.accept(&mut handover.late);
+            let accept = match sink {
+                Sink::Other(sink) => sink.accept(&mut handover.late),
+                Sink::NextMessage(next) => next.keep(&mut handover.late).boxed(),
+            };
             let accept = AssertUnwindSafe(time::timeout(timeout, accept)).catch_unwind();
             handover.failure = match accept.await {
                 Ok(Ok(())) => "no sink has taken it",

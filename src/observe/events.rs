@@ -192,6 +192,21 @@ pub(crate) fn part_went(account: &str, key: MessageKey, way: Way) {
     meters::part_went(account, way);
 }
 
+/// Logs and counts parts that a mailbox has dropped, to make room for others.
+pub(crate) fn parts_evicted(account: &str, parts: u32) {
+    if parts > 0 {
+        event!(
+            ERROR,
+            account,
+            parts,
+            "the mailbox is full: parts of late replies are lost"
+        );
+    }
+    for _ in 0..parts {
+        meters::part_went(account, "evicted");
+    }
+}
+
 /// Where a part of a late reply has gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -204,6 +219,12 @@ pub(crate) enum Way {
     /// Nowhere: the user does not follow the account.
     #[cfg(feature = "api")]
     Dropped,
+    /// Into the mailbox, until the user's next message.
+    Kept,
+    /// To the user, as the answer to a later message.
+    Fetched,
+    /// Nowhere: the user has unsubscribed.
+    Unsubscribed,
     /// To an async function.
     Hook,
     /// To no sink.
@@ -219,6 +240,9 @@ impl Way {
             Self::Unknown => "unknown",
             #[cfg(feature = "api")]
             Self::Dropped => "dropped",
+            Self::Kept => "kept",
+            Self::Fetched => "fetched",
+            Self::Unsubscribed => "unsubscribed",
             Self::Hook => "hook",
             Self::Lost => "lost",
         }

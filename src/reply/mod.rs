@@ -368,6 +368,24 @@ impl Reply {
         Some((Self::of(first), Self::of_all(rest.into_iter().chain(then))))
     }
 
+    /// Returns the messages as passive replies, each of one. A text that is cut ends in `marker`.
+    #[cfg(feature = "layers")]
+    pub(crate) fn passive_parts(&self, marker: &str) -> Vec<Self> {
+        let mut parts = Vec::new();
+        for content in self.contents() {
+            let mut content = content.clone();
+            loop {
+                let (part, rest) = content.cut(marker);
+                parts.push(Self::of(part.into_owned()));
+                match rest {
+                    Some(rest) => content = Content::Text(rest),
+                    None => break,
+                }
+            }
+        }
+        parts
+    }
+
     /// Puts `footer` behind the last text.
     #[cfg(feature = "layers")]
     pub(crate) fn add_footer(&mut self, footer: &str) {

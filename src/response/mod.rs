@@ -16,6 +16,7 @@ use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::{Body, Frame, SizeHint};
 
 pub use self::stored::StoredResponse;
+pub(crate) use self::stored::Taken;
 use crate::{
     delivery::Verified,
     observe,

@@ -9,6 +9,7 @@ use http_body::Body;
 use super::{ResponseBody, Whole};
 use crate::{
     body::{ReadBody, ReadError},
+    key::Key,
     reply::{self, Reply},
 };
 
@@ -32,7 +33,18 @@ enum Behind {
     /// This reply.
     Whole(Arc<Whole>),
     /// A part that was kept for the user's next message, which has taken it out of the mailbox.
-    Mailbox,
+    Mailbox(Taken),
+}
+
+/// A part that a message has taken out of the mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// The message that it answers.
+    pub(crate) question: Key,
+    /// Its number among the parts of the answer.
+    pub(crate) number: u32,
+    /// Who has taken it.
+    pub(crate) owner: [u8; 16],
 }
 
 impl StoredResponse {
@@ -104,36 +116,41 @@ impl StoredResponse {
         match &self.behind {
             Behind::Body => None,
             Behind::Whole(whole) => whole.encode().map(Bytes::from),
-            Behind::Mailbox => Some(Bytes::from_static(MAILBOX)),
+            Behind::Mailbox(taken) => {
+                let (question, number) = (taken.question.as_bytes(), taken.number.to_be_bytes());
+                Some([MAILBOX, question, &number, &taken.owner].concat().into())
+            }
         }
     }
 
     /// Adds what [`attachment`](Self::attachment) has returned. What the crate cannot read is left out.
     #[must_use]
     pub fn with_attachment(mut self, attachment: &[u8]) -> Self {
-        self.behind = match Whole::decode(attachment) {
-            _ if attachment == MAILBOX => Behind::Mailbox,
-            Some(whole) => Behind::Whole(Arc::new(whole)),
-            None => Behind::Body,
-        };
+        let whole = || Whole::decode(attachment).map(|whole| Behind::Whole(Arc::new(whole)));
+        let taken = Taken::decode(attachment).map(Behind::Mailbox);
+        self.behind = taken.or_else(whole).unwrap_or(Behind::Body);
         self
     }
 
     /// Marks it as a part that was taken out of the mailbox.
-    pub(crate) fn from_mailbox(mut self) -> Self {
-        self.behind = Behind::Mailbox;
+    pub(crate) fn from_mailbox(mut self, taken: Taken) -> Self {
+        self.behind = Behind::Mailbox(taken);
         self
     }
 
-    pub(crate) fn is_from_mailbox(&self) -> bool {
-        self.behind == Behind::Mailbox
+    /// The part that it is.
+    pub(crate) fn taken(&self) -> Option<Taken> {
+        match self.behind {
+            Behind::Mailbox(taken) => Some(taken),
+            Behind::Body | Behind::Whole(_) => None,
+        }
     }
 
     /// The reply. `None` if the body says none that WeChat knows.
     pub(crate) fn reply(&self) -> Option<Reply> {
         match &self.behind {
             Behind::Whole(whole) => Some(whole.reply.clone()),
-            Behind::Body | Behind::Mailbox => Reply::read_body(&self.body),
+            Behind::Body | Behind::Mailbox(_) => Reply::read_body(&self.body),
         }
     }
 
@@ -141,7 +158,7 @@ impl StoredResponse {
     pub(crate) fn rest(&self) -> Option<&Reply> {
         match &self.behind {
             Behind::Whole(whole) => whole.rest.as_ref(),
-            Behind::Body | Behind::Mailbox => None,
+            Behind::Body | Behind::Mailbox(_) => None,
         }
     }
 
@@ -192,7 +209,19 @@ impl Whole {
     }
 }
 
-/// The attachment of a response out of the mailbox.
+impl Taken {
+    fn decode(attachment: &[u8]) -> Option<Self> {
+        let (question, rest) = attachment.strip_prefix(MAILBOX)?.split_first_chunk()?;
+        let (number, owner) = rest.split_first_chunk()?;
+        Some(Self {
+            question: Key::from_bytes(*question),
+            number: u32::from_be_bytes(*number),
+            owner: owner.try_into().ok()?,
+        })
+    }
+}
+
+/// How the attachment of a response out of the mailbox begins.
 const MAILBOX: &[u8] = b"mailbox";
 
 /// Without the body, which is a user's.

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "simulator")]
 mod memory;
+#[cfg(feature = "simulator")]
+mod next_message;
 #[cfg(feature = "redis")]
 mod redis;
 

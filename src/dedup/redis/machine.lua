@@ -13,7 +13,7 @@
 --   acknowledged  running: 1 if WeChat has been told not to wait
 --   ends          replied: until when the reply is kept
 --   holders       replied, done: the claims that may give the reply to a delivery, each followed by a comma
---   status, body, content_type   replied, late: the reply; the last may be missing
+--   status, body, content_type, attachment   replied, late: the reply; the last two may be missing
 
 local key = KEYS[1]
 local operation, claim, mark, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -62,7 +62,7 @@ end
 local absent = {
   replied = {'lease', 'acknowledged'},
   late = {'acknowledged', 'ends', 'holders'},
-  done = {'lease', 'acknowledged', 'ends', 'status', 'body', 'content_type'},
+  done = {'lease', 'acknowledged', 'ends', 'status', 'body', 'content_type', 'attachment'},
 }
 
 -- The time of the reply is over. Its holders still have it.
@@ -97,7 +97,7 @@ end
 
 -- Returns the reply. An entry without one is another program's.
 local function read_reply()
-  local reply = redis.call('HMGET', key, 'status', 'body', 'content_type')
+  local reply = redis.call('HMGET', key, 'status', 'body', 'content_type', 'attachment')
   return reply[1] and reply[2] and reply
 end
 
@@ -147,8 +147,8 @@ function operations.renew(its_age, number)
   return 'yours'
 end
 
--- Ends in this state, or late if it has been acknowledged.
-function operations.complete(state, ttl, status, body, content_type)
+-- Ends in this state, or late if it has been acknowledged. The attachment may be empty, the type missing.
+function operations.complete(state, ttl, status, body, attachment, content_type)
   begin(claim, 0, 1)
   if entry.state == 'replied' or entry.state == 'done' then
     if state == 'replied' or entry.holders ~= claim .. ',' then
@@ -161,14 +161,15 @@ function operations.complete(state, ttl, status, body, content_type)
   elseif state == 'replied' and (entry.state == 'late' or entry.acknowledged) then
     state = 'late'
   end
+  local reply = {'status', status, 'body', body, 'attachment', attachment}
   if content_type then
-    redis.call('HSET', key, 'content_type', content_type)
+    reply[7], reply[8] = 'content_type', content_type
   end
   if state == 'replied' then
-    write(state, 'ends', after(ttl), 'holders', claim .. ',', 'status', status, 'body', body)
+    write(state, 'ends', after(ttl), 'holders', claim .. ',', unpack(reply))
     return 'stored'
   elseif state == 'late' then
-    write(state, 'lease', after(lease), 'status', status, 'body', body)
+    write(state, 'lease', after(lease), unpack(reply))
     if not content_type then
       redis.call('HDEL', key, 'content_type')
     end

@@ -168,9 +168,12 @@ where
             Ending::Nothing => ("done", None),
         };
         let status = response.map(StoredResponse::status);
+        let attachment = response.and_then(StoredResponse::attachment);
+        let attachment = attachment.unwrap_or_default();
         let mut arguments = vec![state.as_bytes(), ttl.as_bytes()];
         if let (Some(response), Some(status)) = (response, &status) {
             arguments.extend([status.as_str().as_bytes(), response.body()]);
+            arguments.push(&attachment);
             arguments.extend(response.content_type().map(HeaderValue::as_bytes));
         }
         match &*self.run::<String>("complete", claim, &arguments).await? {
@@ -209,14 +212,15 @@ impl<C> fmt::Debug for RedisStore<C> {
     }
 }
 
-/// The status, the body and the Content-Type.
-type Reply = (u16, Vec<u8>, Option<Vec<u8>>);
+/// The status, the body, the Content-Type and the attachment, which may be empty.
+type Reply = (u16, Vec<u8>, Option<Vec<u8>>, Vec<u8>);
 
-fn response((status, body, content_type): Reply) -> Result<StoredResponse, Error> {
+fn response((status, body, content_type, attachment): Reply) -> Result<StoredResponse, Error> {
     let status = StatusCode::from_u16(status).map_err(|_invalid| Error::foreign())?;
     let content_type = content_type.map(HeaderValue::try_from).transpose();
     let content_type = content_type.map_err(|_invalid| Error::foreign())?;
-    Ok(StoredResponse::new(status, content_type, Bytes::from(body)))
+    let response = StoredResponse::new(status, content_type, Bytes::from(body));
+    Ok(response.with_attachment(&attachment))
 }
 
 static MACHINE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("machine.lua")));

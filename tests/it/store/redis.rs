@@ -162,7 +162,7 @@ async fn a_message_has_the_fields_of_its_state_alone() {
         let reply = Ending::Reply(reply.clone());
         store.complete(claim, reply).await.unwrap();
         store.release(claim).await.unwrap();
-        let late = "body content_type first_seen format lease number owner state status";
+        let late = "attachment body content_type first_seen format lease number owner state status";
         let done = "first_seen format holders number owner state";
         for expected in [late, done] {
             let name = format!("tower-wechat:{key}");

@@ -1,0 +1,417 @@
+//! Late replies that wait for the user's next message.
+
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, future::BoxFuture};
+use http::Request;
+use tokio::time;
+
+use super::{
+    LateReply,
+    mailbox::{
+        Conversation, Expected, Fetch, Fetched, Mailbox, MemoryMailbox, Owner, Part, Put, Question,
+    },
+};
+use crate::{
+    delivery::Verified,
+    key::Key,
+    message::{self, Message, event::Event},
+    observe::{self, Way},
+    reply::{self, Reply},
+    response::Taken,
+};
+
+/// Keeps late replies until the user's next message, for accounts without the customer-service API.
+///
+/// The next message gets what is kept as its passive reply, in the order of the questions, each part once, on any node.
+/// The message itself is handled as well, and its own reply queues behind. So no question is swallowed. A *bare* message
+/// only fetches: one of the [words](Self::with_words), WeChat's text in place of a message that it does not pass on, or a
+/// click on one of the [menu keys](Self::with_menu_keys). If nothing is kept, a bare message is handled like any other.
+///
+/// A message that has to wait for an awaited reply waits as long as the first one did.
+///
+/// Tell the user to write again with the layer's [fallback](crate::dedup::DedupBuilder::with_fallback), and what has become
+/// of a failed message with its [failure reply](crate::dedup::DedupBuilder::with_failure_reply).
+///
+/// ```
+/// use tower_wechat::{DedupLayer, Reply, late::NextMessage};
+///
+/// let layer = DedupLayer::builder()
+///     .with_fallback(Reply::text("还在想，回复“继续”看结果"))?
+///     .with_failure_reply(Reply::text("抱歉，没有得到结果"))?
+///     .with_next_message(NextMessage::in_memory().with_words(["继续"])?)
+///     .build();
+/// # let _ = layer;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct NextMessage {
+    mailbox: Arc<dyn BoxedMailbox>,
+    settings: Arc<Settings>,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    words: Vec<String>,
+    menu_keys: Vec<String>,
+    waits: bool,
+    only_fetches: bool,
+    cut_marker: Arc<str>,
+}
+
+/// The reason why a [`NextMessage`] cannot be built: a word or a menu key that no message has.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct EmptyWord;
+
+impl fmt::Display for EmptyWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected a word or a menu key that fetches, found an empty one")
+    }
+}
+
+impl std::error::Error for EmptyWord {}
+
+impl NextMessage {
+    /// Keeps the replies in this process. Another node or a restart does not find them.
+    pub fn in_memory() -> Self {
+        Self::shared(MemoryMailbox::new())
+    }
+
+    /// Keeps the replies in `mailbox`, which all nodes share. They need a common [store](crate::dedup::Store) as well.
+    pub fn shared(mailbox: impl Mailbox) -> Self {
+        Self {
+            mailbox: Arc::new(Guarded(mailbox)),
+            settings: Arc::new(Settings {
+                words: Vec::new(),
+                menu_keys: Vec::new(),
+                waits: true,
+                only_fetches: false,
+                cut_marker: reply::CUT_MARKER.into(),
+            }),
+        }
+    }
+
+    /// Sets the words that only fetch, such as `继续`; none by default. A text is one of them if it is the same without
+    /// white space around it.
+    ///
+    /// # Errors
+    ///
+    /// If a word is empty or white space.
+    pub fn with_words<W: Into<String>>(
+        mut self,
+        words: impl IntoIterator<Item = W>,
+    ) -> Result<Self, EmptyWord> {
+        Arc::make_mut(&mut self.settings).words = checked(words)?;
+        Ok(self)
+    }
+
+    /// Sets the menu keys whose click only fetches; none by default. No other event fetches.
+    ///
+    /// # Errors
+    ///
+    /// If a key is empty or white space.
+    pub fn with_menu_keys<W: Into<String>>(
+        mut self,
+        keys: impl IntoIterator<Item = W>,
+    ) -> Result<Self, EmptyWord> {
+        Arc::make_mut(&mut self.settings).menu_keys = checked(keys)?;
+        Ok(self)
+    }
+
+    /// Answers a message with the [fallback](crate::dedup::DedupBuilder::with_fallback) at once if the reply that it would
+    /// fetch is still awaited. By default it waits.
+    #[must_use]
+    pub fn without_waiting(mut self) -> Self {
+        Arc::make_mut(&mut self.settings).waits = false;
+        self
+    }
+
+    /// Makes every message only fetch as long as something is kept or awaited: the handler does not get it. By default it
+    /// does, unless the message is bare.
+    #[must_use]
+    pub fn with_fetching_only(mut self) -> Self {
+        Arc::make_mut(&mut self.settings).only_fetches = true;
+        self
+    }
+
+    /// Sets what a part of a long text ends in if more follows; the default is `…`.
+    ///
+    /// # Errors
+    ///
+    /// If the marker has more than 1023 bytes.
+    pub fn with_cut_marker(mut self, marker: impl Into<String>) -> Result<Self, reply::Error> {
+        Arc::make_mut(&mut self.settings).cut_marker = reply::addition(marker)?;
+        Ok(self)
+    }
+
+    /// Whether a message waits for a reply that is still awaited.
+    pub(crate) fn waits(&self) -> bool {
+        self.settings.waits
+    }
+
+    /// What a message does with what is kept.
+    pub(crate) fn fetching_of(&self, message: &Verified) -> Fetching {
+        let Ok(head) = message.head() else {
+            return Fetching::None;
+        };
+        let has = |texts: &[String], text: &str| texts.iter().any(|known| known == text.trim());
+        let read = || message::from_slice::<Message>(message.as_bytes());
+        if head.is_message() {
+            let is_bare = self.settings.only_fetches
+                || head.msg_type() == Some("text")
+                    && matches!(read(), Ok(Message::Text(text))
+                        if text.replaces_unsupported_message()
+                            || has(&self.settings.words, &text.content));
+            return if is_bare {
+                Fetching::Only
+            } else {
+                Fetching::Beside
+            };
+        }
+        if self.settings.menu_keys.is_empty() || head.event() != Some("CLICK") {
+            return Fetching::None;
+        }
+        match read() {
+            Ok(Message::Event(event)) => match event.event {
+                Event::Click(click)
+                    if has(
+                        &self.settings.menu_keys,
+                        click.event_key.as_deref().unwrap_or_default(),
+                    ) =>
+                {
+                    Fetching::Only
+                }
+                _ => Fetching::None,
+            },
+            _ => Fetching::None,
+        }
+    }
+
+    /// Keeps what is left of a late reply.
+    pub(super) async fn keep(&self, late: &mut LateReply) {
+        let Some(conversation) = conversation_of(late.request()) else {
+            return;
+        };
+        let question = Question::new(conversation, late.key(), late.age());
+        let account = Arc::clone(late.shared_account());
+        if let Some(reply) = late.reply()
+            && self.keep_reply(question, reply, &account).await
+        {
+            late.hand_over();
+        }
+    }
+
+    /// Keeps the reply to a question. Returns whether it is kept, or the user has unsubscribed.
+    pub(crate) async fn keep_reply(
+        &self,
+        question: Question,
+        reply: &Reply,
+        account: &Arc<str>,
+    ) -> bool {
+        let parts = reply.passive_parts(&self.settings.cut_marker);
+        let encoded = parts.iter().map(|part| part.encode(None).map(Bytes::from));
+        let Ok(parts) = encoded.collect::<Result<Vec<_>, _>>() else {
+            return false;
+        };
+        let key = question.message.observed();
+        for pause in PAUSES {
+            match self.mailbox.put(question, &parts).await {
+                None => time::sleep(pause).await,
+                Some(Put::Kept { dropped }) => {
+                    for _ in &parts {
+                        observe::part_went(account, key, Way::Kept);
+                    }
+                    observe::parts_evicted(account, dropped);
+                    return true;
+                }
+                Some(Put::Closed) => {
+                    observe::part_went(account, key, Way::Unsubscribed);
+                    return true;
+                }
+                Some(Put::GivenUp | Put::NoRoom) => return false,
+            }
+        }
+        false
+    }
+}
+
+fn checked<W: Into<String>>(words: impl IntoIterator<Item = W>) -> Result<Vec<String>, EmptyWord> {
+    let words = words.into_iter().map(|word| match word.into().trim() {
+        "" => Err(EmptyWord),
+        word => Ok(word.to_owned()),
+    });
+    words.collect()
+}
+
+/// What a message does with what is kept for its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fetching {
+    /// Nothing.
+    None,
+    /// It fetches a part, and is handled as well.
+    Beside,
+    /// It fetches a part. Only if there is none, it is handled.
+    Only,
+}
+
+/// The user and the account of a message. `None` if the message names no sender.
+pub(crate) fn conversation_of(request: &Request<Verified>) -> Option<Conversation> {
+    let body = request.body();
+    let openid = body.head().ok()?.from_user_name()?;
+    Some(Conversation::new(body.delivery().account(), openid))
+}
+
+/// The operations of the mailbox. `None`: it has not answered, which the log has.
+impl NextMessage {
+    pub(crate) async fn peek(&self, conversation: Conversation) -> Option<bool> {
+        self.mailbox.peek(conversation).await
+    }
+
+    pub(crate) async fn expect(&self, question: Question, owner: Owner) -> Option<Expected> {
+        self.mailbox.expect(question, owner).await
+    }
+
+    pub(crate) async fn renew(&self, question: Question, owner: Owner) -> Option<bool> {
+        self.mailbox.renew(question, owner).await
+    }
+
+    pub(crate) async fn close(&self, question: Question, owner: Owner) {
+        let _ = self.mailbox.close(question, owner).await;
+    }
+
+    pub(crate) async fn take(&self, fetch: Fetch) -> Option<Fetched> {
+        self.mailbox.take(fetch).await
+    }
+
+    /// Drops a part that the message `by` has shown.
+    pub(crate) async fn settle(&self, conversation: Conversation, by: Key, part: Taken) {
+        for pause in PAUSES {
+            let settled = self
+                .mailbox
+                .settle(conversation, by, part.question, part.number);
+            if settled.await.is_some() {
+                return;
+            }
+            time::sleep(pause).await;
+        }
+    }
+
+    pub(crate) async fn give_back(&self, conversation: Conversation, by: Key, part: Taken) {
+        for pause in PAUSES {
+            if self
+                .mailbox
+                .give_back(conversation, by, Owner::new(part.owner))
+                .await
+                .is_some()
+            {
+                return;
+            }
+            time::sleep(pause).await;
+        }
+    }
+
+    /// The user has unsubscribed this long ago.
+    pub(crate) async fn clear(&self, conversation: Conversation, age: Duration) -> Option<u32> {
+        self.mailbox.clear(conversation, age).await
+    }
+}
+
+/// The reply that a part says.
+pub(crate) fn reply_of(part: &Part) -> Option<Reply> {
+    let (reply, _rest) = Reply::decode(str::from_utf8(&part.bytes).ok()?).ok()?;
+    Some(reply)
+}
+
+/// A [`Mailbox`] as an object. Its operations end soon, with an answer or without one.
+trait BoxedMailbox: Send + Sync {
+    fn peek(&self, conversation: Conversation) -> Answer<'_, bool>;
+    fn expect(&self, question: Question, owner: Owner) -> Answer<'_, Expected>;
+    fn renew(&self, question: Question, owner: Owner) -> Answer<'_, bool>;
+    fn put<'a>(&'a self, question: Question, parts: &'a [Bytes]) -> Answer<'a, Put>;
+    fn close(&self, question: Question, owner: Owner) -> Answer<'_, ()>;
+    fn take(&self, fetch: Fetch) -> Answer<'_, Fetched>;
+    fn settle(&self, of: Conversation, by: Key, question: Key, number: u32) -> Answer<'_, bool>;
+    fn give_back(&self, of: Conversation, by: Key, owner: Owner) -> Answer<'_, ()>;
+    fn clear(&self, conversation: Conversation, age: Duration) -> Answer<'_, u32>;
+}
+
+type Answer<'a, T> = BoxFuture<'a, Option<T>>;
+
+struct Guarded<M>(M);
+
+impl<M: Mailbox> BoxedMailbox for Guarded<M> {
+    fn peek(&self, conversation: Conversation) -> Answer<'_, bool> {
+        ask("mailbox_peek", self.0.peek(conversation))
+    }
+
+    fn expect(&self, question: Question, owner: Owner) -> Answer<'_, Expected> {
+        ask("mailbox_expect", self.0.expect(question, owner))
+    }
+
+    fn renew(&self, question: Question, owner: Owner) -> Answer<'_, bool> {
+        ask("mailbox_renew", self.0.renew(question, owner))
+    }
+
+    fn put<'a>(&'a self, question: Question, parts: &'a [Bytes]) -> Answer<'a, Put> {
+        ask("mailbox_put", self.0.put(question, parts))
+    }
+
+    fn close(&self, question: Question, owner: Owner) -> Answer<'_, ()> {
+        ask("mailbox_close", self.0.close(question, owner))
+    }
+
+    fn take(&self, fetch: Fetch) -> Answer<'_, Fetched> {
+        ask("mailbox_take", self.0.take(fetch))
+    }
+
+    fn settle(&self, of: Conversation, by: Key, question: Key, number: u32) -> Answer<'_, bool> {
+        ask("mailbox_settle", self.0.settle(of, by, question, number))
+    }
+
+    fn give_back(&self, of: Conversation, by: Key, owner: Owner) -> Answer<'_, ()> {
+        ask("mailbox_give_back", self.0.give_back(of, by, owner))
+    }
+
+    fn clear(&self, conversation: Conversation, age: Duration) -> Answer<'_, u32> {
+        ask("mailbox_clear", self.0.clear(conversation, age))
+    }
+}
+
+fn ask<'a, T: Send, E: fmt::Display + Send>(
+    operation: &'static str,
+    asked: impl Future<Output = Result<T, E>> + Send + 'a,
+) -> Answer<'a, T> {
+    Box::pin(async move {
+        let asked = AssertUnwindSafe(asked).catch_unwind();
+        match time::timeout(TIMEOUT, asked).await {
+            Ok(Ok(Ok(answer))) => return Some(answer),
+            Ok(Ok(Err(error))) => {
+                observe::store_failed(operation, false, &format_args!("{error:#}"));
+            }
+            Ok(Err(_panic)) => observe::store_failed(operation, false, &"it panicked"),
+            Err(_elapsed) => observe::store_silent(operation, false, TIMEOUT),
+        }
+        None
+    })
+}
+
+impl fmt::Debug for NextMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NextMessage")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// As for a store.
+const TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Between the attempts of an operation that must not be left out.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(6),
+];
