@@ -83,6 +83,7 @@ impl DedupLayer {
                 sinks: Sinks::default(),
                 is_fail_closed: false,
                 runs_inline: false,
+                runs_in_turn: false,
             },
             store: None,
             scope: PhantomData,
@@ -315,6 +316,18 @@ impl<Scope> DedupBuilder<Scope> {
     #[must_use]
     pub fn with_run_timeout(mut self, timeout: Duration) -> Self {
         self.settings.run_timeout = timeout;
+        self
+    }
+
+    /// Runs the messages of one user one after the other, in the order of their arrival. By default they run side by side.
+    ///
+    /// This holds on one node: two nodes may run two messages of a user at the same time. A message waits for its turn as
+    /// long as the runs before it take, with their [repetitions](Self::with_retry_delays); the time counts for none of its
+    /// own. It holds a permit of those that [run](Self::with_max_concurrent_runs). Of one user, 16 messages run or wait: a
+    /// further one waits for room until 4.5 s after its arrival, then gets 503.
+    #[must_use]
+    pub fn with_runs_in_turn(mut self) -> Self {
+        self.settings.runs_in_turn = true;
         self
     }
 

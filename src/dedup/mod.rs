@@ -180,6 +180,7 @@ mod running;
 mod service;
 pub mod store;
 mod table;
+mod turns;
 mod waiter;
 
 #[cfg(feature = "redis")]

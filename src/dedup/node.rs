@@ -19,6 +19,7 @@ use super::{
     messages::Bounds,
     store::Ttls,
     table::{DELIVERIES_LAST, Table},
+    turns::Turns,
 };
 use crate::{delivery::Verified, key::Key, late::Sinks, message::Head, reply::Reply, user_fn};
 
@@ -41,6 +42,8 @@ pub(super) struct Node {
     /// Cancelled when everything that still runs has to stop.
     pub(super) cut: CancellationToken,
     pub(super) clock: Clock,
+    /// `None`: the messages of one user run side by side.
+    pub(super) turns: Option<Arc<Turns>>,
     started: Instant,
 }
 
@@ -61,6 +64,7 @@ pub(super) struct Settings {
     pub(super) sinks: Sinks,
     pub(super) is_fail_closed: bool,
     pub(super) runs_inline: bool,
+    pub(super) runs_in_turn: bool,
 }
 
 /// A function that the user of the layer has set.
@@ -87,6 +91,7 @@ impl Node {
             cut: CancellationToken::new(),
             started: Instant::now(),
             clock: Clock::default(),
+            turns: settings.runs_in_turn.then(Arc::default),
             settings,
         }
     }

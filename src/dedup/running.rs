@@ -24,6 +24,7 @@ use super::{
     node::{FETCH_WAIT, LEASE, Node, RENEWAL},
     store::{Claim, Claimed, Completed, Ending, Released, Renewed, Run},
     table::{Milestone, Task},
+    turns::Turn,
 };
 use crate::{
     delivery::Verified,
@@ -45,6 +46,8 @@ pub(super) struct RunningMessage {
     observed: Arc<observe::Runs>,
     /// Held while the message runs, and until a delivery has got its reply or none will.
     permit: Option<OwnedSemaphorePermit>,
+    /// When it may run, until it has.
+    turn: Option<Turn>,
     /// Whether the store may know the claim, as the one that runs the message or as a holder of its reply.
     may_be_in_store: bool,
     /// The result, from the end of the runs on.
@@ -77,10 +80,17 @@ impl RunningMessage {
             request,
             observed: Arc::new(observed),
             permit: Some(permit),
+            turn: None,
             may_be_in_store: false,
             finished: None,
             stage: Stage::InTable,
         }
+    }
+
+    /// Runs it when its turn comes.
+    pub(super) fn in_turn(mut self, turn: Option<Turn>) -> Self {
+        self.turn = turn;
+        self
     }
 
     /// Drives the message to its end: runs it, or follows the node that does. A drain that runs out of patience aborts
@@ -108,7 +118,8 @@ impl RunningMessage {
                         place.clear_if_unsubscribed().await;
                     }
                     let place = place.as_ref().filter(|_| is_kept);
-                    let answer = self.answer(place, inner.clone(), run.number);
+                    let turn = self.turn.take();
+                    let answer = self.answer(place, turn, inner.clone(), run.number);
                     if let Some(answer) = self.unless_lost(answer, run.number).await {
                         let (finished, own) = match answer {
                             Answer::Own(finished) => (finished, None),
@@ -311,26 +322,30 @@ impl RunningMessage {
     }
 
     /// Runs the message, and looks for what is kept for its user if it has a `place` in a conversation.
-    async fn answer(&self, place: Option<&Place>, inner: impl Inner, number: u32) -> Answer {
+    async fn answer(
+        &self,
+        place: Option<&Place>,
+        turn: Option<Turn>,
+        inner: impl Inner,
+        number: u32,
+    ) -> Answer {
         // The message was lost, and is this node's again.
         if let Some(finished) = &self.finished {
             return Answer::Own(finished.clone());
         }
-        let Some(place) = place else {
-            let own = runs(
-                &self.node,
-                self.task.claim,
-                &self.request,
-                &self.observed,
-                inner,
-                number,
-            );
-            return Answer::Own(own.await);
-        };
         let (node, claim) = (Arc::clone(&self.node), self.task.claim);
         let (request, observed) = (self.request.clone(), Arc::clone(&self.observed));
-        let own = async move { runs(&node, claim, &request, &observed, inner, number).await };
-        place.answer(own.boxed()).await
+        let own = async move {
+            let mut turn = turn;
+            if let Some(turn) = &mut turn {
+                turn.comes().await;
+            }
+            runs(&node, claim, &request, &observed, inner, number).await
+        };
+        match place {
+            Some(place) => place.answer(own.boxed()).await,
+            None => Answer::Own(own.await),
+        }
     }
 
     fn finished(&self, response: StoredResponse, origin: Origin) -> Finished {
@@ -451,16 +466,22 @@ impl RunningMessage {
             handed_over.is_handed_over = true;
             handed_over.confirm_in_background();
         }
+        let response = finished.response.clone();
         let handed_over = pin!(self.give_back_or_send(cause, finished));
-        let renewing = pin!(renew(Arc::clone(&self.node), self.task.clone(), 1));
-        if let Either::Right(((), handed_over)) = select(handed_over, renewing).await {
-            // Lost to another node, it is handed over twice.
-            handed_over.await;
-        }
-        if let Some(store) = &self.node.store {
-            // If it does not answer, another node may hand the reply over as well.
-            let _ = store.publish(self.task.claim, Ending::Nothing).await;
-        }
+        let (claim, store) = (self.task.claim, self.node.store.as_deref());
+        let Some(store) = store else {
+            return handed_over.await;
+        };
+        // Lost to another node, it is handed over twice.
+        let renewing = pin!(async {
+            loop {
+                time::sleep(RENEWAL).await;
+                let _ = store.publish(claim, Ending::Late(response.clone())).await;
+            }
+        });
+        select(handed_over, renewing).await;
+        // If it does not answer, another node may hand the reply over as well.
+        let _ = store.publish(claim, Ending::Nothing).await;
     }
 
     async fn give_back_or_send(&self, cause: LateCause, finished: Finished) {
@@ -658,6 +679,7 @@ impl Drop for RunningMessage {
             request: self.request.clone(),
             observed: Arc::clone(&self.observed),
             permit: None,
+            turn: None,
             may_be_in_store: self.may_be_in_store,
             finished: mem::take(&mut self.finished),
             stage: Stage::HandedBack(cause),

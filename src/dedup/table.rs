@@ -76,6 +76,22 @@ pub(super) enum Admission<P> {
     Full,
 }
 
+impl<P> Admission<P> {
+    /// Adds to the permit.
+    pub(super) fn map<T>(self, add: impl FnOnce(P) -> T) -> Admission<T> {
+        match self {
+            Self::Run(task, run, permit, waiting) => {
+                Admission::Run(task, run, add(permit), waiting)
+            }
+            Self::Join(task, waiting) => Admission::Join(task, waiting),
+            Self::Replied(response) => Admission::Replied(response),
+            Self::Done => Admission::Done,
+            Self::NoPermit => Admission::NoPermit,
+            Self::Full => Admission::Full,
+        }
+    }
+}
+
 impl Table {
     pub(super) fn new(bounds: Bounds, max_waiters: usize) -> Self {
         Self {

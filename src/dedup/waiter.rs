@@ -19,6 +19,7 @@ use super::{
     running::RunningMessage,
     store::{Acknowledged, Ttls},
     table::{Admission, Milestone, Progress, Task},
+    turns::{Turn, user_of},
 };
 use crate::{
     delivery::{Delivery, Verified},
@@ -95,14 +96,15 @@ impl Waiter {
                     self.node.clock.note_seen(self.delivery(), seen);
                     (task, waiting)
                 }
-                Admission::Run(task, run, permit, waiting) => {
+                Admission::Run(task, run, (permit, turn), waiting) => {
                     let message = RunningMessage::new(
                         Arc::clone(&self.node),
                         task.clone(),
                         self.request.clone(),
                         self.observed.start_runs(),
                         permit,
-                    );
+                    )
+                    .in_turn(turn);
                     let run = message.drive(run.number, inner.clone());
                     if self.node.settings.runs_inline {
                         let run = self.node.tasks.track_future(run);
@@ -144,11 +146,22 @@ impl Waiter {
         }
     }
 
-    fn claim<P>(&self, permit: Option<P>) -> Admission<P> {
+    fn claim<P>(&self, permit: Option<P>) -> Admission<(P, Option<Turn>)> {
+        let turns = self.node.turns.as_ref();
+        let user = turns.and_then(|turns| Some((turns, user_of(&self.request)?)));
         let mut table = self.node.table();
         // The time is read under the lock: no other delivery has seen a later one.
         let now = Instant::now();
-        table.claim(self.key, self.ttls, self.delivery().arrived(), now, permit)
+        let arrival = self.delivery().arrived();
+        let is_full = user.is_some_and(|(turns, user)| turns.are_full(user));
+        let permit = permit.filter(|_| !is_full);
+        match table.claim(self.key, self.ttls, arrival, now, permit) {
+            Admission::NoPermit if is_full => Admission::Full,
+            // Under the lock, in the order of the claims.
+            admission => {
+                admission.map(|permit| (permit, user.map(|(turns, user)| turns.take(user))))
+            }
+        }
     }
 
     /// Answers with the run as part of the delivery. The run ends when its reply has been fetched.

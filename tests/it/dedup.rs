@@ -43,6 +43,7 @@ mod shown;
 mod timeline;
 mod timing;
 mod too_late;
+mod turns;
 
 /// The result of a run, which the test decides.
 type Verdict = Result<Response<Full<Bytes>>, BoxError>;

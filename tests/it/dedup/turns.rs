@@ -1,0 +1,100 @@
+//! The messages of one user, one after the other.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::time::sleep;
+use tower_wechat::{Message, message_fn};
+
+use super::*;
+
+/// Delivers these messages of a user, 10 ms apart, to a bot that thinks 3 s. Returns when which run began and ended.
+async fn deliver(layer: &DedupLayer, messages: &[(&'static str, &'static str)]) -> Vec<String> {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let stack = layer.layer(message_fn({
+        let log = Arc::clone(&log);
+        move |message: Message| {
+            let log = Arc::clone(&log);
+            async move {
+                let Message::Text(text) = message else { return };
+                log.lock().unwrap().push(format!("begin {}", text.content));
+                sleep(Duration::from_secs(3)).await;
+                log.lock().unwrap().push(format!("end {}", text.content));
+            }
+        }
+    }));
+    let mut deliveries = Vec::new();
+    for (position, (user, words)) in messages.iter().enumerate() {
+        deliveries.push(
+            stack
+                .deliver(&text(user, &position.to_string(), words))
+                .await,
+        );
+        sleep(Duration::from_millis(10)).await;
+    }
+    sleep(Duration::from_secs(60)).await;
+    drop(deliveries);
+    let log = log.lock().unwrap().clone();
+    log
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_runs_of_a_user_follow_each_other_and_those_of_others_do_not_wait() {
+    let messages = [("anna", "a"), ("anna", "b"), ("bert", "c"), ("anna", "d")];
+    let layer = DedupLayer::builder().with_runs_in_turn().build();
+    let log = deliver(&layer, &messages).await;
+    let expected = "begin a, begin c, end a, begin b, end c, end b, begin d, end d";
+    assert_eq!(log.join(", "), expected);
+
+    let log = deliver(&DedupLayer::in_memory(), &messages).await;
+    let expected = "begin a, begin b, begin c, begin d, end a, end b, end c, end d";
+    assert_eq!(log.join(", "), expected);
+}
+
+/// Nobody waits behind a message that has been dropped.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_panics_gives_its_turn_to_the_next() {
+    let layer = DedupLayer::builder()
+        .with_runs_in_turn()
+        .with_retry_delays([])
+        .build();
+    let runs = Arc::new(Mutex::new(0));
+    let stack = layer.layer(message_fn({
+        let runs = Arc::clone(&runs);
+        move |_: Message| {
+            let runs = Arc::clone(&runs);
+            async move {
+                let mut runs = runs.lock().unwrap();
+                *runs += 1;
+                if *runs == 1 {
+                    drop(runs);
+                    panic!("no ink");
+                }
+            }
+        }
+    }));
+    let first = stack.deliver(&text("anna", "1", "a")).await;
+    let second = stack.deliver(&text("anna", "2", "b")).await;
+    assert_eq!(first.await.unwrap().0, 200);
+    assert_eq!(second.await.unwrap().0, 200);
+    assert_eq!(*runs.lock().unwrap(), 2);
+}
+
+/// A user cannot take the room of others: the further messages wait for room, then get 503.
+#[tokio::test(start_paused = true)]
+async fn sixteen_messages_of_a_user_run_or_wait() {
+    let layer = DedupLayer::builder().with_runs_in_turn().build();
+    let (stack, mut runs) = stack(&layer);
+    let mut deliveries = Vec::new();
+    for id in 0..17 {
+        deliveries.push(stack.deliver(&text("anna", &id.to_string(), "hi")).await);
+    }
+    let last = deliveries.pop().unwrap();
+    let other = stack.deliver(&text("bert", "99", "hi")).await;
+    assert_eq!(last.await.unwrap().0, 503);
+    let (_, first) = runs.next().await;
+    let (_, second) = runs.next().await;
+    first.send(Ok(ok("a"))).unwrap();
+    second.send(Ok(ok("b"))).unwrap();
+    check(&other.await.unwrap(), 200, "b");
+    check(&deliveries.remove(0).await.unwrap(), 200, "a");
+}
