@@ -1,6 +1,8 @@
 //! The mailboxes against their contract.
 
 #[cfg(feature = "simulator")]
+mod double;
+#[cfg(feature = "simulator")]
 mod memory;
 #[cfg(feature = "simulator")]
 mod next_message;
