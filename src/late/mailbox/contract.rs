@@ -127,7 +127,8 @@ impl<S: Subject> Contract for Checked<'_, S> {
             4 => Verb::Renew,
             5..10 => {
                 let count = random.below(9).min(3);
-                let sizes = (0..count).map(|_| [0, 1, 30, 300][random.below(4) as usize % 4]);
+                let sizes =
+                    (0..count).map(|_| SIZES.get(random.below(4) as usize).copied().unwrap_or(0));
                 Verb::Put(sizes.collect())
             }
             10 => Verb::Close,
@@ -302,6 +303,9 @@ fn parts(sizes: &[usize], question: u8) -> Vec<Bytes> {
     });
     parts.collect()
 }
+
+/// Of parts.
+const SIZES: [usize; 4] = [0, 1, 30, 300];
 
 /// Small enough that a sequence reaches the bounds.
 fn limits() -> Limits {

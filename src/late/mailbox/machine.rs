@@ -12,7 +12,7 @@ use crate::key::Key;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Slots {
     /// In the order of their places.
-    slots: Vec<Slot>,
+    open: Vec<Slot>,
     /// The one that went first in front.
     gone: Vec<Gone>,
     /// Questions asked until the first time are closed, until the second.
@@ -69,7 +69,7 @@ impl Slots {
         now: Instant,
         operation: impl FnOnce(&mut Self) -> T,
     ) -> T {
-        self.slots.retain(|slot| now < slot.until);
+        self.open.retain(|slot| now < slot.until);
         self.gone.retain(|gone| now < gone.until);
         self.closed.take_if(|(_asked, until)| *until <= now);
         let answer = operation(self);
@@ -80,7 +80,7 @@ impl Slots {
 
     /// Not a step: what the last one has left counts, until the time of the whole conversation is over.
     pub(super) fn peek(&self, now: Instant) -> bool {
-        !self.slots.is_empty() && self.until().is_some_and(|until| now < until)
+        !self.open.is_empty() && self.until().is_some_and(|until| now < until)
     }
 
     pub(super) fn expect(
@@ -103,7 +103,7 @@ impl Slots {
             },
             None if is_gone => return Expected::Answered,
             None if is_closed => return Expected::Closed,
-            None => self.open(question.message, asked, owner, limits, now),
+            None => self.open_slot(question.message, asked, owner, limits, now),
         }
         Expected::Yours { dropped: 0 }
     }
@@ -134,9 +134,10 @@ impl Slots {
         if slot.is_some_and(|slot| slot.parts().is_some()) {
             return Put::Kept { dropped: 0 };
         } else if let Some(gone) = self.gone(message) {
-            return match gone.is_given_up {
-                true => Put::GivenUp,
-                false => Put::Kept { dropped: 0 },
+            return if gone.is_given_up {
+                Put::GivenUp
+            } else {
+                Put::Kept { dropped: 0 }
             };
         } else if is_absent && self.is_closed(asked) {
             return Put::Closed;
@@ -147,7 +148,7 @@ impl Slots {
             return Put::NoRoom;
         }
         if is_absent {
-            self.open(message, asked, NOBODY, limits, now);
+            self.open_slot(message, asked, NOBODY, limits, now);
         }
         if parts.parts.is_empty() {
             self.end(message, false, limits, now);
@@ -159,7 +160,7 @@ impl Slots {
         loop {
             let (answers, bytes) = self.count(|slot| slot.parts().is_some());
             let is_full = answers > limits.answers || bytes > limits.bytes;
-            let mut others = self.slots.iter().filter(|slot| slot.message != message);
+            let mut others = self.open.iter().filter(|slot| slot.message != message);
             let Some(earliest) = others.find(|slot| is_full && slot.is_ready()) else {
                 return Put::Kept { dropped };
             };
@@ -170,7 +171,7 @@ impl Slots {
 
     pub(super) fn close(&mut self, question: Question, owner: Owner) {
         let is_own = |slot: &Slot| slot.message == question.message && slot.is_awaited_by(owner);
-        self.slots.retain(|slot| !is_own(slot));
+        self.open.retain(|slot| !is_own(slot));
     }
 
     pub(super) fn take(&mut self, fetch: Fetch, limits: &Limits, now: Instant) -> Fetched {
@@ -178,18 +179,18 @@ impl Slots {
         let own = self.slot(fetch.by).map(|slot| slot.place());
         let place = own.unwrap_or((asked, *fetch.by.as_bytes()));
         let is_taken = |slot: &Slot| slot.taken().is_some_and(|taken| taken.by == fetch.by);
-        let at = self.slots.iter().position(is_taken).unwrap_or(0);
-        let slot = self.slots.get_mut(at);
+        let at = self.open.iter().position(is_taken).unwrap_or(0);
+        let slot = self.open.get_mut(at);
         let Some(slot) = slot.filter(|slot| is_taken(slot) || slot.place() < place) else {
             return Fetched::Nothing;
         };
         let mut fetched = slot.take(fetch, limits, now);
         if let Fetched::Part(part) = &mut fetched {
-            part.has_more |= self.slots.iter().any(Slot::is_ready);
+            part.has_more |= self.open.iter().any(Slot::is_ready);
         }
         let is_known = own.is_some() || self.gone(fetch.by).is_some();
         if fetch.opens_slot && !is_known && !self.is_closed(asked) {
-            self.open(fetch.by, asked, fetch.owner, limits, now);
+            self.open_slot(fetch.by, asked, fetch.owner, limits, now);
         }
         fetched
     }
@@ -219,7 +220,7 @@ impl Slots {
     }
 
     pub(super) fn give_back(&mut self, by: Key, owner: Owner) {
-        for slot in &mut self.slots {
+        for slot in &mut self.open {
             if let State::Kept(_, taken) = &mut slot.state {
                 taken.take_if(|taken| (taken.by, taken.owner) == (by, owner));
             }
@@ -231,22 +232,22 @@ impl Slots {
         let asked = self.closed.map_or(asked, |(earlier, _)| earlier.max(asked));
         self.closed = Some((asked, now + limits.mark));
         let before = self.len();
-        self.slots.retain(|slot| asked < slot.asked);
+        self.open.retain(|slot| asked < slot.asked);
         before - self.len()
     }
 
     /// The number of parts.
     pub(super) fn len(&self) -> u32 {
-        self.slots.iter().map(Slot::len).sum()
+        self.open.iter().map(Slot::len).sum()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.slots.is_empty() && self.gone.is_empty() && self.closed.is_none()
+        self.open.is_empty() && self.gone.is_empty() && self.closed.is_none()
     }
 
     /// When it is empty if nothing happens; `None` if it is.
     pub(super) fn until(&self) -> Option<Instant> {
-        let slots = self.slots.iter().map(|slot| slot.until);
+        let slots = self.open.iter().map(|slot| slot.until);
         let gone = self.gone.iter().map(|gone| gone.until);
         let closed = self.closed.map(|(_asked, until)| until);
         slots.chain(gone).chain(closed).max()
@@ -260,14 +261,14 @@ impl Slots {
 
     /// Counts slots, and the bytes of their parts.
     fn count(&self, is_counted: impl Fn(&Slot) -> bool) -> (usize, usize) {
-        let slots = self.slots.iter().filter(|slot| is_counted(slot));
+        let slots = self.open.iter().filter(|slot| is_counted(slot));
         slots.fold((0, 0), |(count, bytes), slot| {
             (count + 1, bytes + slot.parts().map_or(0, Parts::size))
         })
     }
 
     fn slot(&mut self, message: Key) -> Option<&mut Slot> {
-        self.slots.iter_mut().find(|slot| slot.message == message)
+        self.open.iter_mut().find(|slot| slot.message == message)
     }
 
     fn gone(&self, message: Key) -> Option<&Gone> {
@@ -280,9 +281,16 @@ impl Slots {
 
     /// Opens a slot. If there are too many, the earliest awaited one is given up: there is one, since there are fewer
     /// answers than slots.
-    fn open(&mut self, message: Key, asked: Instant, owner: Owner, limits: &Limits, now: Instant) {
-        let awaited = self.slots.iter().find(|slot| slot.parts().is_none());
-        if self.slots.len() >= limits.slots()
+    fn open_slot(
+        &mut self,
+        message: Key,
+        asked: Instant,
+        owner: Owner,
+        limits: &Limits,
+        now: Instant,
+    ) {
+        let awaited = self.open.iter().find(|slot| slot.parts().is_none());
+        if self.open.len() >= limits.slots()
             && let Some(slot) = awaited
         {
             self.end(slot.message, true, limits, now);
@@ -295,14 +303,14 @@ impl Slots {
         };
         slot.await_by(owner, limits, now);
         let at = self
-            .slots
+            .open
             .partition_point(|other| other.place() < slot.place());
-        self.slots.reserve_exact(1);
-        self.slots.insert(at, slot);
+        self.open.reserve_exact(1);
+        self.open.insert(at, slot);
     }
 
     fn end(&mut self, message: Key, is_given_up: bool, limits: &Limits, now: Instant) {
-        self.slots.retain(|slot| slot.message != message);
+        self.open.retain(|slot| slot.message != message);
         self.gone.reserve_exact(1);
         self.gone.push(Gone {
             message,

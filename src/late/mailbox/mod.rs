@@ -28,7 +28,9 @@
 //!
 //! - An operation may be carried out **twice**: a node repeats one whose answer it did not get.
 //! - An operation may be carried out **late**, after its caller has given up, and after later ones. The owner, the fetching
-//!   message and the number of the part decide. A late `take` makes others wait for at most a lease.
+//!   message and the number of the part decide. A late `take` makes others wait for at most a lease. A question that is
+//!   new to the mailbox counts as asked later by that delay: it may queue behind a later one, or open after its user has
+//!   unsubscribed meanwhile.
 //! - No part vanishes without an answer that counts it, but for its time: a part is dropped when it has been kept for
 //!   [`Limits::keep`].
 //!
@@ -36,7 +38,7 @@
 #![doc = include_str!("machine.rs")]
 //! ```
 //!
-//! With the feature `simulator`, the module [`contract`] checks whether a mailbox of your own does all this.
+//! With the feature `simulator`, the module `late::mailbox::contract` checks whether a mailbox of your own does all this.
 //!
 //! # What is kept, where, and for how long
 //!
@@ -345,7 +347,7 @@ pub enum Fetched {
     Part(Part),
     /// An earlier answer is awaited, or another message has taken it.
     Wait,
-    /// Nobody has renewed the awaited slot of this earlier message. The slot is the fetch's owner's now, who has to find
+    /// The awaited slot of this earlier message has not been renewed in time. The slot is the fetch's owner's now, who has to find
     /// out what became of the answer.
     Lapsed(Key),
     /// Nothing is kept for this message.

@@ -18,7 +18,7 @@ use super::SEED;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mistake {
     None,
-    /// Whoever renews a slot keeps it.
+    /// A slot may be renewed by another owner.
     NoOwnerCheck,
     /// What one message has taken, another one gets as well.
     TakenByAll,

@@ -145,7 +145,7 @@ async fn keys_begin_with_the_prefix_and_expire_with_their_last_content() {
     };
     assert_eq!(mailbox.put(question(1), &parts(1)).await.unwrap(), KEPT);
     let keys: Vec<String> = connection.keys("*").await.unwrap();
-    assert_eq!(keys, [name.clone()]);
+    assert_eq!(keys, [&*name]);
     lives(&mut connection, 30).await;
     let Fetched::Part(part) = mailbox.take(fetch(9)).await.unwrap() else {
         panic!("no part");

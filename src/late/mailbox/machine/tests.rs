@@ -209,7 +209,7 @@ fn an_awaited_slot_whose_lease_is_over_is_the_fetchs_owners() {
     assert_eq!(world.take(3, owner(3), false), Fetched::Wait);
     assert!(!world.renew(1, owner(1)));
     assert!(world.renew(1, owner(9)));
-    // Whoever has the answer puts it.
+    // Any node may put the answer.
     assert_eq!(world.put(1, &parts(1, 1)), KEPT);
     world.check_take(3, "1.0");
     world.pass(seconds(5));
@@ -367,7 +367,7 @@ fn an_answer_is_awaited_as_long_as_it_would_be_kept() {
 }
 
 #[test]
-fn who_unsubscribes_gets_nothing_of_before() {
+fn a_user_who_unsubscribes_gets_nothing_of_before() {
     let mut world = World::new(Limits::default());
     world.put(1, &parts(1, 2));
     world.put(2, &parts(2, 1));
@@ -450,7 +450,7 @@ fn at_the_bound_the_earliest_awaited_slot_is_given_up() {
         assert_eq!(world.expect(message, owner(1)), YOURS);
     }
     assert_eq!(world.expect(5, owner(1)), YOURS);
-    assert_eq!(world.slots.slots.len(), 4);
+    assert_eq!(world.slots.open.len(), 4);
     assert!(!world.renew(2, owner(1)));
     assert_eq!(world.put(2, &parts(2, 1)), Put::GivenUp);
     assert_eq!(world.expect(2, owner(1)), Expected::Answered);
@@ -582,7 +582,6 @@ impl Model {
         Ok(())
     }
 
-    #[expect(clippy::too_many_lines, reason = "a line or two for each operation")]
     fn play_one(&mut self, one: &Move) -> Result<(), TestCaseError> {
         let now = self.world.now;
         match *one {

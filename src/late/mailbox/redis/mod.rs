@@ -160,7 +160,7 @@ where
             hexadecimal(fetch.owner),
             u8::from(fetch.opens_slot).to_string(),
         );
-        let arguments = [&by, &age, &owner, &opens_slot].map(|word| word.as_bytes());
+        let arguments = [&by, &age, &owner, &opens_slot].map(String::as_bytes);
         let taken = self.run::<Taken>("take", fetch.conversation, &arguments);
         let (word, message, number, bytes, has_more) = taken.await?;
         let question = key(&message).ok_or_else(Error::foreign);
@@ -186,7 +186,7 @@ where
         number: u32,
     ) -> Result<bool, Error> {
         let words = [by.to_string(), question.to_string(), number.to_string()];
-        let arguments = words.each_ref().map(|word| word.as_bytes());
+        let arguments = words.each_ref().map(String::as_bytes);
         let settled = self.run::<String>("settle", conversation, &arguments);
         is_yes(&settled.await?)
     }
