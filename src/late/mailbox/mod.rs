@@ -45,7 +45,7 @@
 //! | what | where | for how long |
 //! |---|---|---|
 //! | a conversation: a hash of the account's name and the OpenID, which are not kept themselves | [`MemoryMailbox`]: this process; `RedisMailbox`: the name of a key | as long as one of the rows below |
-//! | the parts of an answer, unencrypted | likewise; in Redis the value of that key | until the user has seen them or unsubscribes, at most [`Limits::keep`] (30 minutes) and a lease; in Redis at most [`Limits::mark`] longer if other slots live on |
+//! | the parts of an answer, unencrypted | likewise; in Redis the value of that key | until the user has seen them or unsubscribes. They are given out for at most [`Limits::keep`] (30 minutes) and a lease. Their bytes may stay until the conversation is used next or its last slot's time is over; in a `MemoryMailbox`, until the next `expect` or `put` of any conversation after that |
 //! | an awaited slot: the key of its question, an owner, times | likewise | [`Limits::keep`] after its lease was renewed last |
 //! | a slot that is gone: the key of its question, times | likewise | [`Limits::mark`] (10 minutes) |
 //! | that the user has unsubscribed: two times | likewise | [`Limits::mark`] |
@@ -57,9 +57,9 @@
 //! | [answers](Limits::answers) of a conversation | 8 | the answer of the earliest question is dropped, and counted; never one that a message has taken |
 //! | [bytes](Limits::bytes) of a conversation's parts, each counted with 64 bytes more | 64 KiB | likewise; an answer that is larger is refused |
 //! | slots of a conversation | twice the answers | the earliest awaited slot is given up: its answer will be refused |
-//! | slots that are gone | twice the answers | the earliest question's is forgotten |
+//! | slots that are gone | twice the answers | the one that went first is forgotten |
 //! | [conversations](MemoryMailbox::with_capacity) of a `MemoryMailbox` | 100 000 | the one that was used least recently is dropped, and its parts counted |
-//! | [bytes](MemoryMailbox::with_max_bytes) of a `MemoryMailbox`: its parts, and 256 for each slot | 64 MiB | likewise |
+//! | [bytes](MemoryMailbox::with_max_bytes) of a `MemoryMailbox`: its parts, 192 for each slot, and 64 for each that is gone | 64 MiB | likewise |
 
 #[cfg(feature = "simulator")]
 pub mod contract;
