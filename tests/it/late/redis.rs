@@ -7,8 +7,8 @@ use redis::{AsyncCommands, aio::MultiplexedConnection};
 use tower_wechat::{
     dedup::Key,
     late::mailbox::{
-        Conversation, Expected, Fetch, Fetched, Limits, Mailbox, Owner, Put, Question,
-        RedisMailbox, redis::ErrorKind,
+        Conversation, Expected, Fetch, Fetched, Mailbox, Owner, Put, Question, RedisMailbox,
+        redis::ErrorKind,
     },
 };
 
@@ -17,7 +17,10 @@ use crate::store::server::Server;
 #[cfg(feature = "simulator")]
 mod contract {
     use redis::Script;
-    use tower_wechat::late::mailbox::contract::{self, Subject};
+    use tower_wechat::late::mailbox::{
+        Limits,
+        contract::{self, Subject},
+    };
 
     use super::{super::SEED, *};
 
