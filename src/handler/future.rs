@@ -98,7 +98,7 @@ where
                         let response = response::of_reply(reply, message, &texts.cut_marker);
                         if !*is_behind_dedup && let Some(rest) = response.body().rest() {
                             let account = message.delivery().account();
-                            observe::reply_cut(account, rest.messages().count());
+                            observe::reply_cut(account, rest.count_parts());
                         }
                         response
                     }

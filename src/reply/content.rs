@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     error::{Cause, Error},
     parts::{Article, Media, Music, TransInfo, Video},
-    split::split,
+    split::split_with_tail,
 };
 
 /// The content of a reply, one variant for each MsgType.
@@ -64,8 +64,8 @@ impl Content {
     }
 
     /// Returns what a passive reply shows, and the text that it does not. If there is such a text, what is shown ends in
-    /// `marker`.
-    pub(super) fn cut(&self, marker: &str) -> (Cow<'_, Self>, Option<String>) {
+    /// `marker`. The last `tail` bytes of the text stay together.
+    pub(super) fn cut(&self, marker: &str, tail: usize) -> (Cow<'_, Self>, Option<String>) {
         let text = match self {
             Self::Text(text) if text.len() > PASSIVE_TEXT_LIMIT => text.trim_end(),
             _ => return (Cow::Borrowed(self), None),
@@ -73,7 +73,8 @@ impl Content {
         if text.len() <= PASSIVE_TEXT_LIMIT {
             return (Cow::Owned(Self::Text(text.to_owned())), None);
         }
-        let mut parts = split(text, PASSIVE_TEXT_LIMIT.saturating_sub(marker.len()));
+        let limit = PASSIVE_TEXT_LIMIT.saturating_sub(marker.len());
+        let mut parts = split_with_tail(text, limit, tail);
         let first = parts.next().unwrap_or_default();
         match parts.as_str() {
             "" => (Cow::Owned(Self::Text(first.to_owned())), None),

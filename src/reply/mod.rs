@@ -68,11 +68,18 @@
 //!
 //! [`Reply::text`] takes a text of any length. A passive reply is a single message. So a text of more than 2047 bytes is
 //! cut like [`split`] does, and ends in a marker: `…`, or the one that `MessageService::with_cut_marker` sets. The marker
-//! counts: text and marker together have at most 2047 bytes. `MessageService` does not send the rest, and the log has a
-//! warning with the lengths. [`Rendered::rest`] returns the rest.
+//! counts: text and marker together have at most 2047 bytes. [`Rendered::rest`] returns the rest.
 //!
-//! With the customer-service API, all of the text can be shown. `Reply::to_customer_service` has an example. A late-reply
-//! hook gets the whole text from `LateReply::reply`, but only the first part from `LateReply::response`.
+//! `DedupLayer` gives the rest to its sinks for late replies, such as `CustomerService`, once a delivery has got the first
+//! part. So the user sees all of the text, in several messages. The module `late` has the details. Without a sink, or
+//! without `DedupLayer`, the user sees the first part alone. Then the log has a warning with the number of messages that are
+//! not sent.
+//!
+//! A text that is late goes to the sinks as a whole: `LateReply::reply` returns all of it, and `LateReply::response` the
+//! response with its first part.
+//!
+//! The footer that `MessageService::with_footer` sets stands behind the last text of a reply. It is part of that text: it counts,
+//! and it stays whole in the last part.
 
 mod content;
 #[cfg(any(feature = "api", feature = "json"))]
@@ -93,12 +100,14 @@ pub use self::{
     split::{Split, split},
 };
 
-#[cfg(any(feature = "api", feature = "simulator"))]
+#[cfg(feature = "layers")]
 pub(crate) use self::content::TEXT_LIMIT;
 #[cfg(feature = "simulator")]
 pub(crate) use self::parts::is_forbidden;
 #[cfg(feature = "layers")]
 pub(crate) use self::render::{CUT_MARKER, addition, is_silent};
+#[cfg(feature = "layers")]
+use self::split::split_with_tail;
 use self::{
     content::{Content, EVENT_ARTICLE_LIMIT, MESSAGE_ARTICLE_LIMIT},
     error::Cause,
@@ -117,7 +126,21 @@ pub struct Reply {
     first: Option<Content>,
     /// What follows the first message. Empty if there is none.
     then: Vec<Content>,
+    tail: Tail,
 }
+
+/// The length in bytes of what stays together at the end of the last text: of the footer.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tail(usize);
+
+/// The user sees the same.
+impl PartialEq for Tail {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Tail {}
 
 impl Reply {
     /// Makes the reply that only acknowledges the message; the user sees nothing.
@@ -285,11 +308,11 @@ impl Reply {
     #[must_use]
     pub fn then(mut self, next: impl Into<Self>) -> Self {
         let next = next.into();
-        let contents = next.first.into_iter().chain(next.then);
-        if self.first.is_none() {
-            return Self::of_all(contents);
+        if self.first.is_none() || next.first.is_none() {
+            return if self.first.is_none() { next } else { self };
         }
-        self.then.extend(contents);
+        self.then.extend(next.first.into_iter().chain(next.then));
+        self.tail = next.tail;
         self
     }
 
@@ -358,35 +381,31 @@ impl Reply {
         let then = self.then.iter().cloned();
         let (first, rest) = match first {
             Content::Text(text) if text.len() > limit => {
-                let mut parts = split(text.trim_end(), limit);
+                let mut parts = split_with_tail(text.trim_end(), limit, self.tail_of_first());
                 let part = parts.next().unwrap_or_default().to_owned();
                 let rest = Some(parts.as_str().to_owned()).filter(|rest| !rest.is_empty());
                 (Content::Text(part), rest.map(Content::Text))
             }
             whole => (whole.clone(), None),
         };
-        Some((Self::of(first), Self::of_all(rest.into_iter().chain(then))))
+        Some((Self::of(first), self.rest_of(rest.into_iter().chain(then))))
     }
 
     /// Returns the messages as passive replies, each of one. A text that is cut ends in `marker`.
     #[cfg(feature = "layers")]
     pub(crate) fn passive_parts(&self, marker: &str) -> Vec<Self> {
         let mut parts = Vec::new();
-        for content in self.contents() {
-            let mut content = content.clone();
-            loop {
-                let (part, rest) = content.cut(marker);
-                parts.push(Self::of(part.into_owned()));
-                match rest {
-                    Some(rest) => content = Content::Text(rest),
-                    None => break,
-                }
-            }
+        let mut left = self.clone();
+        while let Some(content) = &left.first {
+            let (part, rest) = content.cut(marker, left.tail_of_first());
+            parts.push(Self::of(part.into_owned()));
+            let rest = rest.map(Content::Text).into_iter();
+            left = left.rest_of(rest.chain(left.then.iter().cloned()));
         }
         parts
     }
 
-    /// Puts `footer` behind the last text.
+    /// Puts `footer` behind the last text, in one part with its end.
     #[cfg(feature = "layers")]
     pub(crate) fn add_footer(&mut self, footer: &str) {
         let contents = self.then.iter_mut().rev().chain(&mut self.first);
@@ -395,23 +414,44 @@ impl Reply {
             _ => None,
         });
         if let Some(text) = texts.next() {
+            // Where a text is cut, it is without white space at its end.
+            let footer = footer.trim_end();
             text.push_str(footer);
+            self.tail = Tail(footer.len());
         }
+    }
+
+    /// Returns how many bytes stay together at the end of the first message.
+    fn tail_of_first(&self) -> usize {
+        let mut then = self.then.iter();
+        let has_footer = !then.any(|content| matches!(content, Content::Text(_)));
+        if has_footer { self.tail.0 } else { 0 }
+    }
+
+    /// Returns how many messages of customer service it takes.
+    #[cfg(feature = "layers")]
+    pub(crate) fn count_parts(&self) -> usize {
+        let parts = self.contents().map(|content| match content {
+            Content::Text(text) => split_with_tail(text, TEXT_LIMIT, self.tail.0).count(),
+            _ => 1,
+        });
+        parts.sum()
     }
 
     fn of(content: Content) -> Self {
         Self {
             first: Some(content),
-            then: Vec::new(),
+            ..Self::default()
         }
     }
 
-    /// Makes the reply of these messages.
-    fn of_all(contents: impl IntoIterator<Item = Content>) -> Self {
+    /// Makes the reply of these messages, which end in those of this reply.
+    fn rest_of(&self, contents: impl IntoIterator<Item = Content>) -> Self {
         let mut contents = contents.into_iter();
         Self {
             first: contents.next(),
             then: contents.collect(),
+            tail: self.tail,
         }
     }
 

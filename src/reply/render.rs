@@ -48,9 +48,9 @@ impl Reply {
         };
         content.check(addressing.article_limit)?;
         let (to_user_name, from_user_name) = addressing.names()?;
-        let (content, rest) = content.cut(cut_marker);
+        let (content, rest) = content.cut(cut_marker, self.tail_of_first());
         let rest = rest.map(Content::Text).into_iter();
-        let rest = Self::of_all(rest.chain(self.then.iter().cloned()));
+        let rest = self.rest_of(rest.chain(self.then.iter().cloned()));
         let document = Document {
             to_user_name,
             from_user_name,

@@ -34,9 +34,18 @@ use super::content::is_blank;
 /// );
 /// ```
 pub fn split(text: &str, limit: usize) -> Split<'_> {
+    split_with_tail(text, limit, 0)
+}
+
+/// Splits `text` like [`split`], and does not cut its last `tail` bytes, if they fit into a part.
+pub(super) fn split_with_tail(text: &str, limit: usize, tail: usize) -> Split<'_> {
+    let limit = limit.max(char::MAX.len_utf8());
+    let start = text.len().checked_sub(tail);
+    let may_stay = tail <= limit && start.is_some_and(|start| text.is_char_boundary(start));
     Split {
         rest: text,
-        limit: limit.max(char::MAX.len_utf8()),
+        limit,
+        tail: if may_stay { tail } else { 0 },
         place: Place {
             starts_line: true,
             fence: None,
@@ -49,6 +58,8 @@ pub fn split(text: &str, limit: usize) -> Split<'_> {
 pub struct Split<'a> {
     rest: &'a str,
     limit: usize,
+    /// The length of the end that is not cut.
+    tail: usize,
     place: Place,
 }
 
@@ -68,14 +79,16 @@ impl<'a> Split<'a> {
 
     /// Finds the next cut, for a rest that is longer than a part.
     fn cut(&self) -> Cut {
-        let edge = self.rest.floor_char_boundary(self.limit);
+        // No cut is behind the start of the tail.
+        let limit = self.limit.min(self.rest.len().saturating_sub(self.tail));
+        let edge = self.rest.floor_char_boundary(limit);
         let (_, beyond) = self.rest.split_at(edge);
         let blanks = beyond.len() - beyond.trim_start().len();
         // One character more shows whether a grapheme cluster ends before it.
         let seen = self.rest.ceil_char_boundary(edge + blanks + 1);
         let (seen, _) = self.rest.split_at(seen);
 
-        let mut scan = Scan::new(self);
+        let mut scan = Scan::new(self, limit);
         for (at, grapheme) in seen.grapheme_indices(true) {
             if is_blank(grapheme) {
                 scan.white_space(at, grapheme);
@@ -182,8 +195,9 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(split: &Split<'a>) -> Self {
-        let Split { rest, limit, place } = *split;
+    /// Reads the rest of `split`, whose next part has at most `limit` bytes.
+    fn new(split: &Split<'a>, limit: usize) -> Self {
+        let Split { rest, place, .. } = *split;
         let scope = rest.ceil_char_boundary(limit.saturating_mul(2).saturating_add(1));
         let (text, _) = rest.split_at(scope);
         let mut scan = Self {

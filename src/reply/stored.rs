@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
-    Reply,
+    Reply, Tail,
     content::Content,
     parts::{Article, Media, Music, TransInfo, Video},
 };
@@ -26,6 +26,7 @@ impl Reply {
         }
         xml::to_string(&Stored {
             is_cut,
+            tail: self.tail.0,
             contents: &contents,
         })
     }
@@ -43,7 +44,11 @@ impl Reply {
             .into_iter()
             .filter_map(Fields::content)
             .collect();
-        let rest = Self::of_all(contents.iter().skip(1).cloned());
+        let all = Self {
+            tail: Tail(stored.tail.unwrap_or_default()),
+            ..Self::default()
+        };
+        let rest = all.rest_of(contents.iter().skip(1).cloned());
         if stored.is_cut == Some(true)
             && contents.len() > 1
             && let Content::Text(second) = contents.remove(1)
@@ -51,7 +56,7 @@ impl Reply {
         {
             first.push_str(&second);
         }
-        Ok((Self::of_all(contents), (!rest.is_success()).then_some(rest)))
+        Ok((all.rest_of(contents), (!rest.is_success()).then_some(rest)))
     }
 
     /// Reads the message that the body of a passive reply says. `None` if it says none.
@@ -68,13 +73,15 @@ fn read<'de, T: Deserialize<'de>>(document: &'de str) -> Result<T, xml::Error> {
 
 struct Stored<'a> {
     is_cut: bool,
+    tail: usize,
     contents: &'a [Content],
 }
 
 impl Serialize for Stored<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut xml = serializer.serialize_struct("xml", 2)?;
+        let mut xml = serializer.serialize_struct("xml", 3)?;
         xml.serialize_field("IsCut", &self.is_cut)?;
+        xml.serialize_field("Tail", &self.tail)?;
         let items: Vec<_> = self.contents.iter().map(Item).collect();
         xml.serialize_field("item", &items)?;
         xml.end()
@@ -98,6 +105,7 @@ impl Serialize for Item<'_> {
 #[serde(rename_all = "PascalCase")]
 struct StoredOwned {
     is_cut: Option<bool>,
+    tail: Option<usize>,
     #[serde(default, rename = "item")]
     item: Vec<Fields>,
 }
@@ -140,3 +148,6 @@ impl Fields {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -476,7 +476,7 @@ async fn the_log_names_faults_and_quotes_nothing() {
             &["ERROR", "kind=Number", "path=\"xml.Content\""],
             &["DEBUG", "path=\"xml.MsgType\""],
             &["ERROR", "out of paper"],
-            &["WARN", "account=\"news\"", "messages=1"],
+            &["WARN", "account=\"news\"", "messages=4"],
         ],
     );
 }
