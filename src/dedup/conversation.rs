@@ -80,9 +80,8 @@ impl Place {
         if is_unsubscribe
             && let Some(parts) = self.next.clear(self.conversation, self.task.age()).await
         {
-            for _ in 0..parts {
-                observe::part_went(self.account(), self.observed(), Way::Unsubscribed);
-            }
+            let parts = usize::try_from(parts).unwrap_or(usize::MAX);
+            observe::parts_went(self.account(), self.observed(), Way::Unsubscribed, parts);
         }
     }
 
@@ -144,7 +143,7 @@ impl Place {
                     }
                     // It cannot be shown, which the log has. It must not keep back the others.
                     self.next.settle(self.conversation, by, taken).await;
-                    observe::part_went(self.account(), self.observed(), Way::Lost);
+                    observe::parts_went(self.account(), self.observed(), Way::Lost, 1);
                     continue;
                 }
                 Some(Fetched::Nothing) => return None,
@@ -207,8 +206,7 @@ impl Place {
             time::sleep(RENEWAL).await;
         };
         if let Some(reply) = reply {
-            let account = self.request.body().delivery().shared_account();
-            self.next.keep_reply(of, &reply, account).await;
+            self.next.keep_reply(of, &reply, self.account()).await;
         }
         self.next.close(of, self.owner()).await;
         if let Some(store) = &self.node.store {
@@ -259,7 +257,7 @@ impl Place {
     pub(super) async fn shown(&self, response: &StoredResponse) {
         match response.taken() {
             Some(taken) => {
-                observe::part_went(self.account(), taken.question.observed(), Way::Fetched);
+                observe::parts_went(self.account(), taken.question.observed(), Way::Fetched, 1);
                 let by = self.task.claim.key;
                 self.next.settle(self.conversation, by, taken).await;
             }

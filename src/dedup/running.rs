@@ -522,10 +522,6 @@ impl RunningMessage {
         let Some(rest) = finished.response.rest() else {
             return;
         };
-        if self.node.settings.sinks.is_empty() {
-            observe::reply_cut(self.account(), rest.messages().count());
-            return;
-        }
         let (key, request) = (self.task.claim.key, self.request.clone());
         let late = LateReply::new(key, request, LateCause::Rest, rest.clone());
         let Some(store) = &self.node.store else {

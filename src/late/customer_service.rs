@@ -46,7 +46,7 @@ impl CustomerService {
         }
     }
 
-    /// Sends a message once more if WeChat's answer was lost. By default it is not: WeChat may have shown it, and the user
+    /// Sends each message once more if WeChat's answer was lost. By default it is not: WeChat may have shown it, and the user
     /// would see it twice.
     #[must_use]
     pub fn with_repetition(mut self) -> Self {
@@ -71,7 +71,7 @@ impl LateSink for CustomerService {
             let way = match self.api.send(&openid, part.reply()).await {
                 Ok(()) => Way::CustomerService,
                 Err(error) if error.kind() == ErrorKind::NotFollower => {
-                    late.observe_part(Way::Dropped);
+                    late.observe_parts(Way::Dropped, late.count_parts());
                     return late.hand_over();
                 }
                 Err(error) if error.may_be_done() => {
@@ -84,7 +84,8 @@ impl LateSink for CustomerService {
                 Err(_) => return,
             };
             part.hand_over();
-            late.observe_part(way);
+            late.observe_parts(way, 1);
+            repeats = self.is_repeated;
         }
     }
 

@@ -5,13 +5,39 @@
 //! [sinks](crate::dedup::DedupBuilder::with_late_replies), and so does what a passive reply does not show: the rest of a
 //! [long text](crate::reply#long-texts), and the further messages of a [reply of several](Reply::then).
 //!
-//! A sink takes what it can. The next sink gets the rest. What is left after the last sink is lost: the log has an error.
+//! A sink takes what it can. The next sink gets the rest. What is left after the last sink is lost: the log has an error
+//! with the number of its parts.
+//!
+//! # What to configure
 //!
 //! | your account | sinks |
 //! |---|---|
 //! | may send customer-service messages (客服消息) | `CustomerService`, of the feature `api` |
 //! | may not, like all personal accounts | a mailbox: the user's next message fetches the reply |
 //! | either, and another channel | an async function |
+//!
+//! What the user sees of an answer of 300 characters that takes so long, with the fallback 请稍候 (please wait):
+//!
+//! | sinks | 3 s | 12 s | 30 s |
+//! |---|---|---|---|
+//! | none | the answer | the answer | the fallback at 14.5 s, and never the answer |
+//! | `CustomerService` | the answer | the fallback at 4.5 s, the answer at 12 s | the fallback at 4.5 s, the answer at 30 s |
+//! | `CustomerService`, acknowledged on the [last delivery](crate::dedup::Acknowledgement::LastDelivery) | the answer | the answer | the fallback at 14.5 s, the answer at 30 s |
+//! | a function | the answer | the answer | the fallback at 14.5 s; the function gets the answer at 30 s |
+//!
+//! An answer of 5 000 Chinese characters has 15 000 bytes, and so eight messages:
+//!
+//! | sinks | 3 s | 12 s | 30 s |
+//! |---|---|---|---|
+//! | none | the first message, which ends in `…` | the same | the fallback at 14.5 s |
+//! | `CustomerService` | the first message, then five more | the fallback at 4.5 s, then five messages at 12 s | likewise at 30 s |
+//! | … on the last delivery | the first message, then five more | the same | the fallback at 14.5 s, then five messages at 30 s |
+//! | a function | the first message; the function gets the rest | the same | the fallback at 14.5 s; the function gets it all at 30 s |
+//!
+//! WeChat accepts five customer-service messages after a user's message, and three after a menu click, a scan or a
+//! subscription. The sink behind `CustomerService` gets what is over. So tell a language model to be brief.
+//!
+//! # A function as a sink
 //!
 //! ```
 //! use tower_wechat::{DedupLayer, late::LateReply};
@@ -35,7 +61,7 @@ pub mod mailbox;
 mod next_message;
 mod sink;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use http::Request;
 use memchr::memmem;
@@ -166,10 +192,10 @@ impl LateReply {
     ///
     /// A sink sends it, then calls [`hand_over`](Part::hand_over). Otherwise the next sink gets it.
     pub fn next_part(&mut self, limit: usize) -> Option<Part<'_>> {
-        let (part, rest) = self.reply()?.split_first(limit)?;
+        let (reply, rest) = self.reply()?.split_first(limit)?;
         Some(Part {
             late: self,
-            part,
+            reply,
             rest,
         })
     }
@@ -220,7 +246,8 @@ impl LateReply {
     #[cfg(feature = "api")]
     fn is_open(&self) -> bool {
         let delivery = self.request.body().delivery();
-        let age = delivery.age() + delivery.arrived().elapsed();
+        // A clock that is minutes ahead is accepted. It must not close the window: WeChat has the last word.
+        let age = delivery.age().min(RETRIES) + delivery.arrived().elapsed();
         let window = self
             .head()
             .and_then(|head| window(head, self.request.body().as_bytes()));
@@ -247,14 +274,14 @@ impl LateReply {
         self.request.body().head().ok()
     }
 
-    fn shared_account(&self) -> &Arc<str> {
-        self.request.body().delivery().shared_account()
+    /// How many messages of customer service are left. One if that is no reply.
+    fn count_parts(&self) -> usize {
+        self.reply().map_or(1, Reply::count_parts)
     }
 
-    /// Logs and counts where a part has gone.
-    #[cfg(feature = "api")]
-    fn observe_part(&self, way: observe::Way) {
-        observe::part_went(self.shared_account(), self.key.observed(), way);
+    /// Logs and counts where parts have gone.
+    fn observe_parts(&self, way: observe::Way, parts: usize) {
+        observe::parts_went(self.account(), self.key.observed(), way, parts);
     }
 }
 
@@ -262,14 +289,14 @@ impl LateReply {
 #[must_use]
 pub struct Part<'a> {
     late: &'a mut LateReply,
-    part: Reply,
+    reply: Reply,
     rest: Reply,
 }
 
 impl Part<'_> {
     /// Returns the message.
     pub fn reply(&self) -> &Reply {
-        &self.part
+        &self.reply
     }
 
     /// Removes it from the late reply: it has been sent, or will be.
@@ -326,6 +353,10 @@ const ACTIONS: [&str; 5] = [
     "scancode_push",
     "scancode_waitmsg",
 ];
+
+/// How old a message is at most in its last delivery.
+#[cfg(feature = "api")]
+const RETRIES: Duration = Duration::from_secs(15);
 
 const MESSAGE_WINDOW: Duration = Duration::from_hours(48);
 const ACTION_WINDOW: Duration = Duration::from_mins(1);

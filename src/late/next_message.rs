@@ -195,9 +195,8 @@ impl NextMessage {
             return;
         };
         let question = Question::new(conversation, late.key(), late.age());
-        let account = Arc::clone(late.shared_account());
         if let Some(reply) = late.reply()
-            && self.keep_reply(question, reply, &account).await
+            && self.keep_reply(question, reply, late.account()).await
         {
             late.hand_over();
         }
@@ -208,7 +207,7 @@ impl NextMessage {
         &self,
         question: Question,
         reply: &Reply,
-        account: &Arc<str>,
+        account: &str,
     ) -> bool {
         let parts = reply.passive_parts(&self.settings.cut_marker);
         let encoded = parts.iter().map(|part| part.encode(None).map(Bytes::from));
@@ -220,14 +219,12 @@ impl NextMessage {
             match self.mailbox.put(question, &parts).await {
                 None => time::sleep(pause).await,
                 Some(Put::Kept { dropped }) => {
-                    for _ in &parts {
-                        observe::part_went(account, key, Way::Kept);
-                    }
+                    observe::parts_went(account, key, Way::Kept, parts.len());
                     observe::parts_evicted(account, dropped);
                     return true;
                 }
                 Some(Put::Closed) => {
-                    observe::part_went(account, key, Way::Unsubscribed);
+                    observe::parts_went(account, key, Way::Unsubscribed, parts.len());
                     return true;
                 }
                 Some(Put::GivenUp | Put::NoRoom) => return false,

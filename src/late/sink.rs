@@ -53,12 +53,10 @@ where
     async fn accept(&self, late: &mut LateReply) {
         match self(late.clone()).await.into_result() {
             Ok(()) => {
-                observe::part_went(late.account(), late.key().observed(), Way::Hook);
+                late.observe_parts(Way::Hook, late.count_parts());
                 late.hand_over();
             }
-            Err(error) => {
-                observe::late_hook_failed(late.account(), late.key().observed(), &error);
-            }
+            Err(error) => observe::sink_failed(late.account(), late.key().observed(), &error),
         }
     }
 }
@@ -128,10 +126,6 @@ impl Sinks {
         matches!(self.0.first(), Some(Sink::NextMessage(_)))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Whether a late reply is as good as a passive one.
     pub(crate) fn are_prompt(&self) -> bool {
         let is_prompt = |sink: &Sink| matches!(sink, Sink::Other(sink) if sink.is_prompt());
@@ -143,6 +137,9 @@ impl Sinks {
     /// If the node `is_leaving`, the mailbox comes first: it is quick.
     pub(crate) async fn hand_over(&self, late: LateReply, timeout: Duration, is_leaving: bool) {
         let cause = late.cause();
+        if self.0.is_empty() && cause == LateCause::Rest {
+            return observe::reply_cut(late.account(), late.count_parts());
+        }
         observe::reply_is_late(late.account(), late.key().observed(), cause.name());
         let mut handover = Handover {
             late,
@@ -151,21 +148,32 @@ impl Sinks {
         let is_first = |sink: &&Sink| is_leaving && matches!(sink, Sink::NextMessage(_));
         let first = self.0.iter().filter(is_first);
         let then = self.0.iter().filter(|sink| !is_first(sink));
-        for sink in first.chain(then) {
-            if handover.late.is_handed_over() {
-                return;
-            }
+        for (number, sink) in first.chain(then).enumerate() {
             handover.failure = "it was cut";
-            let accept = match sink {
-                Sink::Other(sink) => sink.accept(&mut handover.late),
-                Sink::NextMessage(next) => next.keep(&mut handover.late).boxed(),
+            // `accept` may panic before it returns its future.
+            let accept = async {
+                match sink {
+                    Sink::Other(sink) => sink.accept(&mut handover.late).await,
+                    Sink::NextMessage(next) => next.keep(&mut handover.late).await,
+                }
             };
             let accept = AssertUnwindSafe(time::timeout(timeout, accept)).catch_unwind();
-            handover.failure = match accept.await {
-                Ok(Ok(())) => "no sink has taken it",
-                Ok(Err(_elapsed)) => "its sink took too long",
-                Err(_panic) => "its sink panicked",
+            let failure = match accept.await {
+                Ok(Ok(())) => None,
+                Ok(Err(_elapsed)) => Some("its sink took too long"),
+                Err(_panic) => Some("its sink panicked"),
             };
+            handover.failure = failure.unwrap_or("no sink has taken it");
+            let late = &handover.late;
+            if late.is_handed_over() {
+                return;
+            }
+            // After the last sink, the error says so.
+            if let Some(failure) = failure
+                && number + 1 < self.0.len()
+            {
+                observe::sink_failed(late.account(), late.key().observed(), failure);
+            }
         }
     }
 }
@@ -182,8 +190,8 @@ impl Drop for Handover {
         // The log already has that all runs have failed.
         let is_known = late.cause() == LateCause::Failed && late.reply().is_none();
         if !late.is_handed_over() && !is_known {
-            let account = late.shared_account();
-            observe::reply_is_lost(account, late.key().observed(), self.failure);
+            let (key, parts) = (late.key().observed(), late.count_parts());
+            observe::reply_is_lost(late.account(), key, self.failure, parts);
         }
     }
 }

@@ -121,8 +121,8 @@ pub(crate) fn reply_dropped(account: &str, error: &reply::Error) {
     );
 }
 
-/// Logs that the passive reply does not show all of a reply, and that nothing sends the rest. `messages` is the number of
-/// messages that the rest has.
+/// Logs that the passive reply does not show all of a reply, and that nothing sends the rest, which takes so many
+/// `messages`.
 pub(crate) fn reply_cut(account: &str, messages: usize) {
     event!(
         WARN,
@@ -173,23 +173,24 @@ pub(crate) fn reply_is_late(account: &str, key: MessageKey, cause: &'static str)
     meters::reply_is_late(account, cause);
 }
 
-/// Logs and counts that a late reply, or a part of it, has reached no sink.
-pub(crate) fn reply_is_lost(account: &str, key: MessageKey, reason: &'static str) {
+/// Logs that a late reply is lost, as far as no sink has handed it over.
+pub(crate) fn reply_is_lost(account: &str, key: MessageKey, reason: &'static str, parts: usize) {
     event!(
         ERROR,
         account,
         message_key = %key,
         reason,
+        parts,
         "a late reply is lost"
     );
-    meters::part_went(account, Way::Lost.name());
+    meters::parts_went(account, Way::Lost.name(), parts);
 }
 
-/// Logs and counts where a part of a late reply has gone.
-pub(crate) fn part_went(account: &str, key: MessageKey, way: Way) {
+/// Logs and counts where parts of a late reply have gone.
+pub(crate) fn parts_went(account: &str, key: MessageKey, way: Way, parts: usize) {
     let way = way.name();
-    event!(DEBUG, account, message_key = %key, way, "a part of a late reply");
-    meters::part_went(account, way);
+    event!(DEBUG, account, message_key = %key, parts, way, "parts of a late reply");
+    meters::parts_went(account, way, parts);
 }
 
 /// Logs and counts parts that a mailbox has dropped, to make room for others.
@@ -202,9 +203,8 @@ pub(crate) fn parts_evicted(account: &str, parts: u32) {
             "the mailbox is full: parts of late replies are lost"
         );
     }
-    for _ in 0..parts {
-        meters::part_went(account, "evicted");
-    }
+    let parts = usize::try_from(parts).unwrap_or(usize::MAX);
+    meters::parts_went(account, "evicted", parts);
 }
 
 /// Where a part of a late reply has gone.
@@ -266,14 +266,15 @@ pub(crate) fn reply_unconfirmed(account: &str, key: MessageKey) {
     meters::reply_unconfirmed(account);
 }
 
-/// Logs that an async function has not taken a late reply. The error's text comes from the function.
-pub(crate) fn late_hook_failed(account: &str, key: MessageKey, error: &str) {
+/// Logs that a sink has failed, and has left a late reply to the next one, or parts of it. The text of an async function's
+/// error comes from the function.
+pub(crate) fn sink_failed(account: &str, key: MessageKey, error: &str) {
     event!(
         WARN,
         account,
         message_key = %key,
         error,
-        "a sink has not taken a late reply"
+        "a sink has failed to hand over a late reply"
     );
 }
 

@@ -12,8 +12,8 @@ pub(super) fn reply_is_late(account: &str, cause: &'static str) {
     meter!(counter!(LATE_REPLIES, "account" => label(account), "cause" => cause).increment(1));
 }
 
-pub(super) fn part_went(account: &str, way: &'static str) {
-    meter!(counter!(LATE_PARTS, "account" => label(account), "way" => way).increment(1));
+pub(super) fn parts_went(account: &str, way: &'static str, parts: usize) {
+    meter!(counter!(LATE_PARTS, "account" => label(account), "way" => way).increment(parts as u64));
 }
 
 pub(super) fn reply_unconfirmed(account: &str) {

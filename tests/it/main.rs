@@ -20,9 +20,11 @@ mod callback;
 mod dedup;
 mod handler;
 mod hostile;
+#[cfg(feature = "simulator")]
 mod late;
 #[cfg(feature = "tracing")]
 mod log;
+mod mailbox;
 mod message;
 #[cfg(all(feature = "simulator", any(feature = "metrics", feature = "tracing")))]
 mod observe;

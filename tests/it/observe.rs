@@ -3,7 +3,7 @@
 #[cfg(feature = "metrics")]
 mod meters;
 #[cfg(feature = "metrics")]
-mod recorder;
+pub(crate) mod recorder;
 #[cfg(feature = "tracing")]
 mod spans;
 #[cfg(feature = "tracing")]

@@ -11,7 +11,7 @@ use metrics::{
 };
 
 #[derive(Clone, Default)]
-pub(super) struct Recorded {
+pub(crate) struct Recorded {
     /// By the metric's name and labels.
     values: Arc<Mutex<BTreeMap<String, Vec<f64>>>>,
     names: Arc<Mutex<BTreeSet<String>>>,
@@ -19,7 +19,7 @@ pub(super) struct Recorded {
 }
 
 /// Records the metrics while `case` is played.
-pub(super) async fn recorded<F: Future<Output = ()>>(case: impl FnOnce() -> F) -> Recorded {
+pub(crate) async fn recorded<F: Future<Output = ()>>(case: impl FnOnce() -> F) -> Recorded {
     let recorded = Recorded::default();
     let guard = metrics::set_default_local_recorder(&recorded);
     case().await;
@@ -30,17 +30,17 @@ pub(super) async fn recorded<F: Future<Output = ()>>(case: impl FnOnce() -> F) -
 
 impl Recorded {
     /// A line for each metric: the sum of a counter or gauge, all values of a histogram.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let values = self.values.lock().unwrap();
         let line = |(name, values): (&String, &Vec<f64>)| format!("{name} {values:?}");
         values.iter().map(line).collect()
     }
 
-    pub(super) fn names(&self) -> BTreeSet<String> {
+    pub(crate) fn names(&self) -> BTreeSet<String> {
         self.names.lock().unwrap().clone()
     }
 
-    pub(super) fn described(&self) -> BTreeSet<String> {
+    pub(crate) fn described(&self) -> BTreeSet<String> {
         self.described.lock().unwrap().clone()
     }
 
@@ -83,8 +83,7 @@ impl Metric {
 
 impl CounterFn for Metric {
     fn increment(&self, value: u64) {
-        assert_eq!(value, 1);
-        self.add(1.0);
+        self.add(f64::from(u32::try_from(value).unwrap()));
     }
 
     fn absolute(&self, _: u64) {

@@ -1,0 +1,158 @@
+//! The order of sinks, and what a sink leaves that does not end well.
+
+use std::future::{pending, ready};
+
+use super::*;
+
+/// A sink that hands over one part, then does as it says.
+#[derive(Debug, Clone, Copy)]
+enum Ends {
+    Returns,
+    Panics,
+    Hangs,
+    /// Panics before it returns its future.
+    PanicsAtOnce,
+}
+
+impl LateSink for Ends {
+    fn accept(&self, late: &mut LateReply) -> impl Future<Output = ()> + Send {
+        let ends = *self;
+        assert!(!matches!(ends, Self::PanicsAtOnce), "no ink");
+        async move {
+            if let Some(part) = late.next_part(2048) {
+                part.hand_over();
+            }
+            match ends {
+                Self::Hangs => pending().await,
+                Self::Panics => panic!("no ink"),
+                Self::Returns | Self::PanicsAtOnce => {}
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_sink_has_not_handed_over_goes_to_the_next() {
+    for (ends, left) in [
+        (Ends::Returns, 1..3),
+        (Ends::Panics, 1..3),
+        (Ends::Hangs, 1..3),
+        (Ends::PanicsAtOnce, 0..3),
+    ] {
+        let next = Collected::default();
+        let builder = DedupLayer::builder()
+            .with_late_replies(ends)
+            .with_late_replies(next.sink());
+        let _ = tell(wechat().text("hi"), builder, 20, story(3)).await;
+        assert_eq!(next.parts(), parts(left), "{ends:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_hands_over_all_or_nothing() {
+    let next = Collected::default();
+    let last = Collected::default();
+    let builder = DedupLayer::builder()
+        .with_late_replies(|_: LateReply| ready(Err::<(), _>("no ink")))
+        .with_late_replies(next.sink())
+        .with_late_replies(last.sink());
+    let _ = tell(wechat().text("hi"), builder, 20, story(3)).await;
+    assert_eq!(next.parts(), parts(0..3));
+    assert!(last.replies().is_empty());
+}
+
+/// Returns the warnings and errors of a late story of three, without what changes.
+#[cfg(feature = "tracing")]
+async fn logged(builder: impl Fn() -> DedupBuilder, patience: Duration) -> Vec<String> {
+    let log = crate::log::of(async || {
+        let dedup = builder().build();
+        let bot = answering(&dedup, 20, story(3));
+        let _ = wechat().text("hi").deliver(bot).await;
+        sleep(secs(10)).await;
+        dedup.drain(patience).await;
+    })
+    .await;
+    assert!(!log.contains("涨潮"), "{log}");
+    let lines = log.lines().map(str::trim_start);
+    let bad = lines.filter(|line| line.starts_with("WARN") || line.starts_with("ERROR"));
+    bad.map(str::to_owned).collect()
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn the_log_has_an_error_with_what_is_lost() {
+    let none = DedupLayer::builder;
+    let patience = secs(1000);
+    let cut = Duration::ZERO;
+    for (builder, patience, expected) in [
+        (
+            &none as &dyn Fn() -> _,
+            patience,
+            &["ERROR no sink parts=3"][..],
+        ),
+        (
+            &|| none().with_late_replies(Ends::Returns),
+            patience,
+            &["ERROR no sink parts=2"],
+        ),
+        (
+            &|| none().with_late_replies(Ends::Panics),
+            patience,
+            &["ERROR panicked parts=2"],
+        ),
+        (
+            &|| none().with_late_replies(Ends::Hangs),
+            patience,
+            &["ERROR too long parts=2"],
+        ),
+        (
+            &|| none().with_late_replies(Ends::Hangs),
+            cut,
+            &["ERROR cut parts=2"],
+        ),
+        // The next sink gets the rest, and nothing is lost.
+        (
+            &|| {
+                none()
+                    .with_late_replies(Ends::Panics)
+                    .with_late_replies(|_: LateReply| ready(()))
+            },
+            patience,
+            &["WARN panicked"],
+        ),
+        (
+            &|| {
+                none()
+                    .with_late_replies(Ends::Hangs)
+                    .with_late_replies(|_: LateReply| ready(()))
+            },
+            patience,
+            &["WARN too long"],
+        ),
+        (
+            &|| {
+                none()
+                    .with_late_replies(Ends::Hangs)
+                    .with_late_replies(Ends::Returns)
+            },
+            patience,
+            &["WARN too long", "ERROR no sink parts=1"],
+        ),
+        (
+            &|| {
+                none()
+                    .with_late_replies(|_: LateReply| ready(Err::<(), _>("no ink")))
+                    .with_late_replies(|_: LateReply| ready(()))
+            },
+            patience,
+            &["WARN no ink"],
+        ),
+    ] {
+        let found = logged(builder, patience).await;
+        assert_eq!(found.len(), expected.len(), "{found:#?} {expected:?}");
+        for (line, expected) in found.iter().zip(expected) {
+            let mut words = expected.split(' ');
+            assert!(words.all(|word| line.contains(word)), "{line} {expected}");
+        }
+    }
+}
