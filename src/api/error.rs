@@ -116,11 +116,11 @@ impl Error {
     }
 
     /// Returns whether the failed `call` needs no warning: the failed fetch of its token has one, and so had the first call
-    /// that WeChat did not authorize. A failure of the kind `Typing` is normal.
+    /// that WeChat did not authorize. A user who is not shown typing misses nothing.
     pub(super) fn is_logged_elsewhere(&self, call: Call) -> bool {
         matches!(self.0.cause, Cause::Known { .. })
             || self.0.call != Some(call)
-            || self.kind() == ErrorKind::Typing
+            || call == Call::Typing
     }
 }
 

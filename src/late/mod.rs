@@ -60,6 +60,8 @@ mod customer_service;
 pub mod mailbox;
 mod next_message;
 mod sink;
+#[cfg(feature = "api")]
+mod typing;
 
 use std::{fmt, time::Duration};
 
@@ -77,6 +79,8 @@ pub(crate) use self::{
     next_message::{Fetching, conversation_of, reply_of},
     sink::Sinks,
 };
+#[cfg(feature = "api")]
+pub use self::typing::{Typing, TypingFuture, TypingLayer};
 use crate::{
     delivery::Verified,
     key::Key,

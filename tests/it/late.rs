@@ -7,6 +7,7 @@ mod nodes;
 mod sends;
 mod sinks;
 mod texts;
+mod typing;
 mod windows;
 
 use std::{
