@@ -12,12 +12,12 @@ use tokio::time;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_wechat::{
     Account, Api, DedupLayer, Message, MessageService, RecognizeLayer, Reply, ResponseBody,
-    VerifySignatureLayer,
+    Timestamp, VerifySignatureLayer,
     api::Recording,
-    late::LateReply,
+    late::{LateReply, LateSink},
     message::{Event, EventMessage, LocationMessage},
     recognize,
-    reply::Article,
+    reply::{Addressing, Article},
 };
 
 use crate::{
@@ -39,7 +39,7 @@ pub(crate) fn bot(
 + Send
 + Sync
 + 'static {
-    let dedup = DedupLayer::builder().with_late_replies(hand_over).build();
+    let dedup = DedupLayer::builder().with_late_replies(Page).build();
     ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account).with_clock(clock))
         .layer(dedup)
@@ -148,12 +148,35 @@ fn answer(message: Message, language: Language) -> Reply {
     }
 }
 
-/// Shows the late reply. A real bot would send it through the customer-service API.
-async fn hand_over(late: LateReply) {
-    if let Some(exchange) = late.request().extensions().get::<Exchange>() {
-        exchange.late(&late);
+/// Shows late replies on the page, part by part. A real bot has `CustomerService` here.
+struct Page;
+
+impl LateSink for Page {
+    async fn accept(&self, late: &mut LateReply) {
+        let Some(exchange) = late.request().extensions().get::<Exchange>().cloned() else {
+            return;
+        };
+        if late.reply().is_none() {
+            exchange.late(None);
+            return late.hand_over();
+        }
+        let request = late.request().clone();
+        let Ok(head) = request.body().head() else {
+            return;
+        };
+        let addressing = Addressing::answering(head);
+        while let Some(part) = late.next_part(TEXT_LIMIT) {
+            let Ok(rendered) = part.reply().render(&addressing, Timestamp::now()) else {
+                return;
+            };
+            exchange.late(Some(rendered.body()));
+            part.hand_over();
+        }
     }
 }
+
+/// In bytes.
+const TEXT_LIMIT: usize = 2047;
 
 /// The page shows this URL, and does not fetch it.
 const PICTURE: &str = "https://example.com/picture.jpg";

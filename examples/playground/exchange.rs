@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tower_wechat::{
-    late::LateReply,
     recognize,
     simulator::{DeliveryRecord, Transcript},
 };
@@ -92,12 +91,10 @@ impl Exchange {
         }
     }
 
-    /// Records a reply that no delivery got.
-    pub(crate) fn late(&self, late: &LateReply) {
+    /// Records a message that no delivery got. Without one, all runs have failed.
+    pub(crate) fn late(&self, body: Option<&str>) {
         let at = self.now();
-        let reply = late
-            .response()
-            .map(|response| Payload::answered(None, response.body(), false));
+        let reply = body.map(|body| Payload::answered(None, body.as_bytes(), false));
         self.change(|record| record.add_late(at, reply));
     }
 
