@@ -45,6 +45,7 @@
 //!  │  ├ callback                   query, signature, envelope: pure checks
 //!  │  └ delivery                   Verified: the plaintext, its Delivery, its head (parsed once)
 //!  ├ dedup       Dedup             one run for each message; retries join it or get its reply
+//!  │  └ late                       a reply that is too late or too long goes to the user in another way
 //!  └ handler     MessageService    plaintext → message, reply → response
 //!     ├ message, xml               the typed message
 //!     ├ recognize                  a voice message gets its words, if you add the layer
@@ -82,8 +83,8 @@
 //! the same features.
 //!
 //! - `api`: calls to WeChat's API, over an HTTP client of your choice: the access token, media files and recordings,
-//!   customer-service messages. `tower_wechat::api` has an example. `tower_wechat::recognize` has voice messages
-//!   recognized before the handler sees them.
+//!   customer-service messages. `tower_wechat::api` has an example. `tower_wechat::late::CustomerService` sends late and long
+//!   replies. `tower_wechat::recognize` has voice messages recognized before the handler sees them.
 //! - `json`: pushes in WeChat's JSON format, and request bodies for the customer-service API.
 //! - `layers` (default): the Tower layers and the checks that they make.
 //! - `metrics`: counts and durations of deliveries and runs, through the `metrics` crate. `tower_wechat::metrics` lists
@@ -113,6 +114,8 @@
 //! | `number` | `run` | the [`RunNumber`](dedup::RunNumber) |
 //! | `result` | `run` | `answered`, `failed`, `timed_out`, `panicked`, `lost_lease` or `cut` |
 //! | `duration_seconds` | both | from start to end |
+//!
+//! A late reply has events with its `message_key`: why it is late, and where its parts have gone.
 //!
 //! Each call of an `Api` has a span `api_call` inside the caller's span, with the fields `app_id` and `call`. The fetch of an
 //! access token has its own, inside the span of the call that needs it first. A recognition has a span `recognize` with the
@@ -152,10 +155,9 @@
 //! 5. **The handler.** It has about 14 s for an answer that the user sees as the reply, and
 //!    [60 s](dedup::DedupBuilder::with_run_timeout) in all. It may run again after a crash. If work must not happen
 //!    twice, fence it with the message's id and the [`RunNumber`](dedup::RunNumber).
-//! 6. **Late replies.** Decide how they reach the user. Send them from the hook
-//!    [`with_late_reply`](dedup::DedupBuilder::with_late_reply) through the customer-service API. Or set a
-//!    [`with_fallback`](dedup::DedupBuilder::with_fallback) that asks the user to write again.
-//!    A passive reply shows at most 2047 bytes of a [long text](reply#long-texts).
+//! 6. **Late and long replies.** Decide how they reach the user: [`late`] has a table. An account that may send
+//!    customer-service messages adds the sink `CustomerService`. Without a sink a reply that is late is lost, and a passive
+//!    reply shows at most 2047 bytes of a [long text](reply#long-texts).
 //! 7. **Limits.** [`dedup`] lists its bounds, and what happens at each. A request's body may have
 //!    [64 KiB](VerifySignatureLayer::with_body_limit) and take [2 s](VerifySignatureLayer::with_body_timeout). An inner
 //!    service's response may have 1 MiB. Put a limit on concurrency behind [`DedupLayer`], where duplicates take no

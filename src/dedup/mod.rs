@@ -11,7 +11,7 @@
 //! one run     ├────────────────┤ 7 s                        delivery 2 gets the reply
 //! another     ├─────────────────────────────┤ 12 s           delivery 3 gets it
 //! a third     ├───────────────────────────────────────┤ 17 s delivery 3 has been acknowledged:
-//!                                                            the late-reply hook gets the reply
+//!                                                            the sinks for late replies get the reply
 //! ```
 //!
 //! # When a user sees what
@@ -19,9 +19,10 @@
 //! | the handler … | the user sees |
 //! |---|---|
 //! | returns a reply within 14 s | the reply |
-//! | returns a reply later | the [fallback](DedupBuilder::with_fallback), by default nothing; then what the [late-reply hook](DedupBuilder::with_late_reply) sends |
+//! | returns a reply later | the [fallback](DedupBuilder::with_fallback), by default nothing; then what the [sinks](DedupBuilder::with_late_replies) send |
 //! | fails, and succeeds in a later run | the reply |
-//! | fails three times | the fallback |
+//! | returns a [long text](crate::reply#long-texts), or [several replies](crate::Reply::then) | the first part; then what the sinks send |
+//! | fails three times | the [failure reply](DedupBuilder::with_failure_reply), by default the fallback |
 //! | returns [`Reply::success`](crate::Reply::success) | nothing |
 //! | finds no room to run for 15 s | 该公众号提供的服务出现故障 (the service of this account is out of order) |
 //!
@@ -45,7 +46,8 @@
 //!    delivery is the last one if it is 9.5 s old, by the longer of two times: since the message was first seen, and since
 //!    the timestamp that WeChat signed. If the latest five deliveries all look that old although nobody has seen their
 //!    messages before, this machine's clock is ahead: the log has a warning, and the difference is left out. A message to
-//!    which WeChat shows no reply, such as most events, is acknowledged 4.5 s after the arrival of its first delivery.
+//!    which WeChat shows no reply, such as most events, is acknowledged 4.5 s after the arrival of its first delivery. So is
+//!    every message if a late reply is [as good as a passive one](DedupBuilder::with_acknowledgement).
 //! 5. WeChat counts a delivery on which it hangs up as a failure. At 30 of an account in 5 minutes it raises an alarm, and
 //!    may stop pushing for a minute. After 20, this layer acknowledges first deliveries too.
 //! 6. No delivery waits longer than 6 s: it gets 503 and `Connection: close`. WeChat has hung up by then, and an outcome
@@ -53,9 +55,11 @@
 //!
 //! # Either delivered or handed over
 //!
-//! A reply is either given to a delivery or handed to the [late-reply hook](DedupBuilder::with_late_reply), never both.
-//! The hook gets it if the message has been acknowledged, or if no delivery has fetched it within 6 s. Deliveries that
+//! A reply is either given to a delivery or handed to the [sinks](DedupBuilder::with_late_replies), never both.
+//! The sinks get it if the message has been acknowledged, or if no delivery has fetched it within 6 s. Deliveries that
 //! come after that are answered `success`. This holds on one node and among several, as long as the store answers.
+//! What a passive reply [does not show](crate::late) is handed over once a delivery has got it, by one of the nodes. If that
+//! node is lost meanwhile, another one that has given the reply hands over all of the rest.
 //!
 //! Such a reply is **late**. A store keeps it for the node that hands it over, for a lease of 5 s at a time. If that node
 //! crashes first, the node that gets a delivery after the lease hands the reply over.
