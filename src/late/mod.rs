@@ -71,6 +71,8 @@ use tokio::time::Instant;
 
 #[cfg(feature = "api")]
 pub use self::customer_service::CustomerService;
+#[cfg(feature = "api")]
+pub use self::typing::{Typing, TypingFuture, TypingLayer};
 pub use self::{
     next_message::{EmptyWord, NextMessage},
     sink::{HandedOver, LateSink},
@@ -79,8 +81,6 @@ pub(crate) use self::{
     next_message::{Fetching, conversation_of, reply_of},
     sink::Sinks,
 };
-#[cfg(feature = "api")]
-pub use self::typing::{Typing, TypingFuture, TypingLayer};
 use crate::{
     delivery::Verified,
     key::Key,

@@ -11,7 +11,8 @@ use tower_wechat::{
     dedup::{
         StoredResponse,
         store::{
-            Acknowledged, Claim, Claimed, Completed, MemoryStore, Released, Renewed, Run, Store,
+            Acknowledged, Claim, Claimed, Completed, Ending, MemoryStore, Released, Renewed, Run,
+            Store,
         },
     },
     late::LateCause,
@@ -53,13 +54,13 @@ impl Store for Remote {
         self.store.renew(claim, run).await
     }
 
-    async fn complete(
-        &self,
-        claim: Claim,
-        response: Option<&StoredResponse>,
-    ) -> Result<Completed, Infallible> {
-        let response = response.map(sent);
-        self.store.complete(claim, response.as_ref()).await
+    async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, Infallible> {
+        let ending = match ending {
+            Ending::Reply(response) => Ending::Reply(sent(&response)),
+            Ending::Late(response) => Ending::Late(sent(&response)),
+            Ending::Nothing => Ending::Nothing,
+        };
+        self.store.complete(claim, ending).await
     }
 
     async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, Infallible> {
