@@ -1,4 +1,5 @@
-//! Two servers that share a Redis. A retry that reaches the second server gets the answer of the first.
+//! Two servers that share a Redis. A retry that reaches the second server gets the answer of the first, and so does the
+//! user's next message if the answer is late.
 //!
 //! ```sh
 //! cargo run --example two_nodes --features redis,simulator -- --once
@@ -28,11 +29,15 @@ use redis::aio::ConnectionManager;
 use tokio::{net::TcpListener, runtime::Runtime};
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_wechat::{
-    Account, DedupLayer, MessageService, VerifySignatureLayer,
+    Account, DedupLayer, MessageService, Reply, VerifySignatureLayer,
     dedup::{RedisStore, RunNumber},
+    late::{NextMessage, mailbox::RedisMailbox},
     message::TextMessage,
     simulator::{RequestBody, Shown, Simulator},
 };
+
+/// What the user sees of a message that has no answer yet.
+const WAIT: &str = "still thinking, write `more`";
 
 /// One server. It has its own runtime, so that it can die like a process.
 struct Node {
@@ -52,9 +57,16 @@ impl Node {
         let redis = redis::Client::open(redis)?;
         let (listener, wechat) = runtime.block_on(async {
             let connection = ConnectionManager::new(redis).await?;
+            let mailbox = RedisMailbox::new(connection.clone());
+            let dedup = DedupLayer::builder()
+                .with_store(RedisStore::new(connection))
+                .with_fallback(Reply::text(WAIT))?
+                .with_failure_reply(Reply::text("sorry, no answer"))?
+                .with_next_message(NextMessage::shared(mailbox).with_words(["more"])?)
+                .build();
             let wechat = ServiceBuilder::new()
                 .layer(VerifySignatureLayer::new(account))
-                .layer(DedupLayer::shared(RedisStore::new(connection)))
+                .layer(dedup)
                 .service(MessageService::for_type::<TextMessage>(tower::service_fn(
                     move |request: Request<TextMessage>| think(name, Arc::clone(&diary), request),
                 )));
@@ -183,44 +195,68 @@ fn run() -> Result<bool, BoxError> {
     };
     let shared = retry_on_the_other_node(&url)?;
     let lost = node_lost_in_mid_run(&url)?;
+    let late = next_message_on_the_other_node(&url)?;
+    let awaited = node_lost_while_the_answer_is_awaited(&url)?;
     if !arguments.once {
         println!("\nRedis runs at {url}. Press Ctrl-C to exit.");
-        std::thread::park();
+        loop {
+            std::thread::park();
+        }
     }
-    Ok(shared && lost)
+    Ok(shared && lost && late && awaited)
 }
 
 fn retry_on_the_other_node(redis: &str) -> Result<bool, BoxError> {
     println!("The handler takes 7 s, and WeChat's retry reaches the other node:");
     let diary = Diary::new();
-    let shown = deliver(redis, &diary, "7", |_| {})?;
-    println!("  the user sees: {shown}\n");
-    Ok(shown.text() == Some("from node A") && diary.runs.load(Ordering::Relaxed) == 1)
+    let shown = deliver(redis, &diary, &["7"], |_| {})?;
+    Ok(are(&shown, &["from node A"]) && diary.runs.load(Ordering::Relaxed) == 1)
 }
 
 fn node_lost_in_mid_run(redis: &str) -> Result<bool, BoxError> {
-    println!("The node that runs the message dies after 3 s:");
+    println!("\nThe node that runs the message dies after 3 s:");
     let diary = Diary::new();
-    let shown = deliver(redis, &diary, "4", |node| {
+    let shown = deliver(redis, &diary, &["4"], |node| {
         std::thread::sleep(Duration::from_secs(3));
         node.die();
     })?;
-    println!("  the user sees: {shown}");
-    Ok(shown.text() == Some("from node B") && diary.runs.load(Ordering::Relaxed) == 2)
+    Ok(are(&shown, &["from node B"]) && diary.runs.load(Ordering::Relaxed) == 2)
 }
 
-/// Delivers a message to two new nodes, while `accident` happens to the first.
+fn next_message_on_the_other_node(redis: &str) -> Result<bool, BoxError> {
+    println!("\nThe handler takes 16 s, and the user's next message reaches the other node:");
+    let diary = Diary::new();
+    let shown = deliver(redis, &diary, &["16", "more"], |_| {})?;
+    Ok(are(&shown, &[WAIT, "from node A"]) && diary.runs.load(Ordering::Relaxed) == 1)
+}
+
+fn node_lost_while_the_answer_is_awaited(redis: &str) -> Result<bool, BoxError> {
+    println!("\nLikewise, and the node that runs the message dies after 6 s:");
+    let diary = Diary::new();
+    let shown = deliver(redis, &diary, &["16", "more"], |node| {
+        std::thread::sleep(Duration::from_secs(6));
+        node.die();
+    })?;
+    Ok(are(&shown, &[WAIT, "from node B"]) && diary.runs.load(Ordering::Relaxed) == 2)
+}
+
+fn are(shown: &[Shown], expected: &[&str]) -> bool {
+    let texts = shown.iter().map(Shown::text);
+    texts.eq(expected.iter().map(|text| Some(*text)))
+}
+
+/// Delivers messages to two new nodes, one after the other, while `accident` happens to the first.
 fn deliver(
     redis: &str,
     diary: &Arc<Diary>,
-    content: &str,
+    contents: &[&str],
     accident: impl FnOnce(&mut Node) + Send,
-) -> Result<Shown, BoxError> {
+) -> Result<Vec<Shown>, BoxError> {
     let account = Account::plain("twonodes")?;
     let mut first = Node::start("A", account.clone(), redis, diary)?;
     let second = Node::start("B", account.clone(), redis, diary)?;
     let runtime = Runtime::new()?;
-    let transcript = std::thread::scope(|scope| {
+    let shown = std::thread::scope(|scope| {
         let nodes = [first.address.clone(), second.address.clone()];
         let first_is_alive = Arc::new(AtomicBool::new(true));
         scope.spawn({
@@ -238,13 +274,20 @@ fn deliver(
                 next: Arc::default(),
                 diary: Arc::clone(diary),
             };
-            Simulator::new(account)
-                .text(content)
-                .deliver(balancer)
-                .await
+            let wechat = Simulator::new(account);
+            let mut shown = Vec::new();
+            for content in contents {
+                diary.note(format!("the user writes {content}"));
+                let transcript = wechat.text(*content).deliver(balancer.clone()).await;
+                diary.note(format!("the user sees: {}", transcript.shown()));
+                shown.push(transcript.shown().clone());
+                // Nobody writes at once.
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+            shown
         })
     });
-    Ok(transcript.shown().clone())
+    Ok(shown)
 }
 
 /// A Redis server that writes nothing to disk and ends with this program.
