@@ -436,7 +436,9 @@ impl RunningMessage {
         if let Some(place) = Place::of(&self.node, &self.task, &self.request) {
             place.shown(&finished.response).await;
         }
-        self.hand_over_rest(&finished).await;
+        if let Some(rest) = finished.response.rest() {
+            self.hand_over_rest(rest.clone());
+        }
         if told.is_err() || finished.origin == Origin::Store || self.was_store_away() {
             finished.confirm_in_background();
         }
@@ -501,63 +503,25 @@ impl RunningMessage {
                 .with_response(finished.response),
             _ => return,
         };
-        self.give_to_sinks(late).await;
-    }
-
-    async fn give_to_sinks(&self, late: LateReply) {
-        let settings = &self.node.settings;
         let late = late.with_first_seen(self.task.first_seen());
-        let is_leaving = self.node.cut.is_cancelled();
-        settings
-            .sinks
-            .hand_over(late, settings.run_timeout, is_leaving)
-            .await;
+        give_to_sinks(&self.node, late).await;
     }
 
-    /// Hands over what the delivery that has got the reply does not show of it.
-    ///
-    /// On several nodes deliveries may have got it. One of the nodes hands the rest over: in the store, the rest is a message
-    /// of its own. A node that is lost meanwhile loses it to the next.
-    async fn hand_over_rest(&self, finished: &Finished) {
-        let Some(rest) = finished.response.rest() else {
-            return;
-        };
-        let (key, request) = (self.task.claim.key, self.request.clone());
-        let late = LateReply::new(key, request, LateCause::Rest, rest.clone());
-        let Some(store) = &self.node.store else {
-            return self.give_to_sinks(late).await;
-        };
-        let claim = Claim {
-            key: Key::new([&key.as_bytes()[..], b"rest"]),
-            ..self.task.claim
-        };
-        let mut failures = 0;
-        let run = loop {
-            match store.claim(claim).await {
-                Ok(Claimed::Won(run)) => break run,
-                Ok(Claimed::Running { lease, .. }) => {
-                    time::sleep(lease.min(LEASE) + Duration::from_millis(1)).await;
-                }
-                Ok(_) => return,
-                Err(Unavailable) => {
-                    failures += 1;
-                    if failures > MAX_CLAIM_FAILURES {
-                        observe::reply_unconfirmed(self.account(), self.observed_key());
-                        break Run::new(Duration::ZERO, 1);
-                    }
-                    time::sleep(RENEWAL).await;
-                }
-            }
-        };
-        let renewing = async {
-            loop {
-                time::sleep(RENEWAL).await;
-                // Lost, it is handed over twice.
-                let _: Result<Renewed, _> = store.renew(claim, run).await;
-            }
-        };
-        select(pin!(self.give_to_sinks(late)), pin!(renewing)).await;
-        let _ = store.complete(claim, Ending::Nothing).await;
+    /// Hands over what the delivery that has got the reply does not show of it, in a task of its own: the answer to the
+    /// delivery of an inline run does not wait for it.
+    fn hand_over_rest(&self, rest: Reply) {
+        let (node, claim) = (Arc::clone(&self.node), self.task.claim);
+        let late = LateReply::new(claim.key, self.request.clone(), LateCause::Rest, rest)
+            .with_first_seen(self.task.first_seen());
+        let tasks = self.node.tasks.clone();
+        tasks.spawn(async move {
+            let cut = node.cut.clone();
+            select(
+                pin!(hand_over_rest(&node, claim, late)),
+                pin!(cut.cancelled()),
+            )
+            .await;
+        });
     }
 
     /// Releases the claim in the store. `None` means that nobody can tell whose the reply is.
@@ -718,6 +682,60 @@ async fn runs(
     }
 }
 
+async fn give_to_sinks(node: &Node, late: LateReply) {
+    let settings = &node.settings;
+    let is_leaving = node.cut.is_cancelled();
+    settings
+        .sinks
+        .hand_over(late, settings.run_timeout, is_leaving)
+        .await;
+}
+
+/// Hands over the rest of a reply.
+///
+/// On several nodes deliveries may have got the reply. One of the nodes hands the rest over: in the store, the rest is a
+/// message of its own. A node that is lost meanwhile loses it to the next.
+async fn hand_over_rest(node: &Node, claim: Claim, late: LateReply) {
+    // The answer is on its way, and customer service must not overtake it. A cut leaves it to the sinks at once, which say
+    // what is lost.
+    let on_its_way = pin!(time::sleep(ANSWER_WAY));
+    select(on_its_way, pin!(node.cut.cancelled())).await;
+    let Some(store) = &node.store else {
+        return give_to_sinks(node, late).await;
+    };
+    let claim = Claim {
+        key: Key::new([&claim.key.as_bytes()[..], b"rest"]),
+        ..claim
+    };
+    let mut failures = 0;
+    let run = loop {
+        match store.claim(claim).await {
+            Ok(Claimed::Won(run)) => break run,
+            Ok(Claimed::Running { lease, .. }) => {
+                time::sleep(lease.min(LEASE) + Duration::from_millis(1)).await;
+            }
+            Ok(_) => return,
+            Err(Unavailable) => {
+                failures += 1;
+                if failures > MAX_CLAIM_FAILURES {
+                    observe::reply_unconfirmed(late.account(), late.key().observed());
+                    break Run::new(Duration::ZERO, 1);
+                }
+                time::sleep(RENEWAL).await;
+            }
+        }
+    };
+    let renewing = async {
+        loop {
+            time::sleep(RENEWAL).await;
+            // Lost, it is handed over twice.
+            let _: Result<Renewed, _> = store.renew(claim, run).await;
+        }
+    };
+    select(pin!(give_to_sinks(node, late)), pin!(renewing)).await;
+    let _ = store.publish(claim, Ending::Nothing).await;
+}
+
 /// Renews the lease of the task's run with this number, until it is lost.
 async fn renew(node: Arc<Node>, task: Task, number: u32) {
     let Some(store) = &node.store else {
@@ -737,6 +755,9 @@ const MAX_CLAIMS: usize = 4;
 
 /// After as many missing answers to its claim, a message is run without the store.
 const MAX_CLAIM_FAILURES: u32 = 3;
+
+/// How long an answer takes to the user at most, as a rule.
+const ANSWER_WAY: Duration = Duration::from_secs(1);
 
 const FIRST_POLL: Duration = Duration::from_millis(50);
 const LAST_POLL: Duration = Duration::from_millis(400);

@@ -1,6 +1,6 @@
 //! What customer service sends, and when the message is acknowledged for it.
 
-use tower_wechat::late::LateCause;
+use tower_wechat::{dedup::store::MemoryStore, late::LateCause};
 
 use super::*;
 
@@ -109,19 +109,55 @@ async fn several_replies_come_in_their_order() {
     }
 }
 
-/// The rest follows the first part: it is sent after a delivery has got that.
+/// An answer is on its way to WeChat while customer service already sends.
 #[tokio::test(start_paused = true)]
-async fn the_rest_waits_for_the_first_part() {
+async fn the_rest_does_not_overtake_the_first_part() {
     let wechat = wechat();
-    let builder = DedupLayer::builder()
+    let builder = DedupLayer::builder().with_late_replies(customer_service(&wechat));
+    let push = wechat.text("hi").latency(Duration::from_millis(400));
+    let _ = tell(push, builder, 2, story(3)).await;
+    let mut expected = parts(0..3);
+    expected[0] = passive(&expected[0]);
+    assert_eq!(seen(&wechat), expected);
+}
+
+/// A run that is part of its delivery keeps the answer back until it ends.
+#[tokio::test(start_paused = true)]
+async fn an_inline_run_is_answered_before_the_rest_is_sent() {
+    let wechat = wechat();
+    wechat
+        .api()
+        .fail_always(ApiCall::Send, ApiFailure::Slow(secs(3)));
+    let dedup = DedupLayer::builder()
+        .with_store(MemoryStore::new())
+        .with_inline_runs()
         .with_late_replies(customer_service(&wechat))
-        .with_acknowledgement(Acknowledgement::LastDelivery);
-    // The run ends between two deliveries.
-    let transcript = tell(wechat.text("hi").lose_answers(1), builder, 3, story(2)).await;
-    assert_eq!(transcript.deliveries().len(), 2, "{transcript}");
-    let mut found = seen(&wechat);
-    found.sort();
-    assert_eq!(found.len(), 2, "{found:?}");
+        .build();
+    let transcript = wechat
+        .text("hi")
+        .deliver(answering(&dedup, 2, story(3)))
+        .await;
+    assert_eq!(transcript.deliveries().len(), 1, "{transcript}");
+    assert_eq!(transcript.deliveries()[0].took(), secs(2));
+    dedup.drain(secs(100)).await;
+    let mut expected = parts(0..3);
+    expected[0] = passive(&expected[0]);
+    assert_eq!(seen(&wechat), expected);
+}
+
+/// Whatever takes part of the rest is not waited for longer than a drain is patient.
+#[tokio::test(start_paused = true)]
+async fn a_drain_cuts_a_sink_that_has_the_rest() {
+    let dedup = DedupLayer::builder()
+        .with_late_replies(|_: LateReply| std::future::pending::<()>())
+        .build();
+    let _ = wechat()
+        .text("hi")
+        .deliver(answering(&dedup, 2, story(3)))
+        .await;
+    let begun = tokio::time::Instant::now();
+    dedup.drain(secs(10)).await;
+    assert_eq!(begun.elapsed().as_secs(), 10);
 }
 
 /// A late reply says why it is late, and a rest that it is one.

@@ -156,3 +156,23 @@ async fn the_log_has_an_error_with_what_is_lost() {
         }
     }
 }
+
+/// The rest is handed over a second after the first part. A cut does not wait so long.
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn the_log_has_an_error_for_a_rest_that_is_cut() {
+    let log = crate::log::of(async || {
+        let dedup = DedupLayer::builder().with_late_replies(Ends::Hangs).build();
+        let bot = answering(&dedup, 2, story(3));
+        let _ = wechat().text("hi").deliver(bot).await;
+        dedup.drain(Duration::ZERO).await;
+    })
+    .await;
+    // One part is the passive reply, and the sink has handed over another.
+    let errors: Vec<_> = log.lines().filter(|line| line.contains("ERROR")).collect();
+    assert_eq!(errors.len(), 1, "{log}");
+    assert!(
+        errors[0].contains("it was cut") && errors[0].contains("parts=1"),
+        "{log}"
+    );
+}

@@ -137,7 +137,7 @@ proptest! {
             part.hand_over();
         }
         let written = Reply::text(text);
-        let expected: Vec<_> = split(written.as_text().unwrap(), limit).map(|part| part.trim_end().to_owned()).collect();
+        let expected: Vec<_> = split(written.as_text().unwrap().trim_end(), limit).map(|part| part.trim_end().to_owned()).collect();
         if !expected.is_empty() {
             prop_assert_eq!(found, expected);
         }
