@@ -18,7 +18,8 @@ use crate::{
 /// | 45047: the quota is spent | the next sink gets the rest |
 /// | 45015, 48001, 40003 and other codes | the next sink gets the rest |
 /// | 43004: the user does not follow the account | everything is dropped: no sink can reach the user |
-/// | nothing: the connection broke off | the message counts as sent, since WeChat may have shown it ([`with_repetition`](Self::with_repetition)) |
+/// | nothing: the connection broke off, or took too long | the message counts as sent, since WeChat may have shown it ([`with_repetition`](Self::with_repetition)) |
+/// | something that is not WeChat's, such as a proxy's page | likewise |
 /// | nothing: there was no connection | the next sink gets the rest |
 ///
 /// Nothing is sent after [`LateReply::send_until`].

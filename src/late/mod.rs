@@ -34,6 +34,8 @@
 //! | … on the last delivery | the first message, then five more | the same | the fallback at 14.5 s, then five messages at 30 s |
 //! | a function | the first message; the function gets the rest | the same | the fallback at 14.5 s; the function gets it all at 30 s |
 //!
+//! What the first message does not show follows a second after it, so that it does not come first.
+//!
 //! WeChat accepts five customer-service messages after a user's message, and three after a menu click, a scan or a
 //! subscription. The sink behind `CustomerService` gets what is over. So tell a language model to be brief.
 //!

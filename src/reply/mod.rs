@@ -102,6 +102,8 @@ pub use self::{
 
 #[cfg(feature = "layers")]
 pub(crate) use self::content::TEXT_LIMIT;
+#[cfg(any(feature = "json", feature = "layers"))]
+use self::error::Cause;
 #[cfg(feature = "simulator")]
 pub(crate) use self::parts::is_forbidden;
 #[cfg(feature = "layers")]
@@ -110,7 +112,6 @@ pub(crate) use self::render::{CUT_MARKER, addition, is_silent};
 use self::split::split_with_tail;
 use self::{
     content::{Content, EVENT_ARTICLE_LIMIT, MESSAGE_ARTICLE_LIMIT},
-    error::Cause,
     parts::{Media, TransInfo, written},
 };
 

@@ -44,8 +44,8 @@
 //!
 //! use tower::ServiceBuilder;
 //! use tower_wechat::{
-//!     Account, Api, DedupLayer, VerifySignatureLayer, api, message::VoiceMessage, message_fn,
-//!     simulator::{APP_SECRET, Simulator, USER},
+//!     Account, Api, DedupLayer, VerifySignatureLayer, api, late::CustomerService, message::VoiceMessage,
+//!     message_fn, simulator::{APP_SECRET, Simulator, USER},
 //! };
 //!
 //! // In a test: #[tokio::test(start_paused = true)]
@@ -55,16 +55,8 @@
 //!     let wechat = Simulator::new(account.clone());
 //!     let api = Api::new(wechat.api(), "wx0a1b2c3d4e5f6071", APP_SECRET)?;
 //!
-//!     let late = api.clone();
-//!     let dedup = DedupLayer::builder().with_late_replies(move |reply: LateReply| {
-//!         let api = late.clone();
-//!         async move {
-//!             if let (Some(openid), Some(reply)) = (reply.openid(), reply.reply()) {
-//!                 let _ = api.send(openid, reply).await;
-//!             }
-//!         }
-//!     });
-//!     let dedup = dedup.build();
+//!     let sink = CustomerService::new(api.clone());
+//!     let dedup = DedupLayer::builder().with_late_replies(sink).build();
 //!     let answer = move |voice: VoiceMessage| {
 //!         let api = api.clone();
 //!         async move {
@@ -80,7 +72,8 @@
 //!
 //!     let voice = wechat.voice("media-1").sound(&b"#!AMR\n\x3c"[..]);
 //!     let transcript = voice.deliver(bot).await;
-//!     assert_eq!(transcript.deliveries().len(), 3);
+//!     // Customer service answers as well, so WeChat need not hang up.
+//!     assert_eq!(transcript.deliveries().len(), 1);
 //!     dedup.drain(Duration::from_secs(10)).await;
 //!     assert_eq!(wechat.chat(USER).shown(), ["AmrNb"]);
 //!     assert_eq!(wechat.chat(USER).to_string(), "at 20.0 s: AmrNb (customer service)");
