@@ -4,6 +4,7 @@ mod codes;
 mod failure;
 mod next_message;
 mod nodes;
+mod races;
 mod sends;
 mod sinks;
 mod texts;

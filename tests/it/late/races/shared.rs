@@ -1,0 +1,121 @@
+//! A store and a mailbox that all nodes share, each at the end of a long way.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::sleep;
+use tower_wechat::{
+    dedup::{
+        Key,
+        store::{
+            Acknowledged, Claim, Claimed, Completed, Ending, MemoryStore, Released, Renewed, Run,
+            Store,
+        },
+    },
+    late::mailbox::{
+        Conversation, Expected, Fetch, Fetched, Mailbox, MemoryMailbox, Owner, Put, Question,
+    },
+};
+
+use super::draws::Draws;
+
+/// How long an operation is under way, in one direction.
+#[derive(Clone)]
+pub(super) struct Way(pub(super) Draws);
+
+impl Way {
+    async fn pass(&self) {
+        let millis = if self.0.once_in(3) { self.0.below(60) } else { 0 };
+        // A sleep of zero would still wait for the next tick of the timer.
+        if millis > 0 {
+            sleep(Duration::from_millis(millis)).await;
+        }
+    }
+
+    async fn there_and_back<T, E>(
+        &self,
+        operation: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.pass().await;
+        let answer = operation.await;
+        self.pass().await;
+        answer
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct FarStore(pub(super) MemoryStore, pub(super) Way);
+
+impl Store for FarStore {
+    type Error = <MemoryStore as Store>::Error;
+
+    async fn claim(&self, claim: Claim) -> Result<Claimed, Self::Error> {
+        self.1.there_and_back(self.0.claim(claim)).await
+    }
+
+    async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Self::Error> {
+        self.1.there_and_back(self.0.renew(claim, run)).await
+    }
+
+    async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, Self::Error> {
+        self.1.there_and_back(self.0.complete(claim, ending)).await
+    }
+
+    async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, Self::Error> {
+        self.1.there_and_back(self.0.acknowledge(claim)).await
+    }
+
+    async fn release(&self, claim: Claim) -> Result<Released, Self::Error> {
+        self.1.there_and_back(self.0.release(claim)).await
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct FarMailbox(pub(super) MemoryMailbox, pub(super) Way);
+
+impl Mailbox for FarMailbox {
+    type Error = <MemoryMailbox as Mailbox>::Error;
+
+    async fn peek(&self, of: Conversation) -> Result<bool, Self::Error> {
+        self.1.there_and_back(self.0.peek(of)).await
+    }
+
+    async fn expect(&self, question: Question, owner: Owner) -> Result<Expected, Self::Error> {
+        self.1.there_and_back(self.0.expect(question, owner)).await
+    }
+
+    async fn renew(&self, question: Question, owner: Owner) -> Result<bool, Self::Error> {
+        self.1.there_and_back(self.0.renew(question, owner)).await
+    }
+
+    async fn put(&self, question: Question, parts: &[Bytes]) -> Result<Put, Self::Error> {
+        self.1.there_and_back(self.0.put(question, parts)).await
+    }
+
+    async fn close(&self, question: Question, owner: Owner) -> Result<(), Self::Error> {
+        self.1.there_and_back(self.0.close(question, owner)).await
+    }
+
+    async fn take(&self, fetch: Fetch) -> Result<Fetched, Self::Error> {
+        self.1.there_and_back(self.0.take(fetch)).await
+    }
+
+    async fn settle(
+        &self,
+        of: Conversation,
+        by: Key,
+        question: Key,
+        number: u32,
+    ) -> Result<bool, Self::Error> {
+        let settled = self.0.settle(of, by, question, number);
+        self.1.there_and_back(settled).await
+    }
+
+    async fn give_back(&self, of: Conversation, by: Key, owner: Owner) -> Result<(), Self::Error> {
+        self.1.there_and_back(self.0.give_back(of, by, owner)).await
+    }
+
+    async fn clear(&self, of: Conversation, age: Duration) -> Result<u32, Self::Error> {
+        self.1.there_and_back(self.0.clear(of, age)).await
+    }
+}
