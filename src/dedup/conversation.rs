@@ -2,20 +2,14 @@
 
 use std::{pin::Pin, pin::pin, sync::Arc, time::Duration};
 
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Either, MaybeDone, maybe_done, select},
-};
+use futures_util::future::{BoxFuture, Either, MaybeDone, maybe_done, select};
 use http::Request;
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{self, Instant},
-};
+use tokio::time::{self, Instant};
 
 use super::{
     finished::{Finished, Origin},
     node::{Node, RENEWAL},
-    store::{Claim, ClaimId, Claimed, Ending, Released},
+    store::{Claim, ClaimId, Claimed, Ending, Released, Renewed, Run},
     table::Task,
 };
 use crate::{
@@ -70,6 +64,11 @@ impl Place {
         self.next.peek(self.conversation).await == Some(true)
     }
 
+    /// What the message does with what is kept.
+    pub(super) fn fetching(&self) -> Fetching {
+        self.next.fetching_of(self.request.body())
+    }
+
     /// Drops what is kept, if the user unsubscribes.
     pub(super) async fn clear_if_unsubscribed(&self) {
         let head = self.request.body().head();
@@ -87,7 +86,7 @@ impl Place {
 
     /// Runs the message with `own`, and takes a part out of the mailbox for its deliveries if there is one.
     pub(super) async fn answer(&self, own: BoxFuture<'static, Finished>) -> Answer {
-        let fetching = self.next.fetching_of(self.request.body());
+        let fetching = self.fetching();
         if fetching == Fetching::None {
             return Answer::Own(own.await);
         }
@@ -123,13 +122,18 @@ impl Place {
     /// Takes the next part, and waits for it as long as a delivery waits. `None`: there is none, or too late.
     async fn fetch(&self, opens_slot: bool) -> Option<Finished> {
         let (mut pause, mut failures) = (FIRST_POLL, 0);
+        let mut recovering = None;
         while !self.is_acknowledged() {
             let (by, age) = (self.task.claim.key, self.task.age());
             let mut fetch = Fetch::new(self.conversation, by, age, self.owner());
             if opens_slot {
                 fetch = fetch.with_slot();
             }
-            match self.next.take(fetch).await {
+            let fetched = self.next.take(fetch).await;
+            if opens_slot && fetched.is_some() && fetched != Some(Fetched::Nothing) {
+                self.keep_slot();
+            }
+            match fetched {
                 Some(Fetched::Part(part)) => {
                     let taken = Taken {
                         question: part.question,
@@ -152,7 +156,10 @@ impl Place {
                     return Some(self.finished(self.response_of(fallback)));
                 }
                 Some(Fetched::Wait) => {}
+                // The answer to each further fetch, until it is found out.
+                Some(Fetched::Lapsed(question)) if recovering == Some(question) => {}
                 Some(Fetched::Lapsed(question)) => {
+                    recovering = Some(question);
                     let recovered = self.clone().recover(question);
                     let cut = self.node.cut.clone();
                     let recovered = async move { cut.run_until_cancelled(recovered).await };
@@ -175,35 +182,48 @@ impl Place {
             id: ClaimId::random(),
             ..self.task.claim
         };
-        let failure = || self.node.settings.failure.clone();
+        let failure = self.node.settings.failure.clone();
         let reply = loop {
+            // A node that could not renew the slot renews its lease meanwhile.
+            time::sleep(RENEWAL).await;
             if self.next.renew(of, self.owner()).await == Some(false) {
                 return;
             }
             let Some(store) = &self.node.store else {
-                break failure();
+                break failure;
             };
-            match store.claim(claim).await {
+            time::sleep_until(store.caught_up()).await;
+            let has_fetched = match store.claim(claim).await {
                 // Nobody has the request any more.
-                Ok(Claimed::Won(_)) => break failure(),
+                Ok(Claimed::Won(_)) => break failure,
                 Ok(Claimed::TakenOver(response)) => match response.taken() {
                     Some(taken) => {
-                        self.next
-                            .give_back(self.conversation, question, taken)
-                            .await;
-                        break failure();
+                        self.give_back_for(question, taken).await;
+                        true
                     }
                     None => break response.reply(),
                 },
                 Ok(Claimed::Replied { response, .. }) => {
-                    if store.release(claim).await == Ok(Released::LastHold) {
-                        break response.reply();
+                    let is_last = store.release(claim).await == Ok(Released::LastHold);
+                    match response.taken() {
+                        Some(taken) if is_last => {
+                            self.give_back_for(question, taken).await;
+                            true
+                        }
+                        Some(_) => true,
+                        None if is_last => break response.reply(),
+                        None => continue,
                     }
                 }
+                Ok(Claimed::Done) => false,
+                Ok(Claimed::Running { .. } | Claimed::Late { .. }) | Err(_) => continue,
+            };
+            // The slot is for the result of its own runs.
+            match store.claim(queued(claim)).await {
+                Ok(Claimed::Won(run)) => break failure.filter(|_| has_fetched || run.number > 1),
                 Ok(Claimed::Done) => break None,
-                Ok(Claimed::Running { .. } | Claimed::Late { .. }) | Err(_) => {}
+                _ => {}
             }
-            time::sleep(RENEWAL).await;
         };
         if let Some(reply) = reply {
             self.next.keep_reply(of, &reply, self.account()).await;
@@ -212,10 +232,11 @@ impl Place {
         if let Some(store) = &self.node.store {
             // If it does not answer, the lease runs out.
             let _ = store.publish(claim, Ending::Nothing).await;
+            let _ = store.publish(queued(claim), Ending::Nothing).await;
         }
     }
 
-    /// Opens the slot of the message's reply, before it is acknowledged. Keeps it open until the message is over.
+    /// Opens the slot of the message's reply, before it is acknowledged.
     pub(super) async fn expect(&self) {
         if !self.node.settings.sinks.expects_next_message()
             || self.task.fetching() == Fetching::Only
@@ -226,16 +247,26 @@ impl Place {
             self.next.expect(self.question(), self.owner()).await
         {
             observe::parts_evicted(self.account(), dropped);
-            let place = self.clone();
-            self.node.tasks.spawn(async move {
-                let over = place.task.over.clone();
-                over.run_until_cancelled(place.renew()).await;
-                // A message that was cut is recovered by the next one, which looks for it in the store.
-                if !place.node.cut.is_cancelled() {
-                    place.close().await;
-                }
-            });
+            self.keep_slot();
         }
+    }
+
+    /// Keeps the message's slot open until the message is over, and its queued result handed over.
+    fn keep_slot(&self) {
+        if !self.task.keep_slot() {
+            return;
+        }
+        let place = self.clone();
+        self.node.tasks.spawn(async move {
+            let over = place.task.over.clone();
+            if over.run_until_cancelled(place.renew()).await.is_some() {
+                return place.task.leave_slot();
+            }
+            // A message that was cut is recovered by the next one, which looks for it in the store.
+            if !place.node.cut.is_cancelled() && place.task.fetching() != Fetching::Queued {
+                place.close().await;
+            }
+        });
     }
 
     /// Renews the slot until it is filled.
@@ -268,25 +299,48 @@ impl Place {
 
     /// No delivery has got the part.
     pub(super) async fn give_back(&self, taken: Taken) {
-        let by = self.task.claim.key;
+        self.give_back_for(self.task.claim.key, taken).await;
+    }
+
+    async fn give_back_for(&self, by: Key, taken: Taken) {
         self.next.give_back(self.conversation, by, taken).await;
     }
 
+    /// The message's own result is for a later message. Called before the message is over.
+    pub(super) fn queue(self, own: OwnRuns) -> impl Future<Output = ()> {
+        self.task.set_fetching(Fetching::Queued);
+        self.keep(own)
+    }
+
     /// Waits for the message's own result, and hands it over.
-    pub(super) async fn queue(self, mut own: OwnRuns, permit: Option<OwnedSemaphorePermit>) {
-        let queued = Queued(&self);
-        let runs = async {
-            own.as_mut().await;
-            own.as_mut().take_output()
+    ///
+    /// In the store, it is a message of its own: so another node sees that this one lives.
+    async fn keep(self, mut own: OwnRuns) {
+        let claim = queued(self.task.claim);
+        let renewing = async {
+            loop {
+                if let Some(store) = &self.node.store {
+                    let run = Run::new(self.task.age(), 1);
+                    let _: Result<Renewed, _> = store.renew(claim, run).await;
+                }
+                self.next.renew(self.question(), self.owner()).await;
+                time::sleep(RENEWAL).await;
+            }
         };
-        let renewing = pin!(self.renew().then(|()| std::future::pending::<()>()));
-        let finished = match select(pin!(runs), renewing).await {
-            Either::Left((finished, _)) => finished,
-            Either::Right(((), _)) => None,
-        };
-        drop(permit);
+        select(pin!(self.hand_over(&mut own)), pin!(renewing)).await;
+        self.close().await;
+        if let Some(store) = &self.node.store {
+            let _ = store.publish(claim, Ending::Nothing).await;
+        }
+    }
+
+    async fn hand_over(&self, own: &mut OwnRuns) {
+        let queued = Queued(self);
+        own.as_mut().await;
         std::mem::forget(queued);
-        let Some(finished) = finished else { return };
+        let Some(finished) = own.as_mut().take_output() else {
+            return;
+        };
         let key = self.task.claim.key;
         let late = LateReply::new(
             key,
@@ -310,7 +364,6 @@ impl Place {
                 .hand_over(late, settings.run_timeout, false)
                 .await;
         }
-        self.close().await;
     }
 
     fn is_acknowledged(&self) -> bool {
@@ -340,6 +393,14 @@ impl Place {
 
     fn observed(&self) -> observe::MessageKey {
         self.task.claim.key.observed()
+    }
+}
+
+/// The message that the store has for the queued result of another one.
+fn queued(claim: Claim) -> Claim {
+    Claim {
+        key: Key::new([&claim.key.as_bytes()[..], b"queued"]),
+        ..claim
     }
 }
 

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     delivery::Verified,
     key::Key,
-    late::{LateCause, LateReply},
+    late::{Fetching, LateCause, LateReply},
     observe,
     reply::Reply,
     response::{self, StoredResponse},
@@ -119,7 +119,8 @@ impl RunningMessage {
                     }
                     let place = place.as_ref().filter(|_| is_kept);
                     let turn = self.turn.take();
-                    let answer = self.answer(place, turn, inner.clone(), run.number);
+                    let permit = place.and_then(|_| self.permit.take());
+                    let answer = self.answer(place, turn, permit, inner.clone(), run.number);
                     if let Some(answer) = self.unless_lost(answer, run.number).await {
                         let (finished, own) = match answer {
                             Answer::Own(finished) => (finished, None),
@@ -128,7 +129,7 @@ impl RunningMessage {
                         let completed = self.complete(finished).await;
                         if completed != Ok(Completed::Lost) {
                             if let (Some(own), Some(place)) = (own, place) {
-                                let queue = place.clone().queue(own, self.permit.take());
+                                let queue = place.clone().queue(own);
                                 let cut = self.node.cut.clone();
                                 let queue = async move { cut.run_until_cancelled(queue).await };
                                 self.node.tasks.spawn(queue);
@@ -321,11 +322,13 @@ impl RunningMessage {
         table.is_acknowledged(self.task.claim, Instant::now())
     }
 
-    /// Runs the message, and looks for what is kept for its user if it has a `place` in a conversation.
+    /// Runs the message when its turn comes, and looks for what is kept for its user if it has a `place` in a
+    /// conversation. Waiting for it is no run, and holds no permit.
     async fn answer(
         &self,
         place: Option<&Place>,
         turn: Option<Turn>,
+        permit: Option<OwnedSemaphorePermit>,
         inner: impl Inner,
         number: u32,
     ) -> Answer {
@@ -335,11 +338,17 @@ impl RunningMessage {
         }
         let (node, claim) = (Arc::clone(&self.node), self.task.claim);
         let (request, observed) = (self.request.clone(), Arc::clone(&self.observed));
+        let waits = place.is_some_and(|place| place.fetching() == Fetching::Only);
+        let permit = permit.filter(|_| !waits);
         let own = async move {
             let mut turn = turn;
             if let Some(turn) = &mut turn {
                 turn.comes().await;
             }
+            let _permit = match permit {
+                None if waits => Arc::clone(&node.run_permits).acquire_owned().await.ok(),
+                permit => permit,
+            };
             runs(&node, claim, &request, &observed, inner, number).await
         };
         match place {

@@ -46,6 +46,8 @@ pub(super) struct Progress {
     pub(super) is_in_store: bool,
     /// What the message does with what is kept for its user.
     pub(super) fetching: Fetching,
+    /// Whether a task keeps the message's slot in the mailbox.
+    pub(super) is_slot_kept: bool,
     /// How many of its deliveries WeChat has given up.
     pub(super) hang_ups: u8,
 }
@@ -167,6 +169,7 @@ impl Table {
             first_seen: arrival.min(now.checked_sub(run.age).unwrap_or(now)),
             is_in_store: false,
             fetching: Fetching::None,
+            is_slot_kept: false,
             hang_ups: 0,
         });
         let over = CancellationToken::new();
@@ -311,6 +314,24 @@ impl Task {
 
     pub(super) fn fetching(&self) -> Fetching {
         self.progress.borrow().fetching
+    }
+
+    /// Notes that a task keeps the message's slot. Returns `false` if there is one already.
+    pub(super) fn keep_slot(&self) -> bool {
+        let mut is_first = false;
+        self.progress.send_if_modified(|progress| {
+            is_first = !mem::replace(&mut progress.is_slot_kept, true);
+            false
+        });
+        is_first
+    }
+
+    /// Notes that no task keeps the message's slot any more.
+    pub(super) fn leave_slot(&self) {
+        self.progress.send_if_modified(|progress| {
+            progress.is_slot_kept = false;
+            false
+        });
     }
 
     pub(super) fn first_seen(&self) -> Instant {

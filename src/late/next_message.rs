@@ -251,6 +251,8 @@ pub(crate) enum Fetching {
     Beside,
     /// It fetches a part. Only if there is none, it is handled.
     Only,
+    /// It has fetched a part, and is handled as well: its own reply is for a later message.
+    Queued,
 }
 
 /// The user and the account of a message. `None` if the message names no sender.
@@ -275,7 +277,12 @@ impl NextMessage {
     }
 
     pub(crate) async fn close(&self, question: Question, owner: Owner) {
-        let _ = self.mailbox.close(question, owner).await;
+        for pause in PAUSES {
+            if self.mailbox.close(question, owner).await.is_some() {
+                return;
+            }
+            time::sleep(pause).await;
+        }
     }
 
     pub(crate) async fn take(&self, fetch: Fetch) -> Option<Fetched> {

@@ -15,7 +15,10 @@ use self::world::{Setting, play};
 /// Plays as many cases, on all processors.
 #[track_caller]
 fn check(setting: Setting, cases: u32) {
-    if let Some(seed) = env::var("RACES_SEED").ok().and_then(|seed| seed.parse().ok()) {
+    if let Some(seed) = env::var("RACES_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+    {
         let (story, result) = play(setting, seed);
         println!("{story}");
         result.unwrap();
@@ -41,10 +44,22 @@ fn check(setting: Setting, cases: u32) {
 
 #[test]
 fn on_one_node_each_part_is_shown_once() {
-    check(Setting { nodes: 1, ..Setting::default() }, 500);
+    check(
+        Setting {
+            nodes: 1,
+            ..Setting::default()
+        },
+        500,
+    );
 }
 
 #[test]
 fn on_two_nodes_each_part_is_shown_once() {
-    check(Setting { nodes: 2, ..Setting::default() }, 500);
+    check(
+        Setting {
+            nodes: 2,
+            ..Setting::default()
+        },
+        500,
+    );
 }

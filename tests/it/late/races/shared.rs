@@ -25,7 +25,11 @@ pub(super) struct Way(pub(super) Draws);
 
 impl Way {
     async fn pass(&self) {
-        let millis = if self.0.once_in(3) { self.0.below(60) } else { 0 };
+        let millis = if self.0.once_in(3) {
+            self.0.below(60)
+        } else {
+            0
+        };
         // A sleep of zero would still wait for the next tick of the timer.
         if millis > 0 {
             sleep(Duration::from_millis(millis)).await;

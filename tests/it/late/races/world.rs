@@ -104,7 +104,8 @@ struct World {
     plans: Arc<Mutex<BTreeMap<u64, Plan>>>,
 }
 
-type Stack = BoxCloneSyncService<Request<Full<Bytes>>, Response<tower_wechat::ResponseBody>, Infallible>;
+type Stack =
+    BoxCloneSyncService<Request<Full<Bytes>>, Response<tower_wechat::ResponseBody>, Infallible>;
 
 fn account() -> Account {
     Account::plain("walnut42").unwrap()
@@ -175,7 +176,10 @@ pub(super) fn play(setting: Setting, seed: u64) -> (String, Result<(), String>) 
     })
 }
 
-fn finish<Scope>(builder: tower_wechat::dedup::DedupBuilder<Scope>, next: NextMessage) -> DedupLayer {
+fn finish<Scope>(
+    builder: tower_wechat::dedup::DedupBuilder<Scope>,
+    next: NextMessage,
+) -> DedupLayer {
     builder
         .with_fallback(Reply::text(WAIT))
         .unwrap()
@@ -196,7 +200,8 @@ fn plan(draws: &Draws, setting: Setting) -> Vec<Plan> {
             let asked = if draws.once_in(3) {
                 Asked::Bare
             } else {
-                let takes = draws.one_of(&[0, 1, 4_490, 4_500, 14_490, 14_500, 14_510])
+                let takes = draws
+                    .one_of(&[0, 1, 4_490, 4_500, 14_490, 14_500, 14_510])
                     .max(draws.below(2) * draws.below(40_000));
                 let lines = draws.one_of(&[0, 1, 1, 1, 1, 45]);
                 Asked::Question(Duration::from_millis(takes), lines)
@@ -218,7 +223,9 @@ fn deliveries(draws: &Draws, setting: Setting) -> Vec<Delivery> {
         .map(|number| Delivery {
             node: draws.index(setting.nodes),
             fate: match draws.below(8) {
-                0 => Fate::Leaves(Duration::from_millis(1 + draws.one_of(&[10, 200, 5_000].map(|end| draws.below(end))))),
+                0 => Fate::Leaves(Duration::from_millis(
+                    1 + draws.one_of(&[10, 200, 5_000].map(|end| draws.below(end))),
+                )),
                 1 if number < 2 => Fate::Loses,
                 _ => Fate::Waits,
             },
@@ -280,10 +287,17 @@ impl World {
             Asked::Bare => WORD.to_owned(),
             Asked::Question(..) => format!("question {id}"),
         };
-        let push = self.wechat.text(words).from_user(USERS[plan.user]).msg_id(id);
+        let push = self
+            .wechat
+            .text(words)
+            .from_user(USERS[plan.user])
+            .msg_id(id);
         let request = push.request().unwrap();
         for delivery in &plan.deliveries {
-            self.tell(format_args!("{} sends {id}, {:?}: {delivery:?}", USERS[plan.user], plan.asked));
+            self.tell(format_args!(
+                "{} sends {id}, {:?}: {delivery:?}",
+                USERS[plan.user], plan.asked
+            ));
             let copies = delivery.copy.map(|node| {
                 let (world, request) = (self.clone(), request.clone());
                 tokio::spawn(async move {
@@ -327,7 +341,12 @@ impl World {
     }
 
     /// The text of the answer, empty for `success`. `None`: WeChat gets no answer that it accepts.
-    async fn send(&self, node: usize, request: Request<Bytes>, patience: Duration) -> Option<String> {
+    async fn send(
+        &self,
+        node: usize,
+        request: Request<Bytes>,
+        patience: Duration,
+    ) -> Option<String> {
         let sent = self.nodes[node].clone().oneshot(request.map(Full::new));
         let response = timeout(patience, sent).await.ok()?.unwrap();
         if response.status() != 200 {
@@ -372,7 +391,12 @@ impl World {
 
     fn check(&self) -> Result<(), String> {
         let (seen, plans) = (self.seen(), self.plans.lock().unwrap());
-        let shown_of = |line: &String| seen.shown.iter().filter(|shown| lines_of(&shown.text).any(|shown| shown == line)).count();
+        let shown_of = |line: &String| {
+            seen.shown
+                .iter()
+                .filter(|shown| lines_of(&shown.text).any(|shown| shown == line))
+                .count()
+        };
         for plan in plans.values() {
             let (id, runs) = (plan.id, seen.runs.get(&plan.id).copied().unwrap_or(0));
             let lines = match plan.asked {
@@ -395,11 +419,16 @@ impl World {
         }
         for (user, name) in USERS.iter().enumerate() {
             let of_user = |id: u64| plans.get(&id).is_some_and(|plan| plan.user == user);
-            let is_failing = |plan: &&Plan| plan.user == user && matches!(plan.asked, Asked::Question(_, 0));
+            let is_failing =
+                |plan: &&Plan| plan.user == user && matches!(plan.asked, Asked::Question(_, 0));
             let failing = plans.values().filter(is_failing).count();
             let mine = || seen.shown.iter().filter(|shown| of_user(shown.by));
             let failed = mine().filter(|shown| shown.text == FAILED).count();
-            let may_be_lost = seen.lost.iter().filter(|(by, text)| of_user(*by) && text == FAILED && !seen.is_answered(*by)).count();
+            let may_be_lost = seen
+                .lost
+                .iter()
+                .filter(|(by, text)| of_user(*by) && text == FAILED && !seen.is_answered(*by))
+                .count();
             if failed > failing || failed + may_be_lost < failing {
                 return Err(format!("{name} sees {failed} failures of {failing}"));
             }
@@ -424,11 +453,18 @@ impl Seen {
 
     /// Whether an answer that was sent did not arrive, and none after it.
     fn may_be_lost(&self, is_it: impl Fn(&str) -> bool) -> bool {
-        self.lost.iter().any(|(by, text)| is_it(text) && !self.is_answered(*by))
+        self.lost
+            .iter()
+            .any(|(by, text)| is_it(text) && !self.is_answered(*by))
     }
 
     /// Before a later message shows an answer, all of each earlier one has been shown that it could know of.
-    fn check_order(&self, plans: &BTreeMap<u64, Plan>, shown: &Shown, question: u64) -> Result<(), String> {
+    fn check_order(
+        &self,
+        plans: &BTreeMap<u64, Plan>,
+        shown: &Shown,
+        question: u64,
+    ) -> Result<(), String> {
         if shown.by == question {
             return Ok(());
         }
@@ -437,12 +473,16 @@ impl Seen {
             return Err(format!("{} shows the answer to {}", by.id, question.id));
         }
         for earlier in plans.values() {
-            let is_awaited = self.told_to_wait.get(&earlier.id).is_some_and(|at| *at < by.at);
+            let is_awaited = self
+                .told_to_wait
+                .get(&earlier.id)
+                .is_some_and(|at| *at < by.at);
             if earlier.user != by.user || earlier.at >= question.at || !is_awaited {
                 continue;
             }
             let is_late = |later: &&Shown| {
-                later.at > shown.at && lines_of(&later.text).any(|line| question_of(line) == earlier.id)
+                later.at > shown.at
+                    && lines_of(&later.text).any(|line| question_of(line) == earlier.id)
             };
             if let Some(later) = self.shown.iter().find(is_late) {
                 return Err(format!(
@@ -457,7 +497,9 @@ impl Seen {
 
 /// The lines of the answer to a message. Each is shown whole, or in no part.
 fn answer(id: u64, lines: usize) -> Vec<String> {
-    (0..lines).map(|line| format!("{id}.{line}.{:-<90}", "")).collect()
+    (0..lines)
+        .map(|line| format!("{id}.{line}.{:-<90}", ""))
+        .collect()
 }
 
 fn lines_of(text: &str) -> impl Iterator<Item = &str> {
@@ -471,7 +513,9 @@ fn question_of(line: &str) -> u64 {
 }
 
 fn short(text: &str) -> String {
-    let lines: Vec<_> = lines_of(text).map(|line| line.trim_end_matches('-')).collect();
+    let lines: Vec<_> = lines_of(text)
+        .map(|line| line.trim_end_matches('-'))
+        .collect();
     match lines[..] {
         [] => text.to_owned(),
         [line] => line.to_owned(),
