@@ -81,8 +81,8 @@ struct Seen {
     /// The runs of each message.
     runs: BTreeMap<u64, u32>,
     shown: Vec<Shown>,
-    /// The answers that were sent and did not arrive, by their messages.
-    lost: Vec<(u64, String)>,
+    /// The answers that were sent and did not arrive.
+    lost: Vec<Shown>,
     /// When the user has seen that the answer is to come.
     told_to_wait: BTreeMap<u64, Duration>,
 }
@@ -303,7 +303,8 @@ impl World {
                 tokio::spawn(async move {
                     if let Some(text) = world.send(node, request, HANG_UP).await {
                         world.tell(format_args!("the copy of {id} gets {:?}", short(&text)));
-                        world.seen().lost.push((id, text));
+                        let at = world.began.elapsed();
+                        world.seen().lost.push(Shown { at, by: id, text });
                     }
                 })
             });
@@ -317,7 +318,8 @@ impl World {
             match answer {
                 Some(text) if delivery.fate == Fate::Loses => {
                     self.tell(format_args!("{id} loses {:?}", short(&text)));
-                    self.seen().lost.push((id, text));
+                    let at = self.began.elapsed();
+                    self.seen().lost.push(Shown { at, by: id, text });
                 }
                 Some(text) => {
                     self.tell(format_args!("{id} shows {:?}", short(&text)));
@@ -427,7 +429,9 @@ impl World {
             let may_be_lost = seen
                 .lost
                 .iter()
-                .filter(|(by, text)| of_user(*by) && text == FAILED && !seen.is_answered(*by))
+                .filter(|lost| {
+                    of_user(lost.by) && lost.text == FAILED && !seen.is_answered(lost.by)
+                })
                 .count();
             if failed > failing || failed + may_be_lost < failing {
                 return Err(format!("{name} sees {failed} failures of {failing}"));
@@ -438,7 +442,12 @@ impl World {
                     if !of_user(question) {
                         return Err(format!("{name} sees an answer to {question}"));
                     }
-                    seen.check_order(&plans, shown, question)?;
+                    let near = if self.nodes.len() > 1 {
+                        NEAR
+                    } else {
+                        Duration::from_millis(1)
+                    };
+                    seen.check_order(&plans, near, shown, question)?;
                 }
             }
         }
@@ -455,13 +464,14 @@ impl Seen {
     fn may_be_lost(&self, is_it: impl Fn(&str) -> bool) -> bool {
         self.lost
             .iter()
-            .any(|(by, text)| is_it(text) && !self.is_answered(*by))
+            .any(|lost| is_it(&lost.text) && !self.is_answered(lost.by))
     }
 
     /// Before a later message shows an answer, all of each earlier one has been shown that it could know of.
     fn check_order(
         &self,
         plans: &BTreeMap<u64, Plan>,
+        near: Duration,
         shown: &Shown,
         question: u64,
     ) -> Result<(), String> {
@@ -469,7 +479,7 @@ impl Seen {
             return Ok(());
         }
         let (by, question) = (&plans[&shown.by], &plans[&question]);
-        if by.at <= question.at {
+        if by.at + near <= question.at {
             return Err(format!("{} shows the answer to {}", by.id, question.id));
         }
         for earlier in plans.values() {
@@ -477,12 +487,17 @@ impl Seen {
                 .told_to_wait
                 .get(&earlier.id)
                 .is_some_and(|at| *at < by.at);
-            if earlier.user != by.user || earlier.at >= question.at || !is_awaited {
+            if earlier.user != by.user || earlier.at + near > question.at || !is_awaited {
                 continue;
             }
+            // An answer that was lost is shown by the retry.
             let is_late = |later: &&Shown| {
+                let is_sent = |lost: &Shown| {
+                    lost.by == later.by && lost.text == later.text && lost.at < shown.at
+                };
                 later.at > shown.at
                     && lines_of(&later.text).any(|line| question_of(line) == earlier.id)
+                    && !self.lost.iter().any(is_sent)
             };
             if let Some(later) = self.shown.iter().find(is_late) {
                 return Err(format!(
@@ -522,5 +537,8 @@ fn short(text: &str) -> String {
         [first, .., last] => format!("{first} to {last}"),
     }
 }
+
+/// Questions that are nearer to each other than operations are under way have no order.
+const NEAR: Duration = Duration::from_millis(250);
 
 const HANG_UP: Duration = Duration::from_secs(5);
