@@ -74,7 +74,7 @@
 //!     let transcript = voice.deliver(bot).await;
 //!     // Customer service answers as well, so WeChat need not hang up.
 //!     assert_eq!(transcript.deliveries().len(), 1);
-//!     dedup.drain(Duration::from_secs(10)).await;
+//!     dedup.drain(Duration::from_secs(20)).await;
 //!     assert_eq!(wechat.chat(USER).shown(), ["AmrNb"]);
 //!     assert_eq!(wechat.chat(USER).to_string(), "at 20.0 s: AmrNb (customer service)");
 //!     Ok(())
