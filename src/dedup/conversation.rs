@@ -143,7 +143,7 @@ impl Place {
                     let reply = reply_of(&part).unwrap_or_default();
                     let response = self.response_of(reply);
                     if !response.is_silent() {
-                        return Some(self.finished(response.from_mailbox(taken)));
+                        return Some(self.finished(response.out_of_mailbox(taken)));
                     }
                     // It cannot be shown, which the log has. It must not keep back the others.
                     self.next.settle(self.conversation, by, taken).await;
@@ -155,16 +155,15 @@ impl Place {
                     let fallback = self.node.settings.fallback.clone();
                     return Some(self.finished(self.response_of(fallback)));
                 }
-                Some(Fetched::Wait) => {}
-                // The answer to each further fetch, until it is found out.
-                Some(Fetched::Lapsed(question)) if recovering == Some(question) => {}
-                Some(Fetched::Lapsed(question)) => {
+                // It is the answer to each further fetch, until it is found out.
+                Some(Fetched::Lapsed(question)) if recovering != Some(question) => {
                     recovering = Some(question);
                     let recovered = self.clone().recover(question);
                     let cut = self.node.cut.clone();
                     let recovered = async move { cut.run_until_cancelled(recovered).await };
                     self.node.tasks.spawn(recovered);
                 }
+                Some(Fetched::Wait | Fetched::Lapsed(_)) => {}
                 None if failures < MAX_FAILURES => failures += 1,
                 None => return None,
             }

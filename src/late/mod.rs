@@ -13,7 +13,7 @@
 //! | your account | sinks |
 //! |---|---|
 //! | may send customer-service messages (客服消息) | `CustomerService`, of the feature `api` |
-//! | may not, like all personal accounts | a mailbox: the user's next message fetches the reply |
+//! | may not, like all personal accounts | [`NextMessage`]: the user's next message fetches the reply |
 //! | either, and another channel | an async function |
 //!
 //! What the user sees of an answer of 300 characters that takes so long, with the fallback 请稍候 (please wait):
@@ -23,6 +23,7 @@
 //! | none | the answer | the answer | the fallback at 14.5 s, and never the answer |
 //! | `CustomerService` | the answer | the fallback at 4.5 s, the answer at 12 s | the fallback at 4.5 s, the answer at 30 s |
 //! | `CustomerService`, acknowledged on the [last delivery](crate::dedup::Acknowledgement::LastDelivery) | the answer | the answer | the fallback at 14.5 s, the answer at 30 s |
+//! | [`NextMessage`] | the answer | the answer | the fallback at 14.5 s, the answer to the next message after 30 s |
 //! | a function | the answer | the answer | the fallback at 14.5 s; the function gets the answer at 30 s |
 //!
 //! An answer of 5 000 Chinese characters has 15 000 bytes, and so eight messages:
@@ -32,12 +33,33 @@
 //! | none | the first message, which ends in `…` | the same | the fallback at 14.5 s |
 //! | `CustomerService` | the first message, then five more | the fallback at 4.5 s, then five messages at 12 s | likewise at 30 s |
 //! | … on the last delivery | the first message, then five more | the same | the fallback at 14.5 s, then five messages at 30 s |
+//! | [`NextMessage`] | the first message, then one for each message that the user writes | the same | the fallback at 14.5 s, then one for each message that the user writes after 30 s |
 //! | a function | the first message; the function gets the rest | the same | the fallback at 14.5 s; the function gets it all at 30 s |
 //!
 //! What the first message does not show follows a second after it, so that it does not come first.
 //!
 //! WeChat accepts five customer-service messages after a user's message, and three after a menu click, a scan or a
 //! subscription. The sink behind `CustomerService` gets what is over. So tell a language model to be brief.
+//!
+//! # The next message
+//!
+//! [`NextMessage`] keeps a late reply in a [`mailbox`] until the user writes again. That message is a **fetching** one: its
+//! passive reply is the first part that is kept. All its retries get the same part.
+//!
+//! - An ordinary message is handled as well. Its own reply queues behind, so no question is swallowed.
+//! - A *bare* message only fetches: a configured word, WeChat's text in place of a message that it does not pass on, or a
+//!   configured menu key. If nothing is kept, it is handled like any other. A picture or a voice message is never bare.
+//! - If the reply is still awaited, the message waits as long as its own deliveries do, then gets the fallback.
+//! - The order is that of the questions, by the milliseconds of their arrival, as long as `NextMessage` is the first sink.
+//! - Who unsubscribes gets nothing of what was kept or still runs.
+//!
+//! A part is given out as the reply of the message that fetches it, so the promises are [those of a
+//! reply](crate::dedup#either-delivered-or-handed-over). What cannot be had:
+//!
+//! - A part is lost if it was sent, the client was gone, and the server could not see that, on the last delivery.
+//! - A part is shown twice if a node crashes between the answer and its note in the mailbox.
+//! - A message whose node crashes while it runs, and that no other node has acknowledged, ends in the layer's failure reply.
+//! - A `MemoryMailbox` is lost with its process.
 //!
 //! # A function as a sink
 //!

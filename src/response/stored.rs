@@ -133,7 +133,7 @@ impl StoredResponse {
     }
 
     /// Marks it as a part that was taken out of the mailbox.
-    pub(crate) fn from_mailbox(mut self, taken: Taken) -> Self {
+    pub(crate) fn out_of_mailbox(mut self, taken: Taken) -> Self {
         self.behind = Behind::Mailbox(taken);
         self
     }

@@ -190,7 +190,7 @@ async fn five_questions_in_a_row_get_five_answers_in_their_order() {
 async fn a_long_reply_comes_in_parts() {
     let (bot, wechat) = (Node::in_memory(words()), Simulator::new(account()));
     bot.tell(&wechat, "0 long 1700").await;
-    advance(secs(1)).await;
+    advance(secs(2)).await;
     bot.tell(&wechat, "继续").await;
     bot.tell(&wechat, "继续").await;
     let shown = chat(&wechat);
