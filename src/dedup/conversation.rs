@@ -150,7 +150,6 @@ impl Place {
                     observe::parts_went(self.account(), self.observed(), Way::Lost, 1);
                     continue;
                 }
-                Some(Fetched::Nothing) => return None,
                 Some(Fetched::Wait) if !self.next.waits() => {
                     let fallback = self.node.settings.fallback.clone();
                     return Some(self.finished(self.response_of(fallback)));
@@ -165,7 +164,7 @@ impl Place {
                 }
                 Some(Fetched::Wait | Fetched::Lapsed(_)) => {}
                 None if failures < MAX_FAILURES => failures += 1,
-                None => return None,
+                Some(Fetched::Nothing) | None => return None,
             }
             time::sleep(pause).await;
             pause = (pause * 2).min(LAST_POLL);

@@ -10,7 +10,7 @@ mod world;
 
 use std::{env, thread};
 
-use self::world::{Setting, play};
+use self::world::{Fault, Setting, play};
 
 /// Plays as many cases, on all processors.
 #[track_caller]
@@ -61,6 +61,41 @@ fn on_two_nodes_each_part_is_shown_once() {
             ..Setting::default()
         },
         500,
+    );
+}
+
+#[test]
+fn a_mailbox_that_is_away_for_a_while_loses_nothing() {
+    for nodes in [1, 2] {
+        check(
+            Setting {
+                nodes,
+                fault: Some(Fault::Mailbox),
+            },
+            300,
+        );
+    }
+}
+
+#[test]
+fn a_store_that_is_away_for_a_while_loses_nothing() {
+    check(
+        Setting {
+            nodes: 2,
+            fault: Some(Fault::Store),
+        },
+        300,
+    );
+}
+
+#[test]
+fn a_node_that_is_lost_loses_what_it_alone_knew() {
+    check(
+        Setting {
+            nodes: 2,
+            fault: Some(Fault::LostNode),
+        },
+        300,
     );
 }
 

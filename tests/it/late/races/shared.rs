@@ -1,9 +1,9 @@
 //! A store and a mailbox that all nodes share, each at the end of a long way.
 
-use std::time::Duration;
+use std::{convert::Infallible, future::pending, time::Duration};
 
 use bytes::Bytes;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tower_wechat::{
     dedup::{
         Key,
@@ -19,14 +19,40 @@ use tower_wechat::{
 
 use super::draws::Draws;
 
-/// How long an operation is under way, in one direction.
+/// The way of one node to what is shared.
 #[derive(Clone)]
-pub(super) struct Way(pub(super) Draws);
+pub(super) struct Way {
+    pub(super) draws: Draws,
+    /// From when on the node is lost: nothing that it does is seen any more.
+    pub(super) lost: Option<Instant>,
+    pub(super) outage: Option<Outage>,
+}
+
+/// Some time in which nothing is answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outage {
+    pub(super) from: Instant,
+    pub(super) until: Instant,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    Fails,
+    /// Neither carried out nor answered.
+    Hangs,
+    /// Carried out, and not answered.
+    LosesAnswers,
+}
 
 impl Way {
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.is_some_and(|lost| lost <= Instant::now())
+    }
+
     async fn pass(&self) {
-        let millis = if self.0.once_in(3) {
-            self.0.below(60)
+        let millis = if self.draws.once_in(3) {
+            self.draws.below(60)
         } else {
             0
         };
@@ -34,16 +60,31 @@ impl Way {
         if millis > 0 {
             sleep(Duration::from_millis(millis)).await;
         }
+        if self.is_lost() {
+            pending::<()>().await;
+        }
     }
 
-    async fn there_and_back<T, E>(
+    async fn there_and_back<T>(
         &self,
-        operation: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
+        operation: impl Future<Output = Result<T, Infallible>>,
+    ) -> Result<T, &'static str> {
         self.pass().await;
-        let answer = operation.await;
+        let now = Instant::now();
+        let outage = self
+            .outage
+            .filter(|outage| outage.from <= now && now < outage.until);
+        match outage.map(|outage| outage.kind) {
+            Some(Kind::Fails) => return Err("away"),
+            Some(Kind::Hangs) => pending::<()>().await,
+            Some(Kind::LosesAnswers) | None => {}
+        }
+        let Ok(answer) = operation.await;
+        if outage.is_some() {
+            pending::<()>().await;
+        }
         self.pass().await;
-        answer
+        Ok(answer)
     }
 }
 
@@ -51,7 +92,7 @@ impl Way {
 pub(super) struct FarStore(pub(super) MemoryStore, pub(super) Way);
 
 impl Store for FarStore {
-    type Error = <MemoryStore as Store>::Error;
+    type Error = &'static str;
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, Self::Error> {
         self.1.there_and_back(self.0.claim(claim)).await
@@ -78,7 +119,7 @@ impl Store for FarStore {
 pub(super) struct FarMailbox(pub(super) MemoryMailbox, pub(super) Way);
 
 impl Mailbox for FarMailbox {
-    type Error = <MemoryMailbox as Mailbox>::Error;
+    type Error = &'static str;
 
     async fn peek(&self, of: Conversation) -> Result<bool, Self::Error> {
         self.1.there_and_back(self.0.peek(of)).await

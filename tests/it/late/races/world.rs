@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     fmt::Write,
+    future::pending,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -26,12 +27,23 @@ use tower_wechat::{
 
 use super::{
     draws::Draws,
-    shared::{FarMailbox, FarStore, Way},
+    shared::{FarMailbox, FarStore, Kind, Outage, Way},
 };
 
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Setting {
     pub(super) nodes: usize,
+    pub(super) fault: Option<Fault>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Fault {
+    /// One of the nodes is lost.
+    LostNode,
+    /// The mailbox does not answer for some seconds, to one node or to all.
+    Mailbox,
+    /// Likewise the store.
+    Store,
 }
 
 const WORD: &str = "继续";
@@ -97,10 +109,11 @@ struct Shown {
 
 #[derive(Clone)]
 struct World {
+    setting: Setting,
     began: Instant,
     seen: Arc<Mutex<Seen>>,
     wechat: Simulator,
-    nodes: Vec<Stack>,
+    nodes: Vec<(Stack, Way)>,
     plans: Arc<Mutex<BTreeMap<u64, Plan>>>,
 }
 
@@ -119,34 +132,59 @@ pub(super) fn play(setting: Setting, seed: u64) -> (String, Result<(), String>) 
         .build();
     runtime.unwrap().block_on(async {
         let draws = Draws::new(seed);
-        let way = Way(draws.clone());
-        let store = FarStore(MemoryStore::new(), way.clone());
-        let mailbox = MemoryMailbox::new();
-        let far_mailbox = FarMailbox(mailbox.clone(), way);
+        let began = Instant::now();
+        let plans = plan(&draws, setting);
+        let (store, mailbox) = (MemoryStore::new(), MemoryMailbox::new());
         let mut world = World {
-            began: Instant::now(),
+            setting,
+            began,
             seen: Arc::default(),
             wechat: Simulator::new(account()),
             nodes: Vec::new(),
             plans: Arc::default(),
         };
         let mut layers = Vec::new();
-        for _ in 0..setting.nodes {
-            let next = if setting.nodes == 1 {
+        let at = began + Duration::from_millis(draws.below(60_000));
+        let outage = Outage {
+            from: at,
+            until: at + Duration::from_millis(draws.below(8_000)),
+            kind: draws.one_of(&[Kind::Fails, Kind::Hangs, Kind::LosesAnswers]),
+        };
+        let met = draws.index(setting.nodes + 1);
+        if let Some(fault) = setting.fault {
+            let seconds = |time: Instant| time.duration_since(began).as_millis();
+            world.tell(format_args!(
+                "{fault:?} at {}, until {}, {:?}, node {met}",
+                seconds(at),
+                seconds(outage.until),
+                outage.kind
+            ));
+        }
+        for node in 0..setting.nodes {
+            let way = |fault| Way {
+                draws: draws.clone(),
+                lost: (setting.fault == Some(Fault::LostNode) && node == met % setting.nodes)
+                    .then_some(at),
+                outage: (setting.fault == Some(fault) && (node == met || met == setting.nodes))
+                    .then_some(outage),
+            };
+            let next = if setting.nodes == 1 && setting.fault.is_none() {
                 NextMessage::shared(mailbox.clone())
             } else {
-                NextMessage::shared(far_mailbox.clone())
+                NextMessage::shared(FarMailbox(mailbox.clone(), way(Fault::Mailbox)))
             };
             let next = next.with_words([WORD]).unwrap();
             let layer = if setting.nodes == 1 {
                 finish(DedupLayer::builder(), next)
             } else {
-                finish(DedupLayer::builder().with_store(store.clone()), next)
+                let store = FarStore(store.clone(), way(Fault::Store));
+                finish(DedupLayer::builder().with_store(store), next)
             };
-            world.nodes.push(world.stack(&layer));
+            let way = way(Fault::LostNode);
+            let stack = world.stack(&layer, way.clone());
+            world.nodes.push((stack, way));
             layers.push(layer);
         }
-        let plans = plan(&draws, setting);
         let messages = plans.iter().map(|plan| world.deliver(plan.clone()));
         futures_util::future::join_all(messages).await;
         // Longer than anything takes that nobody waits for.
@@ -164,7 +202,10 @@ pub(super) fn play(setting: Setting, seed: u64) -> (String, Result<(), String>) 
                 result = result.and(Err(format!("something is left for {user}")));
             }
         }
-        for layer in layers {
+        for (layer, (_, way)) in layers.iter().zip(&world.nodes) {
+            if way.is_lost() {
+                continue;
+            }
             let began = Instant::now();
             layer.drain(Duration::from_secs(60)).await;
             if began.elapsed() > Duration::ZERO {
@@ -244,11 +285,14 @@ impl World {
         let _ = writeln!(self.seen().story, "{at:>7} {what}");
     }
 
-    fn stack(&self, layer: &DedupLayer) -> Stack {
+    fn stack(&self, layer: &DedupLayer, way: Way) -> Stack {
         let world = self.clone();
         let handler = message_fn(move |message: Message| {
-            let world = world.clone();
+            let (world, way) = (world.clone(), way.clone());
             async move {
+                if way.is_lost() {
+                    pending::<()>().await;
+                }
                 let Message::Text(text) = message else {
                     return Err("another message");
                 };
@@ -349,8 +393,18 @@ impl World {
         request: Request<Bytes>,
         patience: Duration,
     ) -> Option<String> {
-        let sent = self.nodes[node].clone().oneshot(request.map(Full::new));
-        let response = timeout(patience, sent).await.ok()?.unwrap();
+        let (stack, way) = self.nodes[node].clone();
+        let sent = async {
+            let response = (!way.is_lost()).then(|| stack.oneshot(request.map(Full::new)));
+            match response {
+                Some(response) => Some(response.await.unwrap()),
+                None => None,
+            }
+        };
+        let response = timeout(patience, sent).await.ok()??;
+        if way.is_lost() {
+            return None;
+        }
         if response.status() != 200 {
             self.tell(response.status());
             return None;
@@ -406,7 +460,7 @@ impl World {
                 Asked::Bare => 1,
                 Asked::Question(_, lines) => lines,
             };
-            if runs != 1 {
+            if runs != 1 && (self.setting.fault.is_none() || runs == 0) {
                 return Err(format!("{id} has been run {runs} times"));
             }
             for line in answer(id, lines) {
