@@ -31,10 +31,9 @@ async fn deliver(layer: &DedupLayer, messages: &[(&'static str, &'static str)]) 
         );
         sleep(Duration::from_millis(10)).await;
     }
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     drop(deliveries);
-    let log = log.lock().unwrap().clone();
-    log
+    log.lock().unwrap().clone()
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,7 +51,7 @@ impl Node {
             .with_next_message(next)
             .build();
         let handled = Arc::new(Mutex::new(Vec::new()));
-        let handler = message_fn({
+        let service = message_fn({
             let handled = Arc::clone(&handled);
             move |message: Message| {
                 let handled = Arc::clone(&handled);
@@ -75,7 +75,7 @@ impl Node {
         let stack = ServiceBuilder::new()
             .layer(VerifySignatureLayer::new(account()))
             .layer(&dedup)
-            .service(handler);
+            .service(service);
         Self {
             stack: BoxCloneSyncService::new(stack),
             dedup,

@@ -212,8 +212,8 @@ pub(super) fn play(setting: Setting, seed: u64) -> (String, Result<(), String>) 
                 result = result.and(Err("a task goes on".to_owned()));
             }
         }
-        let story = std::mem::take(&mut world.seen().story);
-        (story, result)
+        let told = std::mem::take(&mut world.seen().story);
+        (told, result)
     })
 }
 
