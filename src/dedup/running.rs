@@ -327,7 +327,7 @@ impl RunningMessage {
     async fn answer(
         &self,
         place: Option<&Place>,
-        turn: Option<Turn>,
+        mut turn: Option<Turn>,
         permit: Option<OwnedSemaphorePermit>,
         inner: impl Inner,
         number: u32,
@@ -336,25 +336,35 @@ impl RunningMessage {
         if let Some(finished) = &self.finished {
             return Answer::Own(finished.clone());
         }
-        let (node, claim) = (Arc::clone(&self.node), self.task.claim);
-        let (request, observed) = (self.request.clone(), Arc::clone(&self.observed));
-        let waits = place.is_some_and(|place| place.fetching() == Fetching::Only);
-        let permit = permit.filter(|_| !waits);
+        let claim = self.task.claim;
+        let Some(place) = place else {
+            if let Some(turn) = &mut turn {
+                turn.comes().await;
+            }
+            let own = runs(
+                &self.node,
+                claim,
+                &self.request,
+                &self.observed,
+                inner,
+                number,
+            );
+            return Answer::Own(own.await);
+        };
+        let (node, request) = (Arc::clone(&self.node), self.request.clone());
+        let observed = Arc::clone(&self.observed);
+        let permit = permit.filter(|_| place.fetching() != Fetching::Only);
         let own = async move {
-            let mut turn = turn;
             if let Some(turn) = &mut turn {
                 turn.comes().await;
             }
             let _permit = match permit {
-                None if waits => Arc::clone(&node.run_permits).acquire_owned().await.ok(),
+                None => Arc::clone(&node.run_permits).acquire_owned().await.ok(),
                 permit => permit,
             };
             runs(&node, claim, &request, &observed, inner, number).await
         };
-        match place {
-            Some(place) => place.answer(own.boxed()).await,
-            None => Answer::Own(own.await),
-        }
+        place.answer(own.boxed()).await
     }
 
     fn finished(&self, response: StoredResponse, origin: Origin) -> Finished {

@@ -207,7 +207,7 @@ pub(super) fn play(setting: Setting, seed: u64) -> (String, Result<(), String>) 
                 continue;
             }
             let began = Instant::now();
-            layer.drain(Duration::from_secs(60)).await;
+            layer.drain(Duration::from_mins(1)).await;
             if began.elapsed() > Duration::ZERO {
                 result = result.and(Err("a task goes on".to_owned()));
             }
