@@ -130,7 +130,8 @@ impl Place {
                 fetch = fetch.with_slot();
             }
             let fetched = self.next.take(fetch).await;
-            if opens_slot && fetched.is_some() && fetched != Some(Fetched::Nothing) {
+            // Without an answer, it may have opened the slot.
+            if opens_slot && fetched != Some(Fetched::Nothing) {
                 self.keep_slot();
             }
             match fetched {
@@ -241,11 +242,14 @@ impl Place {
         {
             return;
         }
-        if let Some(Expected::Yours { dropped }) =
-            self.next.expect(self.question(), self.owner()).await
-        {
-            observe::parts_evicted(self.account(), dropped);
-            self.keep_slot();
+        match self.next.expect(self.question(), self.owner()).await {
+            Some(Expected::Yours { dropped }) => {
+                observe::parts_evicted(self.account(), dropped);
+                self.keep_slot();
+            }
+            // It may have been carried out.
+            None => self.keep_slot(),
+            Some(_) => {}
         }
     }
 
@@ -258,7 +262,8 @@ impl Place {
         self.node.tasks.spawn(async move {
             let over = place.task.over.clone();
             if over.run_until_cancelled(place.renew()).await.is_some() {
-                return place.task.leave_slot();
+                place.task.leave_slot();
+                over.cancelled().await;
             }
             // A message that was cut is recovered by the next one, which looks for it in the store.
             if !place.node.cut.is_cancelled() && place.task.fetching() != Fetching::Queued {

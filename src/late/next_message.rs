@@ -215,22 +215,18 @@ impl NextMessage {
             return false;
         };
         let key = question.message.observed();
-        for pause in PAUSES {
-            match self.mailbox.put(question, &parts).await {
-                None => time::sleep(pause).await,
-                Some(Put::Kept { dropped }) => {
-                    observe::parts_went(account, key, Way::Kept, parts.len());
-                    observe::parts_evicted(account, dropped);
-                    return true;
-                }
-                Some(Put::Closed) => {
-                    observe::parts_went(account, key, Way::Unsubscribed, parts.len());
-                    return true;
-                }
-                Some(Put::GivenUp | Put::NoRoom) => return false,
+        match patiently(|| self.mailbox.put(question, &parts)).await {
+            Some(Put::Kept { dropped }) => {
+                observe::parts_went(account, key, Way::Kept, parts.len());
+                observe::parts_evicted(account, dropped);
+                true
             }
+            Some(Put::Closed) => {
+                observe::parts_went(account, key, Way::Unsubscribed, parts.len());
+                true
+            }
+            Some(Put::GivenUp | Put::NoRoom) | None => false,
         }
-        false
     }
 }
 
@@ -277,12 +273,7 @@ impl NextMessage {
     }
 
     pub(crate) async fn close(&self, question: Question, owner: Owner) {
-        for pause in PAUSES {
-            if self.mailbox.close(question, owner).await.is_some() {
-                return;
-            }
-            time::sleep(pause).await;
-        }
+        patiently(|| self.mailbox.close(question, owner)).await;
     }
 
     pub(crate) async fn take(&self, fetch: Fetch) -> Option<Fetched> {
@@ -291,29 +282,13 @@ impl NextMessage {
 
     /// Drops a part that the message `by` has shown.
     pub(crate) async fn settle(&self, conversation: Conversation, by: Key, part: Taken) {
-        for pause in PAUSES {
-            let settled = self
-                .mailbox
-                .settle(conversation, by, part.question, part.number);
-            if settled.await.is_some() {
-                return;
-            }
-            time::sleep(pause).await;
-        }
+        let (question, number) = (part.question, part.number);
+        patiently(|| self.mailbox.settle(conversation, by, question, number)).await;
     }
 
     pub(crate) async fn give_back(&self, conversation: Conversation, by: Key, part: Taken) {
-        for pause in PAUSES {
-            if self
-                .mailbox
-                .give_back(conversation, by, Owner::new(part.owner))
-                .await
-                .is_some()
-            {
-                return;
-            }
-            time::sleep(pause).await;
-        }
+        let owner = Owner::new(part.owner);
+        patiently(|| self.mailbox.give_back(conversation, by, owner)).await;
     }
 
     /// The user has unsubscribed this long ago.
@@ -381,6 +356,17 @@ impl<M: Mailbox> BoxedMailbox for Guarded<M> {
     fn clear(&self, conversation: Conversation, age: Duration) -> Answer<'_, u32> {
         ask("mailbox_clear", self.0.clear(conversation, age))
     }
+}
+
+/// Asks until there is an answer, for some seconds.
+async fn patiently<'a, T>(ask: impl Fn() -> Answer<'a, T>) -> Option<T> {
+    for pause in PAUSES {
+        if let Some(answer) = ask().await {
+            return Some(answer);
+        }
+        time::sleep(pause).await;
+    }
+    ask().await
 }
 
 fn ask<'a, T: Send, E: fmt::Display + Send>(
