@@ -328,6 +328,43 @@ async fn a_lost_node_ends_in_another_run_or_in_the_failure_reply() {
     assert_eq!(answers, [FAILED, "re: 继续"]);
 }
 
+/// The result of a message that has fetched is awaited as well.
+#[tokio::test(start_paused = true)]
+async fn a_queued_result_that_is_lost_with_its_node_ends_in_the_failure_reply() {
+    for later in [secs(10), secs(120)] {
+        let ([one, other], wechat) = (nodes(), Simulator::new(account()));
+        one.tell(&wechat, "20 first").await;
+        advance(secs(10)).await;
+        one.tell(&wechat, "50 second").await;
+        one.dedup.drain(Duration::ZERO).await;
+        advance(later).await;
+        other.tell(&wechat, "继续").await;
+        assert_eq!(chat(&wechat), [WAIT, "re: 20 first", FAILED], "{later:?}");
+    }
+}
+
+/// Waiting is no run.
+#[tokio::test(start_paused = true)]
+async fn a_word_that_waits_holds_no_permit() {
+    let builder = DedupLayer::builder().with_max_concurrent_runs(2);
+    let (bot, wechat) = (Node::new(builder, words()), Simulator::new(account()));
+    bot.tell(&wechat, "50").await;
+    let words = (0..3).map(|after| {
+        let (bot, wechat) = (bot.clone(), wechat.clone());
+        async move {
+            sleep(secs(after)).await;
+            bot.tell(&wechat, "继续").await;
+        }
+    });
+    let other = async {
+        sleep(secs(5)).await;
+        let push = wechat.text("0 hi").from_user("oBert");
+        let _ = push.deliver(bot.stack.clone()).await;
+    };
+    tokio::join!(futures_util::future::join_all(words), other);
+    assert_eq!(wechat.chat("oBert").shown(), ["re: 0 hi"]);
+}
+
 #[test]
 fn an_empty_word_is_an_error() {
     for word in ["", " \n"] {
