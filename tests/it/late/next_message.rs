@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{advance, sleep};
+use tokio::time::sleep;
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
 use tower_wechat::{
     Account, DedupLayer, Message, Reply, VerifySignatureLayer,
@@ -119,7 +119,7 @@ fn chat(wechat: &Simulator) -> Vec<String> {
 async fn a_late_reply_is_the_answer_to_the_next_word() {
     let (bot, wechat) = (Node::in_memory(words()), Simulator::new(account()));
     bot.tell(&wechat, "30").await;
-    advance(secs(20)).await;
+    sleep(secs(20)).await;
     bot.tell(&wechat, " 继续\n").await;
     assert_eq!(chat(&wechat), [WAIT, "re: 30"]);
     assert_eq!(bot.handled(), ["30"]);
@@ -148,14 +148,14 @@ async fn a_word_waits_for_an_awaited_reply_as_the_question_did() {
 async fn an_ordinary_message_fetches_and_its_own_reply_queues_behind() {
     let (bot, wechat) = (Node::in_memory(words()), Simulator::new(account()));
     bot.tell(&wechat, "20 first").await;
-    advance(secs(10)).await;
+    sleep(secs(10)).await;
     bot.tell(&wechat, "2 second").await;
     // The order of messages is that of their milliseconds.
-    advance(secs(1)).await;
+    sleep(secs(1)).await;
     bot.tell(&wechat, "1 third").await;
-    advance(secs(1)).await;
+    sleep(secs(1)).await;
     bot.tell(&wechat, "继续").await;
-    advance(secs(10)).await;
+    sleep(secs(10)).await;
     let expected = [WAIT, "re: 20 first", "re: 2 second", "re: 1 third"];
     assert_eq!(chat(&wechat), expected);
     assert_eq!(bot.handled(), ["20 first", "2 second", "1 third"]);
@@ -174,7 +174,7 @@ async fn five_questions_in_a_row_get_five_answers_in_their_order() {
             }
         });
         futures_util::future::join_all(questions).await;
-        advance(secs(10)).await;
+        sleep(secs(10)).await;
         for turn in 0..5 {
             nodes[turn % nodes.len()].tell(&wechat, "继续").await;
         }
@@ -190,7 +190,7 @@ async fn five_questions_in_a_row_get_five_answers_in_their_order() {
 async fn a_long_reply_comes_in_parts() {
     let (bot, wechat) = (Node::in_memory(words()), Simulator::new(account()));
     bot.tell(&wechat, "0 long 1700").await;
-    advance(secs(2)).await;
+    sleep(secs(2)).await;
     bot.tell(&wechat, "继续").await;
     bot.tell(&wechat, "继续").await;
     let shown = chat(&wechat);
@@ -204,7 +204,7 @@ async fn a_long_reply_comes_in_parts() {
 async fn any_node_gives_what_another_has_kept() {
     let ([one, other], wechat) = (nodes(), Simulator::new(account()));
     one.tell(&wechat, "20").await;
-    advance(secs(10)).await;
+    sleep(secs(10)).await;
     other.tell(&wechat, "继续").await;
     assert_eq!(chat(&wechat), [WAIT, "re: 20"]);
     assert_eq!(other.handled(), [""; 0]);
@@ -219,7 +219,7 @@ async fn without_waiting_the_placeholder_comes_at_once() {
     let shown = wechat.chat(USER).shown()[1].at();
     assert!(shown < secs(15), "{shown:?}");
     bot.tell(&wechat, "1 too").await;
-    advance(secs(30)).await;
+    sleep(secs(30)).await;
     bot.tell(&wechat, "继续").await;
     bot.tell(&wechat, "继续").await;
     assert_eq!(chat(&wechat), [WAIT, WAIT, WAIT, "re: 40", "re: 1 too"]);
@@ -230,7 +230,7 @@ async fn a_bot_may_only_fetch_while_something_is_kept() {
     let next = words().with_fetching_only();
     let (bot, wechat) = (Node::in_memory(next), Simulator::new(account()));
     bot.tell(&wechat, "20").await;
-    advance(secs(10)).await;
+    sleep(secs(10)).await;
     bot.tell(&wechat, "1 dropped").await;
     bot.tell(&wechat, "1 handled").await;
     assert_eq!(chat(&wechat), [WAIT, "re: 20", "re: 1 handled"]);
@@ -252,7 +252,7 @@ async fn a_message_may_be_acknowledged_on_its_first_delivery() {
 async fn a_failure_has_a_text_of_its_own() {
     let (bot, wechat) = (Node::in_memory(words()), Simulator::new(account()));
     bot.tell(&wechat, "20 fail").await;
-    advance(secs(10)).await;
+    sleep(secs(10)).await;
     bot.tell(&wechat, "继续").await;
     assert_eq!(chat(&wechat), [WAIT, FAILED]);
 }
@@ -261,7 +261,7 @@ async fn a_failure_has_a_text_of_its_own() {
 async fn who_unsubscribes_gets_nothing_that_was_kept_or_still_runs() {
     let (bot, wechat) = (Node::in_memory(words()), Simulator::new(account()));
     bot.tell(&wechat, "20 kept").await;
-    advance(secs(10)).await;
+    sleep(secs(10)).await;
     bot.tell(&wechat, "0 hi").await;
     // "hi" is kept, and this one runs.
     let slow = bot.tell(&wechat, "60 runs");
@@ -270,7 +270,7 @@ async fn who_unsubscribes_gets_nothing_that_was_kept_or_still_runs() {
         let unsubscribe = wechat.event("unsubscribe");
         let _ = unsubscribe.deliver(bot.stack.clone()).await;
     });
-    advance(secs(60)).await;
+    sleep(secs(60)).await;
     let seen = chat(&wechat).len();
     bot.tell(&wechat, "继续").await;
     assert_eq!(chat(&wechat)[seen..], ["re: 继续"]);
@@ -284,7 +284,7 @@ async fn users_do_not_get_each_others_replies() {
         let push = wechat.text(format!("20 {user}")).from_user(user);
         let _ = push.deliver(bot.stack.clone()).await;
     }
-    advance(secs(10)).await;
+    sleep(secs(10)).await;
     for user in ["oBert", "oAnna"] {
         let _ = wechat
             .text("继续")
@@ -302,7 +302,7 @@ async fn a_part_is_shown_once_however_often_its_message_comes() {
     for nodes in [vec![Node::in_memory(words())], nodes().to_vec()] {
         let wechat = Simulator::new(account());
         nodes[0].tell(&wechat, "20 long 1300").await;
-        advance(secs(10)).await;
+        sleep(secs(10)).await;
         let last = nodes.len() - 1;
         let fetch = wechat.text("继续").lose_answers(1);
         let _ = fetch.deliver(nodes[last].stack.clone()).await;
@@ -334,10 +334,10 @@ async fn a_queued_result_that_is_lost_with_its_node_ends_in_the_failure_reply() 
     for later in [secs(10), secs(120)] {
         let ([one, other], wechat) = (nodes(), Simulator::new(account()));
         one.tell(&wechat, "20 first").await;
-        advance(secs(10)).await;
+        sleep(secs(10)).await;
         one.tell(&wechat, "50 second").await;
         one.dedup.drain(Duration::ZERO).await;
-        advance(later).await;
+        sleep(later).await;
         other.tell(&wechat, "继续").await;
         assert_eq!(chat(&wechat), [WAIT, "re: 20 first", FAILED], "{later:?}");
     }

@@ -393,24 +393,12 @@ impl World {
         request: Request<Bytes>,
         patience: Duration,
     ) -> Option<String> {
-<<<<<<< HEAD
-        let (stack, way) = self.nodes[node].clone();
-        let sent = async {
-            let response = (!way.is_lost()).then(|| stack.oneshot(request.map(Full::new)));
-            match response {
-                Some(response) => Some(response.await.unwrap()),
-                None => None,
-            }
-        };
-        let response = timeout(patience, sent).await.ok()??;
-=======
         let (mut stack, mut way) = self.nodes[node].clone();
         if way.is_lost() {
             (stack, way) = self.nodes[1 - node].clone();
         }
         let sent = stack.oneshot(request.map(Full::new));
         let response = timeout(patience, sent).await.ok()?.unwrap();
->>>>>>> 8bbfd86 (Check what is promised when a node, the store or the mailbox goes away)
         if way.is_lost() {
             return None;
         }
@@ -462,11 +450,8 @@ impl World {
                 .filter(|shown| lines_of(&shown.text).any(|shown| shown == line))
                 .count()
         };
-<<<<<<< HEAD
-=======
         // The questions that end in the failure reply because their node was lost.
         let mut failed = BTreeMap::new();
->>>>>>> 8bbfd86 (Check what is promised when a node, the store or the mailbox goes away)
         for plan in plans.values() {
             let (id, runs) = (plan.id, seen.runs.get(&plan.id).copied().unwrap_or(0));
             let lines = match plan.asked {
@@ -507,11 +492,7 @@ impl World {
             let failing = plans.values().filter(is_failing).count();
             let unanswered = failed.get(&user).map_or(0, BTreeSet::len);
             let mine = || seen.shown.iter().filter(|shown| of_user(shown.by));
-<<<<<<< HEAD
-            let failed = mine().filter(|shown| shown.text == FAILED).count();
-=======
             let seen_failed = mine().filter(|shown| shown.text == FAILED).count();
->>>>>>> 8bbfd86 (Check what is promised when a node, the store or the mailbox goes away)
             let may_be_lost = seen
                 .lost
                 .iter()
@@ -519,10 +500,6 @@ impl World {
                     of_user(lost.by) && lost.text == FAILED && !seen.is_answered(lost.by)
                 })
                 .count();
-<<<<<<< HEAD
-            if failed > failing || failed + may_be_lost < failing {
-                return Err(format!("{name} sees {failed} failures of {failing}"));
-=======
             let is_lost = self.setting.fault == Some(Fault::LostNode);
             let least = unanswered
                 + if is_lost {
@@ -537,7 +514,6 @@ impl World {
             let is_strict = !matches!(self.setting.fault, Some(Fault::Store | Fault::LostNode));
             if is_strict && seen_failed > failing || seen_failed + may_be_lost < least {
                 return Err(format!("{name} sees {seen_failed} failures of {least}"));
->>>>>>> 8bbfd86 (Check what is promised when a node, the store or the mailbox goes away)
             }
             for shown in mine() {
                 for line in lines_of(&shown.text) {
@@ -545,13 +521,10 @@ impl World {
                     if !of_user(question) {
                         return Err(format!("{name} sees an answer to {question}"));
                     }
-<<<<<<< HEAD
-=======
                     // A mailbox that is away keeps no order, nor does another run.
                     if matches!(self.setting.fault, Some(Fault::Store | Fault::LostNode)) {
                         continue;
                     }
->>>>>>> 8bbfd86 (Check what is promised when a node, the store or the mailbox goes away)
                     let near = if self.nodes.len() > 1 {
                         NEAR
                     } else {
