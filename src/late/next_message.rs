@@ -5,7 +5,7 @@ use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use http::Request;
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::{
     LateReply,
@@ -215,7 +215,13 @@ impl NextMessage {
             return false;
         };
         let key = question.message.observed();
-        match patiently(|| self.mailbox.put(question, &parts)).await {
+        let first_put = Instant::now();
+        // The question has its place by its age, which grows from one attempt to the next.
+        let put = || {
+            let age = question.age + first_put.elapsed();
+            self.mailbox.put(Question { age, ..question }, &parts)
+        };
+        match patiently(put).await {
             Some(Put::Kept { dropped }) => {
                 observe::parts_went(account, key, Way::Kept, parts.len());
                 observe::parts_evicted(account, dropped);
@@ -293,7 +299,8 @@ impl NextMessage {
 
     /// The user has unsubscribed this long ago.
     pub(crate) async fn clear(&self, conversation: Conversation, age: Duration) -> Option<u32> {
-        self.mailbox.clear(conversation, age).await
+        let first_clear = Instant::now();
+        patiently(|| self.mailbox.clear(conversation, age + first_clear.elapsed())).await
     }
 }
 
