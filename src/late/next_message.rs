@@ -300,7 +300,11 @@ impl NextMessage {
     /// The user has unsubscribed this long ago.
     pub(crate) async fn clear(&self, conversation: Conversation, age: Duration) -> Option<u32> {
         let first_clear = Instant::now();
-        patiently(|| self.mailbox.clear(conversation, age + first_clear.elapsed())).await
+        patiently(|| {
+            self.mailbox
+                .clear(conversation, age + first_clear.elapsed())
+        })
+        .await
     }
 }
 
