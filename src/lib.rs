@@ -89,7 +89,8 @@
 //! - `layers` (default): the Tower layers and the checks that they make.
 //! - `metrics`: counts and durations of deliveries and runs, through the `metrics` crate. `tower_wechat::metrics` lists
 //!   the names.
-//! - `redis`: `dedup::RedisStore`, which shares deduplication state between nodes.
+//! - `redis`: `dedup::RedisStore` and `late::mailbox::RedisMailbox`, which share deduplication state and late replies
+//!   between nodes.
 //! - `simulator`: WeChat's side of the wire, pushes and API, for tests and local development. It turns on `api`.
 //! - `tracing`: [spans and events](#spans-and-events) through the `tracing` crate. Without it the crate logs nothing.
 //!

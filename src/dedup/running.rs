@@ -715,10 +715,12 @@ async fn give_to_sinks(node: &Node, late: LateReply) {
 /// On several nodes deliveries may have got the reply. One of the nodes hands the rest over: in the store, the rest is a
 /// message of its own. A node that is lost meanwhile loses it to the next.
 async fn hand_over_rest(node: &Node, claim: Claim, late: LateReply) {
-    // The answer is on its way, and customer service must not overtake it. A cut leaves it to the sinks at once, which say
-    // what is lost.
-    let on_its_way = pin!(time::sleep(ANSWER_WAY));
-    select(on_its_way, pin!(node.cut.cancelled())).await;
+    // The answer is on its way, and customer service must not overtake it. The user's next message cannot. A cut leaves it
+    // to the sinks at once, which say what is lost.
+    if !node.settings.sinks.expects_next_message() {
+        let on_its_way = pin!(time::sleep(ANSWER_WAY));
+        select(on_its_way, pin!(node.cut.cancelled())).await;
+    }
     let Some(store) = &node.store else {
         return give_to_sinks(node, late).await;
     };

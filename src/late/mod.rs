@@ -36,7 +36,7 @@
 //! | [`NextMessage`] | the first message, then one for each message that the user writes | the same | the fallback at 14.5 s, then one for each message that the user writes after 30 s |
 //! | a function | the first message; the function gets the rest | the same | the fallback at 14.5 s; the function gets it all at 30 s |
 //!
-//! What the first message does not show follows a second after it, so that it does not come first.
+//! What the first message does not show is sent a second after it, so that it does not come first.
 //!
 //! WeChat accepts five customer-service messages after a user's message, and three after a menu click, a scan or a
 //! subscription. The sink behind `CustomerService` gets what is over. So tell a language model to be brief.
@@ -48,9 +48,15 @@
 //!
 //! - An ordinary message is handled as well. Its own reply queues behind, so no question is swallowed.
 //! - A *bare* message only fetches: a configured word, WeChat's text in place of a message that it does not pass on, or a
-//!   configured menu key. If nothing is kept, it is handled like any other. A picture or a voice message is never bare.
-//! - If the reply is still awaited, the message waits as long as its own deliveries do, then gets the fallback.
-//! - The order is that of the questions, by the milliseconds of their arrival, as long as `NextMessage` is the first sink.
+//!   configured menu key. If nothing is kept, it is handled like any other, so the handler should know the words. A picture or a voice message is never bare.
+//! - If the reply is still awaited, the message waits as long as its own deliveries do, then gets the fallback. WeChat
+//!   hangs up on each [but the last](crate::dedup#the-life-of-a-message): after 20 hang-ups in 5 minutes, the first delivery
+//!   gets the fallback.
+//! - A long text is fetched part by part. What a part ends in should name the word:
+//!   [`NextMessage::with_cut_marker`], and `MessageService::with_cut_marker` for the first part.
+//! - What is kept, and for how long: [`mailbox`](mailbox#what-is-kept-where-and-for-how-long).
+//! - The order is that of the questions, as long as `NextMessage` is the first sink. Messages that arrive within a round
+//!   trip to the mailbox have no order.
 //! - Who unsubscribes gets nothing of what was kept or still runs.
 //!
 //! A part is given out as the reply of the message that fetches it, so the promises are [those of a
