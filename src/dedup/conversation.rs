@@ -16,7 +16,7 @@ use crate::{
     delivery::Verified,
     key::Key,
     late::{
-        Fetching, LateCause, LateReply, NextMessage, conversation_of,
+        Fetching, LateCause, NextMessage, conversation_of,
         mailbox::{Conversation, Expected, Fetch, Fetched, Owner, Question},
         reply_of,
     },
@@ -181,7 +181,14 @@ impl Place {
             id: ClaimId::random(),
             ..self.task.claim
         };
-        let failure = self.node.settings.failure.clone();
+        let failure = || {
+            let failure = self.node.settings.failure.clone();
+            if failure.is_none() {
+                let reason = "its node is lost, and there is no failure reply";
+                observe::reply_is_lost(self.account(), question.observed(), reason, 1);
+            }
+            failure
+        };
         let reply = loop {
             // A node that could not renew the slot renews its lease meanwhile.
             time::sleep(RENEWAL).await;
@@ -189,12 +196,12 @@ impl Place {
                 return;
             }
             let Some(store) = &self.node.store else {
-                break failure;
+                break failure();
             };
             time::sleep_until(store.caught_up()).await;
             let has_fetched = match store.claim(claim).await {
                 // Nobody has the request any more.
-                Ok(Claimed::Won(_)) => break failure,
+                Ok(Claimed::Won(_)) => break failure(),
                 Ok(Claimed::TakenOver(response)) => match response.taken() {
                     Some(taken) => {
                         self.give_back_for(question, taken).await;
@@ -219,8 +226,8 @@ impl Place {
             };
             // The slot is for the result of its own runs.
             match store.claim(queued(claim)).await {
-                Ok(Claimed::Won(run)) => break failure.filter(|_| has_fetched || run.number > 1),
-                Ok(Claimed::Done) => break None,
+                Ok(Claimed::Won(run)) if has_fetched || run.number > 1 => break failure(),
+                Ok(Claimed::Won(_) | Claimed::Done) => break None,
                 _ => {}
             }
         };
@@ -344,23 +351,9 @@ impl Place {
         let Some(finished) = own.as_mut().take_output() else {
             return;
         };
-        let key = self.task.claim.key;
-        let late = LateReply::new(
-            key,
-            self.request.clone(),
-            LateCause::Queued,
-            Reply::success(),
-        )
-        .with_first_seen(self.task.first_seen());
-        let late = match finished.origin {
-            Origin::FailedRun => self.node.settings.failure.clone().map(|failure| {
-                LateReply::new(key, self.request.clone(), LateCause::Failed, failure)
-                    .with_first_seen(self.task.first_seen())
-            }),
-            _ if finished.is_reply() => Some(late.with_response(finished.response)),
-            _ => None,
-        };
+        let late = finished.into_late(self.request.clone(), LateCause::Queued);
         if let Some(late) = late {
+            let late = late.with_first_seen(self.task.first_seen());
             let settings = &self.node.settings;
             settings
                 .sinks

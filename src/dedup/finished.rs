@@ -3,6 +3,7 @@
 use std::{mem, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::select;
+use http::Request;
 use tokio::time::{self, Instant};
 
 use super::{
@@ -10,7 +11,12 @@ use super::{
     node::{FETCH_WAIT, Node, RENEWAL},
     store::{Claim, Claimed, Completed, Ending, Released},
 };
-use crate::response::StoredResponse;
+use crate::{
+    delivery::Verified,
+    late::{LateCause, LateReply},
+    reply::Reply,
+    response::StoredResponse,
+};
 
 /// The result of all runs of a message, which the claim has until a delivery or the hook has got it.
 #[derive(Clone)]
@@ -73,6 +79,22 @@ impl Finished {
     /// Whether the user would see a reply of the handler.
     pub(super) fn is_reply(&self) -> bool {
         self.origin != Origin::FailedRun && !self.response.is_silent()
+    }
+
+    /// The late reply that it is, or the news that there is none. `None` if it shows nothing.
+    pub(super) fn into_late(
+        self,
+        request: Request<Verified>,
+        cause: LateCause,
+    ) -> Option<LateReply> {
+        let key = self.claim.key;
+        if self.origin == Origin::FailedRun {
+            let failure = self.node.settings.failure.clone().unwrap_or_default();
+            return Some(LateReply::new(key, request, LateCause::Failed, failure));
+        }
+        let is_reply = self.is_reply();
+        let late = LateReply::new(key, request, cause, Reply::success());
+        is_reply.then(|| late.with_response(self.response))
     }
 
     /// Tells the store once more how the message has ended, and takes hold of the reply.

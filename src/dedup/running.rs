@@ -506,24 +506,14 @@ impl RunningMessage {
     }
 
     async fn give_back_or_send(&self, cause: LateCause, finished: Finished) {
-        let (key, request) = (self.task.claim.key, self.request.clone());
         if let Some(taken) = finished.response.taken() {
             if let Some(place) = Place::of(&self.node, &self.task, &self.request) {
                 place.give_back(taken).await;
             }
-            return;
+        } else if let Some(late) = finished.into_late(self.request.clone(), cause) {
+            let late = late.with_first_seen(self.task.first_seen());
+            give_to_sinks(&self.node, late).await;
         }
-        let late = match finished.origin {
-            Origin::FailedRun => {
-                let failure = self.node.settings.failure.clone().unwrap_or_default();
-                LateReply::new(key, request, LateCause::Failed, failure)
-            }
-            _ if finished.is_reply() => LateReply::new(key, request, cause, Reply::success())
-                .with_response(finished.response),
-            _ => return,
-        };
-        let late = late.with_first_seen(self.task.first_seen());
-        give_to_sinks(&self.node, late).await;
     }
 
     /// Hands over what the delivery that has got the reply does not show of it, in a task of its own: the answer to the
