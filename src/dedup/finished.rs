@@ -18,14 +18,14 @@ use crate::{
     response::StoredResponse,
 };
 
-/// The result of all runs of a message, which the claim has until a delivery or the hook has got it.
+/// The result of all runs of a message, which the claim has until a delivery or a sink has got it.
 #[derive(Clone)]
 pub(super) struct Finished {
     pub(super) node: Arc<Node>,
     pub(super) claim: Claim,
     pub(super) response: StoredResponse,
     pub(super) origin: Origin,
-    /// Whether the hook has got it: it is kept for no delivery.
+    /// Whether a sink has got it: it is kept for no delivery.
     pub(super) is_handed_over: bool,
 }
 
@@ -147,7 +147,7 @@ impl Finished {
         select(pin!(fetched), pin!(confirming)).await;
     }
 
-    /// Confirms a result that a delivery or the hook has got, in a task of its own. This node's own is confirmed until the
+    /// Confirms a result that a delivery or a sink has got, in a task of its own. This node's own is confirmed until the
     /// store has heard. Then any is, as long as another node may ask whose the reply is.
     pub(super) fn confirm_in_background(self) {
         let node = Arc::clone(&self.node);

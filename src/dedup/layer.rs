@@ -91,12 +91,12 @@ impl DedupLayer {
     }
 
     /// Stops running new messages, and waits until the running ones have ended, their replies have been fetched and the
-    /// hooks have returned, and a store that was away has been told of the replies. The server has to accept connections
+    /// sinks have returned, and a store that was away has been told of the replies. The server has to accept connections
     /// until `drain` returns ([Shutting down](super#shutting-down)).
     ///
     /// Deliveries of new messages are answered 503. Deliveries of running messages still join their runs. Runs that have
     /// not ended after `patience` are dropped, and the store is told, so that a retry on another node runs the message
-    /// again at once. Hooks that have not returned are dropped with an error in the log. `drain` returns within a second
+    /// again at once. Sinks that have not returned are dropped with an error in the log. `drain` returns within a second
     /// more.
     pub async fn drain(&self, patience: Duration) {
         let node = &self.node;
@@ -104,7 +104,7 @@ impl DedupLayer {
         node.tasks.close();
         if time::timeout(patience, node.tasks.wait()).await.is_err() {
             node.cut.cancel();
-            // A handler or a hook that blocks its thread cannot be dropped.
+            // A handler or a sink that blocks its thread cannot be dropped.
             let _ = time::timeout(HAND_BACK_GRACE, node.tasks.wait()).await;
         }
     }
@@ -408,5 +408,5 @@ impl<Scope> fmt::Debug for DedupBuilder<Scope> {
     }
 }
 
-/// After the patience of a drain, the time for handing messages back to the store and to the hook.
+/// After the patience of a drain, the time for handing messages back to the store and to the sinks.
 const HAND_BACK_GRACE: Duration = Duration::from_secs(1);

@@ -129,7 +129,7 @@ impl Node {
 
     /// How long to keep a message that can be delivered again for `replayable`.
     pub(super) fn ttls(&self, replayable: Duration) -> Ttls {
-        // As long as a node may give the reply to a delivery or call the hook, the store has to know of it.
+        // As long as a node may give the reply to a delivery or call the sinks, the store has to know of it.
         let least = LEASE + FETCH_WAIT;
         let mark = self
             .settings

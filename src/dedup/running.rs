@@ -38,7 +38,7 @@ use crate::{
 /// A message that a delivery has claimed on this node.
 ///
 /// Dropped before it is over, even before it is first polled, it makes the message vacant again on this node. A task of its
-/// own hands it back to the other nodes, and its result to the hook.
+/// own hands it back to the other nodes, and its result to the sinks.
 pub(super) struct RunningMessage {
     node: Arc<Node>,
     task: Task,
@@ -424,7 +424,7 @@ impl RunningMessage {
         Ok(completed?)
     }
 
-    /// Ends the message on this node, and sees that its reply reaches a delivery or else the hook. `told` is the store's
+    /// Ends the message on this node, and sees that its reply reaches a delivery or else the sinks. `told` is the store's
     /// answer to its end.
     async fn end(&mut self, mut told: Told) {
         let Some(finished) = self.finished.clone() else {
@@ -463,7 +463,7 @@ impl RunningMessage {
         }
     }
 
-    /// Hands the late result to the hook, unless another node has it. `told` is the store's last answer to its end.
+    /// Hands the late result to the sinks, unless another node has it. `told` is the store's last answer to its end.
     async fn hand_over(&mut self, cause: LateCause, told: Told) {
         let released = self.release(told).await;
         self.stage = Stage::Over;
@@ -553,7 +553,7 @@ impl RunningMessage {
         }
     }
 
-    /// Hands the message back to the other nodes, and its result to the hook, because this node goes away.
+    /// Hands the message back to the other nodes, and its result to the sinks, because this node goes away.
     ///
     /// Stops 0.9 s after the cut. A reply that is left then is an error in the log.
     async fn hand_back(mut self, cause: LateCause) {

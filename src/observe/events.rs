@@ -249,7 +249,7 @@ impl Way {
     }
 }
 
-/// Logs that the task of a message ended before its reply was delivered or given to the hook.
+/// Logs that the task of a message ended before its reply was delivered or given to a sink.
 pub(crate) fn reply_is_cut(account: &str, key: MessageKey) {
     event!(ERROR, account, message_key = %key, "a reply is lost: its message was cut");
 }
