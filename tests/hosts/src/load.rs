@@ -25,10 +25,9 @@ use tokio::{
     time,
 };
 use tower::{ServiceBuilder, service_fn};
-use tower_wechat::{late::LateReply,     Account, DedupLayer, Message, MessageService, Reply, VerifySignatureLayer,
-    dedup::RunNumber,
-    message::Event,
-    simulator::Simulator,
+use tower_wechat::{
+    Account, DedupLayer, Message, MessageService, Reply, VerifySignatureLayer, dedup::RunNumber,
+    late::LateReply, message::Event, simulator::Simulator,
 };
 
 /// How a handler answers a message. It stands in the message's own text.
