@@ -3,7 +3,7 @@
 use std::{
     future::{Ready, ready},
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
 };
 
 use http::{Request, Response};
@@ -12,7 +12,7 @@ use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::{TcpSocket, TcpStream},
     task::JoinSet,
 };
 use tower::{BoxError, Service};
@@ -33,6 +33,8 @@ pub mod adapters {
 pub struct Server {
     address: SocketAddr,
     accepting: JoinSet<()>,
+    /// Holds the port, and does not listen.
+    port: TcpSocket,
 }
 
 impl Server {
@@ -51,8 +53,9 @@ impl Server {
         F: Future<Output = io::Result<T>> + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
+        let port = socket((Ipv4Addr::LOCALHOST, 0).into());
+        let address = port.local_addr().expect("an address");
+        let listener = socket(address).listen(BACKLOG).expect("a listener");
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
             let mut connections = JoinSet::new();
@@ -69,7 +72,11 @@ impl Server {
                 });
             }
         });
-        Self { address, accepting }
+        Self {
+            address,
+            accepting,
+            port,
+        }
     }
 
     /// The URL of a path. The scheme is `http` or `https`.
@@ -78,18 +85,22 @@ impl Server {
     }
 
     /// Ends the server. Its port refuses connections until the socket is dropped.
-    ///
-    /// # Panics
-    ///
-    /// If another program takes the port in this moment.
     pub async fn end(mut self) -> TcpSocket {
         self.accepting.shutdown().await;
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_reuseaddr(true).expect("an option of sockets");
-        socket.bind(self.address).expect("the same port");
-        socket
+        self.port
     }
 }
+
+/// Binds a socket. Others may be bound to the same address, but only those that listen get connections.
+fn socket(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseport(true).expect("an option of sockets");
+    socket.bind(address).expect("a port");
+    socket
+}
+
+/// As many connections may wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// The handshake of a connection without TLS.
 pub fn plain(stream: TcpStream) -> Ready<io::Result<TcpStream>> {
