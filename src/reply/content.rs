@@ -63,18 +63,22 @@ impl Content {
         }
     }
 
-    /// Returns what a passive reply shows, and the text that it does not. If there is such a text, what is shown ends in
-    /// `marker`. The last `tail` bytes of the text stay together.
-    pub(super) fn cut(&self, marker: &str, tail: usize) -> (Cow<'_, Self>, Option<String>) {
+    /// Returns what a message of at most `limit` bytes of text shows, and the text that it does not. If there is such a text,
+    /// what is shown ends in `marker`. The last `tail` bytes of the text stay together.
+    pub(super) fn cut(
+        &self,
+        limit: usize,
+        marker: &str,
+        tail: usize,
+    ) -> (Cow<'_, Self>, Option<String>) {
         let text = match self {
-            Self::Text(text) if text.len() > PASSIVE_TEXT_LIMIT => text.trim_end(),
+            Self::Text(text) if text.len() > limit => text.trim_end(),
             _ => return (Cow::Borrowed(self), None),
         };
-        if text.len() <= PASSIVE_TEXT_LIMIT {
+        if text.len() <= limit {
             return (Cow::Owned(Self::Text(text.to_owned())), None);
         }
-        let limit = PASSIVE_TEXT_LIMIT.saturating_sub(marker.len());
-        let mut parts = split_with_tail(text, limit, tail);
+        let mut parts = split_with_tail(text, limit.saturating_sub(marker.len()), tail);
         let first = parts.next().unwrap_or_default();
         match parts.as_str() {
             "" => (Cow::Owned(Self::Text(first.to_owned())), None),

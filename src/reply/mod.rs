@@ -109,7 +109,7 @@ pub(crate) use self::parts::is_forbidden;
 #[cfg(feature = "layers")]
 pub(crate) use self::render::{CUT_MARKER, addition, is_silent};
 #[cfg(feature = "layers")]
-use self::split::split_with_tail;
+use self::{content::PASSIVE_TEXT_LIMIT, split::split_with_tail};
 use self::{
     content::{Content, EVENT_ARTICLE_LIMIT, MESSAGE_ARTICLE_LIMIT},
     parts::{Media, TransInfo, written},
@@ -378,18 +378,7 @@ impl Reply {
     /// Returns the first message, of whose text at most `limit` bytes, and what is left. `None` for [`Reply::success`].
     #[cfg(feature = "layers")]
     pub(crate) fn split_first(&self, limit: usize) -> Option<(Self, Self)> {
-        let first = self.first.as_ref()?;
-        let then = self.then.iter().cloned();
-        let (first, rest) = match first {
-            Content::Text(text) if text.len() > limit => {
-                let mut parts = split_with_tail(text.trim_end(), limit, self.tail_of_first());
-                let part = parts.next().unwrap_or_default().to_owned();
-                let rest = Some(parts.as_str().to_owned()).filter(|rest| !rest.is_empty());
-                (Content::Text(part), rest.map(Content::Text))
-            }
-            whole => (whole.clone(), None),
-        };
-        Some((Self::of(first), self.rest_of(rest.into_iter().chain(then))))
+        self.cut_first(limit, "")
     }
 
     /// Returns the messages as passive replies, each of one. A text that is cut ends in `marker`.
@@ -397,13 +386,28 @@ impl Reply {
     pub(crate) fn passive_parts(&self, marker: &str) -> Vec<Self> {
         let mut parts = Vec::new();
         let mut left = self.clone();
-        while let Some(content) = &left.first {
-            let (part, rest) = content.cut(marker, left.tail_of_first());
-            parts.push(Self::of(part.into_owned()));
-            let rest = rest.map(Content::Text).into_iter();
-            left = left.rest_of(rest.chain(left.then.iter().cloned()));
+        while let Some((part, rest)) = left.cut_first(PASSIVE_TEXT_LIMIT, marker) {
+            parts.push(part);
+            left = rest;
         }
         parts
+    }
+
+    /// Returns the first message as far as it fits, and what is left. A text that is cut ends in `marker`, which counts.
+    #[cfg(feature = "layers")]
+    fn cut_first(&self, limit: usize, marker: &str) -> Option<(Self, Self)> {
+        let (first, rest) = self
+            .first
+            .as_ref()?
+            .cut(limit, marker, self.tail_of_first());
+        let rest = self.rest_after(rest);
+        Some((Self::of(first.into_owned()), rest))
+    }
+
+    /// Returns what is left behind the first message, of whose text `rest` is left.
+    fn rest_after(&self, rest: Option<String>) -> Self {
+        let rest = rest.map(Content::Text).into_iter();
+        self.rest_of(rest.chain(self.then.iter().cloned()))
     }
 
     /// Puts `footer` behind the last text, in one part with its end.

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
     Reply,
-    content::{Content, EVENT_ARTICLE_LIMIT, MESSAGE_ARTICLE_LIMIT},
+    content::{Content, EVENT_ARTICLE_LIMIT, MESSAGE_ARTICLE_LIMIT, PASSIVE_TEXT_LIMIT},
     error::{Cause, Error},
     parts::{Article, writable},
 };
@@ -48,9 +48,8 @@ impl Reply {
         };
         content.check(addressing.article_limit)?;
         let (to_user_name, from_user_name) = addressing.names()?;
-        let (content, rest) = content.cut(cut_marker, self.tail_of_first());
-        let rest = rest.map(Content::Text).into_iter();
-        let rest = self.rest_of(rest.chain(self.then.iter().cloned()));
+        let (content, rest) = content.cut(PASSIVE_TEXT_LIMIT, cut_marker, self.tail_of_first());
+        let rest = self.rest_after(rest);
         let document = Document {
             to_user_name,
             from_user_name,
