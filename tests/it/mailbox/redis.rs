@@ -12,7 +12,7 @@ use tower_wechat::{
     },
 };
 
-use crate::store::server::Server;
+use crate::store::server::{Server, calls};
 
 #[cfg(feature = "simulator")]
 mod contract {
@@ -105,16 +105,6 @@ fn parts(count: usize) -> Vec<Bytes> {
 }
 
 const KEPT: Put = Put::Kept { dropped: 0 };
-
-/// Returns how often clients and scripts have called `command`.
-async fn calls(connection: &mut MultiplexedConnection, command: &str) -> u64 {
-    let mut info = redis::cmd("INFO");
-    info.arg("commandstats");
-    let info: String = info.query_async(connection).await.unwrap();
-    let line = format!("cmdstat_{command}:calls=");
-    let calls = info.lines().find_map(|row| row.strip_prefix(&*line));
-    calls.map_or(0, |calls| calls.split_once(',').unwrap().0.parse().unwrap())
-}
 
 #[tokio::test]
 async fn a_peek_is_one_command_and_every_other_operation_one_round_trip() {

@@ -16,7 +16,7 @@ use tower_wechat::{
     },
 };
 
-use super::server::Server;
+use super::server::{Server, calls};
 use crate::assume;
 
 #[cfg(feature = "simulator")]
@@ -79,16 +79,6 @@ mod contract {
 
 fn ttls() -> Ttls {
     Ttls::new(Duration::from_mins(1))
-}
-
-/// Returns how often clients and scripts have called `command`.
-async fn calls(connection: &mut MultiplexedConnection, command: &str) -> u64 {
-    let mut info = redis::cmd("INFO");
-    info.arg("commandstats");
-    let info: String = info.query_async(connection).await.unwrap();
-    let line = format!("cmdstat_{command}:calls=");
-    let calls = info.lines().find_map(|row| row.strip_prefix(&*line));
-    calls.map_or(0, |calls| calls.split_once(',').unwrap().0.parse().unwrap())
 }
 
 #[tokio::test]

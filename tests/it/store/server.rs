@@ -134,3 +134,13 @@ fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
 }
+
+/// Returns how often clients and scripts have called `command`.
+pub(crate) async fn calls(connection: &mut MultiplexedConnection, command: &str) -> u64 {
+    let mut info = redis::cmd("INFO");
+    info.arg("commandstats");
+    let info: String = info.query_async(connection).await.unwrap();
+    let line = format!("cmdstat_{command}:calls=");
+    let calls = info.lines().find_map(|row| row.strip_prefix(&*line));
+    calls.map_or(0, |calls| calls.split_once(',').unwrap().0.parse().unwrap())
+}
