@@ -225,7 +225,7 @@ impl Place {
                 Ok(Claimed::Running { .. } | Claimed::Late { .. }) | Err(_) => continue,
             };
             // The slot is for the result of its own runs.
-            match store.claim(queued(claim)).await {
+            match store.claim(claim.on_its(QUEUED)).await {
                 Ok(Claimed::Won(run)) if has_fetched || run.number > 1 => break failure(),
                 Ok(Claimed::Won(_) | Claimed::Done) => break None,
                 _ => {}
@@ -238,7 +238,7 @@ impl Place {
         if let Some(store) = &self.node.store {
             // If it does not answer, the lease runs out.
             let _ = store.publish(claim, Ending::Nothing).await;
-            let _ = store.publish(queued(claim), Ending::Nothing).await;
+            let _ = store.publish(claim.on_its(QUEUED), Ending::Nothing).await;
         }
     }
 
@@ -326,7 +326,7 @@ impl Place {
     ///
     /// In the store, it is a message of its own: so another node sees that this one lives.
     async fn keep(self, mut own: OwnRuns) {
-        let claim = queued(self.task.claim);
+        let claim = self.task.claim.on_its(QUEUED);
         let renewing = async {
             loop {
                 if let Some(store) = &self.node.store {
@@ -392,14 +392,6 @@ impl Place {
     }
 }
 
-/// The message that the store has for the queued result of another one.
-fn queued(claim: Claim) -> Claim {
-    Claim {
-        key: Key::new([&claim.key.as_bytes()[..], b"queued"]),
-        ..claim
-    }
-}
-
 /// Logs an error when it is dropped: the message was cut, and its reply with it.
 struct Queued<'a>(&'a Place);
 
@@ -414,3 +406,6 @@ const MAX_FAILURES: u32 = 3;
 
 const FIRST_POLL: Duration = Duration::from_millis(50);
 const LAST_POLL: Duration = Duration::from_millis(400);
+
+/// The message that the store has for the result of runs whose deliveries get something else.
+const QUEUED: &str = "queued";

@@ -28,7 +28,6 @@ use super::{
 };
 use crate::{
     delivery::Verified,
-    key::Key,
     late::{Fetching, LateCause, LateReply},
     observe,
     reply::Reply,
@@ -714,10 +713,7 @@ async fn hand_over_rest(node: &Node, claim: Claim, late: LateReply) {
     let Some(store) = &node.store else {
         return give_to_sinks(node, late).await;
     };
-    let claim = Claim {
-        key: Key::new([&claim.key.as_bytes()[..], b"rest"]),
-        ..claim
-    };
+    let claim = claim.on_its("rest");
     let mut failures = 0;
     let run = loop {
         match store.claim(claim).await {

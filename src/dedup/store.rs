@@ -121,6 +121,12 @@ impl Claim {
     pub fn new(key: Key, id: ClaimId, ttls: Ttls) -> Self {
         Self { key, id, ttls }
     }
+
+    /// Makes the same claim on what the message leaves behind, which is a message of its own in the store.
+    pub(super) fn on_its(self, what: &str) -> Self {
+        let key = Key::new([self.key.as_bytes(), what.as_bytes()]);
+        Self { key, ..self }
+    }
 }
 
 /// Identifies one node's claim on one message.

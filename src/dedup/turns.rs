@@ -8,10 +8,9 @@ use std::{
 };
 
 use futures_util::future::{MaybeDone, maybe_done};
-use http::Request;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-use crate::{delivery::Verified, key::Key};
+use crate::key::Key;
 
 /// The users whose messages run, or wait for their turn. A semaphore lets its waiters through in their order.
 #[derive(Debug, Default)]
@@ -80,13 +79,6 @@ impl Drop for Turn {
             users.remove(&self.user);
         }
     }
-}
-
-/// The sender and the account of a message. `None` if it names no sender.
-pub(super) fn user_of(request: &Request<Verified>) -> Option<Key> {
-    let body = request.body();
-    let openid = body.head().ok()?.from_user_name()?;
-    Some(Key::new(["user", body.delivery().account(), openid]))
 }
 
 /// Of one user, running or waiting. Further messages wait like those that there is no room for.

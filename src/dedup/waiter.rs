@@ -19,11 +19,12 @@ use super::{
     running::RunningMessage,
     store::{Acknowledged, Ttls},
     table::{Admission, Milestone, Progress, Task},
-    turns::{Turn, user_of},
+    turns::Turn,
 };
 use crate::{
     delivery::{Delivery, Verified},
     key::Key,
+    late::conversation_of,
     observe,
     response::{self, ResponseBody},
 };
@@ -148,7 +149,7 @@ impl Waiter {
 
     fn claim<P>(&self, permit: Option<P>) -> Admission<(P, Option<Turn>)> {
         let turns = self.node.turns.as_ref();
-        let user = turns.and_then(|turns| Some((turns, user_of(&self.request)?)));
+        let user = turns.and_then(|turns| Some((turns, conversation_of(&self.request)?.key())));
         let mut table = self.node.table();
         // The time is read under the lock: no other delivery has seen a later one.
         let now = Instant::now();
