@@ -211,6 +211,8 @@ pub mod api;
 #[cfg(feature = "layers")]
 mod body;
 #[cfg(feature = "layers")]
+mod breaker;
+#[cfg(feature = "layers")]
 mod call;
 #[cfg(feature = "layers")]
 pub mod callback;

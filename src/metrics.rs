@@ -42,12 +42,12 @@
 //! - `kind`: the [`RejectionKind`](crate::verify::RejectionKind) or [`ErrorKind`](crate::callback::ErrorKind) in snake
 //!   case, such as `body_too_large` or `signature`.
 //! - `result`: `answered`, `failed`, `timed_out`, `panicked`, `lost_lease`, or `cut` when the node shut down.
-//! - `cause` of a late reply: `acknowledged`, `unfetched`, `rest` or `failed`, see [`LateCause`](crate::late::LateCause).
+//! - `cause` of a late reply: `acknowledged`, `unfetched`, `rest`, `queued` or `failed`, see [`LateCause`](crate::late::LateCause).
 //! - `way` of a message of a late reply: `customer_service`, `unknown` if WeChat's answer was lost, `dropped` if the user does
-//!   not follow the account, `hook` for an async function, or `lost`. Of a mailbox: `kept`, later `fetched`; `evicted` at a bound,
-//!   `unsubscribed` if the user has left.
-//! - `operation`: `claim`, `renew`, `complete`, `publish`, `acknowledge` or `release`. Its `cause` is `error` or
-//!   `timeout`.
+//!   not follow the account, `function` for an async function, or `lost`. Of a mailbox: `kept`, later `fetched`; `evicted` at a
+//!   bound, `unsubscribed` if the user has left. The rest of what was kept has expired, or is still there.
+//! - `operation`: `claim`, `renew`, `complete`, `publish`, `acknowledge` or `release`; of a mailbox, `mailbox_` and the
+//!   operation, such as `mailbox_take`. Its `cause` is `error` or `timeout`.
 //! - Of an `Api`, `app_id` is its app id. `call` is the path below `/cgi-bin/`, such as `media/get`. `result` is `ok`, or
 //!   the kind of the error in snake case, such as `unauthorized`.
 //! - `result` of a recognition: `recognized`, or the kind of the error in snake case, such as `no_words`. If the recording

@@ -1,6 +1,6 @@
-//! One run of the inner service.
+//! The runs of a message.
 
-use std::{fmt, panic::AssertUnwindSafe, time::Duration};
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use http::{Request, Response};
@@ -8,7 +8,16 @@ use http_body::Body;
 use tokio::time;
 use tower::{Service, ServiceExt};
 
-use crate::{delivery::Verified, observe::RunFailure, response::StoredResponse};
+use super::{
+    finished::{Finished, Origin},
+    node::Node,
+    store::Claim,
+};
+use crate::{
+    delivery::Verified,
+    observe::{self, RunFailure},
+    response::{self, StoredResponse},
+};
 
 /// The number of a message's run. It is in the extensions of the request that the inner service
 /// gets, for handlers that fence their own writes.
@@ -76,7 +85,40 @@ where
     type Body = B;
 }
 
-pub(super) async fn attempt(
+/// Runs a message until a run succeeds or there have been enough.
+pub(super) async fn runs(
+    node: &Arc<Node>,
+    claim: Claim,
+    request: &Request<Verified>,
+    observed: &observe::Runs,
+    inner: impl Inner,
+    number: u32,
+) -> Finished {
+    let settings = &node.settings;
+    let mut delays = settings.retry_delays.iter();
+    let mut number = RunNumber::first(number, settings.retry_delays.len());
+    loop {
+        let mut numbered = request.clone();
+        numbered.extensions_mut().insert(number);
+        let run = attempt(inner.clone(), numbered, settings.run_timeout);
+        let head = || request.body().head();
+        if let Ok(response) = observed.run(number.get(), head, run).await {
+            return Finished::new(node, claim, response, Origin::Run);
+        }
+        let Some(delay) = delays.next() else {
+            let account = request.body().delivery().account();
+            observe::message_given_up(account, claim.key.observed(), number.get());
+            let failure = settings.failure.as_ref().unwrap_or(&settings.fallback);
+            let failure = response::of_whole_reply(failure.clone(), request.body());
+            let failure = StoredResponse::of_own(&failure);
+            return Finished::new(node, claim, failure, Origin::FailedRun);
+        };
+        time::sleep(*delay).await;
+        number = number.next();
+    }
+}
+
+async fn attempt(
     inner: impl Inner,
     request: Request<Verified>,
     timeout: Duration,

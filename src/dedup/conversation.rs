@@ -2,14 +2,15 @@
 
 use std::{pin::Pin, pin::pin, sync::Arc, time::Duration};
 
-use futures_util::future::{BoxFuture, Either, MaybeDone, maybe_done, select};
+use futures_util::future::{BoxFuture, Either, MaybeDone, join, maybe_done, select};
 use http::Request;
 use tokio::time::{self, Instant};
 
 use super::{
     finished::{Finished, Origin},
+    hand_over::{self, CUT, Lease},
     node::{Node, RENEWAL},
-    store::{Claim, ClaimId, Claimed, Ending, Released, Renewed, Run},
+    store::{Claim, ClaimId, Claimed, Ending, Released},
     table::Task,
 };
 use crate::{
@@ -32,7 +33,7 @@ pub(super) struct Place {
     next: NextMessage,
     conversation: Conversation,
     task: Task,
-    request: Request<Verified>,
+    request: Arc<Request<Verified>>,
 }
 
 /// The runs of a message whose deliveries get something else.
@@ -48,14 +49,18 @@ pub(super) enum Answer {
 
 impl Place {
     /// `None`: the layer has no mailbox, or the message names no sender.
-    pub(super) fn of(node: &Arc<Node>, task: &Task, request: &Request<Verified>) -> Option<Self> {
+    pub(super) fn of(
+        node: &Arc<Node>,
+        task: &Task,
+        request: &Arc<Request<Verified>>,
+    ) -> Option<Self> {
         let next = node.settings.sinks.next_message()?;
         Some(Self {
             node: Arc::clone(node),
             next: next.clone(),
             conversation: conversation_of(request)?,
             task: task.clone(),
-            request: request.clone(),
+            request: Arc::clone(request),
         })
     }
 
@@ -283,10 +288,20 @@ impl Place {
     async fn renew(&self) {
         loop {
             time::sleep(RENEWAL).await;
-            if self.next.renew(self.question(), self.owner()).await == Some(false) {
+            if !self.renew_slot().await {
                 return;
             }
         }
+    }
+
+    /// Returns whether it may be awaited.
+    pub(super) async fn renew_slot(&self) -> bool {
+        self.next.renew(self.question(), self.owner()).await != Some(false)
+    }
+
+    /// The time since the message was first seen.
+    pub(super) fn age(&self) -> Duration {
+        self.task.age()
     }
 
     /// The slot need not be filled: a delivery has got the reply, or there is none.
@@ -317,48 +332,31 @@ impl Place {
     }
 
     /// The message's own result is for a later message. Called before the message is over.
-    pub(super) fn queue(self, own: OwnRuns) -> impl Future<Output = ()> {
+    ///
+    /// In the store, it is a message of its own: so another node sees that this one lives.
+    pub(super) fn queue(self: Arc<Self>, own: OwnRuns) -> impl Future<Output = ()> {
         self.task.set_fetching(Fetching::Queued);
-        self.keep(own)
+        self.hand_over(own)
     }
 
     /// Waits for the message's own result, and hands it over.
-    ///
-    /// In the store, it is a message of its own: so another node sees that this one lives.
-    async fn keep(self, mut own: OwnRuns) {
-        let claim = self.task.claim.on_its(QUEUED);
-        let renewing = async {
-            loop {
-                if let Some(store) = &self.node.store {
-                    let run = Run::new(self.task.age(), 1);
-                    let _: Result<Renewed, _> = store.renew(claim, run).await;
-                }
-                self.next.renew(self.question(), self.owner()).await;
-                time::sleep(RENEWAL).await;
-            }
-        };
-        select(pin!(self.hand_over(&mut own)), pin!(renewing)).await;
-        self.close().await;
-        if let Some(store) = &self.node.store {
-            let _ = store.publish(claim, Ending::Nothing).await;
+    async fn hand_over(self: Arc<Self>, mut own: OwnRuns) {
+        let (node, claim) = (&self.node, self.task.claim.on_its(QUEUED));
+        let lease = Lease::Queued(Arc::clone(&self));
+        let held = lease.hold(node, claim, own.as_mut());
+        let runs = join(lease.renew(node, claim), held);
+        if node.cut.run_until_cancelled(runs).await.is_none() {
+            // The next message that fetches recovers the slot.
+            return observe::reply_is_lost(self.account(), self.observed(), CUT, 1);
         }
-    }
-
-    async fn hand_over(&self, own: &mut OwnRuns) {
-        let queued = Queued(self);
-        own.as_mut().await;
-        std::mem::forget(queued);
-        let Some(finished) = own.as_mut().take_output() else {
-            return;
-        };
-        let late = finished.into_late(self.request.clone(), LateCause::Queued);
-        if let Some(late) = late {
-            let late = late.with_first_seen(self.task.first_seen());
-            let settings = &self.node.settings;
-            settings
-                .sinks
-                .hand_over(late, settings.run_timeout, false)
-                .await;
+        let finished = own.as_mut().take_output();
+        let late = finished.and_then(|own| own.into_late(&self.request, LateCause::Queued));
+        match late {
+            Some(late) => {
+                let late = late.with_first_seen(self.task.first_seen());
+                hand_over::hand_over(node, claim, lease, late).await;
+            }
+            None => lease.end(node, claim).await,
         }
     }
 
@@ -389,15 +387,6 @@ impl Place {
 
     fn observed(&self) -> observe::MessageKey {
         self.task.claim.key.observed()
-    }
-}
-
-/// Logs an error when it is dropped: the message was cut, and its reply with it.
-struct Queued<'a>(&'a Place);
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        observe::reply_is_cut(self.0.account(), self.0.observed());
     }
 }
 

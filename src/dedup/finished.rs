@@ -7,11 +7,12 @@ use http::Request;
 use tokio::time::{self, Instant};
 
 use super::{
-    breaker::{CATCH_UP, GuardedStore, Unavailable},
+    guarded::GuardedStore,
     node::{FETCH_WAIT, Node, RENEWAL},
     store::{Claim, Claimed, Completed, Ending, Released},
 };
 use crate::{
+    breaker::{CATCH_UP, Unavailable},
     delivery::Verified,
     late::{LateCause, LateReply},
     reply::Reply,
@@ -81,13 +82,19 @@ impl Finished {
         self.origin != Origin::FailedRun && !self.response.is_silent()
     }
 
+    /// How many messages of customer service it takes. One if it is no reply.
+    pub(super) fn count_parts(&self) -> usize {
+        let reply = self.response.reply();
+        reply.map_or(1, |reply| reply.count_parts())
+    }
+
     /// The late reply that it is, or the news that there is none. `None` if it shows nothing.
     pub(super) fn into_late(
         self,
-        request: Request<Verified>,
+        request: &Request<Verified>,
         cause: LateCause,
     ) -> Option<LateReply> {
-        let key = self.claim.key;
+        let (key, request) = (self.claim.key, request.clone());
         if self.origin == Origin::FailedRun {
             let failure = self.node.settings.failure.clone().unwrap_or_default();
             return Some(LateReply::new(key, request, LateCause::Failed, failure));

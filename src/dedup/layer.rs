@@ -7,13 +7,14 @@ use tokio::time;
 use tower::Layer;
 
 use super::{
-    breaker::{Guarded, GuardedStore},
+    guarded::GuardedStore,
     messages::Bounds,
     node::{Node, Settings, UserFn, accepts_reply_by_default},
     service::Dedup,
     store::Store,
 };
 use crate::{
+    breaker::Guarded,
     delivery::Verified,
     key::Key,
     late::{LateSink, NextMessage, Sinks},
@@ -104,8 +105,10 @@ impl DedupLayer {
         node.tasks.close();
         if time::timeout(patience, node.tasks.wait()).await.is_err() {
             node.cut.cancel();
+            let _ = time::timeout(HAND_BACK, node.tasks.wait()).await;
+            node.end.cancel();
             // A handler or a sink that blocks its thread cannot be dropped.
-            let _ = time::timeout(HAND_BACK_GRACE, node.tasks.wait()).await;
+            let _ = time::timeout(LAST_POLL, node.tasks.wait()).await;
         }
     }
 }
@@ -180,7 +183,7 @@ impl DedupBuilder {
     pub fn with_store(self, store: impl Store) -> DedupBuilder<Shared> {
         DedupBuilder {
             settings: self.settings,
-            store: Some(Box::new(Guarded::new(store))),
+            store: Some(Box::new(Guarded::new(store, "store"))),
             scope: PhantomData,
         }
     }
@@ -408,5 +411,8 @@ impl<Scope> fmt::Debug for DedupBuilder<Scope> {
     }
 }
 
-/// After the patience of a drain, the time for handing messages back to the store and to the sinks.
-const HAND_BACK_GRACE: Duration = Duration::from_secs(1);
+/// After the patience of a drain, the time for handing messages back to the store, and replies over to the sinks.
+const HAND_BACK: Duration = Duration::from_millis(900);
+
+/// The time for dropping what is left then.
+const LAST_POLL: Duration = Duration::from_millis(100);

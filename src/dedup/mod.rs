@@ -166,12 +166,13 @@
 //! ```
 
 mod attempt;
-mod breaker;
 mod clock;
 #[cfg(feature = "simulator")]
 pub mod contract;
 mod conversation;
 mod finished;
+mod guarded;
+mod hand_over;
 mod hang_ups;
 mod layer;
 mod machine;

@@ -11,8 +11,8 @@ use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    breaker::GuardedStore,
     clock::Clock,
+    guarded::GuardedStore,
     hang_ups::HangUps,
     layer::Acknowledgement,
     machine::FOREVER,
@@ -41,6 +41,8 @@ pub(super) struct Node {
     pub(super) draining: CancellationToken,
     /// Cancelled when everything that still runs has to stop.
     pub(super) cut: CancellationToken,
+    /// Cancelled a little later, when what was cut has had its time to be handed back or over.
+    pub(super) end: CancellationToken,
     pub(super) clock: Clock,
     /// `None`: the messages of one user run side by side.
     pub(super) turns: Option<Arc<Turns>>,
@@ -89,6 +91,7 @@ impl Node {
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
             cut: CancellationToken::new(),
+            end: CancellationToken::new(),
             started: Instant::now(),
             clock: Clock::default(),
             turns: settings.runs_in_turn.then(Arc::default),
@@ -167,6 +170,9 @@ pub(super) const FETCH_WAIT: Duration = Duration::from_secs(6);
 pub(super) const LEASE: Duration = Duration::from_secs(5);
 
 pub(super) const RENEWAL: Duration = Duration::from_secs(1);
+
+/// After as many missing answers to its claim, a message is run or handed over without the store.
+pub(super) const MAX_CLAIM_FAILURES: u32 = 3;
 
 /// Responses beyond them that end while the store is away stay known to this node alone.
 const MAX_BACKLOG: usize = 1024;

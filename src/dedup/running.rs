@@ -16,22 +16,23 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    attempt::{self, Inner, RunNumber},
-    breaker::Unavailable,
+    attempt::{Inner, runs},
     conversation::{Answer, Place},
     finished::{Finished, Origin, Told},
+    hand_over::{self, Lease},
     machine::FOREVER,
-    node::{FETCH_WAIT, LEASE, Node, RENEWAL},
-    store::{Claim, Claimed, Completed, Ending, Released, Renewed, Run},
+    node::{FETCH_WAIT, LEASE, MAX_CLAIM_FAILURES, Node, RENEWAL},
+    store::{Claimed, Completed, Ending, Released, Renewed, Run},
     table::{Milestone, Task},
     turns::Turn,
 };
 use crate::{
+    breaker::Unavailable,
     delivery::Verified,
     late::{Fetching, LateCause, LateReply},
     observe,
     reply::Reply,
-    response::{self, StoredResponse},
+    response::StoredResponse,
 };
 
 /// A message that a delivery has claimed on this node.
@@ -41,7 +42,9 @@ use crate::{
 pub(super) struct RunningMessage {
     node: Arc<Node>,
     task: Task,
-    request: Request<Verified>,
+    request: Arc<Request<Verified>>,
+    /// Among the other messages of its user, if there is a mailbox.
+    place: Option<Arc<Place>>,
     observed: Arc<observe::Runs>,
     /// Held while the message runs, and until a delivery has got its reply or none will.
     permit: Option<OwnedSemaphorePermit>,
@@ -69,11 +72,12 @@ impl RunningMessage {
     pub(super) fn new(
         node: Arc<Node>,
         task: Task,
-        request: Request<Verified>,
+        request: Arc<Request<Verified>>,
         observed: observe::Runs,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         Self {
+            place: Place::of(&node, &task, &request).map(Arc::new),
             node,
             task,
             request,
@@ -104,7 +108,7 @@ impl RunningMessage {
 
     async fn drive_to_end(&mut self, own_number: u32, inner: impl Inner) {
         let mut leased_until = None;
-        let place = Place::of(&self.node, &self.task, &self.request);
+        let place = self.place.clone();
         for _ in 0..MAX_CLAIMS {
             let claim = self.claim(own_number, leased_until);
             let (claimed, is_kept) = match &place {
@@ -128,10 +132,7 @@ impl RunningMessage {
                         let completed = self.complete(finished).await;
                         if completed != Ok(Completed::Lost) {
                             if let (Some(own), Some(place)) = (own, place) {
-                                let queue = place.clone().queue(own);
-                                let cut = self.node.cut.clone();
-                                let queue = async move { cut.run_until_cancelled(queue).await };
-                                self.node.tasks.spawn(queue);
+                                self.node.tasks.spawn(Arc::clone(place).queue(own));
                             }
                             return self.end(completed).await;
                         }
@@ -325,7 +326,7 @@ impl RunningMessage {
     /// conversation. Waiting for it is no run, and holds no permit.
     async fn answer(
         &self,
-        place: Option<&Place>,
+        place: Option<&Arc<Place>>,
         mut turn: Option<Turn>,
         permit: Option<OwnedSemaphorePermit>,
         inner: impl Inner,
@@ -350,7 +351,7 @@ impl RunningMessage {
             );
             return Answer::Own(own.await);
         };
-        let (node, request) = (Arc::clone(&self.node), self.request.clone());
+        let (node, request) = (Arc::clone(&self.node), Arc::clone(&self.request));
         let observed = Arc::clone(&self.observed);
         let permit = permit.filter(|_| place.fetching() != Fetching::Only);
         let own = async move {
@@ -451,7 +452,7 @@ impl RunningMessage {
             return self.hand_over(cause, told).await;
         }
         self.stage = Stage::Over;
-        if let Some(place) = Place::of(&self.node, &self.task, &self.request) {
+        if let Some(place) = &self.place {
             place.shown(&finished.response).await;
         }
         if let Some(rest) = finished.response.rest() {
@@ -469,7 +470,7 @@ impl RunningMessage {
         let Some(finished) = self.finished.take() else {
             // WeChat waits for no reply, or this claim has held one.
             if cause == LateCause::Acknowledged || released == Some(Released::LastHold) {
-                observe::reply_is_cut(self.account(), self.observed_key());
+                self.report_lost(1);
             }
             return;
         };
@@ -486,50 +487,30 @@ impl RunningMessage {
             handed_over.is_handed_over = true;
             handed_over.confirm_in_background();
         }
-        let response = finished.response.clone();
-        let handed_over = pin!(self.give_back_or_send(cause, finished));
-        let (claim, store) = (self.task.claim, self.node.store.as_deref());
-        let Some(store) = store else {
-            return handed_over.await;
-        };
-        // Lost to another node, it is handed over twice.
-        let renewing = pin!(async {
-            loop {
-                time::sleep(RENEWAL).await;
-                let _ = store.publish(claim, Ending::Late(response.clone())).await;
-            }
-        });
-        select(handed_over, renewing).await;
-        // If it does not answer, another node may hand the reply over as well.
-        let _ = store.publish(claim, Ending::Nothing).await;
-    }
-
-    async fn give_back_or_send(&self, cause: LateCause, finished: Finished) {
+        let (node, claim) = (&self.node, self.task.claim);
+        let lease = Lease::Late(finished.response.clone());
         if let Some(taken) = finished.response.taken() {
-            if let Some(place) = Place::of(&self.node, &self.task, &self.request) {
-                place.give_back(taken).await;
+            if let Some(place) = &self.place {
+                lease.hold(node, claim, place.give_back(taken)).await;
             }
-        } else if let Some(late) = finished.into_late(self.request.clone(), cause) {
+        } else if let Some(late) = finished.into_late(&self.request, cause) {
             let late = late.with_first_seen(self.task.first_seen());
-            give_to_sinks(&self.node, late).await;
+            return hand_over::hand_over(node, claim, lease, late).await;
         }
+        lease.end(node, claim).await;
     }
 
     /// Hands over what the delivery that has got the reply does not show of it, in a task of its own: the answer to the
     /// delivery of an inline run does not wait for it.
     fn hand_over_rest(&self, rest: Reply) {
-        let (node, claim) = (Arc::clone(&self.node), self.task.claim);
-        let late = LateReply::new(claim.key, self.request.clone(), LateCause::Rest, rest)
+        let claim = self.task.claim;
+        let request = Request::clone(&self.request);
+        let late = LateReply::new(claim.key, request, LateCause::Rest, rest)
             .with_first_seen(self.task.first_seen());
-        let tasks = self.node.tasks.clone();
-        tasks.spawn(async move {
-            let cut = node.cut.clone();
-            select(
-                pin!(hand_over_rest(&node, claim, late)),
-                pin!(cut.cancelled()),
-            )
-            .await;
-        });
+        let node = Arc::clone(&self.node);
+        self.node
+            .tasks
+            .spawn(hand_over::hand_over_rest(node, claim, late));
     }
 
     /// Releases the claim in the store. `None` means that nobody can tell whose the reply is.
@@ -554,13 +535,9 @@ impl RunningMessage {
 
     /// Hands the message back to the other nodes, and its result to the sinks, because this node goes away.
     ///
-    /// Stops 0.9 s after the cut. A reply that is left then is an error in the log.
+    /// Stops at the node's end. A reply that is left then is an error in the log.
     async fn hand_back(mut self, cause: LateCause) {
-        let cut = self.node.cut.clone();
-        let is_cut = async {
-            cut.cancelled().await;
-            time::sleep(HAND_BACK).await;
-        };
+        let end = self.node.end.clone();
         let handed_back = async {
             if self.finished.is_none() {
                 self.finished = self.held_in_store().await;
@@ -572,7 +549,7 @@ impl RunningMessage {
             };
             self.hand_over(cause, told).await;
         };
-        select(pin!(handed_back), pin!(is_cut)).await;
+        end.run_until_cancelled(handed_back).await;
     }
 
     /// The reply that the claim holds although its answer was lost.
@@ -589,13 +566,15 @@ impl RunningMessage {
 
     /// Logs an error if a reply is lost with this message. It is late for this `cause`.
     fn report_cut(&self, cause: LateCause) {
-        let is_lost = match &self.finished {
-            Some(finished) => finished.is_reply(),
-            None => cause == LateCause::Acknowledged,
-        };
-        if is_lost {
-            observe::reply_is_cut(self.account(), self.observed_key());
+        match &self.finished {
+            Some(finished) if finished.is_reply() => self.report_lost(finished.count_parts()),
+            None if cause == LateCause::Acknowledged => self.report_lost(1),
+            _ => {}
         }
+    }
+
+    fn report_lost(&self, parts: usize) {
+        observe::reply_is_lost(self.account(), self.observed_key(), hand_over::CUT, parts);
     }
 
     /// Takes the message out of the table, and returns why its result is late. `None` if there is nothing to hand back.
@@ -644,7 +623,8 @@ impl Drop for RunningMessage {
         let rest = Self {
             node: Arc::clone(&self.node),
             task: self.task.clone(),
-            request: self.request.clone(),
+            request: Arc::clone(&self.request),
+            place: self.place.clone(),
             observed: Arc::clone(&self.observed),
             permit: None,
             turn: None,
@@ -655,92 +635,6 @@ impl Drop for RunningMessage {
         let tasks = self.node.tasks.clone();
         tasks.spawn_on(rest.hand_back(cause), &runtime);
     }
-}
-
-/// Runs a message until a run succeeds or there have been enough.
-async fn runs(
-    node: &Arc<Node>,
-    claim: Claim,
-    request: &Request<Verified>,
-    observed: &observe::Runs,
-    inner: impl Inner,
-    number: u32,
-) -> Finished {
-    let settings = &node.settings;
-    let mut delays = settings.retry_delays.iter();
-    let mut number = RunNumber::first(number, settings.retry_delays.len());
-    loop {
-        let mut numbered = request.clone();
-        numbered.extensions_mut().insert(number);
-        let run = attempt::attempt(inner.clone(), numbered, settings.run_timeout);
-        let head = || request.body().head();
-        if let Ok(response) = observed.run(number.get(), head, run).await {
-            return Finished::new(node, claim, response, Origin::Run);
-        }
-        let Some(delay) = delays.next() else {
-            let account = request.body().delivery().account();
-            observe::message_given_up(account, claim.key.observed(), number.get());
-            let failure = settings.failure.as_ref().unwrap_or(&settings.fallback);
-            let failure = response::of_whole_reply(failure.clone(), request.body());
-            let failure = StoredResponse::of_own(&failure);
-            return Finished::new(node, claim, failure, Origin::FailedRun);
-        };
-        time::sleep(*delay).await;
-        number = number.next();
-    }
-}
-
-async fn give_to_sinks(node: &Node, late: LateReply) {
-    let settings = &node.settings;
-    let is_leaving = node.cut.is_cancelled();
-    settings
-        .sinks
-        .hand_over(late, settings.run_timeout, is_leaving)
-        .await;
-}
-
-/// Hands over the rest of a reply.
-///
-/// On several nodes deliveries may have got the reply. One of the nodes hands the rest over: in the store, the rest is a
-/// message of its own. A node that is lost meanwhile loses it to the next.
-async fn hand_over_rest(node: &Node, claim: Claim, late: LateReply) {
-    // The answer is on its way, and customer service must not overtake it. The user's next message cannot. A cut leaves it
-    // to the sinks at once, which say what is lost.
-    if !node.settings.sinks.expects_next_message() {
-        let on_its_way = pin!(time::sleep(ANSWER_WAY));
-        select(on_its_way, pin!(node.cut.cancelled())).await;
-    }
-    let Some(store) = &node.store else {
-        return give_to_sinks(node, late).await;
-    };
-    let claim = claim.on_its("rest");
-    let mut failures = 0;
-    let run = loop {
-        match store.claim(claim).await {
-            Ok(Claimed::Won(run)) => break run,
-            Ok(Claimed::Running { lease, .. }) => {
-                time::sleep(lease.min(LEASE) + Duration::from_millis(1)).await;
-            }
-            Ok(_) => return,
-            Err(Unavailable) => {
-                failures += 1;
-                if failures > MAX_CLAIM_FAILURES {
-                    observe::reply_unconfirmed(late.account(), late.key().observed());
-                    break Run::new(Duration::ZERO, 1);
-                }
-                time::sleep(RENEWAL).await;
-            }
-        }
-    };
-    let renewing = async {
-        loop {
-            time::sleep(RENEWAL).await;
-            // Lost, it is handed over twice.
-            let _: Result<Renewed, _> = store.renew(claim, run).await;
-        }
-    };
-    select(pin!(give_to_sinks(node, late)), pin!(renewing)).await;
-    let _ = store.publish(claim, Ending::Nothing).await;
 }
 
 /// Renews the lease of the task's run with this number, until it is lost.
@@ -760,15 +654,5 @@ async fn renew(node: Arc<Node>, task: Task, number: u32) {
 /// A message that is lost to another node as often is left to it: the store answers some operations, and not others.
 const MAX_CLAIMS: usize = 4;
 
-/// After as many missing answers to its claim, a message is run without the store.
-const MAX_CLAIM_FAILURES: u32 = 3;
-
-/// How long an answer takes to the user at most, as a rule.
-const ANSWER_WAY: Duration = Duration::from_secs(1);
-
 const FIRST_POLL: Duration = Duration::from_millis(50);
 const LAST_POLL: Duration = Duration::from_millis(400);
-
-/// The time to hand a message back after a drain has run out of patience. It is part of the second that a drain takes
-/// longer than its patience at most.
-const HAND_BACK: Duration = Duration::from_millis(900);

@@ -32,7 +32,7 @@ use crate::{
 /// A delivery that waits for an answer. Dropping its future stops no run.
 pub(super) struct Waiter {
     node: Arc<Node>,
-    request: Request<Verified>,
+    request: Arc<Request<Verified>>,
     key: Key,
     ttls: Ttls,
     /// How far this machine's clock may be ahead.
@@ -55,7 +55,7 @@ impl Waiter {
             observed: observe::Deduped::new(account, key.observed(), body.trace()),
             key,
             node,
-            request,
+            request: Arc::new(request),
         }
     }
 
@@ -101,7 +101,7 @@ impl Waiter {
                     let message = RunningMessage::new(
                         Arc::clone(&self.node),
                         task.clone(),
-                        self.request.clone(),
+                        Arc::clone(&self.request),
                         self.observed.start_runs(),
                         permit,
                     )

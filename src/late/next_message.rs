@@ -1,6 +1,6 @@
 //! Late replies that wait for the user's next message.
 
-use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
@@ -14,6 +14,7 @@ use super::{
     },
 };
 use crate::{
+    breaker::{Guarded, TIMEOUT},
     delivery::Verified,
     key::Key,
     message::{self, Message, event::Event},
@@ -82,7 +83,7 @@ impl NextMessage {
     /// Keeps the replies in `mailbox`, which all nodes share. They need a common [store](crate::dedup::Store) as well.
     pub fn shared(mailbox: impl Mailbox) -> Self {
         Self {
-            mailbox: Arc::new(Guarded(mailbox)),
+            mailbox: Arc::new(Guarded::new(mailbox, "mailbox")),
             settings: Arc::new(Settings {
                 words: Vec::new(),
                 menu_keys: Vec::new(),
@@ -329,44 +330,73 @@ trait BoxedMailbox: Send + Sync {
 
 type Answer<'a, T> = BoxFuture<'a, Option<T>>;
 
-struct Guarded<M>(M);
-
 impl<M: Mailbox> BoxedMailbox for Guarded<M> {
     fn peek(&self, conversation: Conversation) -> Answer<'_, bool> {
-        ask("mailbox_peek", self.0.peek(conversation))
+        let peek = self.unless_away("mailbox_peek", move |mailbox| mailbox.peek(conversation));
+        Box::pin(peek.map(Result::ok))
     }
 
     fn expect(&self, question: Question, owner: Owner) -> Answer<'_, Expected> {
-        ask("mailbox_expect", self.0.expect(question, owner))
+        let expect = self.unless_away("mailbox_expect", move |mailbox| {
+            mailbox.expect(question, owner)
+        });
+        Box::pin(expect.map(Result::ok))
     }
 
     fn renew(&self, question: Question, owner: Owner) -> Answer<'_, bool> {
-        ask("mailbox_renew", self.0.renew(question, owner))
+        ask(self, "mailbox_renew", move |mailbox| {
+            mailbox.renew(question, owner)
+        })
     }
 
     fn put<'a>(&'a self, question: Question, parts: &'a [Bytes]) -> Answer<'a, Put> {
-        ask("mailbox_put", self.0.put(question, parts))
+        ask(self, "mailbox_put", move |mailbox| {
+            mailbox.put(question, parts)
+        })
     }
 
     fn close(&self, question: Question, owner: Owner) -> Answer<'_, ()> {
-        ask("mailbox_close", self.0.close(question, owner))
+        ask(self, "mailbox_close", move |mailbox| {
+            mailbox.close(question, owner)
+        })
     }
 
     fn take(&self, fetch: Fetch) -> Answer<'_, Fetched> {
-        ask("mailbox_take", self.0.take(fetch))
+        ask(self, "mailbox_take", move |mailbox| mailbox.take(fetch))
     }
 
     fn settle(&self, of: Conversation, by: Key, question: Key, number: u32) -> Answer<'_, bool> {
-        ask("mailbox_settle", self.0.settle(of, by, question, number))
+        ask(self, "mailbox_settle", move |mailbox| {
+            mailbox.settle(of, by, question, number)
+        })
     }
 
     fn give_back(&self, of: Conversation, by: Key, owner: Owner) -> Answer<'_, ()> {
-        ask("mailbox_give_back", self.0.give_back(of, by, owner))
+        ask(self, "mailbox_give_back", move |mailbox| {
+            mailbox.give_back(of, by, owner)
+        })
     }
 
     fn clear(&self, conversation: Conversation, age: Duration) -> Answer<'_, u32> {
-        ask("mailbox_clear", self.0.clear(conversation, age))
+        ask(self, "mailbox_clear", move |mailbox| {
+            mailbox.clear(conversation, age)
+        })
     }
+}
+
+/// Asks for an operation that must not be left out, although the mailbox is away.
+fn ask<'a, M, T, F>(
+    mailbox: &'a Guarded<M>,
+    operation: &'static str,
+    asked: impl FnOnce(&'a M) -> F + Send + 'a,
+) -> Answer<'a, T>
+where
+    M: Mailbox,
+    F: Future<Output = Result<T, M::Error>> + Send + 'a,
+    T: 'a,
+{
+    let asked = mailbox.ask(operation, TIMEOUT, asked);
+    Box::pin(asked.map(Result::ok))
 }
 
 /// Asks until there is an answer, for some seconds.
@@ -380,24 +410,6 @@ async fn patiently<'a, T>(ask: impl Fn() -> Answer<'a, T>) -> Option<T> {
     ask().await
 }
 
-fn ask<'a, T: Send, E: fmt::Display + Send>(
-    operation: &'static str,
-    asked: impl Future<Output = Result<T, E>> + Send + 'a,
-) -> Answer<'a, T> {
-    Box::pin(async move {
-        let asked = AssertUnwindSafe(asked).catch_unwind();
-        match time::timeout(TIMEOUT, asked).await {
-            Ok(Ok(Ok(answer))) => return Some(answer),
-            Ok(Ok(Err(error))) => {
-                observe::store_failed(operation, false, &format_args!("{error:#}"));
-            }
-            Ok(Err(_panic)) => observe::store_failed(operation, false, &"it panicked"),
-            Err(_elapsed) => observe::store_silent(operation, false, TIMEOUT),
-        }
-        None
-    })
-}
-
 impl fmt::Debug for NextMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NextMessage")
@@ -405,9 +417,6 @@ impl fmt::Debug for NextMessage {
             .finish_non_exhaustive()
     }
 }
-
-/// As for a store.
-const TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Between the attempts of an operation that must not be left out.
 const PAUSES: [Duration; 4] = [

@@ -1,9 +1,13 @@
 //! The sinks of late replies, and their order.
 
-use std::{fmt, panic::AssertUnwindSafe, time::Duration};
+use std::{fmt, panic::AssertUnwindSafe, pin::pin, time::Duration};
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture, Either, select},
+};
 use tokio::time;
+use tokio_util::sync::CancellationToken;
 
 use super::{LateCause, LateReply, NextMessage};
 use crate::observe::{self, Way};
@@ -53,7 +57,7 @@ where
     async fn accept(&self, late: &mut LateReply) {
         match self(late.clone()).await.into_result() {
             Ok(()) => {
-                late.observe_parts(Way::Hook, late.count_parts());
+                late.observe_parts(Way::Function, late.count_parts());
                 late.hand_over();
             }
             Err(error) => observe::sink_failed(late.account(), late.key().observed(), &error),
@@ -134,8 +138,13 @@ impl Sinks {
 
     /// Hands the reply over. Each sink has this time. Dropped before its end, it logs what is lost.
     ///
-    /// If the node `is_leaving`, the mailbox comes first: it is quick.
-    pub(crate) async fn hand_over(&self, late: LateReply, timeout: Duration, is_leaving: bool) {
+    /// If the node is `leaving`, the mailbox comes first: it is quick.
+    pub(crate) async fn hand_over(
+        &self,
+        late: LateReply,
+        timeout: Duration,
+        leaving: &CancellationToken,
+    ) {
         let cause = late.cause();
         if self.0.is_empty() && cause == LateCause::Rest {
             return observe::reply_cut(late.account(), late.count_parts());
@@ -145,11 +154,19 @@ impl Sinks {
             late,
             failure: "there is no sink for late replies",
         };
-        let is_first = |sink: &&Sink| is_leaving && matches!(sink, Sink::NextMessage(_));
-        let first = self.0.iter().filter(is_first);
-        let then = self.0.iter().filter(|sink| !is_first(sink));
-        for (number, sink) in first.chain(then).enumerate() {
-            handover.failure = "it was cut";
+        let mut sinks: Vec<&Sink> = self.0.iter().collect();
+        while !sinks.is_empty() {
+            let is_mailbox = |sink: &&Sink| matches!(sink, Sink::NextMessage(_));
+            let mailbox = sinks.iter().position(is_mailbox);
+            let sink = sinks.remove(mailbox.filter(|_| leaving.is_cancelled()).unwrap_or(0));
+            let makes_way = async {
+                if mailbox.is_none() || is_mailbox(&sink) {
+                    future::pending::<()>().await;
+                }
+                leaving.cancelled().await;
+                time::sleep(MAKE_WAY).await;
+            };
+            handover.failure = CUT;
             // `accept` may panic before it returns its future.
             let accept = async {
                 match sink {
@@ -158,10 +175,11 @@ impl Sinks {
                 }
             };
             let accept = AssertUnwindSafe(time::timeout(timeout, accept)).catch_unwind();
-            let failure = match accept.await {
-                Ok(Ok(())) => None,
-                Ok(Err(_elapsed)) => Some("its sink took too long"),
-                Err(_panic) => Some("its sink panicked"),
+            let failure = match select(pin!(accept), pin!(makes_way)).await {
+                Either::Left((Ok(Ok(())), _)) => None,
+                Either::Left((Ok(Err(_elapsed)), _)) => Some("its sink took too long"),
+                Either::Left((Err(_panic), _)) => Some("its sink panicked"),
+                Either::Right(((), _accept)) => Some(CUT),
             };
             handover.failure = failure.unwrap_or("no sink has taken it");
             let late = &handover.late;
@@ -170,7 +188,7 @@ impl Sinks {
             }
             // After the last sink, the error says so.
             if let Some(failure) = failure
-                && number + 1 < self.0.len()
+                && !sinks.is_empty()
             {
                 observe::sink_failed(late.account(), late.key().observed(), failure);
             }
@@ -201,3 +219,8 @@ impl fmt::Debug for Sinks {
         write!(f, "{} sinks", self.0.len())
     }
 }
+
+const CUT: &str = "it was cut";
+
+/// On a node that goes away, the time for a sink whose rest the mailbox can keep.
+const MAKE_WAY: Duration = Duration::from_millis(400);

@@ -173,7 +173,7 @@ pub(crate) fn reply_is_late(account: &str, key: MessageKey, cause: &'static str)
     meters::reply_is_late(account, cause);
 }
 
-/// Logs that a late reply is lost, as far as no sink has handed it over.
+/// Logs and counts what is lost of a reply: no delivery shows it, and no sink has handed it over.
 pub(crate) fn reply_is_lost(account: &str, key: MessageKey, reason: &'static str, parts: usize) {
     event!(
         ERROR,
@@ -226,7 +226,7 @@ pub(crate) enum Way {
     /// Nowhere: the user has unsubscribed.
     Unsubscribed,
     /// To an async function.
-    Hook,
+    Function,
     /// To no sink.
     Lost,
 }
@@ -243,15 +243,10 @@ impl Way {
             Self::Kept => "kept",
             Self::Fetched => "fetched",
             Self::Unsubscribed => "unsubscribed",
-            Self::Hook => "hook",
+            Self::Function => "function",
             Self::Lost => "lost",
         }
     }
-}
-
-/// Logs that the task of a message ended before its reply was delivered or given to a sink.
-pub(crate) fn reply_is_cut(account: &str, key: MessageKey) {
-    event!(ERROR, account, message_key = %key, "a reply is lost: its message was cut");
 }
 
 /// Logs and counts a late reply that this node gives out although the store has not said whose it is: another node may
@@ -278,9 +273,9 @@ pub(crate) fn sink_failed(account: &str, key: MessageKey, error: &str) {
     );
 }
 
-/// Logs and counts a failed operation of the store. The error's text comes from the store.
+/// Logs and counts a failed operation of the store, or of the mailbox. The error's text comes from there.
 ///
-/// If the store `is_known` to be unavailable, every message causes this event, so it is at DEBUG.
+/// If it `is_known` to be unavailable, every message causes this event, so it is at DEBUG.
 pub(crate) fn store_failed(operation: &'static str, is_known: bool, error: &dyn fmt::Display) {
     if is_known {
         event!(DEBUG, operation, %error, "the store failed");
@@ -310,9 +305,9 @@ pub(crate) fn store_silent(operation: &'static str, is_known: bool, timeout: Dur
     meters::store_failed(operation, "timeout");
 }
 
-/// Logs that the store is available again.
-pub(crate) fn store_back() {
-    event!(INFO, "the store is back");
+/// Logs that a store or a mailbox is available again.
+pub(crate) fn is_back(name: &'static str) {
+    event!(INFO, "the {name} is back");
 }
 
 /// Logs that a reply could not be sealed.

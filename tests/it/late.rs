@@ -2,6 +2,7 @@
 
 mod codes;
 mod failure;
+mod leaving;
 mod next_message;
 mod nodes;
 mod races;

@@ -133,5 +133,13 @@ fn the_log_has_an_error_for_a_reply_that_ends_with_its_runtime() {
     });
     let log = log.now_or_never().unwrap();
     assert!(!log.contains("hush"), "{log}");
-    crate::log::check(&log, [&["ERROR", "the shop", "a reply is lost"]]);
+    crate::log::check(
+        &log,
+        [&[
+            "ERROR",
+            "the shop",
+            "a late reply is lost",
+            "its message was cut",
+        ]],
+    );
 }

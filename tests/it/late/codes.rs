@@ -218,7 +218,7 @@ mod counted {
         let hook = Collected::default();
         assert_eq!(
             ways(&[], none().with_late_replies(hook.sink())).await,
-            ["hook [4.0]"]
+            ["function [4.0]"]
         );
     }
 }

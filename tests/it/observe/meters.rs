@@ -125,7 +125,7 @@ async fn hang_ups_joins_and_late_replies() {
         handler_duration_seconds [17.0]
         hang_ups_total [2.0]
         joins_total [2.0]
-        late_parts_total way=hook [1.0]
+        late_parts_total way=function [1.0]
         late_replies_total cause=acknowledged [1.0]
         runs_open [0.0]
         runs_total result=answered [1.0]";

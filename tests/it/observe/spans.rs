@@ -207,7 +207,7 @@ async fn a_run_outlives_the_delivery_that_started_it() {
     assert!(second.starts_with("DEBUG in 2 message=a delivery got no answer"));
     assert!(late.starts_with("DEBUG message=a reply is late account=post-office message_key="));
     assert!(late.ends_with("cause=acknowledged"));
-    assert!(part.ends_with("way=hook"));
+    assert!(part.ends_with("way=function"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,92 @@
+//! The store behind its breaker, as an object.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::store::{
+    Acknowledged, Claim, Claimed, Completed, Ending, Released, Renewed, Run, Store,
+};
+use crate::breaker::{Guarded, TIMEOUT, Unavailable};
+
+/// A [`Store`] whose operations end soon, with an answer or without one.
+///
+/// The operations that cost a reply or a lease if they are left out are tried although it is away: all but `claim`, `complete` and
+/// `acknowledge`.
+pub(super) trait GuardedStore: Send + Sync {
+    /// Whether the store is left alone.
+    fn is_away(&self) -> bool;
+
+    /// Whether it has failed lately, during the life of a message.
+    fn was_away(&self) -> bool;
+
+    /// When the other nodes have told a store that was away what they know.
+    fn caught_up(&self) -> Instant;
+
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
+
+    /// [`claim`](Self::claim) at the end of a message, to learn what reply the claim holds. Nothing waits for it, so it may
+    /// take long.
+    fn claim_patiently(&self, claim: Claim) -> Answer<'_, Claimed>;
+
+    fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed>;
+
+    fn complete(&self, claim: Claim, ending: Ending) -> Answer<'_, Completed>;
+
+    /// [`complete`](Self::complete) once more.
+    fn publish(&self, claim: Claim, ending: Ending) -> Answer<'_, Completed>;
+
+    fn acknowledge(&self, claim: Claim) -> Answer<'_, Acknowledged>;
+
+    fn release(&self, claim: Claim) -> Answer<'_, Released>;
+}
+
+type Answer<'a, T> = BoxFuture<'a, Result<T, Unavailable>>;
+
+impl<St: Store> GuardedStore for Guarded<St> {
+    fn is_away(&self) -> bool {
+        Guarded::is_away(self)
+    }
+
+    fn was_away(&self) -> bool {
+        Guarded::was_away(self)
+    }
+
+    fn caught_up(&self) -> Instant {
+        Guarded::caught_up(self)
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
+        Box::pin(self.unless_away("claim", move |store| store.claim(claim)))
+    }
+
+    fn claim_patiently(&self, claim: Claim) -> Answer<'_, Claimed> {
+        Box::pin(self.ask("claim", LONG_TIMEOUT, move |store| store.claim(claim)))
+    }
+
+    fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed> {
+        Box::pin(self.ask("renew", TIMEOUT, move |store| store.renew(claim, run)))
+    }
+
+    fn complete(&self, claim: Claim, ending: Ending) -> Answer<'_, Completed> {
+        Box::pin(self.unless_away("complete", move |store| store.complete(claim, ending)))
+    }
+
+    fn publish(&self, claim: Claim, ending: Ending) -> Answer<'_, Completed> {
+        Box::pin(self.ask("publish", TIMEOUT, move |store| {
+            store.complete(claim, ending)
+        }))
+    }
+
+    fn acknowledge(&self, claim: Claim) -> Answer<'_, Acknowledged> {
+        Box::pin(self.unless_away("acknowledge", move |store| store.acknowledge(claim)))
+    }
+
+    fn release(&self, claim: Claim) -> Answer<'_, Released> {
+        Box::pin(self.ask("release", TIMEOUT, move |store| store.release(claim)))
+    }
+}
+
+/// For an operation that nothing waits for.
+const LONG_TIMEOUT: Duration = Duration::from_secs(2);

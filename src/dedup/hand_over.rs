@@ -1,0 +1,141 @@
+//! Late replies on their way to the sinks.
+
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+
+use futures_util::future::{Either, select};
+use tokio::time;
+
+use super::{
+    conversation::Place,
+    node::{LEASE, MAX_CLAIM_FAILURES, Node, RENEWAL},
+    store::{Claim, Claimed, Ending, Run},
+};
+use crate::{breaker::Unavailable, late::LateReply, observe, response::StoredResponse};
+
+/// What keeps a late reply this node's as long as it is on its way. Another node that looks for a reply without one sends
+/// it as well.
+pub(super) enum Lease {
+    /// The message, which is late with this reply.
+    Late(StoredResponse),
+    /// A message of the reply's own, by this run.
+    Own(Run),
+    /// Likewise, and the slot of the reply in the mailbox.
+    Queued(Arc<Place>),
+}
+
+impl Lease {
+    pub(super) async fn renew(&self, node: &Node, claim: Claim) {
+        if let Some(store) = &node.store {
+            // Lost, the reply is handed over twice.
+            let _ = match self {
+                Self::Late(response) => {
+                    let late = Ending::Late(response.clone());
+                    store.publish(claim, late).await.map(|_completed| ())
+                }
+                Self::Own(run) => store.renew(claim, *run).await.map(|_renewed| ()),
+                Self::Queued(place) => {
+                    let run = Run::new(place.age(), 1);
+                    store.renew(claim, run).await.map(|_renewed| ())
+                }
+            };
+        }
+        if let Self::Queued(place) = self {
+            place.renew_slot().await;
+        }
+    }
+
+    /// Renews it until `work` ends.
+    pub(super) async fn hold<T>(
+        &self,
+        node: &Node,
+        claim: Claim,
+        work: impl Future<Output = T>,
+    ) -> T {
+        match select(pin!(work), pin!(self.renew_for_ever(node, claim))).await {
+            Either::Left((result, _renewing)) => result,
+            Either::Right((never, _work)) => match never {},
+        }
+    }
+
+    async fn renew_for_ever(&self, node: &Node, claim: Claim) -> Infallible {
+        loop {
+            time::sleep(RENEWAL).await;
+            self.renew(node, claim).await;
+        }
+    }
+
+    /// Ends the claim's message: the reply is handed over, or there is none.
+    pub(super) async fn end(&self, node: &Node, claim: Claim) {
+        if let Self::Queued(place) = self {
+            place.close().await;
+        }
+        if let Some(store) = &node.store {
+            // If it does not answer, another node may hand the reply over as well.
+            let _ = store.publish(claim, Ending::Nothing).await;
+        }
+    }
+}
+
+/// Hands a late reply over to the sinks, in a task of its own: after a cut, which drops the caller, it has a little time.
+pub(super) async fn hand_over(node: &Arc<Node>, claim: Claim, lease: Lease, late: LateReply) {
+    let task = {
+        let node = Arc::clone(node);
+        async move {
+            let (sinks, timeout) = (&node.settings.sinks, node.settings.run_timeout);
+            let handed_over = sinks.hand_over(late, timeout, &node.cut);
+            lease.hold(&node, claim, handed_over).await;
+            lease.end(&node, claim).await;
+        }
+    };
+    let end = node.end.clone();
+    let task = async move { end.run_until_cancelled(task).await };
+    let _ = node.tasks.spawn(task).await;
+}
+
+/// Hands over the rest of a reply whose first message a delivery has got.
+///
+/// On several nodes deliveries may have got the reply. One of the nodes hands the rest over: in the store, the rest is a
+/// message of its own. A node that is lost meanwhile loses it to the next.
+pub(super) async fn hand_over_rest(node: Arc<Node>, claim: Claim, late: LateReply) {
+    // The answer is on its way, and customer service must not overtake it. The user's next message cannot.
+    if !node.settings.sinks.expects_next_message() {
+        let on_its_way = time::sleep(ANSWER_WAY);
+        node.cut.run_until_cancelled(on_its_way).await;
+    }
+    let claim = claim.on_its("rest");
+    if let Some(run) = claim_rest(&node, claim, &late).await {
+        hand_over(&node, claim, Lease::Own(run), late).await;
+    }
+}
+
+/// `None`: another node hands it over.
+async fn claim_rest(node: &Node, claim: Claim, late: &LateReply) -> Option<Run> {
+    let own = Run::new(Duration::ZERO, 1);
+    let Some(store) = &node.store else {
+        return Some(own);
+    };
+    let mut failures = 0;
+    loop {
+        let pause = match store.claim(claim).await {
+            Ok(Claimed::Won(run)) => return Some(run),
+            Ok(Claimed::Running { .. }) if node.cut.is_cancelled() => return None,
+            Ok(Claimed::Running { lease, .. }) => lease.min(LEASE) + Duration::from_millis(1),
+            Ok(_) => return None,
+            Err(Unavailable) => {
+                failures += 1;
+                if failures > MAX_CLAIM_FAILURES || node.cut.is_cancelled() {
+                    observe::reply_unconfirmed(late.account(), late.key().observed());
+                    return Some(own);
+                }
+                RENEWAL
+            }
+        };
+        node.cut.run_until_cancelled(time::sleep(pause)).await;
+    }
+}
+
+/// How long an answer takes to the user at most, as a rule.
+const ANSWER_WAY: Duration = Duration::from_secs(1);
+
+/// Why a reply is lost with its message.
+pub(super) const CUT: &str = "its message was cut";
