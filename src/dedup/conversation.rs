@@ -9,7 +9,7 @@ use tokio::time::{self, Instant};
 use super::{
     finished::{Finished, Origin},
     hand_over::{self, CUT, Lease},
-    node::{Node, RENEWAL},
+    node::{FIRST_POLL, LAST_POLL, Node, RENEWAL},
     store::{Claim, ClaimId, Claimed, Ending, Released},
     table::Task,
 };
@@ -392,9 +392,6 @@ impl Place {
 
 /// After more missing answers, a message is answered without the mailbox.
 const MAX_FAILURES: u32 = 3;
-
-const FIRST_POLL: Duration = Duration::from_millis(50);
-const LAST_POLL: Duration = Duration::from_millis(400);
 
 /// The message that the store has for the result of runs whose deliveries get something else.
 const QUEUED: &str = "queued";

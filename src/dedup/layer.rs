@@ -108,7 +108,7 @@ impl DedupLayer {
             let _ = time::timeout(HAND_BACK, node.tasks.wait()).await;
             node.end.cancel();
             // A handler or a sink that blocks its thread cannot be dropped.
-            let _ = time::timeout(LAST_POLL, node.tasks.wait()).await;
+            let _ = time::timeout(DROPPING, node.tasks.wait()).await;
         }
     }
 }
@@ -322,12 +322,15 @@ impl<Scope> DedupBuilder<Scope> {
         self
     }
 
-    /// Runs the messages of one user one after the other, in the order of their arrival. By default they run side by side.
+    /// Runs the messages of one user one after the other. By default they run side by side.
     ///
-    /// This holds on one node: two nodes may run two messages of a user at the same time. A message waits for its turn as
-    /// long as the runs before it take, with their [repetitions](Self::with_retry_delays); the time counts for none of its
-    /// own. It holds a permit of those that [run](Self::with_max_concurrent_runs). Of one user, 16 messages run or wait: a
-    /// further one waits for room until 4.5 s after its arrival, then gets 503.
+    /// On one node, the order is that of their arrival. With a [store](Self::with_store), the runs follow each other on all
+    /// nodes, as long as the store answers; which one of two nodes is next, is not said. It costs two operations of the store
+    /// for each message, and an entry for each user.
+    ///
+    /// A message waits for its turn as long as the runs before it take, with their [repetitions](Self::with_retry_delays); the
+    /// time counts for none of its own. It holds a permit of those that [run](Self::with_max_concurrent_runs). Of one user,
+    /// 16 messages run or wait on a node: a further one waits for room until 4.5 s after its arrival, then gets 503.
     #[must_use]
     pub fn with_runs_in_turn(mut self) -> Self {
         self.settings.runs_in_turn = true;
@@ -415,4 +418,4 @@ impl<Scope> fmt::Debug for DedupBuilder<Scope> {
 const HAND_BACK: Duration = Duration::from_millis(900);
 
 /// The time for dropping what is left then.
-const LAST_POLL: Duration = Duration::from_millis(100);
+const DROPPING: Duration = Duration::from_millis(100);

@@ -171,6 +171,10 @@ pub(super) const LEASE: Duration = Duration::from_secs(5);
 
 pub(super) const RENEWAL: Duration = Duration::from_secs(1);
 
+/// How often a message asks for what another one has.
+pub(super) const FIRST_POLL: Duration = Duration::from_millis(50);
+pub(super) const LAST_POLL: Duration = Duration::from_millis(400);
+
 /// After as many missing answers to its claim, a message is run or handed over without the store.
 pub(super) const MAX_CLAIM_FAILURES: u32 = 3;
 

@@ -21,7 +21,7 @@ use super::{
     finished::{Finished, Origin, Told},
     hand_over::{self, Lease},
     machine::FOREVER,
-    node::{FETCH_WAIT, LEASE, MAX_CLAIM_FAILURES, Node, RENEWAL},
+    node::{FETCH_WAIT, FIRST_POLL, LAST_POLL, LEASE, MAX_CLAIM_FAILURES, Node, RENEWAL},
     store::{Claimed, Completed, Ending, Released, Renewed, Run},
     table::{Milestone, Task},
     turns::Turn,
@@ -338,31 +338,28 @@ impl RunningMessage {
         }
         let claim = self.task.claim;
         let Some(place) = place else {
-            if let Some(turn) = &mut turn {
-                turn.comes().await;
-            }
-            let own = runs(
-                &self.node,
-                claim,
-                &self.request,
-                &self.observed,
-                inner,
-                number,
-            );
-            return Answer::Own(own.await);
+            let (node, request) = (&self.node, &self.request);
+            let own = runs(node, claim, request, &self.observed, inner, number);
+            return Answer::Own(match &mut turn {
+                Some(turn) => turn.run(node, claim, own).await,
+                None => own.await,
+            });
         };
         let (node, request) = (Arc::clone(&self.node), Arc::clone(&self.request));
         let observed = Arc::clone(&self.observed);
         let permit = permit.filter(|_| place.fetching() != Fetching::Only);
         let own = async move {
-            if let Some(turn) = &mut turn {
-                turn.comes().await;
-            }
-            let _permit = match permit {
-                None => Arc::clone(&node.run_permits).acquire_owned().await.ok(),
-                permit => permit,
+            let own = async {
+                let _permit = match permit {
+                    None => Arc::clone(&node.run_permits).acquire_owned().await.ok(),
+                    permit => permit,
+                };
+                runs(&node, claim, &request, &observed, inner, number).await
             };
-            runs(&node, claim, &request, &observed, inner, number).await
+            match &mut turn {
+                Some(turn) => turn.run(&node, claim, own).await,
+                None => own.await,
+            }
         };
         place.answer(own.boxed()).await
     }
@@ -653,6 +650,3 @@ async fn renew(node: Arc<Node>, task: Task, number: u32) {
 
 /// A message that is lost to another node as often is left to it: the store answers some operations, and not others.
 const MAX_CLAIMS: usize = 4;
-
-const FIRST_POLL: Duration = Duration::from_millis(50);
-const LAST_POLL: Duration = Duration::from_millis(400);

@@ -5,12 +5,21 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Waker},
+    time::Duration,
 };
 
 use futures_util::future::{MaybeDone, maybe_done};
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
+    time,
+};
 
-use crate::key::Key;
+use super::{
+    hand_over::Lease,
+    node::{FIRST_POLL, LAST_POLL, MAX_CLAIM_FAILURES, Node},
+    store::{Claim, Claimed, Run},
+};
+use crate::{breaker::Unavailable, key::Key};
 
 /// The users whose messages run, or wait for their turn. A semaphore lets its waiters through in their order.
 #[derive(Debug, Default)]
@@ -60,11 +69,41 @@ impl Turns {
 }
 
 impl Turn {
-    /// Waits until it comes.
-    pub(super) async fn comes(&mut self) {
+    /// Does the work when the turn comes: on this node, then among the nodes. There, no message has a place; the nodes ask
+    /// whose turn is over. A store that is away is not waited for.
+    pub(super) async fn run<T>(
+        &mut self,
+        node: &Node,
+        claim: Claim,
+        work: impl Future<Output = T>,
+    ) -> T {
         if let Some(place) = &mut self.place {
             place.as_mut().await;
         }
+        let Some(store) = &node.store else {
+            return work.await;
+        };
+        // In the store, the turn is a message that is never over.
+        let key = Key::new([b"turn", self.user.as_bytes().as_slice()]);
+        let claim = Claim { key, ..claim };
+        let mut failures = 0;
+        let mut next_pause = FIRST_POLL;
+        loop {
+            let pause = next_pause;
+            next_pause = (pause * 2).min(LAST_POLL);
+            match store.claim(claim).await {
+                Ok(Claimed::Running { .. }) => failures = 0,
+                Err(Unavailable) if failures < MAX_CLAIM_FAILURES => failures += 1,
+                _ => break,
+            }
+            time::sleep(pause).await;
+        }
+        let result = Lease::Own(Run::new(Duration::ZERO, 1))
+            .hold(node, claim, work)
+            .await;
+        // If it does not answer, and if the work is dropped, the lease runs out.
+        let _ = store.release(claim).await;
+        result
     }
 }
 

@@ -7,10 +7,10 @@ use tower_wechat::{Message, message_fn};
 
 use super::*;
 
-/// Delivers these messages of a user, 10 ms apart, to a bot that thinks 3 s. Returns when which run began and ended.
-async fn deliver(layer: &DedupLayer, messages: &[(&'static str, &'static str)]) -> Vec<String> {
+/// Delivers these messages of a user, 10 ms apart, to the nodes of a bot that thinks 3 s, in turn. Returns when which run began and ended.
+async fn deliver(layers: &[&DedupLayer], messages: &[(&'static str, &'static str)]) -> Vec<String> {
     let log = Arc::new(Mutex::new(Vec::new()));
-    let stack = layer.layer(message_fn({
+    let bot = message_fn({
         let log = Arc::clone(&log);
         move |message: Message| {
             let log = Arc::clone(&log);
@@ -21,9 +21,10 @@ async fn deliver(layer: &DedupLayer, messages: &[(&'static str, &'static str)]) 
                 log.lock().unwrap().push(format!("end {}", text.content));
             }
         }
-    }));
+    });
     let mut deliveries = Vec::new();
     for (position, (user, words)) in messages.iter().enumerate() {
+        let stack = layers[position % layers.len()].layer(bot.clone());
         deliveries.push(
             stack
                 .deliver(&text(user, &position.to_string(), words))
@@ -40,13 +41,64 @@ async fn deliver(layer: &DedupLayer, messages: &[(&'static str, &'static str)]) 
 async fn the_runs_of_a_user_follow_each_other_and_those_of_others_do_not_wait() {
     let messages = [("anna", "a"), ("anna", "b"), ("bert", "c"), ("anna", "d")];
     let layer = DedupLayer::builder().with_runs_in_turn().build();
-    let log = deliver(&layer, &messages).await;
+    let log = deliver(&[&layer], &messages).await;
     let expected = "begin a, begin c, end a, begin b, end c, end b, begin d, end d";
     assert_eq!(log.join(", "), expected);
 
-    let log = deliver(&DedupLayer::in_memory(), &messages).await;
+    let log = deliver(&[&DedupLayer::in_memory()], &messages).await;
     let expected = "begin a, begin b, begin c, begin d, end a, end b, end c, end d";
     assert_eq!(log.join(", "), expected);
+}
+
+/// Two nodes with a store.
+fn nodes() -> [DedupLayer; 2] {
+    let store = MemoryStore::new();
+    [(); 2].map(|()| {
+        let builder = DedupLayer::builder().with_store(store.clone());
+        builder.with_runs_in_turn().build()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_runs_of_a_user_follow_each_other_on_all_nodes() {
+    let messages = [("anna", "a"), ("anna", "b"), ("bert", "c"), ("bert", "d")];
+    let [one, two] = nodes();
+    let log = deliver(&[&one, &two], &messages).await;
+    for other in ["b", "d"] {
+        let first = if other == "b" { "a" } else { "c" };
+        let of = |entry: &&String| entry.ends_with(first) || entry.ends_with(other);
+        let of_user: Vec<_> = log.iter().filter(of).map(String::as_str).collect();
+        let expected = [
+            ("begin", first),
+            ("end", first),
+            ("begin", other),
+            ("end", other),
+        ];
+        let expected = expected.map(|(what, message)| format!("{what} {message}"));
+        assert_eq!(of_user, expected);
+    }
+    assert!(log[1].starts_with("begin"), "{log:?}");
+}
+
+/// A lost node keeps the turn for its lease.
+#[tokio::test(start_paused = true)]
+async fn a_turn_of_a_lost_node_goes_to_the_next_node() {
+    let [lost, other] = nodes();
+    // A drain with no patience is a node's end. The run is dropped, and nobody gives the turn back.
+    let (stack, mut runs) = stack(&lost);
+    let first = stack.deliver(&text("anna", "1", "a")).await;
+    let _run = runs.next().await;
+    drop(first);
+    lost.drain(Duration::ZERO).await;
+    let start = tokio::time::Instant::now();
+    let (stack, mut runs) = super::stack(&other);
+    let _second = stack.deliver(&text("anna", "2", "b")).await;
+    let _run = runs.next().await;
+    assert!(
+        start.elapsed() <= Duration::from_secs(6),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 /// Nobody waits behind a message that has been dropped.
