@@ -1,6 +1,6 @@
 //! The runs of a message.
 
-use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{fmt, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use http::{Request, Response};
@@ -100,8 +100,9 @@ pub(super) async fn runs(
     loop {
         let mut numbered = request.clone();
         numbered.extensions_mut().insert(number);
-        let run = attempt(inner.clone(), numbered, settings.run_timeout);
         let head = || request.body().head();
+        // Pinned, so that it is there once: a future that is moved into another one takes its room twice.
+        let run = pin!(attempt(inner.clone(), numbered, settings.run_timeout));
         if let Ok(response) = observed.run(number.get(), head, run).await {
             return Finished::new(node, claim, response, Origin::Run);
         }
@@ -118,31 +119,33 @@ pub(super) async fn runs(
     }
 }
 
-async fn attempt(
+fn attempt(
     inner: impl Inner,
     request: Request<Verified>,
     timeout: Duration,
-) -> Result<StoredResponse, Failure> {
-    let run = async {
-        let response = inner
-            .oneshot(request)
-            .await
-            .map_err(|error| format!("{error:#}"))?;
-        let response = StoredResponse::of(response).await;
-        response.map_err(|error| format!("cannot read the body of the response: {error:#}"))
+) -> impl Future<Output = Result<StoredResponse, Failure>> + Send {
+    let run = async move {
+        let run = async {
+            let response = inner.oneshot(request).await;
+            let response = response.map_err(|error| format!("{error:#}"))?;
+            let response = StoredResponse::of(response).await;
+            response.map_err(|error| format!("cannot read the body of the response: {error:#}"))
+        };
+        // The run is dropped here, where a panic of its `Drop` is caught too. A panic leaves a broken service behind, but
+        // the next run is a clone's.
+        time::timeout(timeout, pin!(run)).await
     };
-    // The run is dropped inside, where a panic of its `Drop` is caught too. A panic leaves a broken service behind, but
-    // the next run is a clone's.
-    let run = async { time::timeout(timeout, run).await };
-    let (result, reason) = match AssertUnwindSafe(run).catch_unwind().await {
-        Ok(Ok(Ok(response))) if !response.is_failure() => return Ok(response),
-        Ok(Ok(Ok(response))) => (
-            "failed",
-            format!("the service answered {}", response.status()),
-        ),
-        Ok(Ok(Err(error))) => ("failed", error),
-        Ok(Err(_elapsed)) => ("timed_out", "the service took too long".to_owned()),
-        Err(_panic) => ("panicked", "the service panicked".to_owned()),
-    };
-    Err(Failure { result, reason })
+    AssertUnwindSafe(run).catch_unwind().map(|ended| {
+        let (result, reason) = match ended {
+            Ok(Ok(Ok(response))) if !response.is_failure() => return Ok(response),
+            Ok(Ok(Ok(response))) => (
+                "failed",
+                format!("the service answered {}", response.status()),
+            ),
+            Ok(Ok(Err(error))) => ("failed", error),
+            Ok(Err(_elapsed)) => ("timed_out", "the service took too long".to_owned()),
+            Err(_panic) => ("panicked", "the service panicked".to_owned()),
+        };
+        Err(Failure { result, reason })
+    })
 }

@@ -1,6 +1,11 @@
 //! Late replies on their way to the sinks.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::future::{Either, select};
 use tokio::time;
@@ -49,15 +54,15 @@ impl Lease {
         &self,
         node: &Node,
         claim: Claim,
-        work: impl Future<Output = T>,
+        work: Pin<&mut impl Future<Output = T>>,
     ) -> T {
-        match select(pin!(work), pin!(self.renew_for_ever(node, claim))).await {
+        match select(work, pin!(self.renew_for_ever(node, claim))).await {
             Either::Left((result, _renewing)) => result,
             Either::Right((never, _work)) => match never {},
         }
     }
 
-    async fn renew_for_ever(&self, node: &Node, claim: Claim) -> Infallible {
+    pub(super) async fn renew_for_ever(&self, node: &Node, claim: Claim) -> Infallible {
         loop {
             time::sleep(RENEWAL).await;
             self.renew(node, claim).await;
@@ -82,13 +87,13 @@ pub(super) async fn hand_over(node: &Arc<Node>, claim: Claim, lease: Lease, late
         let node = Arc::clone(node);
         async move {
             let (sinks, timeout) = (&node.settings.sinks, node.settings.run_timeout);
-            let handed_over = sinks.hand_over(late, timeout, &node.cut);
+            let handed_over = pin!(sinks.hand_over(late, timeout, &node.cut));
             lease.hold(&node, claim, handed_over).await;
             lease.end(&node, claim).await;
         }
     };
     let end = node.end.clone();
-    let task = async move { end.run_until_cancelled(task).await };
+    let task = async move { end.run_until_cancelled(pin!(task)).await };
     let _ = node.tasks.spawn(task).await;
 }
 

@@ -1,6 +1,11 @@
 //! One message on this node: claim → run → complete → hand over, in a task that no delivery's end can stop.
 
-use std::{mem, pin::pin, sync::Arc, time::Duration};
+use std::{
+    mem,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{
     FutureExt,
@@ -123,8 +128,11 @@ impl RunningMessage {
                     let place = place.as_ref().filter(|_| is_kept);
                     let turn = self.turn.take();
                     let permit = place.and_then(|_| self.permit.take());
-                    let answer = self.answer(place, turn, permit, inner.clone(), run.number);
-                    if let Some(answer) = self.unless_lost(answer, run.number).await {
+                    let answer = {
+                        let answer = self.answer(place, turn, permit, inner.clone(), run.number);
+                        self.unless_lost(pin!(answer), run.number).await
+                    };
+                    if let Some(answer) = answer {
                         let (finished, own) = match answer {
                             Answer::Own(finished) => (finished, None),
                             Answer::Other(finished, own) => (finished, own),
@@ -339,27 +347,24 @@ impl RunningMessage {
         let claim = self.task.claim;
         let Some(place) = place else {
             let (node, request) = (&self.node, &self.request);
+            if let Some(turn) = &mut turn {
+                turn.comes(node, claim).await;
+            }
             let own = runs(node, claim, request, &self.observed, inner, number);
-            return Answer::Own(match &mut turn {
-                Some(turn) => turn.run(node, claim, own).await,
-                None => own.await,
-            });
+            return Answer::Own(own.await);
         };
         let (node, request) = (Arc::clone(&self.node), Arc::clone(&self.request));
         let observed = Arc::clone(&self.observed);
         let permit = permit.filter(|_| place.fetching() != Fetching::Only);
         let own = async move {
-            let own = async {
-                let _permit = match permit {
-                    None => Arc::clone(&node.run_permits).acquire_owned().await.ok(),
-                    permit => permit,
-                };
-                runs(&node, claim, &request, &observed, inner, number).await
-            };
-            match &mut turn {
-                Some(turn) => turn.run(&node, claim, own).await,
-                None => own.await,
+            if let Some(turn) = &mut turn {
+                turn.comes(&node, claim).await;
             }
+            let _permit = match permit {
+                None => Arc::clone(&node.run_permits).acquire_owned().await.ok(),
+                permit => permit,
+            };
+            runs(&node, claim, &request, &observed, inner, number).await
         };
         place.answer(own.boxed()).await
     }
@@ -372,7 +377,11 @@ impl RunningMessage {
     ///
     /// The renewal is a task of its own, so that a handler that blocks its thread does not lose the lease; on a runtime
     /// with one thread it does all the same.
-    async fn unless_lost<T>(&self, work: impl Future<Output = T>, number: u32) -> Option<T> {
+    async fn unless_lost<T>(
+        &self,
+        work: Pin<&mut impl Future<Output = T>>,
+        number: u32,
+    ) -> Option<T> {
         let mut renewing = None;
         if self.node.store.is_some() {
             let renewal = renew(Arc::clone(&self.node), self.task.clone(), number);
@@ -390,7 +399,7 @@ impl RunningMessage {
             // Without a store nobody takes the message.
             future::pending::<()>().await;
         };
-        match select(pin!(work), pin!(lost)).await {
+        match select(work, pin!(lost)).await {
             Either::Left((result, _)) => Some(result),
             Either::Right(((), _work)) => {
                 self.observed.mark_lost();
@@ -488,7 +497,7 @@ impl RunningMessage {
         let lease = Lease::Late(finished.response.clone());
         if let Some(taken) = finished.response.taken() {
             if let Some(place) = &self.place {
-                lease.hold(node, claim, place.give_back(taken)).await;
+                lease.hold(node, claim, pin!(place.give_back(taken))).await;
             }
         } else if let Some(late) = finished.into_late(&self.request, cause) {
             let late = late.with_first_seen(self.task.first_seen());
@@ -546,7 +555,7 @@ impl RunningMessage {
             };
             self.hand_over(cause, told).await;
         };
-        end.run_until_cancelled(handed_back).await;
+        end.run_until_cancelled(pin!(handed_back)).await;
     }
 
     /// The reply that the claim holds although its answer was lost.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Waker},
@@ -10,9 +11,11 @@ use std::{
 
 use futures_util::future::{MaybeDone, maybe_done};
 use tokio::{
+    runtime::Handle,
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
     time,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     hand_over::Lease,
@@ -30,6 +33,15 @@ pub(super) struct Turn {
     turns: Arc<Turns>,
     user: Key,
     place: Option<Pin<Box<Place>>>,
+    /// Among the nodes.
+    held: Option<Held>,
+}
+
+/// A turn that has come, in the store. Dropped, it is the next node's.
+struct Held {
+    node: Arc<Node>,
+    claim: Claim,
+    _renewing: AbortOnDropHandle<Infallible>,
 }
 
 /// Waiting, or let through.
@@ -59,6 +71,7 @@ impl Turns {
             turns: Arc::clone(self),
             user,
             place: Some(place),
+            held: None,
         }
     }
 
@@ -69,19 +82,14 @@ impl Turns {
 }
 
 impl Turn {
-    /// Does the work when the turn comes: on this node, then among the nodes. There, no message has a place; the nodes ask
-    /// whose turn is over. A store that is away is not waited for.
-    pub(super) async fn run<T>(
-        &mut self,
-        node: &Node,
-        claim: Claim,
-        work: impl Future<Output = T>,
-    ) -> T {
+    /// Waits until it comes: on this node, then among the nodes. There, no message has a place: the nodes ask whose turn is
+    /// over. A store that is away is not waited for.
+    pub(super) async fn comes(&mut self, node: &Arc<Node>, claim: Claim) {
         if let Some(place) = &mut self.place {
             place.as_mut().await;
         }
         let Some(store) = &node.store else {
-            return work.await;
+            return;
         };
         // In the store, the turn is a message that is never over.
         let key = Key::new([b"turn", self.user.as_bytes().as_slice()]);
@@ -98,12 +106,35 @@ impl Turn {
             }
             time::sleep(pause).await;
         }
-        let result = Lease::Own(Run::new(Duration::ZERO, 1))
-            .hold(node, claim, work)
-            .await;
-        // If it does not answer, and if the work is dropped, the lease runs out.
-        let _ = store.release(claim).await;
-        result
+        self.held = Some(Held::new(Arc::clone(node), claim));
+    }
+}
+
+impl Held {
+    fn new(node: Arc<Node>, claim: Claim) -> Self {
+        let lease = Lease::Own(Run::new(Duration::ZERO, 1));
+        let renewed = Arc::clone(&node);
+        let renewing = async move { lease.renew_for_ever(&renewed, claim).await };
+        Self {
+            node,
+            claim,
+            _renewing: AbortOnDropHandle::new(tokio::spawn(renewing)),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let (node, claim) = (Arc::clone(&self.node), self.claim);
+        let release = async move {
+            if let Some(store) = &node.store {
+                // If it does not answer, the lease runs out.
+                let _ = store.release(claim).await;
+            }
+        };
+        if let Ok(runtime) = Handle::try_current() {
+            self.node.tasks.spawn_on(release, &runtime);
+        }
     }
 }
 

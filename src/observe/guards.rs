@@ -4,6 +4,7 @@
 
 use std::{
     fmt,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -297,7 +298,7 @@ impl Runs {
         &self,
         number: u32,
         head: impl FnOnce() -> Result<&'a Head, &'a xml::Error>,
-        run: impl Future<Output = Result<T, E>>,
+        run: Pin<&mut impl Future<Output = Result<T, E>>>,
     ) -> Result<T, E> {
         let mut observed = RunGuard::begin(self, number, head);
         let result = observed.span.instrument(run).await;
