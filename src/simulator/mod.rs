@@ -172,6 +172,7 @@ mod push;
 mod server;
 mod sign;
 mod transcript;
+mod unique;
 
 pub use api::{ApiCall, ApiFailure, ApiFuture, ApiServer};
 pub use body::RequestBody;

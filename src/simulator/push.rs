@@ -21,6 +21,7 @@ use super::{
     answer::Parties,
     body::RequestBody,
     deliver::{Attack, Mishaps, Part, Plan, deliver},
+    unique::number,
 };
 use crate::{api::Recording, timestamp::Timestamp};
 
@@ -65,8 +66,7 @@ impl Push {
         msg_type: &'static str,
         own: impl IntoIterator<Item = (&'static str, String)>,
     ) -> Self {
-        let msg_id = simulator.msg_id();
-        Self::new(simulator, msg_type, Some(msg_id), own)
+        Self::new(simulator, msg_type, Some(number().to_string()), own)
     }
 
     pub(super) fn event(simulator: Simulator, event: String) -> Self {
@@ -93,7 +93,10 @@ impl Push {
             to_user: simulator.original_id().to_owned(),
             msg_type,
             from_user: USER.to_owned(),
-            create_time: simulator.now(),
+            create_time: match msg_id {
+                Some(_) => simulator.now(),
+                None => simulator.create_time_of_event(USER),
+            },
             msg_id,
             own: own.collect(),
             sound: None,
@@ -111,6 +114,9 @@ impl Push {
     pub fn from_user(mut self, openid: impl Into<String>) -> Self {
         if let PushContent::PushFields(fields) = &mut self.content {
             fields.from_user = openid.into();
+            if fields.msg_id.is_none() {
+                fields.create_time = self.simulator.create_time_of_event(&fields.from_user);
+            }
             self.is_sent = Arc::default();
         }
         self
@@ -118,7 +124,7 @@ impl Push {
 
     /// Sets the MsgId, which need not be a number. Does not change a raw body.
     ///
-    /// By default, each message of a simulator has a different MsgId, and an event has none.
+    /// By default, each message has a MsgId that no other message of any simulator has, and an event has none.
     pub fn msg_id(mut self, id: impl fmt::Display) -> Self {
         if let PushContent::PushFields(fields) = &mut self.content {
             fields.msg_id = Some(id.to_string());
@@ -154,8 +160,7 @@ impl Push {
         if fields.value_of(MEDIA_ID_16K).is_some() {
             return self;
         }
-        let media_id = self.simulator.media_id();
-        self.field(MEDIA_ID_16K, media_id)
+        self.field(MEDIA_ID_16K, format_args!("simulated-{}", number()))
     }
 
     /// Sets a field of the message's type, such as an event's `EventKey`. Does not change a raw body.

@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -23,6 +20,7 @@ use super::{
     chat::Chats,
     deliver::send,
     push::ACCOUNT,
+    unique::{number, second, seconds_ago},
 };
 use crate::{
     account::{Account, Platform},
@@ -31,17 +29,20 @@ use crate::{
 
 /// WeChat's server for one account: it delivers to the callback URL, and answers the [API](Self::api).
 ///
-/// The [module docs](super) have examples, and list what it does. Nonces and message ids are not random but counted,
-/// so that a test sends the same in every run. Clones share the counter, and all that the API and the chats know.
+/// The [module docs](super) have examples, and list what it does. Clones share all that the API and the chats know.
+///
+/// No two pushes are one message by accident, whatever the clock says. Each message has a MsgId that no other message of
+/// any simulator has, in this process or in another. An event has none, so the events of one user differ in their
+/// CreateTime, which moves ahead of the clock by seconds if it has to. Unless [`with_clock`](Self::with_clock) sets
+/// one, the clock for the CreateTime of events is slow by up to a day, differently in each process.
 #[derive(Clone)]
 pub struct Simulator {
     account: Account,
     is_compatible: bool,
     uri: Uri,
-    clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    /// `None` for the system's clock.
+    clock: Option<Arc<dyn Fn() -> SystemTime + Send + Sync>>,
     app_secret: Arc<str>,
-    /// How many numbers have been used.
-    numbers: Arc<AtomicU64>,
     state: Arc<Mutex<State>>,
 }
 
@@ -62,9 +63,8 @@ impl Simulator {
             account,
             is_compatible: false,
             uri: Uri::from_static("/wechat"),
-            clock: Arc::new(SystemTime::now),
+            clock: None,
             app_secret: Arc::from(APP_SECRET),
-            numbers: Arc::default(),
             state: Arc::default(),
         }
     }
@@ -95,7 +95,7 @@ impl Simulator {
     /// Waiting uses tokio's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = Some(Arc::new(clock));
         self
     }
 
@@ -196,7 +196,7 @@ impl Simulator {
         B: Body,
         B::Error: Into<BoxError>,
     {
-        let echostr = (FIRST_ECHOSTR + self.number()).to_string();
+        let echostr = (FIRST_ECHOSTR + number()).to_string();
         let mut query = self.sign();
         let sent = if self.account.is_wecom() {
             self.encrypt(&mut query, echostr.as_bytes())
@@ -247,13 +247,24 @@ impl Simulator {
         Ok(Uri::from_parts(parts)?)
     }
 
-    /// Returns an id that no other message of this simulator has.
-    pub(super) fn msg_id(&self) -> String {
-        (FIRST_MSG_ID + self.number()).to_string()
+    pub(super) fn now(&self) -> Timestamp {
+        match &self.clock {
+            Some(clock) => clock().into(),
+            None => Timestamp::now(),
+        }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
-        (self.clock)().into()
+    /// Returns a CreateTime that no other event of the user has.
+    pub(super) fn create_time_of_event(&self, openid: &str) -> Timestamp {
+        let ago = if self.clock.is_some() {
+            0
+        } else {
+            seconds_ago()
+        };
+        second(
+            openid,
+            Timestamp::from_secs(self.now().as_secs().saturating_sub(ago)),
+        )
     }
 
     pub(super) fn account(&self) -> &Account {
@@ -280,24 +291,6 @@ impl Simulator {
         // No code that holds the lock panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Returns an id that no other media file of this simulator has, unless a test has chosen it.
-    pub(super) fn media_id(&self) -> String {
-        format!("simulated-{}", FIRST_MEDIA_ID + self.number())
-    }
-
-    pub(super) fn nonce(&self) -> String {
-        (FIRST_NONCE + self.number()).to_string()
-    }
-
-    /// Returns bytes that no other ciphertext of this simulator has.
-    pub(super) fn random(&self) -> [u8; 16] {
-        u128::from(self.number()).to_be_bytes()
-    }
-
-    fn number(&self) -> u64 {
-        self.numbers.fetch_add(1, Ordering::Relaxed)
-    }
 }
 
 impl fmt::Debug for Simulator {
@@ -316,12 +309,5 @@ const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/xml");
 /// The AppSecret of an account, unless [`with_app_secret`](Simulator::with_app_secret) sets another.
 pub const APP_SECRET: &str = "5ec2e7f0c0ffee11a77e57ab1e0ddba1";
 
-const FIRST_MEDIA_ID: u64 = 7_000_000_000;
-
-// These numbers have as many digits as WeChat's.
-
-const FIRST_NONCE: u64 = 1_000_000_000;
-
+/// The echostr has as many digits as WeChat's.
 const FIRST_ECHOSTR: u64 = 4_000_000_000_000_000_000;
-
-const FIRST_MSG_ID: u64 = 24_000_000_000_000_000;

@@ -8,6 +8,7 @@ use memchr::memmem;
 use super::{
     Simulator,
     deliver::{Attack, Part},
+    unique::number,
 };
 use crate::callback::{self, Signature};
 
@@ -58,7 +59,8 @@ impl Simulator {
         // WeChat's timestamps have ten digits, and receivers check that. So pads with zeros if the clock is near the
         // epoch.
         let timestamp = format!("{:010}", self.now().as_secs());
-        let nonce = self.nonce();
+        // So have nonces.
+        let nonce = (FIRST_NONCE + number() % NONCES).to_string();
         let current = self.account().tokens().first();
         SignedQuery {
             signature: current
@@ -119,7 +121,7 @@ impl Simulator {
     /// Encrypts and signs `plaintext`, if the account has a key.
     pub(super) fn encrypt(&self, query: &mut SignedQuery, plaintext: &[u8]) -> Option<String> {
         let signed = [&*query.timestamp, &*query.nonce];
-        let random = self.random();
+        let random = u128::from(number()).to_be_bytes();
         let (encrypt, msg_signature) =
             callback::seal_as(self.account(), random, signed, plaintext)?;
         query.msg_signature = Some(msg_signature);
@@ -132,3 +134,6 @@ fn change(text: &mut String) {
     let other = if text.starts_with('1') { "2" } else { "1" };
     text.replace_range(..1, other);
 }
+
+const FIRST_NONCE: u64 = 1_000_000_000;
+const NONCES: u64 = 9_000_000_000;

@@ -40,6 +40,8 @@ mod simulator;
 #[cfg(feature = "simulator")]
 mod simulator_api;
 #[cfg(feature = "simulator")]
+mod simulator_identity;
+#[cfg(feature = "simulator")]
 mod simulator_mishaps;
 #[cfg(feature = "simulator")]
 mod simulator_modes;

@@ -14,7 +14,7 @@ use crate::{
     account::{AppId, Platform},
     reply::TEXT_LIMIT,
     response::ResponseBody,
-    simulator::{Shown, ShownReply, Simulator},
+    simulator::{Shown, ShownReply, Simulator, unique::number},
     xml::Value,
 };
 
@@ -165,7 +165,7 @@ impl Simulator {
         if file.bytes.len() > limit {
             return Err(Refusal::MEDIA_SIZE);
         }
-        let id = self.media_id();
+        let id = format!("simulated-{}", number());
         self.state().media.keep(&id, file.bytes, *format);
         let name = match kind {
             "thumb" => "thumb_media_id",
