@@ -84,7 +84,7 @@ impl Waiter {
             }
             let (task, waiting) = match self.claim(permit.take()) {
                 Admission::Replied(response) => {
-                    self.observed.record_kept_reply();
+                    self.observed.record_kept_reply(response.taken().is_some());
                     return response.into_response();
                 }
                 Admission::Done => {
@@ -276,6 +276,7 @@ impl Waiter {
                 Some(response::of_whole_reply(fallback, self.request.body()))
             }
             Acknowledged::Replied(response) => {
+                self.observed.record_kept_reply(response.taken().is_some());
                 task.over.cancel();
                 Some(response.into_response())
             }

@@ -103,6 +103,7 @@ where
                         response
                     }
                     Err(error) => {
+                        message.trace().record_trouble(&error);
                         observe::handler_failed(message.delivery().account(), &error);
                         response::failure()
                     }

@@ -172,9 +172,11 @@ impl<H, M> MessageService<H, M> {
     {
         let account = body.delivery().account();
         if is_another_type(&error) || is_named_otherwise::<M>(body.as_bytes()) {
+            body.trace().record_trouble(&ANOTHER_TYPE);
             observe::another_type(account, error.path());
             return;
         }
+        body.trace().record_trouble(&error);
         observe::decode_failed(account, &error);
         if let Some(hook) = &self.on_decode_error {
             let failure = DecodeFailure::new(body, error);
@@ -271,6 +273,8 @@ fn is_named_by<M: DeserializeOwned>(name: &str) -> bool {
     let unnamed = format!("<xml><{name}>-</{name}></xml>");
     xml::from_str::<M>(&unnamed).is_err_and(|error| is_another_type(&error))
 }
+
+const ANOTHER_TYPE: &str = "the message has another type than the handler takes";
 
 /// The elements that name the type of a message, an event, or a push of a platform or suite.
 const TYPE_ELEMENTS: [&str; 3] = ["MsgType", "Event", "InfoType"];

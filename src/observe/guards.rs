@@ -13,12 +13,13 @@ use std::{
     time::Duration,
 };
 
-use http::Response;
+use http::{Extensions, Response};
 use tokio::time::Instant;
 
 use super::{
     events::{self, MessageKey},
     meters,
+    outcome::{Outcome, OutcomeCell},
     sender::Sender,
     spans,
 };
@@ -37,13 +38,14 @@ pub(crate) struct DeliveryGuard {
 }
 
 impl DeliveryGuard {
-    pub(crate) fn begin() -> Self {
+    /// `extensions` are those of the request.
+    pub(crate) fn begin(extensions: &Extensions) -> Self {
         meters::delivery_began();
         Self {
             span: spans::DeliverySpan::open(),
             begun: Begun::now(),
             sender: Mutex::default(),
-            known: OutcomeCell::new(),
+            known: OutcomeCell::of(extensions),
             rejection: OnceLock::new(),
             dropped: Some(Outcome::HungUp),
         }
@@ -148,6 +150,7 @@ impl DeliveryGuard {
             (Some(answer), _) if answer.status().is_server_error() => Outcome::Failed,
             (Some(_), known) => known.unwrap_or(Outcome::Passed),
         };
+        self.known.set(outcome);
         if let Some(answer) = answer {
             self.span.is_answered(answer.status(), rejection);
         }
@@ -186,6 +189,11 @@ impl Trace {
             span: spans::DeliverySpan::none(),
             known: OutcomeCell::new(),
         }
+    }
+
+    /// Records why the handler's answer does not reach the user.
+    pub(crate) fn record_trouble(&self, trouble: &dyn fmt::Display) {
+        self.known.record_trouble(trouble);
     }
 }
 
@@ -227,8 +235,12 @@ impl Deduped {
         meters::joined(&self.account);
     }
 
-    /// Records that the delivery gets a reply. The reply is a kept one, unless the delivery has waited for it.
-    pub(crate) fn record_kept_reply(&self) {
+    /// Records that the delivery gets a reply. The reply is a kept one, unless the delivery has waited for it. It
+    /// `is_fetched` if it is a part of an earlier message's reply.
+    pub(crate) fn record_kept_reply(&self, is_fetched: bool) {
+        if is_fetched {
+            self.known.record_fetched();
+        }
         if self.known.turn(None, Outcome::KeptReply) {
             meters::kept_reply(&self.account);
         }
@@ -247,6 +259,7 @@ impl Deduped {
     /// Records that the delivery is answered 503, so that WeChat retries.
     pub(crate) fn record_turned_away(&self, reason: &'static str) {
         self.known.set(Outcome::TurnedAway);
+        self.known.record_trouble(&reason);
         self.span
             .in_scope(|| events::delivery_turned_away(&self.account, reason));
     }
@@ -305,6 +318,7 @@ impl Runs {
         observed.end(match &result {
             Ok(_) => "answered",
             Err(failure) => {
+                self.known.record_trouble(failure);
                 observed.span.has_failed(&self.account, number, failure);
                 failure.result()
             }
@@ -366,88 +380,6 @@ impl Drop for RunGuard<'_> {
     }
 }
 
-/// The outcome of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// It was rejected.
-    Rejected,
-    /// WeChat verified the URL with it.
-    UrlVerified,
-    /// It reached the inner service without dedup in between.
-    Passed,
-    /// It started the message's runs, and waited for them.
-    Run,
-    /// It waited for a run that another delivery started, here or on another node.
-    Joined,
-    /// It got the reply of a finished run.
-    KeptReply,
-    /// Its message was finished, and no reply was left.
-    Done,
-    /// It was acknowledged while the message ran.
-    Acknowledged,
-    /// It was answered 503, so that WeChat retries.
-    TurnedAway,
-    /// The inner service failed or answered with a 5xx status, or its response could not be read or sealed.
-    Failed,
-    /// Its client disconnected before the answer.
-    HungUp,
-}
-
-impl Outcome {
-    /// Returns the outcome's name in spans and metrics.
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Rejected => "rejected",
-            Self::UrlVerified => "url_verified",
-            Self::Passed => "passed",
-            Self::Run => "run",
-            Self::Joined => "joined",
-            Self::KeptReply => "kept_reply",
-            Self::Done => "done",
-            Self::Acknowledged => "acknowledged",
-            Self::TurnedAway => "turned_away",
-            Self::Failed => "failed",
-            Self::HungUp => "hung_up",
-        }
-    }
-}
-
-/// A delivery's outcome as far as it is known. It may outlive the delivery; then it is no longer read.
-#[derive(Clone)]
-struct OutcomeCell(
-    /// `None` if nothing is observed.
-    Option<Arc<Mutex<Option<Outcome>>>>,
-);
-
-impl OutcomeCell {
-    fn new() -> Self {
-        Self(IS_ON.then(Arc::default))
-    }
-
-    fn outcome(&self) -> Option<Outcome> {
-        *lock(self.0.as_ref()?)
-    }
-
-    fn set(&self, outcome: Outcome) {
-        if let Some(known) = &self.0 {
-            *lock(known) = Some(outcome);
-        }
-    }
-
-    /// Changes the outcome to `new` if it is `old`. Returns whether it was.
-    fn turn(&self, old: Option<Outcome>, new: Outcome) -> bool {
-        let Some(known) = &self.0 else {
-            return false;
-        };
-        let mut known = lock(known);
-        let is_old = *known == old;
-        if is_old {
-            *known = Some(new);
-        }
-        is_old
-    }
-}
-
 /// The time at which something began. Without the features, the clock is never read.
 struct Begun(Option<Instant>);
 
@@ -462,9 +394,9 @@ impl Begun {
 }
 
 /// Locks, even after a panic: each change is a single assignment, so a panic cannot leave half of one.
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether anything is observed. Without both features, the guards store nothing and cost nothing.
-const IS_ON: bool = cfg!(any(feature = "metrics", feature = "tracing"));
+pub(super) const IS_ON: bool = cfg!(any(feature = "metrics", feature = "tracing"));

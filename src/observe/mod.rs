@@ -48,6 +48,11 @@ mod events;
 mod guards;
 mod labels;
 mod meters;
+#[cfg_attr(
+    not(feature = "simulator"),
+    expect(dead_code, reason = "only the simulator reads it")
+)]
+mod outcome;
 #[cfg(feature = "api")]
 #[cfg_attr(
     not(feature = "tracing"),
@@ -61,6 +66,8 @@ mod sender;
 )]
 mod spans;
 
+#[cfg(feature = "simulator")]
+pub(crate) use self::outcome::{OutcomeCell, Report};
 #[cfg(feature = "api")]
 pub(crate) use self::{
     api::{access_token_rejected, api_call_ended, api_call_failed, in_api_call, in_current_span},

@@ -118,6 +118,7 @@ pub(crate) fn of_reply(
         // Not a failure: another run would return the same reply, and the fault text in the chat would inform the
         // user instead of the developer.
         Err(error) => {
+            message.trace().record_trouble(&error);
             observe::reply_dropped(message.delivery().account(), &error);
             success()
         }

@@ -177,9 +177,11 @@ impl StoredResponse {
         self.body.len() + self.content_type.as_ref().map_or(0, HeaderValue::len)
     }
 
-    /// Forgets all but what a delivery gets: the message's task has the rest.
+    /// Forgets all but what a delivery gets, and where it comes from: the message's task has the rest.
     pub(crate) fn without_reply(mut self) -> Self {
-        self.behind = Behind::Body;
+        if let Behind::Whole(_) = self.behind {
+            self.behind = Behind::Body;
+        }
         self
     }
 

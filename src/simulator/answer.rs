@@ -4,11 +4,11 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use quick_xml::{Reader, events::Event};
 
-use super::{Fault, Shown, ShownReply, chat::Contact};
+use super::{Fault, Shown, ShownReply, chat::Contact, transcript::AnswerKind};
 use crate::{
     account::Account,
     callback,
-    message::Head,
+    message::{self, Head},
     reply::{self, TEXT_LIMIT, is_forbidden},
     xml::{self, Value},
 };
@@ -19,6 +19,8 @@ pub(super) struct Parties {
     pub(super) user: String,
     account: String,
     pub(super) contact: Contact,
+    /// What the user says or does, in one line.
+    pub(super) said: String,
 }
 
 impl Parties {
@@ -31,7 +33,22 @@ impl Parties {
             user: owned(head.and_then(Head::from_user_name)),
             account: owned(head.and_then(Head::to_user_name)),
             contact: head.map_or(Contact::Other, |head| Contact::of(head, body)),
+            said: said(head, body),
         }
+    }
+}
+
+fn said(head: Option<&Head>, body: &[u8]) -> String {
+    let push: Value = message::from_slice(body).unwrap_or(Value::Empty);
+    let msg_type = head.and_then(Head::msg_type).unwrap_or("push");
+    let (name, words) = match msg_type {
+        "text" => return push["Content"].as_str().unwrap_or_default().to_owned(),
+        "event" => (push["Event"].as_str().unwrap_or(msg_type), "EventKey"),
+        _ => (msg_type, "Recognition"),
+    };
+    match push[words].as_str() {
+        None | Some("") => format!("[{name}]"),
+        Some(words) => format!("[{name}] {words}"),
     }
 }
 
@@ -50,11 +67,11 @@ pub(super) fn check_reply(
     answer: &Response<Bytes>,
     account: &Account,
     parties: &Parties,
-) -> Result<Shown, Fault> {
+) -> Result<(Shown, AnswerKind), Fault> {
     check_status(answer)?;
     let body = answer.body();
     if reply::is_silent(body) {
-        return Ok(Shown::Nothing);
+        return Ok((Shown::Nothing, AnswerKind::Success));
     }
     let reply = if account.encryption().is_some() {
         read(&callback::open_reply(account, body).map_err(Fault::envelope)?)?
@@ -65,8 +82,8 @@ pub(super) fn check_reply(
     check_content(&reply)?;
     Ok(match required(&reply, "MsgType")? {
         // The message goes to an agent.
-        "transfer_customer_service" => Shown::Nothing,
-        _ => Shown::Reply(ShownReply::new(reply)),
+        "transfer_customer_service" => (Shown::Nothing, AnswerKind::Transfer),
+        _ => (Shown::Reply(ShownReply::new(reply)), AnswerKind::Reply),
     })
 }
 

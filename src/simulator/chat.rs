@@ -11,20 +11,35 @@ use tokio::time::Instant;
 use super::{Shown, api::Refusal};
 use crate::message::{self, Head, TextMessage};
 
-/// What one user sees of the account: passive replies, fault texts and customer-service messages, in order.
-/// [`Simulator::chat`](super::Simulator::chat) returns it.
+/// What one user sees in the chat with the account, in order: the user's own messages, passive replies, parts that a
+/// later message has fetched, fault texts and customer-service messages. [`Simulator::chat`](super::Simulator::chat)
+/// returns it.
 ///
-/// [`Display`](fmt::Display) and [`Debug`] show one line for each message:
+/// [`Display`](fmt::Display) and [`Debug`] show one line for each message, and by which [way](Way) it came if it is no
+/// plain reply:
 ///
 /// ```text
-/// at 4.5 s: please wait
-/// at 9.0 s: 你好 (customer service)
+/// at 0.0 s, the user: 讲个故事
+/// at 14.5 s: 请稍候
+/// at 30.0 s, the user: 继续
+/// at 30.0 s: 从前 (fetched)
+/// at 31.0 s: 完 (customer service)
 /// ```
 #[derive(Clone, PartialEq, Eq, Default)]
 #[must_use]
 pub struct Chat {
     shown: Vec<ChatMessage>,
+    sent: Vec<SentMessage>,
     is_typing: bool,
+}
+
+/// A message of the user's.
+#[derive(Clone, PartialEq, Eq)]
+struct SentMessage {
+    at: Duration,
+    said: String,
+    /// The number of the account's messages before it.
+    after: usize,
 }
 
 impl Chat {
@@ -51,9 +66,17 @@ impl Chat {
 impl fmt::Display for Chat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
-        for message in &self.shown {
-            write!(f, "{separator}{message:?}")?;
-            separator = "\n";
+        let mut sent = self.sent.iter().peekable();
+        for number in 0..=self.shown.len() {
+            while let Some(message) = sent.next_if(|message| message.after <= number) {
+                let at = message.at.as_secs_f64();
+                write!(f, "{separator}at {at:.1} s, the user: {}", message.said)?;
+                separator = "\n";
+            }
+            if let Some(message) = self.shown.get(number) {
+                write!(f, "{separator}{message:?}")?;
+                separator = "\n";
+            }
         }
         Ok(())
     }
@@ -67,13 +90,27 @@ impl fmt::Debug for Chat {
 
 /// A message of the account in a [`Chat`].
 ///
-/// [`Display`](fmt::Display) writes what the user sees. [`Debug`] adds the time, and whether it was sent by customer
-/// service.
+/// [`Display`](fmt::Display) writes what the user sees. [`Debug`] adds the time, and the way if it is no plain reply.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChatMessage {
     at: Duration,
     shown: Shown,
-    is_customer_service: bool,
+    way: Way,
+}
+
+/// The way by which a message has come to the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Way {
+    /// The passive reply to the user's message.
+    Reply,
+    /// The passive reply to a later message: a part that [`NextMessage`](crate::late::NextMessage) has kept. It is a
+    /// `Reply` if the bot is in another process, which does not say it.
+    Fetched,
+    /// A customer-service message.
+    CustomerService,
+    /// WeChat's own text: no delivery got an answer.
+    Fault,
 }
 
 impl ChatMessage {
@@ -93,9 +130,9 @@ impl ChatMessage {
         self.shown.text()
     }
 
-    /// Returns whether it is a customer-service message. Otherwise it is a passive reply or the fault text.
-    pub fn is_customer_service(&self) -> bool {
-        self.is_customer_service
+    /// Returns by which way it has come.
+    pub fn way(&self) -> Way {
+        self.way
     }
 }
 
@@ -108,10 +145,12 @@ impl fmt::Display for ChatMessage {
 impl fmt::Debug for ChatMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "at {:.1} s: {}", self.at.as_secs_f64(), self.shown)?;
-        if self.is_customer_service {
-            f.write_str(" (customer service)")?;
-        }
-        Ok(())
+        f.write_str(match self.way {
+            Way::Reply => "",
+            Way::Fetched => " (fetched)",
+            Way::CustomerService => " (customer service)",
+            Way::Fault => " (fault)",
+        })
     }
 }
 
@@ -171,10 +210,15 @@ fn is_menu_tap(head: &Head, body: &[u8]) -> bool {
 pub(super) struct Chats {
     users: HashMap<String, User>,
     /// Each with its user, the oldest first.
-    shown: VecDeque<(String, ChatMessage)>,
+    lines: VecDeque<(String, Line)>,
     begun: Option<Instant>,
     /// The number of pushes so far.
     pushes: u64,
+}
+
+enum Line {
+    Sent(Duration, String),
+    Shown(ChatMessage),
 }
 
 #[derive(Default)]
@@ -196,9 +240,10 @@ struct Window {
 
 impl Chats {
     /// Notes a user's push.
-    pub(super) fn hear(&mut self, openid: &str, contact: Contact) {
+    pub(super) fn hear(&mut self, openid: &str, contact: Contact, said: &str) {
         let now = Instant::now();
         self.begun.get_or_insert(now);
+        self.push(openid, Line::Sent(self.elapsed(), said.to_owned()));
         self.pushes += 1;
         let user = self.users.entry(openid.to_owned()).or_default();
         user.latest_push = self.pushes;
@@ -221,20 +266,25 @@ impl Chats {
         }
     }
 
-    /// Notes the result of a user's push.
-    pub(super) fn answer(&mut self, openid: &str, shown: &Shown) {
+    /// Notes the result of a user's push. It may be a part that was kept for it.
+    pub(super) fn answer(&mut self, openid: &str, shown: &Shown, is_fetched: bool) {
+        let way = match shown {
+            Shown::Fault => Way::Fault,
+            _ if is_fetched => Way::Fetched,
+            _ => Way::Reply,
+        };
         if let Some(user) = self.users.get_mut(openid)
             && *shown != Shown::Nothing
         {
             user.typing_until = None;
-            self.push(openid, shown.clone(), false);
+            self.show(openid, shown.clone(), way);
         }
     }
 
     /// Sends a customer-service message, if WeChat accepts one now.
     pub(super) fn send(&mut self, openid: &str, shown: Shown) -> Result<(), Refusal> {
         self.user(openid)?.spend(Instant::now())?;
-        self.push(openid, shown, true);
+        self.show(openid, shown, Way::CustomerService);
         Ok(())
     }
 
@@ -258,28 +308,42 @@ impl Chats {
     }
 
     pub(super) fn chat(&self, openid: &str) -> Chat {
-        let of_user = self.shown.iter().filter(|(user, _)| user == openid);
         let user = self.users.get(openid);
-        Chat {
-            shown: of_user.map(|(_, message)| message.clone()).collect(),
+        let mut chat = Chat {
             is_typing: user.is_some_and(|user| user.is_typing(Instant::now())),
+            ..Chat::default()
+        };
+        for (_, line) in self.lines.iter().filter(|(user, _)| user == openid) {
+            match line {
+                Line::Shown(message) => chat.shown.push(message.clone()),
+                Line::Sent(at, said) => chat.sent.push(SentMessage {
+                    at: *at,
+                    said: said.clone(),
+                    after: chat.shown.len(),
+                }),
+            }
         }
+        chat
     }
 
     fn user(&mut self, openid: &str) -> Result<&mut User, Refusal> {
         self.users.get_mut(openid).ok_or(Refusal::OPENID)
     }
 
-    fn push(&mut self, openid: &str, shown: Shown, is_customer_service: bool) {
-        let message = ChatMessage {
-            at: self.begun.map(|begun| begun.elapsed()).unwrap_or_default(),
-            shown,
-            is_customer_service,
-        };
-        self.shown.push_back((openid.to_owned(), message));
-        if self.shown.len() > MAX_SHOWN {
-            self.shown.pop_front();
+    fn show(&mut self, openid: &str, shown: Shown, way: Way) {
+        let at = self.elapsed();
+        self.push(openid, Line::Shown(ChatMessage { at, shown, way }));
+    }
+
+    fn push(&mut self, openid: &str, line: Line) {
+        self.lines.push_back((openid.to_owned(), line));
+        if self.lines.len() > MAX_LINES {
+            self.lines.pop_front();
         }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.begun.map(|begun| begun.elapsed()).unwrap_or_default()
     }
 }
 
@@ -328,4 +392,4 @@ const TYPING: Duration = Duration::from_secs(15);
 const MAX_USERS: usize = 10_000;
 
 /// The number of messages kept for all chats together.
-const MAX_SHOWN: usize = 4096;
+const MAX_LINES: usize = 4096;

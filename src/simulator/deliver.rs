@@ -19,6 +19,7 @@ use super::{
 use crate::{
     account::Account,
     body::{ReadBody, ReadError},
+    observe::OutcomeCell,
 };
 
 /// A message to deliver, and the failures to simulate.
@@ -91,15 +92,19 @@ where
         let request = request.clone().map(|request| request.map(&body));
         send(&service, request, mishaps.latency)
     };
-    let judge = |at, HttpAnswer { response, took }| {
-        let status = response.as_ref().ok().map(Response::status);
-        let verdict = response.and_then(|answer| check_reply(&answer, &account, &parties));
-        let fault = verdict.as_ref().err().cloned();
-        let delivery = DeliveryRecord::new(at, took, query.clone(), status, fault);
-        (delivery, verdict)
+    let mut deliveries = Vec::new();
+    let mut judge = |at, answer: HttpAnswer| {
+        let response = answer.response.as_ref().map_err(Fault::clone);
+        let verdict = response.and_then(|response| check_reply(response, &account, &parties));
+        let kind = verdict
+            .as_ref()
+            .map(|(_, kind)| *kind)
+            .map_err(Fault::clone);
+        let delivery = DeliveryRecord::new(at, query.clone(), &answer, kind);
+        deliveries.push((delivery, answer.seen));
+        verdict.map(|(shown, _)| shown)
     };
 
-    let mut deliveries = Vec::new();
     let mut answers_to_lose = mishaps.lost_answers;
     let start = Instant::now();
     let mut number = 0;
@@ -128,9 +133,10 @@ where
             answers_to_lose -= 1;
             answer.response = Err(Fault::lost());
         }
-        let (delivery, verdict) = judge(at, answer);
-        deliveries.push(delivery);
-        deliveries.extend(copy.map(|copy| judge(at, copy).0));
+        let verdict = judge(at, answer);
+        if let Some(copy) = copy {
+            let _ = judge(at, copy);
+        }
 
         if mishaps.attack.is_some() {
             break Shown::Nothing;
@@ -147,19 +153,25 @@ where
             time::sleep(PAUSE).await;
         }
     };
-    Transcript::new(deliveries, shown)
+    let message = match mishaps.attack {
+        None => format!("the user sends: {}", parties.said),
+        Some(_) => format!("an attacker sends: {}", parties.said),
+    };
+    Transcript::new(message, deliveries, shown, start.elapsed())
 }
 
 /// The result of a request, and the time it took.
 pub(super) struct HttpAnswer {
     pub(super) response: Result<Response<Bytes>, Fault>,
     pub(super) took: Duration,
+    /// What the layers make of the delivery, if they are in this process.
+    pub(super) seen: OutcomeCell,
 }
 
 /// Sends a request, and waits for the whole answer as long as WeChat does.
 pub(super) async fn send<S, R, B>(
     service: &Mutex<S>,
-    request: Result<Request<R>, Fault>,
+    mut request: Result<Request<R>, Fault>,
     latency: Duration,
 ) -> HttpAnswer
 where
@@ -169,6 +181,10 @@ where
     B::Error: Into<BoxError>,
 {
     let start = Instant::now();
+    let seen = OutcomeCell::reported();
+    if let Ok(request) = &mut request {
+        request.extensions_mut().insert(seen.clone());
+    }
     let answer = async {
         let request = request?;
         pass(latency).await;
@@ -194,6 +210,7 @@ where
     HttpAnswer {
         response: response.unwrap_or_else(|_elapsed| Err(Fault::hung_up(HANG_UP))),
         took: start.elapsed(),
+        seen,
     }
 }
 
@@ -203,6 +220,7 @@ async fn hang_up() -> HttpAnswer {
     HttpAnswer {
         response: Err(Fault::hung_up(HANG_UP)),
         took: HANG_UP,
+        seen: OutcomeCell::reported(),
     }
 }
 

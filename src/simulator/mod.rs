@@ -76,7 +76,10 @@
 //!     assert_eq!(transcript.deliveries().len(), 1);
 //!     dedup.drain(Duration::from_secs(20)).await;
 //!     assert_eq!(wechat.chat(USER).shown(), ["AmrNb"]);
-//!     assert_eq!(wechat.chat(USER).to_string(), "at 20.0 s: AmrNb (customer service)");
+//!     assert_eq!(
+//!         wechat.chat(USER).to_string(),
+//!         "at 0.0 s, the user: [voice]\nat 20.0 s: AmrNb (customer service)",
+//!     );
 //!     Ok(())
 //! }
 //! ```
@@ -147,7 +150,7 @@
 //!   none.
 //! - **Time** is tokio's, so that a paused clock passes windows, tokens and media at once.
 //! - **Bounds.** The simulator keeps 4096 media files of 64 MiB together, 10 000 users and the last 4096 messages of all
-//!   chats. It forgets the oldest.
+//!   chats, those of the users included. It forgets the oldest.
 //!
 //! [`fail_next`](ApiServer::fail_next) and [`fail_always`](ApiServer::fail_always) make calls fail:
 //!
@@ -176,7 +179,7 @@ mod unique;
 
 pub use api::{ApiCall, ApiFailure, ApiFuture, ApiServer};
 pub use body::RequestBody;
-pub use chat::{Chat, ChatMessage};
+pub use chat::{Chat, ChatMessage, Way};
 pub use deliver::Part;
 pub use fault::{Fault, FaultKind};
 pub use push::{Push, USER};

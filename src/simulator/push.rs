@@ -269,7 +269,7 @@ impl Push {
         let user = plan.parties.user.clone();
         let transcript = deliver(plan, body, service).await;
         let chats = &mut self.simulator.state().chats;
-        chats.answer(&user, transcript.shown());
+        chats.answer(&user, transcript.shown(), transcript.is_fetched());
         transcript
     }
 
@@ -280,7 +280,9 @@ impl Push {
         }
         let state = &mut *self.simulator.state();
         if !parties.user.is_empty() {
-            state.chats.hear(&parties.user, parties.contact);
+            state
+                .chats
+                .hear(&parties.user, parties.contact, &parties.said);
         }
         if let PushContent::PushFields(fields) = &self.content {
             for (name, recording) in [

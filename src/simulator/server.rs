@@ -20,6 +20,7 @@ use super::{
     chat::Chats,
     deliver::send,
     push::ACCOUNT,
+    transcript::AnswerKind,
     unique::{number, second, seconds_ago},
 };
 use crate::{
@@ -210,12 +211,11 @@ impl Simulator {
         let request = request.map_err(|error| Fault::unsent(&error));
         let request = request.map(|request| request.map(RequestBody::new));
         let answer = send(&tokio::sync::Mutex::new(service), request, Duration::ZERO).await;
-        let status = answer.response.as_ref().ok().map(Response::status);
-        let fault = answer
-            .response
-            .and_then(|answer| check_echo(&answer, &echostr))
-            .err();
-        DeliveryRecord::new(Duration::ZERO, answer.took, query, status, fault)
+        let response = answer.response.as_ref().map_err(Fault::clone);
+        let verdict = response.and_then(|response| check_echo(response, &echostr));
+        let verdict = verdict.map(|()| AnswerKind::Echo);
+        let record = DeliveryRecord::new(Duration::ZERO, query, &answer, verdict);
+        record.explained(&answer.seen)
     }
 
     /// Makes a request with WeChat's headers.

@@ -1,31 +1,59 @@
-//! The deliveries of a message, and what the user sees.
+//! The deliveries of a message, and what the user sees of them.
 
 use std::{fmt, time::Duration};
 
-use http::StatusCode;
+use http::{Response, StatusCode};
 
-use super::fault::Fault;
-use crate::xml::Value;
+use super::{deliver::HttpAnswer, fault::Fault};
+use crate::{
+    observe::{OutcomeCell, Report},
+    verify::Rejection,
+    xml::Value,
+};
 
-/// The deliveries of one message, and what the user sees.
+/// The deliveries of one message, and what the user sees of their answers.
 ///
 /// [`Display`](fmt::Display) and [`Debug`] show one line for each delivery, so that a failed assertion explains itself:
 ///
 /// ```text
-/// at 0.0 s: no answer: expected an answer within 5 s
-/// at 5.0 s: 200 after 2.0 s
-/// the user sees: 你好
+/// the user sends: 在吗
+/// at 0.0 s: no answer after 5.0 s: expected an answer within 5 s (run)
+/// at 5.0 s: 200 after 2.0 s: reply (joined)
+/// at 7.0 s, the user sees: 你好
 /// ```
+///
+/// In brackets stand the delivery's [outcome](DeliveryRecord::outcome) and the [reason](DeliveryRecord::reason) of a
+/// failure.
+///
+/// A transcript is equal to a `&str` if the user sees that, and to `""` if the user sees nothing. The assertion
+/// `assert_eq!(transcript, "你好")` prints the lines above when it fails.
+///
+/// What comes after the last delivery, such as a customer-service message, is in the [`Chat`](super::Chat).
 #[derive(Clone, PartialEq)]
 #[must_use]
 pub struct Transcript {
+    /// What is sent, and by whom.
+    message: String,
     deliveries: Vec<DeliveryRecord>,
     shown: Shown,
+    shown_at: Duration,
 }
 
 impl Transcript {
-    pub(super) fn new(deliveries: Vec<DeliveryRecord>, shown: Shown) -> Self {
-        Self { deliveries, shown }
+    /// Each delivery comes with what the layers make of it, which may change after its end.
+    pub(super) fn new(
+        message: String,
+        deliveries: Vec<(DeliveryRecord, OutcomeCell)>,
+        shown: Shown,
+        shown_at: Duration,
+    ) -> Self {
+        let deliveries = deliveries.into_iter();
+        Self {
+            message,
+            deliveries: deliveries.map(|(it, seen)| it.explained(&seen)).collect(),
+            shown,
+            shown_at,
+        }
     }
 
     /// Returns the deliveries in order; there is at least one.
@@ -37,17 +65,39 @@ impl Transcript {
     pub fn shown(&self) -> &Shown {
         &self.shown
     }
+
+    /// Returns whether the answer is a part of an earlier message's reply, which [`NextMessage`](crate::late::NextMessage)
+    /// has kept. A bot in another process does not say it.
+    pub fn is_fetched(&self) -> bool {
+        matches!(self.shown, Shown::Reply(_))
+            && self
+                .deliveries
+                .iter()
+                .any(|delivery| delivery.report.is_fetched)
+    }
 }
 
 impl fmt::Display for Transcript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.message)?;
         for delivery in &self.deliveries {
             writeln!(f, "{delivery}")?;
         }
+        let at = self.shown_at.as_secs_f64();
         match &self.shown {
             Shown::Nothing => f.write_str("the user sees nothing"),
-            shown => write!(f, "the user sees: {shown}"),
+            shown if self.is_fetched() => {
+                write!(f, "at {at:.1} s, the user sees: {shown} (fetched)")
+            }
+            shown => write!(f, "at {at:.1} s, the user sees: {shown}"),
         }
+    }
+}
+
+/// Compares what the user sees.
+impl PartialEq<&str> for Transcript {
+    fn eq(&self, other: &&str) -> bool {
+        self.shown.to_string() == **other
     }
 }
 
@@ -65,24 +115,52 @@ pub struct DeliveryRecord {
     took: Duration,
     query: String,
     status: Option<StatusCode>,
-    fault: Option<Fault>,
+    verdict: Result<AnswerKind, Fault>,
+    outcome: Option<&'static str>,
+    report: Report,
+}
+
+/// An answer that WeChat accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AnswerKind {
+    Reply,
+    Success,
+    /// The message goes to an agent.
+    Transfer,
+    /// The echostr.
+    Echo,
 }
 
 impl DeliveryRecord {
     pub(super) fn new(
         at: Duration,
-        took: Duration,
         query: String,
-        status: Option<StatusCode>,
-        fault: Option<Fault>,
+        answer: &HttpAnswer,
+        verdict: Result<AnswerKind, Fault>,
     ) -> Self {
+        let response = answer.response.as_ref().ok();
+        let rejection = response.and_then(|response| response.extensions().get::<Rejection>());
         Self {
             at,
-            took,
+            took: answer.took,
             query,
-            status,
-            fault,
+            status: response.map(Response::status),
+            verdict,
+            outcome: None,
+            report: Report {
+                is_fetched: false,
+                trouble: rejection.map(Rejection::to_string),
+            },
         }
+    }
+
+    /// Adds what the layers make of the delivery.
+    pub(super) fn explained(mut self, seen: &OutcomeCell) -> Self {
+        let report = seen.report();
+        self.outcome = seen.name();
+        self.report.is_fetched = report.is_fetched;
+        self.report.trouble = self.report.trouble.or(report.trouble);
+        self
     }
 
     /// Returns the time of sending, counted from the message's first delivery.
@@ -108,7 +186,20 @@ impl DeliveryRecord {
 
     /// Returns why WeChat did not accept the answer; `None` if it did.
     pub fn fault(&self) -> Option<&Fault> {
-        self.fault.as_ref()
+        self.verdict.as_ref().err()
+    }
+
+    /// Returns what the layers have made of the delivery, with the names of the [metrics](crate#features): `run` started
+    /// the message's run, `joined` waited for it, `kept_reply` got the reply of a finished run. `None` if the service is
+    /// in another process, or has none of this crate's layers.
+    pub fn outcome(&self) -> Option<&str> {
+        self.outcome
+    }
+
+    /// Returns why the layers or the handler have failed, in words: why the request was rejected, the handler's error, or
+    /// why its reply cannot be sent. `None` as for [`outcome`](Self::outcome), and if nothing has failed.
+    pub fn reason(&self) -> Option<&str> {
+        self.report.trouble.as_deref()
     }
 }
 
@@ -116,15 +207,21 @@ impl fmt::Display for DeliveryRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "at {:.1} s: ", self.at.as_secs_f64())?;
         match self.status {
-            Some(status) => {
-                let took = self.took.as_secs_f64();
-                write!(f, "{} after {took:.1} s", status.as_u16())?;
-            }
+            Some(status) => write!(f, "{}", status.as_u16())?,
             None => f.write_str("no answer")?,
         }
-        match &self.fault {
-            Some(fault) => write!(f, ": {fault}"),
-            None => Ok(()),
+        write!(f, " after {:.1} s: ", self.took.as_secs_f64())?;
+        match &self.verdict {
+            Ok(AnswerKind::Reply) => f.write_str("reply")?,
+            Ok(AnswerKind::Success) => f.write_str("success")?,
+            Ok(AnswerKind::Transfer) => f.write_str("transfer to an agent")?,
+            Ok(AnswerKind::Echo) => f.write_str("echo")?,
+            Err(fault) => write!(f, "{fault}")?,
+        }
+        match (self.outcome, self.reason()) {
+            (Some(outcome), Some(reason)) => write!(f, " ({outcome}: {reason})"),
+            (Some(one), None) | (None, Some(one)) => write!(f, " ({one})"),
+            (None, None) => Ok(()),
         }
     }
 }

@@ -52,7 +52,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let arrival = Instant::now();
-        let observed = observe::DeliveryGuard::begin();
+        let observed = observe::DeliveryGuard::begin(request.extensions());
         let (head, body) = request.into_parts();
         let size = body.size_hint().lower();
         let decision = observed.in_scope(|| {

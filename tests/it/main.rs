@@ -46,6 +46,8 @@ mod simulator_mishaps;
 #[cfg(feature = "simulator")]
 mod simulator_modes;
 #[cfg(feature = "simulator")]
+mod simulator_transcript;
+#[cfg(feature = "simulator")]
 mod stack;
 mod store;
 mod verify;

@@ -1,6 +1,6 @@
 //! What customer service sends, and when the message is acknowledged for it.
 
-use tower_wechat::{dedup::store::MemoryStore, late::LateCause};
+use tower_wechat::{dedup::store::MemoryStore, late::LateCause, simulator::Way};
 
 use super::*;
 
@@ -20,7 +20,7 @@ async fn a_late_reply_is_sent_and_costs_no_hang_up() {
     assert_eq!(transcript.deliveries().len(), 1, "{transcript}");
     assert_eq!(
         wechat.chat(USER).to_string(),
-        "at 4.5 s: 请稍候\nat 20.0 s: 天亮了 (customer service)"
+        "at 0.0 s, the user: hi\nat 4.5 s: 请稍候\nat 20.0 s: 天亮了 (customer service)"
     );
 }
 
@@ -29,7 +29,8 @@ async fn a_reply_in_time_is_the_passive_one() {
     let wechat = wechat();
     let builder = DedupLayer::builder().with_late_replies(customer_service(&wechat));
     let _ = tell(wechat.text("hi"), builder, 4, "天亮了").await;
-    assert_eq!(wechat.chat(USER).to_string(), "at 4.0 s: 天亮了");
+    assert_eq!(wechat.chat(USER).shown(), ["天亮了"]);
+    assert_eq!(wechat.chat(USER).shown()[0].at(), secs(4));
 }
 
 /// The acknowledged delivery, and how many WeChat has made by then.
@@ -78,7 +79,7 @@ async fn a_long_text_comes_in_as_many_messages_as_it_needs() {
         .chat(USER)
         .shown()
         .iter()
-        .map(ChatMessage::is_customer_service)
+        .map(|message| message.way() == Way::CustomerService)
         .collect();
     assert_eq!(by_customer_service, [false, true, true, true, true]);
 }
@@ -104,8 +105,13 @@ async fn several_replies_come_in_their_order() {
             .collect();
         assert_eq!(kinds, ["text", "image", "text"], "{chat}");
         let is_late = after > 4;
-        assert_eq!(chat.shown()[0].is_customer_service(), is_late, "{chat}");
-        assert!(chat.shown()[1].is_customer_service(), "{chat}");
+        let way = if is_late {
+            Way::CustomerService
+        } else {
+            Way::Reply
+        };
+        assert_eq!(chat.shown()[0].way(), way, "{chat}");
+        assert_eq!(chat.shown()[1].way(), Way::CustomerService, "{chat}");
     }
 }
 

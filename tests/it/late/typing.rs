@@ -201,7 +201,9 @@ async fn no_call_delays_or_fails_a_run() {
             |_| thinking(3, "天亮了"),
         )
         .await;
-        assert_eq!(wechat.chat(USER).to_string(), "at 3.0 s: 天亮了", "{bad:?}");
+        let chat = wechat.chat(USER);
+        assert_eq!(chat.shown(), ["天亮了"], "{bad:?}");
+        assert_eq!(chat.shown()[0].at(), secs(3), "{bad:?}");
     }
 }
 
