@@ -9,43 +9,100 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tokio::time;
-use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_wechat::{
     Account, Api, DedupLayer, Message, MessageService, RecognizeLayer, Reply, ResponseBody,
-    Timestamp, VerifySignatureLayer,
+    Verified, VerifySignatureLayer,
     api::Recording,
-    late::{LateReply, LateSink},
+    dedup::Key,
+    late::{CustomerService, LateReply, LateSink, NextMessage},
     message::{Event, EventMessage, LocationMessage},
     recognize,
-    reply::{Addressing, Article},
+    reply::Article,
 };
 
 use crate::{
-    exchange::Exchange,
+    exchange::{EXCHANGE, Exchange},
     letter::{Language, Recognizer},
+    mailbox::RecordedMailbox,
 };
 
-/// Makes the whole stack, as a server mounts it at its callback URL.
+/// Makes the whole stack of an account that may send customer-service messages, as a server mounts it at its callback URL.
 pub(crate) fn bot(
     account: Account,
     api: Api,
     clock: impl Fn() -> SystemTime + Send + Sync + 'static,
-) -> impl Service<
-    Request<Full<Bytes>>,
-    Response = Response<ResponseBody>,
-    Error = Infallible,
-    Future: Send,
-> + Clone
-+ Send
-+ Sync
-+ 'static {
-    let dedup = DedupLayer::builder().with_late_replies(Page).build();
+) -> impl Bot {
+    let sink = Recorded(CustomerService::new(api.clone()));
+    let dedup = DedupLayer::builder().with_late_replies(sink).build();
     ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account).with_clock(clock))
         .layer(dedup)
         .service(MessageService::new(service_fn(move |request| {
             handle(api.clone(), request)
         })))
+}
+
+/// Makes the stack of an account that may not: the user's next message gets what is late.
+pub(crate) fn personal_bot(
+    account: Account,
+    api: Api,
+    clock: impl Fn() -> SystemTime + Send + Sync + 'static,
+    language: Language,
+) -> Result<impl Bot, BoxError> {
+    let (fallback, cut_marker) = match language {
+        Language::English => (
+            "I am still thinking. Send “more” to see the answer.",
+            "\n… (send “more”)",
+        ),
+        Language::Chinese => ("还在想，回复“继续”看结果", "\n……（回复“继续”）"),
+    };
+    let mailbox = RecordedMailbox::new();
+    let next_message = NextMessage::shared(mailbox.clone())
+        .with_words(["more", "继续"])?
+        .with_cut_marker(cut_marker)?;
+    let dedup = DedupLayer::builder()
+        .with_fallback(Reply::text(fallback))?
+        .with_next_message(next_message)
+        .build();
+    let handler = service_fn(move |request| handle(api.clone(), request));
+    Ok(ServiceBuilder::new()
+        .layer(VerifySignatureLayer::new(account).with_clock(clock))
+        .map_request(move |request: Request<Verified>| {
+            if let Some(exchange) = request.extensions().get::<Exchange>() {
+                mailbox.follow(Key::of(&request), exchange.clone());
+            }
+            request
+        })
+        .layer(dedup)
+        .service(MessageService::new(handler).with_cut_marker(cut_marker)?))
+}
+
+/// A finished stack.
+pub(crate) trait Bot:
+    Service<
+        Request<Full<Bytes>>,
+        Response = Response<ResponseBody>,
+        Error = Infallible,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Bot for S where
+    S: Service<
+            Request<Full<Bytes>>,
+            Response = Response<ResponseBody>,
+            Error = Infallible,
+            Future: Send,
+        > + Clone
+        + Send
+        + Sync
+        + 'static
+{
 }
 
 /// Recognizes a voice message, and answers.
@@ -62,9 +119,12 @@ async fn handle(api: Api, request: Request<Message>) -> Result<Reply, Infallible
         let exchange = exchange.clone();
         service_fn(move |request| think(exchange.clone(), request))
     };
-    let recognizer = service_fn(move |_: Recording| recognize(exchange.clone()));
+    let recognizer = {
+        let exchange = exchange.clone();
+        service_fn(move |_: Recording| recognize(exchange.clone()))
+    };
     let handler = RecognizeLayer::new(api, recognizer).layer(handler);
-    handler.oneshot(request).await
+    EXCHANGE.scope(exchange, handler.oneshot(request)).await
 }
 
 /// Stands in for a speech recognizer: it knows the words from the page.
@@ -85,6 +145,9 @@ async fn think(exchange: Exchange, request: Request<Message>) -> Result<Reply, I
     // A sleep of zero still takes up to a millisecond.
     if !exchange.thinking().is_zero() {
         time::sleep(exchange.thinking()).await;
+    }
+    if exchange.is_long() {
+        return Ok(Reply::text(story(exchange.language())));
     }
     Ok(answer(request.into_body(), exchange.language()))
 }
@@ -148,35 +211,34 @@ fn answer(message: Message, language: Language) -> Reply {
     }
 }
 
-/// Shows late replies on the page, part by part. A real bot has `CustomerService` here.
-struct Page;
+/// Makes a text of three messages. Each line has a number, so that one sees that none is missing.
+fn story(language: Language) -> String {
+    let nights = (1..=60).map(|night| match language {
+        Language::English => {
+            format!("Night {night}: the king asks for one more tale, and the ship sails on to harbour {night}.")
+        }
+        Language::Chinese => {
+            format!("第 {night} 夜：国王还想再听一个故事，于是船又驶向第 {night} 座港口。")
+        }
+    });
+    nights.collect::<Vec<_>>().join("\n")
+}
 
-impl LateSink for Page {
+/// Records the calls of a sink with the message that they answer. A real bot has only the sink.
+struct Recorded(CustomerService);
+
+impl LateSink for Recorded {
     async fn accept(&self, late: &mut LateReply) {
         let Some(exchange) = late.request().extensions().get::<Exchange>().cloned() else {
             return;
         };
         if late.reply().is_none() {
-            exchange.late(None);
+            exchange.failed();
             return late.hand_over();
         }
-        let request = late.request().clone();
-        let Ok(head) = request.body().head() else {
-            return;
-        };
-        let addressing = Addressing::answering(head);
-        while let Some(part) = late.next_part(TEXT_LIMIT) {
-            let Ok(rendered) = part.reply().render(&addressing, Timestamp::now()) else {
-                return;
-            };
-            exchange.late(Some(rendered.body()));
-            part.hand_over();
-        }
+        EXCHANGE.scope(exchange, self.0.accept(late)).await;
     }
 }
-
-/// In bytes.
-const TEXT_LIMIT: usize = 2047;
 
 /// The page shows this URL, and does not fetch it.
 const PICTURE: &str = "https://example.com/picture.jpg";

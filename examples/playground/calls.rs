@@ -14,9 +14,13 @@ use serde::de::IgnoredAny;
 use tower::{BoxError, Service, ServiceExt};
 use tower_wechat::simulator::ApiServer;
 
-use crate::{exchange::Exchange, record::Call};
+use crate::{
+    exchange::{EXCHANGE, Exchange},
+    record::Call,
+};
 
-/// WeChat's API. Its calls are recorded with the latest message, since nothing in a call names another.
+/// WeChat's API. A call of the built-in bot is recorded with the message that it is for, a call of a target with the latest
+/// message: nothing in a call names another.
 #[derive(Clone)]
 pub(crate) struct RecordedApi {
     api: ApiServer,
@@ -40,11 +44,14 @@ impl RecordedApi {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn answer<B>(self, request: Request<B>) -> Result<Response<Full<Bytes>>, BoxError>
+    async fn answer<B>(
+        self,
+        request: Request<B>,
+        exchange: Option<Exchange>,
+    ) -> Result<Response<Full<Bytes>>, BoxError>
     where
         B: Body<Data = Bytes, Error: Into<BoxError>>,
     {
-        let exchange = self.latest().clone();
         let at = exchange.as_ref().map(Exchange::now);
         let (head, body) = request.into_parts();
         let body = Limited::new(body, MAX_BODY).collect().await?.to_bytes();
@@ -82,7 +89,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        Box::pin(self.clone().answer(request))
+        let of_task = EXCHANGE.try_with(Exchange::clone).ok();
+        let exchange = of_task.or_else(|| self.latest().clone());
+        Box::pin(self.clone().answer(request, exchange))
     }
 }
 

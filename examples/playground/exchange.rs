@@ -11,7 +11,7 @@ use tower_wechat::{
 use crate::{
     chat::Chat,
     letter::{Language, Letter, Recognizer},
-    record::{Answer, Call, Record},
+    record::{Answer, Call, Late, Record},
     wire::Payload,
 };
 
@@ -24,6 +24,7 @@ pub(crate) struct Exchange {
     id: u64,
     start: Instant,
     thinking: Duration,
+    is_long: bool,
     latency: Duration,
     language: Language,
     recognizer: Recognizer,
@@ -38,6 +39,7 @@ impl Exchange {
             id,
             start: Instant::now(),
             thinking: letter.thinking(),
+            is_long: letter.is_long,
             latency: letter.latency(),
             language: letter.language,
             recognizer: letter.recognizer,
@@ -48,6 +50,11 @@ impl Exchange {
     /// Returns how long the bot thinks.
     pub(crate) fn thinking(&self) -> Duration {
         self.thinking
+    }
+
+    /// Returns whether the bot tells a long story.
+    pub(crate) fn is_long(&self) -> bool {
+        self.is_long
     }
 
     /// Returns the language of the bot.
@@ -91,11 +98,22 @@ impl Exchange {
         }
     }
 
-    /// Records a message that no delivery got. Without one, all runs have failed.
-    pub(crate) fn late(&self, body: Option<&str>) {
+    /// Records that all runs have failed, and that no delivery waits any more.
+    pub(crate) fn failed(&self) {
         let at = self.now();
-        let reply = body.map(|body| Payload::answered(None, body.as_bytes(), false));
-        self.change(|record| record.add_late(at, reply));
+        self.change(|record| record.add_late(Late::Failed { at }));
+    }
+
+    /// Records that so many parts of the answer wait for the user's next message.
+    pub(crate) fn kept(&self, parts: usize) {
+        let at = self.now();
+        self.change(|record| record.add_late(Late::Kept { at, parts }));
+    }
+
+    /// Records that a later message has got the next of these parts.
+    pub(crate) fn fetched(&self) {
+        let at = self.now();
+        self.change(|record| record.add_late(Late::Fetched { at }));
     }
 
     /// Records why the bot has no words for a recording.
@@ -126,6 +144,11 @@ impl Exchange {
     pub(crate) fn now(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
+}
+
+tokio::task_local! {
+    /// The message that a task works for.
+    pub(crate) static EXCHANGE: Exchange;
 }
 
 /// A run of the bot, until it is dropped.

@@ -10,6 +10,10 @@ use crate::sound::Sound;
 /// A message to deliver, with the conditions of its delivery.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the page"
+)]
 pub(crate) struct Letter {
     pub(crate) content: Content,
     #[serde(default)]
@@ -19,6 +23,12 @@ pub(crate) struct Letter {
     /// How long the bot thinks, in seconds.
     #[serde(default)]
     thinking: f64,
+    /// Whether the bot tells a long story.
+    #[serde(default)]
+    pub(crate) is_long: bool,
+    /// Whether the account has no customer-service API, like all personal ones.
+    #[serde(default)]
+    pub(crate) is_personal: bool,
     #[serde(default)]
     pub(crate) recognizer: Recognizer,
     #[serde(default)]
@@ -147,7 +157,8 @@ pub(crate) enum Language {
 impl Letter {
     /// Returns how long the bot thinks, at most [`MAX_THINKING`] seconds.
     pub(crate) fn thinking(&self) -> Duration {
-        Duration::from_secs_f64(self.thinking.clamp(0.0, MAX_THINKING))
+        let least = if self.is_long { STORY } else { 0.0 };
+        Duration::from_secs_f64(self.thinking.clamp(least, MAX_THINKING))
     }
 
     /// Whether an attacker sends the message.
@@ -269,6 +280,9 @@ fn new_media_id() -> String {
 
 /// In seconds. A run of the built-in bot fails after 60 s.
 const MAX_THINKING: f64 = 55.0;
+
+/// How long the bot thinks at least about a long story, in seconds: longer than WeChat waits.
+const STORY: f64 = 6.0;
 
 /// For each way, there and back.
 const LATENCY: Duration = Duration::from_millis(1500);

@@ -24,6 +24,7 @@ mod events;
 mod exchange;
 mod guard;
 mod letter;
+mod mailbox;
 mod office;
 mod record;
 mod recorder;

@@ -1,6 +1,6 @@
 //! The post office: a thread that delivers messages, with its own clock.
 
-use std::{io, sync::Arc, thread, time::SystemTime};
+use std::{sync::Arc, thread, time::SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
@@ -20,11 +20,11 @@ use tower_wechat::{
 
 use crate::{
     arguments::APP_ID,
-    bot::bot,
+    bot::{bot, personal_bot},
     calls::RecordedApi,
     chat::Chat,
     exchange::Exchange,
-    letter::{Clock, Letter, Mode},
+    letter::{Clock, Language, Letter, Mode},
     recorder::Recorder,
 };
 
@@ -40,6 +40,8 @@ struct Line {
     wechat: Simulator,
     api: RecordedApi,
     target: Target,
+    /// The built-in bot of an account without the customer-service API, in English and in Chinese.
+    personal: Option<[Target; 2]>,
     /// The account, if it is encrypted.
     account: Option<Account>,
 }
@@ -61,9 +63,10 @@ impl Office {
                 wechat,
                 api: calls,
                 target: target(client),
+                personal: None,
                 account: (mode == Mode::Safe).then_some(account),
             };
-            [line.clone(), line]
+            Ok([line.clone(), line])
         })?;
         Ok((office, api))
     }
@@ -81,16 +84,24 @@ impl Office {
             let calls = RecordedApi::new(wechat.api());
             let api = Api::new(calls.clone(), app_id(account), APP_SECRET)?;
             let account = account.clone();
-            Ok(move |now: Now, mode| Line {
-                wechat: wechat.with_clock(move || now.time()),
-                api: calls,
-                target: target(bot(account.clone(), api, move || now.time())),
-                account: (mode == Mode::Safe).then_some(account),
+            Ok(move |now: Now, mode| -> Result<Line, BoxError> {
+                let clock = move || now.time();
+                let personal = |language| {
+                    let bot = personal_bot(account.clone(), api.clone(), clock, language)?;
+                    Ok::<_, BoxError>(target(bot))
+                };
+                Ok(Line {
+                    wechat: wechat.with_clock(clock),
+                    api: calls,
+                    personal: Some([personal(Language::English)?, personal(Language::Chinese)?]),
+                    target: target(bot(account.clone(), api, clock)),
+                    account: (mode == Mode::Safe).then_some(account),
+                })
             })
         };
         let (plain, safe) = (line(plain)?, line(safe)?);
         let office = Self::start(chat, clock, move |now| {
-            [plain(now, Mode::Plain), safe(now, Mode::Safe)]
+            Ok([plain(now, Mode::Plain)?, safe(now, Mode::Safe)?])
         })?;
         Ok(office)
     }
@@ -104,8 +115,9 @@ impl Office {
     fn start(
         chat: Arc<Chat>,
         clock: Clock,
-        lines: impl FnOnce(Now) -> [Line; 2] + Send + 'static,
-    ) -> io::Result<Self> {
+        lines: impl FnOnce(Now) -> Result<[Line; 2], BoxError> + Send + 'static,
+    ) -> Result<Self, BoxError> {
+        let (started, has_started) = std::sync::mpsc::channel();
         let (sender, mut letters) = mpsc::unbounded_channel::<(u64, Letter)>();
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -116,7 +128,11 @@ impl Office {
             .spawn(move || {
                 runtime.block_on(async {
                     let now = Now::start();
-                    let [plain, safe] = lines(now);
+                    let [plain, safe] = match lines(now) {
+                        Ok(lines) => lines,
+                        Err(error) => return started.send(Err(error)),
+                    };
+                    started.send(Ok(()))?;
                     while let Some((id, letter)) = letters.recv().await {
                         if clock == Clock::Simulated {
                             now.catch_up().await;
@@ -128,18 +144,28 @@ impl Office {
                         let exchange = Exchange::begin(Arc::clone(&chat), id, &letter);
                         tokio::spawn(line.clone().deliver(letter, exchange));
                     }
-                });
+                    Ok(())
+                })
             })?;
+        has_started.recv()??;
         Ok(Self { letters: sender })
     }
 }
 
 impl Line {
+    fn target(&self, letter: &Letter) -> Target {
+        match (&self.personal, letter.language) {
+            (Some([english, _]), Language::English) if letter.is_personal => english.clone(),
+            (Some([_, chinese]), Language::Chinese) if letter.is_personal => chinese.clone(),
+            _ => self.target.clone(),
+        }
+    }
+
     async fn deliver(self, letter: Letter, exchange: Exchange) {
         if !letter.is_forged() {
             self.api.follow(exchange.clone());
         }
-        let recorder = Recorder::new(self.target, exchange.clone(), self.account);
+        let recorder = Recorder::new(self.target(&letter), exchange.clone(), self.account);
         match letter.push(&self.wechat) {
             Some(push) => exchange.judge(&push.deliver(recorder).await),
             None => exchange.judge_verification(&self.wechat.verify_url(recorder).await),

@@ -105,6 +105,8 @@ enum ShownRecord {
     },
     Reply {
         fields: Fields,
+        /// Whether it is a part of an earlier message's answer.
+        is_fetched: bool,
     },
     /// The result of the URL's verification.
     Verified {
@@ -112,11 +114,16 @@ enum ShownRecord {
     },
 }
 
+/// What becomes of an answer that no delivery gets.
 #[derive(Debug, Serialize)]
-struct Late {
-    at: f64,
-    /// `None` if all runs failed.
-    reply: Option<Payload>,
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub(crate) enum Late {
+    /// There is none: all runs have failed.
+    Failed { at: f64 },
+    /// So many parts wait for the user's next message.
+    Kept { at: f64, parts: usize },
+    /// A later message has got one of these parts.
+    Fetched { at: f64 },
 }
 
 /// A call of WeChat's API. A body is in JSON, or only described.
@@ -232,9 +239,8 @@ impl Record {
         self.calls.push_back(call);
     }
 
-    /// Adds a reply that no delivery got.
-    pub(crate) fn add_late(&mut self, at: f64, reply: Option<Payload>) {
-        self.late.push(Late { at, reply });
+    pub(crate) fn add_late(&mut self, late: Late) {
+        self.late.push(late);
     }
 
     /// Takes over WeChat's judgement of the deliveries.
@@ -245,6 +251,7 @@ impl Record {
         self.shown = Some(match transcript.shown() {
             Shown::Reply(reply) => ShownRecord::Reply {
                 fields: Fields(reply.fields().clone()),
+                is_fetched: transcript.is_fetched(),
             },
             Shown::Nothing => ShownRecord::Nothing,
             fault => ShownRecord::Fault {
@@ -270,6 +277,8 @@ impl Delivery {
     fn judge(&mut self, judged: &simulator::DeliveryRecord) {
         self.at = judged.at().as_secs_f64();
         self.took = Some(judged.took().as_secs_f64());
+        // A fallback looks like a reply.
+        self.is_acknowledged |= judged.outcome() == Some("acknowledged");
         self.fault = judged.fault().map(|fault| Fault {
             kind: format!("{:?}", fault.kind()),
             message: fault.to_string(),

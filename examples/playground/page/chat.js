@@ -1,7 +1,7 @@
 // The chat: what the user would see.
 
 import { byId, make } from "./element.js";
-import { errcode, grow, makeTimeline, seconds } from "./timeline.js";
+import { errcode, grow, lateWords, makeTimeline, seconds } from "./timeline.js";
 import { language, t } from "./texts.js";
 
 /** The program keeps the same number. */
@@ -87,9 +87,9 @@ function announce(record, before) {
   for (const sent of sends(record)) {
     if (!known.includes(sent.at)) says.push(makeSend(sent).textContent);
   }
-  for (const late of record.late.slice(before?.late.length ?? 0)) {
-    says.push(`${t.service}: ${textOf(late.reply?.fields) ?? t.lateFailed}`);
-  }
+  // The message that has fetched a part announces it.
+  const late = record.late.slice(before?.late.length ?? 0).filter((it) => it.kind !== "fetched");
+  says.push(...late.map(lateWords));
   if (says.length > 0) byId("news").textContent = says.join(" ");
 }
 
@@ -108,10 +108,6 @@ function makeArticle(record) {
 
 function field(fields, name) {
   return fields?.find(([found]) => found === name)?.[1] ?? null;
-}
-
-function textOf(fields) {
-  return field(fields, "MsgType") === "text" ? field(fields, "Content") : null;
 }
 
 function makeSent(record) {
@@ -163,7 +159,7 @@ function makeShown(record) {
   const shown = record.shown;
   if (!shown) return [];
   switch (shown.kind) {
-    case "reply": return [makeReply(shown.fields, null)];
+    case "reply": return [makeReply(shown.fields, shown.isFetched ? t.fetchedReply : null)];
     case "fault": return [make("div", { class: "note fault" }, shown.text)];
     case "verified": return [
       make("div", { class: `note ${shown.isRight ? "right" : "fault"}` }, shown.isRight ? t.verified : t.notVerified),
@@ -177,7 +173,7 @@ function makeAnswers(record) {
   const ends = record.deliveries.map((it) => it.at + (it.took ?? 0));
   const answers = [
     ...makeShown(record).map((element) => ({ at: Math.max(0, ...ends), element })),
-    ...record.late.map((it) => ({ at: it.at, element: makeLate(it) })),
+    ...record.late.filter((it) => it.kind !== "fetched").map((it) => ({ at: it.at, element: makeLate(it) })),
     ...sends(record).map((it) => ({ at: it.at, element: makeSend(it) })),
   ];
   return answers.sort((one, other) => one.at - other.at).map((it) => it.element);
@@ -201,9 +197,7 @@ function makeSend(call) {
 }
 
 function makeLate(late) {
-  const tag = `${t.service} · ${seconds(late.at)}`;
-  if (!late.reply?.fields) return make("div", { class: "note fault" }, `${tag}: ${t.lateFailed}`);
-  return makeReply(late.reply.fields, tag);
+  return make("div", { class: `note ${late.kind === "failed" ? "fault" : "kept"}` }, `${lateWords(late)} · ${seconds(late.at)}`);
 }
 
 function makeReply(fields, tag) {
@@ -211,7 +205,12 @@ function makeReply(fields, tag) {
   const inner = (name, key) => field(field(fields, name), key) ?? "";
   let body;
   switch (type) {
-    case "text": body = field(fields, "Content") ?? ""; break;
+    case "text": {
+      const words = field(fields, "Content") ?? "";
+      // The deliveries beside it stay in sight.
+      body = words.length > 500 ? make("span", { class: "long", tabindex: "0" }, words) : words;
+      break;
+    }
     case "image": body = card("image", t.kinds.image, inner("Image", "MediaId")); break;
     case "voice": body = card("sound", t.kinds.voice, inner("Voice", "MediaId")); break;
     case "video": body = card("film", inner("Video", "Title") || "video", inner("Video", "MediaId")); break;

@@ -1,6 +1,6 @@
 // The form at the bottom: makes and sends a message.
 
-import { conditions, setup } from "./conditions.js";
+import { conditions, makePersonal, setup } from "./conditions.js";
 import { byId, make } from "./element.js";
 import { pin } from "./chat.js";
 import { makeSound, recorded } from "./sound.js";
@@ -165,13 +165,17 @@ export function makeTries() {
     quick: { content: voice },
     second: { content: story, thinking: 7 },
     late: { content: story, thinking: 20 },
+    long: { content: story, isLong: true },
+    fetched: { content: story, isLong: true, isPersonal: true },
     lost: { content: voice, lost: "first" },
     forged: { content: forged, attack: "signature" },
   };
   for (const [name, it] of Object.entries(tries)) {
-    if (setup.target !== null && it.thinking) continue;
+    if (setup.target !== null && (it.thinking || it.isLong)) continue;
     const button = make("button", { type: "button", class: "quiet" }, t.tries[name]);
     button.addEventListener("click", () => {
+      // The next message fetches the rest.
+      if (it.isPersonal) makePersonal();
       deliver({ ...conditions(), clock: "simulated", ...it });
       // The button disappears with the empty chat.
       (byId("field-text") ?? byId("composer")).focus();

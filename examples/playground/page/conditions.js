@@ -3,6 +3,9 @@
 import { byId, make } from "./element.js";
 import { t } from "./texts.js";
 
+/** The least time in seconds that the bot thinks about a long story. */
+const STORY = 6;
+
 /** The target of the deliveries, as the program reports it. */
 export let setup = { target: null };
 
@@ -14,11 +17,17 @@ export function startConditions() {
   showConditions();
 }
 
+/** Turns on the switch of an account without the customer-service API. */
+export function makePersonal() {
+  byId("settings").elements.isPersonal.checked = true;
+  showConditions();
+}
+
 /** Returns the conditions in the form that the API takes. */
 export function conditions() {
   const form = byId("settings").elements;
   return {
-    thinking: Number(form.thinking.value), recognizer: form.recognizer.value, clock: form.isSimulated.checked ? "simulated" : "real",
+    thinking: Number(form.thinking.value), isLong: form.isLong.checked, isPersonal: form.isPersonal.checked, recognizer: form.recognizer.value, clock: form.isSimulated.checked ? "simulated" : "real",
     mode: form.isSafe.checked ? "safe" : "plain",
     lost: form.lost.value, isSlow: form.isSlow.checked, isDuplicated: form.isDuplicated.checked,
     attack: form.attack.value,
@@ -29,13 +38,15 @@ function showConditions() {
   const now = conditions();
   byId("thinking-value").textContent = `${now.thinking} ${t.seconds}`;
   byId("thinking").style.setProperty("--fill", `${(now.thinking / 30) * 100}%`);
-  const slower = now.thinking + (now.isSlow ? 3 : 0);
+  const slower = Math.max(now.thinking, now.isLong ? STORY : 0) + (now.isSlow ? 3 : 0);
   byId("thinking-hint").textContent =
-    slower < 5 ? t.first : slower < 10 ? t.second : slower < 14 ? t.third : t.late;
+    slower < 5 ? t.first : slower < 10 ? t.second : slower < 14 ? t.third : now.isPersonal ? t.lateFetched : t.late;
   byId("attack-hint").textContent =
     now.mode === "safe" ? "" : now.attack === "ciphertext" ? t.plainHint : now.attack === "plaintext" ? t.plainDowngrade : "";
   const active = [
     !setup.target && now.thinking > 0 && `${t.thinks} ${now.thinking} ${t.seconds}`,
+    !setup.target && now.isLong && t.long,
+    !setup.target && now.isPersonal && t.personal,
     !setup.target && now.recognizer !== "knows" && `${t.recognizer}: ${now.recognizer === "slow" ? t.takes8 : t.fails}`,
     now.mode === "safe" && t.safe,
     now.lost === "first" && `${t.answers}: ${t.lostFirst}`,

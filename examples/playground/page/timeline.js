@@ -8,7 +8,8 @@ export function makeTimeline(record) {
   const end = Math.max(
     ...record.deliveries.map((it) => it.at + (it.took ?? 0)),
     ...record.runs.map((it) => it.at + (it.took ?? 0)),
-    ...record.late.map((it) => it.at),
+    // A fetch comes when the user writes again.
+    ...record.late.filter((it) => it.kind !== "fetched").map((it) => it.at),
     ...record.calls.map((it) => it.at + it.took),
     0,
   );
@@ -29,17 +30,13 @@ export function makeTimeline(record) {
       make("span", { class: "result" }, make("span", { class: "took" }, run.took === null ? "…" : duration(run.took))),
       run.error ? make("span", { class: "more" }, run.error) : null,
     ));
-  const late = record.late.map((it, index) =>
+  const late = record.late.map((it) =>
     make(
-      "details", { class: "delivery late", "data-key": `late-${index}` },
-      make(
-        "summary", { class: "row" },
-        make("span", { class: "dot", "aria-hidden": "true" }),
-        make("span", { class: "at" }, seconds(it.at)),
-        track(record, { at: it.at, took: 0 }, span),
-        make("span", { class: "result" }, t.lateReply),
-      ),
-      make("div", { class: "inside" }, makePayload(t.lateReply, it.reply, `late-${index}`)),
+      "div", { class: `row late ${it.kind}` },
+      make("span", { class: "dot", "aria-hidden": "true" }),
+      make("span", { class: "at" }, seconds(it.at)),
+      track(record, { at: it.at, took: 0 }, span),
+      make("span", { class: "result" }, lateWords(it)),
     ));
   return make(
     "section", { class: "timeline" },
@@ -47,6 +44,15 @@ export function makeTimeline(record) {
     make("div", { class: "axis", "aria-hidden": "true" }, make("span"), make("span"), axis(span)),
     ...rows, ...runs, ...record.calls.map((call) => makeCall(record, call, span)), ...late,
   );
+}
+
+/** Says what becomes of an answer that no delivery gets. */
+export function lateWords(late) {
+  switch (late.kind) {
+    case "kept": return count(late.parts, t.keptParts);
+    case "fetched": return t.fetchedPart;
+    default: return t.lateFailed;
+  }
 }
 
 function axis(span) {
@@ -93,7 +99,8 @@ function outcome(record, delivery) {
   if (record.content.kind === "verify") return ["right", `${status}${t.echoed}`, null];
   if (delivery.isAcknowledged) return ["acknowledged", `${status}${t.acknowledged}`, null];
   if (delivery.status !== 200) return ["rejected", `${status}${t.faults.Status}`, null];
-  return ["right", `${status}${delivery.answer?.fields ? t.replied : t.silent}`, null];
+  const words = record.shown?.isFetched ? t.fetchedReply : delivery.answer?.fields ? t.replied : t.silent;
+  return ["right", `${status}${words}`, null];
 }
 
 function makeDelivery(record, delivery, index, span) {

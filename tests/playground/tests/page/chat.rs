@@ -97,7 +97,7 @@ fn a_bot_that_thinks_for_20_s_is_acknowledged_and_answers_late() {
         &["think long", "the user sees nothing", "think long"],
     );
     page.wait("document.querySelector('.message.late .tag').textContent.startsWith('customer-service message')");
-    page.wait("document.querySelectorAll('.delivery.late').length === 1");
+    page.wait("[...document.querySelectorAll('.call .part')].filter((it) => it.textContent === 'custom/send').length === 1");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod bad;
 mod chat;
 mod faults;
 mod people;
+mod story;
 mod target;
 mod voice;
 
@@ -96,7 +97,7 @@ impl Page {
     fn see(&self, deliveries: &[&str], runs: usize) {
         self.wait(&format!(
             "JSON.stringify({}) === JSON.stringify({deliveries:?})",
-            texts(".delivery:not(.late, .call) .result")
+            texts(".delivery:not(.call) .result")
         ));
         self.wait(&format!("{}.length === {runs}", texts(".row.run")));
     }

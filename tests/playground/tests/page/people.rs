@@ -96,7 +96,7 @@ fn every_text_can_be_read_in_light_and_in_dark() {
     page.browser.click("[name=isSafe]");
     page.think(20);
     page.say("acknowledged");
-    page.wait("document.querySelectorAll('.delivery.late').length === 1");
+    page.wait("document.querySelectorAll('.message.late').length === 1");
     page.browser.click("[name=lost][value=all]");
     page.say("lost");
     page.browser.click("[name=attack][value=ciphertext]");
@@ -129,7 +129,7 @@ fn nothing_sticks_out_at_360_and_at_1400_pixels() {
     page.browser.click("[name=isSafe]");
     page.think(20);
     page.say(&"longword".repeat(30));
-    page.wait("document.querySelectorAll('.delivery.late').length === 1");
+    page.wait("document.querySelectorAll('.message.late').length === 1");
     page.browser.click(".delivery:nth-of-type(3) > summary");
     for width in [360, 700, 1100, 1400] {
         page.browser.resize(width);
