@@ -267,7 +267,8 @@ impl Push {
     {
         let plan = self.plan();
         let user = plan.parties.user.clone();
-        let transcript = deliver(plan, body, service).await;
+        // The future has both requests and answers, and so some KiB.
+        let transcript = Box::pin(deliver(plan, body, service)).await;
         let chats = &mut self.simulator.state().chats;
         chats.answer(&user, transcript.shown(), transcript.is_fetched());
         transcript

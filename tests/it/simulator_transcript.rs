@@ -10,7 +10,7 @@ use tower_wechat::{
     late::NextMessage,
     message::VoiceMessage,
     message_fn,
-    simulator::{RequestBody, Simulator, USER, Way},
+    simulator::{ChatMessage, RequestBody, Simulator, USER, Way},
 };
 
 fn account() -> Account {
@@ -188,7 +188,7 @@ async fn a_chat_shows_who_said_what_when_and_how_it_came() {
              at 4.0 s: zzzzzzzzz (fetched)"
         )
     );
-    let ways = chat.shown().iter().map(|message| message.way());
+    let ways = chat.shown().iter().map(ChatMessage::way);
     assert!(ways.eq([Way::Reply, Way::Fetched]));
     assert_eq!(chat.shown(), [&*first, "zzzzzzzzz"]);
 }
