@@ -38,6 +38,10 @@ fn bot(dedup: &DedupLayer) -> impl Bot + use<> {
         let Message::Text(text) = message else {
             return Ok(Reply::success());
         };
+        if text.content.ends_with(" fail") {
+            sleep(Duration::from_secs(7)).await;
+            return Err("out of ink");
+        }
         let number = text.content.split(' ').next().unwrap_or_default();
         let seconds = number.parse().map_err(|_| "out of ink")?;
         sleep(Duration::from_secs(seconds)).await;
@@ -93,6 +97,13 @@ async fn a_transcript_says_what_became_of_each_delivery() {
             text("hi"),
             "the user sends: hi\n\
              at 0.0 s: 200 after 0.0 s: success (run: out of ink)\n\
+             the user sees nothing",
+        ),
+        (
+            text("7 fail"),
+            "the user sends: 7 fail\n\
+             at 0.0 s: no answer after 5.0 s: expected an answer within 5 s (run: out of ink)\n\
+             at 5.0 s: 200 after 2.0 s: success (joined)\n\
              the user sees nothing",
         ),
         (
