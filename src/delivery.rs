@@ -170,8 +170,8 @@ mod sealed {
 
 /// The facts about one HTTP request from WeChat: its account, arrival and timestamp.
 ///
-/// Every [`Verified`] body contains one. Handlers find it in the request's extensions, for example to learn the account
-/// of a message. Dedup counts its deadlines from the [`arrival`](Self::arrival).
+/// Every [`Verified`] body contains one. [`MessageService`](crate::MessageService) puts it into the extensions of the
+/// handler's request, for example to learn the account of a message. Dedup counts its deadlines from the [`arrival`](Self::arrival).
 ///
 /// Tests make one with [`Delivery::new`].
 #[derive(Debug, Clone)]

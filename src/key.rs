@@ -1,6 +1,10 @@
 //! The identity of a message: which deliveries are one message.
 
-use std::fmt;
+use std::{
+    collections::hash_map::RandomState,
+    fmt,
+    hash::{BuildHasher, Hash, Hasher},
+};
 
 use http::Request;
 use sha1::{Digest, Sha1};
@@ -10,7 +14,7 @@ use crate::{delivery::Verified, observe::MessageKey};
 /// The identity of a message: two deliveries with the same key are one message.
 ///
 /// It is a hash of a fixed size, so no message makes the table grow more than another.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key([u8; 20]);
 
 impl Key {
@@ -77,5 +81,90 @@ impl fmt::Display for Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({self})")
+    }
+}
+
+/// It is a digest, so eight bytes of it tell keys apart.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        state.write_u64(u64::from_ne_bytes([a, b, c, d, e, f, g, h]));
+    }
+}
+
+/// Hashes keys for a table. A random factor keeps those who choose messages from choosing the places of their keys.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BuildKeyHasher {
+    factor: u64,
+}
+
+impl Default for BuildKeyHasher {
+    fn default() -> Self {
+        // An odd factor loses no bit.
+        let factor = RandomState::new().hash_one(0_u8) | 1;
+        Self { factor }
+    }
+}
+
+impl BuildHasher for BuildKeyHasher {
+    type Hasher = KeyHasher;
+
+    fn build_hasher(&self) -> KeyHasher {
+        KeyHasher {
+            factor: self.factor,
+            hash: 0,
+        }
+    }
+}
+
+/// The hasher of a [`BuildKeyHasher`].
+pub(crate) struct KeyHasher {
+    factor: u64,
+    hash: u64,
+}
+
+impl Hasher for KeyHasher {
+    fn write_u64(&mut self, bytes: u64) {
+        let product = (self.hash ^ bytes).wrapping_mul(self.factor);
+        // A table takes the lower bits and the upper ones. The product's lower bits depend on few.
+        self.hash = product ^ (product >> 32);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::{BuildKeyHasher, Key};
+    use std::hash::BuildHasher;
+
+    /// The upper seven bits and the lower ones, by which a table finds a place, are spread evenly.
+    #[test]
+    fn keys_are_spread() {
+        let hasher = BuildKeyHasher::default();
+        let hashes: Vec<_> = (0..100_000_u32)
+            .map(|n| hasher.hash_one(Key::new([n.to_be_bytes()])))
+            .collect();
+        for shift in [0, 8, 16, 32, 57] {
+            let mut counts = HashMap::new();
+            for hash in &hashes {
+                *counts.entry(hash >> shift & 127).or_insert(0) += 1;
+            }
+            // 781 are expected; ten standard deviations are 280.
+            assert!(
+                counts.values().all(|count| (500..1062).contains(count)),
+                "{shift}"
+            );
+        }
     }
 }

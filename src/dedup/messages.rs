@@ -11,7 +11,7 @@ use super::{
     machine::{Machine, State, after},
     store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run},
 };
-use crate::key::Key;
+use crate::key::{BuildKeyHasher, Key};
 
 /// The messages that are not vacant. The caller says what time it is.
 ///
@@ -19,7 +19,7 @@ use crate::key::Key;
 /// a claim has on lease. The cost of an operation does not depend on the number of messages.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Messages {
-    machines: HashMap<Key, Machine>,
+    machines: HashMap<Key, Machine, BuildKeyHasher>,
     /// Each message once, the one that was claimed first in front.
     order: VecDeque<Key>,
     /// The messages that may have a reply until this time, the one that was completed first in front.
@@ -42,7 +42,7 @@ pub(super) struct Bounds {
 impl Messages {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
-            machines: HashMap::new(),
+            machines: HashMap::default(),
             order: VecDeque::new(),
             replies: VecDeque::new(),
             late: VecDeque::new(),

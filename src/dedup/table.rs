@@ -10,7 +10,11 @@ use super::{
     messages::{Bounds, Messages},
     store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Run, Ttls},
 };
-use crate::{key::Key, late::Fetching, response::StoredResponse};
+use crate::{
+    key::{BuildKeyHasher, Key},
+    late::Fetching,
+    response::StoredResponse,
+};
 
 /// The messages of this node. The caller holds the lock and says what time it is.
 ///
@@ -21,7 +25,7 @@ use crate::{key::Key, late::Fetching, response::StoredResponse};
 pub(super) struct Table {
     messages: Messages,
     /// The messages that are running, or whose reply no delivery has got yet.
-    tasks: HashMap<Key, Task>,
+    tasks: HashMap<Key, Task, BuildKeyHasher>,
     /// The id of the next claim.
     next: ClaimId,
     max_waiters: usize,
@@ -98,7 +102,7 @@ impl Table {
     pub(super) fn new(bounds: Bounds, max_waiters: usize) -> Self {
         Self {
             messages: Messages::new(bounds),
-            tasks: HashMap::new(),
+            tasks: HashMap::default(),
             next: ClaimId::random(),
             max_waiters,
         }

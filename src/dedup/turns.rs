@@ -22,11 +22,14 @@ use super::{
     node::{FIRST_POLL, LAST_POLL, MAX_CLAIM_FAILURES, Node},
     store::{Claim, Claimed, Run},
 };
-use crate::{breaker::Unavailable, key::Key};
+use crate::{
+    breaker::Unavailable,
+    key::{BuildKeyHasher, Key},
+};
 
 /// The users whose messages run, or wait for their turn. A semaphore lets its waiters through in their order.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<HashMap<Key, Arc<Semaphore>>>);
+pub(super) struct Turns(Mutex<HashMap<Key, Arc<Semaphore>, BuildKeyHasher>>);
 
 /// A message's turn. Dropped, it is the next message's.
 pub(super) struct Turn {
@@ -76,7 +79,7 @@ impl Turns {
     }
 
     /// Each change is one insertion or removal, so a poisoned lock guards a whole map.
-    fn users(&self) -> MutexGuard<'_, HashMap<Key, Arc<Semaphore>>> {
+    fn users(&self) -> MutexGuard<'_, HashMap<Key, Arc<Semaphore>, BuildKeyHasher>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -210,7 +210,7 @@ where
                 {
                     observe::misfit(body.delivery().account(), misfit);
                 }
-                // A request that did not pass `VerifySignature` does not have it yet.
+                // A layer in front may have put another one there.
                 parts
                     .extensions
                     .get_or_insert_with(|| body.delivery().clone());

@@ -84,11 +84,9 @@ impl<S> Pending<S> {
             account: Arc::clone(self.delivery.shared_account()),
             sealer,
         };
-        let mut parts = self.head;
-        parts.extensions.insert(self.delivery.clone());
         let verified = Verified::new(plaintext, head, self.delivery, observed.trace());
         observed.record_verified(|| verified.head());
-        Ok((Request::from_parts(parts, verified), self.inner, finish))
+        Ok((Request::from_parts(self.head, verified), self.inner, finish))
     }
 }
 

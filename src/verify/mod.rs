@@ -38,8 +38,8 @@
 //! # Verified requests
 //!
 //! A verified request is passed to a clone of the inner service once that clone is ready. The layer itself is always
-//! ready, so an unverified request never takes a permit of an inner limit. The request keeps its head, and gets a
-//! [`Delivery`](crate::Delivery) in its extensions.
+//! ready, so an unverified request never takes a permit of an inner limit. The request keeps its head. Its body
+//! is [`Verified`](crate::Verified), and knows the [`Delivery`](crate::Delivery).
 //!
 //! The layer passes on the inner service's errors. It reads the inner service's response up to 1 MiB, without trailers.
 //! If the response is longer or ends in an error, the layer answers with an empty 500 and logs an error. It seals the

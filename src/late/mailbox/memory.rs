@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{
     Conversation, Expected, Fetch, Fetched, Limits, Mailbox, Owner, Put, Question, machine::Slots,
 };
-use crate::key::Key;
+use crate::key::{BuildKeyHasher, Key};
 
 /// A [`Mailbox`] in this process: for one node, or for tests. Its clones are one mailbox.
 ///
@@ -29,7 +29,7 @@ struct Conversations {
     limits: Limits,
     capacity: usize,
     max_bytes: usize,
-    entries: HashMap<Key, Entry>,
+    entries: HashMap<Key, Entry, BuildKeyHasher>,
     /// The conversations by the time of their use.
     order: BTreeMap<u64, Key>,
     /// The time of the latest use: a number.
@@ -53,7 +53,7 @@ impl MemoryMailbox {
                 limits: Limits::default(),
                 capacity: 100_000,
                 max_bytes: 64 * 1024 * 1024,
-                entries: HashMap::new(),
+                entries: HashMap::default(),
                 order: BTreeMap::new(),
                 clock: 0,
                 bytes: 0,
