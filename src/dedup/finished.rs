@@ -272,7 +272,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 const ASK_ON: Duration = Duration::from_secs(30);
 
 /// How long a node may ask whose a reply is that another one's delivery has got.
-const ASKED_FOR: Duration = FETCH_WAIT.saturating_add(CATCH_UP).saturating_add(RENEWAL);
+pub(super) const ASKED_FOR: Duration = FETCH_WAIT.saturating_add(CATCH_UP).saturating_add(RENEWAL);
 
 /// A node that goes away asks twice.
 const ONCE_MORE: Duration = Duration::from_millis(100);

@@ -66,8 +66,9 @@
 //!
 //! If the store does not answer, a node asks it for 10 s whose the late reply is, and for 30 s if another node runs the
 //! message as well. After that a reply given twice is better than one given never: the node hands it over, and a warning and
-//! a metric count it. A store that loses its data (`FLUSHALL`, eviction, a restart without persistence) may cause a reply to
-//! be given twice without a warning.
+//! a metric count it. Likewise if it has acknowledged the message without the store, and a delivery of another node has got
+//! the reply: WeChat may not have accepted that answer. A store that loses its data (`FLUSHALL`, eviction, a restart without
+//! persistence) may cause a reply to be given twice without a warning.
 //!
 //! # Guarantee
 //!

@@ -23,7 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     attempt::{Inner, runs},
     conversation::{Answer, Place},
-    finished::{Finished, Origin, Told},
+    finished::{ASKED_FOR, Finished, Origin, Told},
     hand_over::{self, Lease},
     machine::FOREVER,
     node::{FETCH_WAIT, FIRST_POLL, LAST_POLL, LEASE, MAX_CLAIM_FAILURES, Node, RENEWAL},
@@ -471,6 +471,7 @@ impl RunningMessage {
 
     /// Hands the late result to the sinks, unless another node has it. `told` is the store's last answer to its end.
     async fn hand_over(&mut self, cause: LateCause, told: Told) {
+        let is_acknowledged_beside = self.is_acknowledged_beside(cause, told);
         let released = self.release(told).await;
         self.stage = Stage::Over;
         let Some(finished) = self.finished.take() else {
@@ -480,13 +481,19 @@ impl RunningMessage {
             }
             return;
         };
-        let is_elsewhere = matches!(
-            released,
-            Some(Released::HeldElsewhere | Released::SentElsewhere | Released::RunningElsewhere)
-        );
-        // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
-        if is_elsewhere {
-            return;
+        match released {
+            Some(Released::HeldElsewhere)
+                if is_acknowledged_beside && self.is_still_held_elsewhere().await =>
+            {
+                observe::reply_unconfirmed(self.account(), self.observed_key());
+            }
+            Some(
+                Released::HeldElsewhere | Released::SentElsewhere | Released::RunningElsewhere,
+            ) => {
+                return;
+            }
+            // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
+            _ => {}
         }
         if self.was_store_away() {
             let mut handed_over = finished.clone();
@@ -504,6 +511,25 @@ impl RunningMessage {
             return hand_over::hand_over(node, claim, lease, late).await;
         }
         lease.end(node, claim).await;
+    }
+
+    /// Whether this node has acknowledged the message, without the store, although a delivery of another node may have got
+    /// the reply. WeChat has sent the delivery here all the same, so it may not have accepted that answer.
+    fn is_acknowledged_beside(&self, cause: LateCause, told: Told) -> bool {
+        let mut finished = self.finished.iter();
+        cause == LateCause::Acknowledged
+            && told == Ok(Completed::Stored)
+            && finished.any(|finished| finished.origin == Origin::Store)
+    }
+
+    /// Whether a delivery of another node has got the reply. The others release one that no delivery has got.
+    async fn is_still_held_elsewhere(&self) -> bool {
+        let Some(store) = &self.node.store else {
+            return false;
+        };
+        time::sleep(ASKED_FOR).await;
+        let claimed = store.claim(self.task.claim).await;
+        matches!(claimed, Ok(Claimed::Replied { .. }))
     }
 
     /// Hands over what the delivery that has got the reply does not show of it, in a task of its own: the answer to the

@@ -62,7 +62,9 @@
 //! A part is given out as the reply of the message that fetches it, so the promises are [those of a
 //! reply](crate::dedup#either-delivered-or-handed-over). What cannot be had:
 //!
-//! - A part is lost if it was sent, the client was gone, and the server could not see that, on the last delivery.
+//! - A part is lost if it was sent, the client was gone, and the server could not see that, on the last delivery. The
+//!   first part of a long text is lost on an earlier one, too, if another node acknowledges the message while the store is
+//!   away.
 //! - A part is shown twice if a node crashes between the answer and its note in the mailbox.
 //! - A message whose node crashes while it runs, and that no other node has acknowledged, ends in the layer's failure reply.
 //! - A `MemoryMailbox` is lost with its process.

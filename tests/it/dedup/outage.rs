@@ -1,5 +1,7 @@
 //! A store that is away while replies become late: who gives them, and how often.
 
+use tower_wechat::dedup::Acknowledgement;
+
 use super::{late::Late, nodes::pass, *};
 
 /// Two nodes that share a store, and one hook.
@@ -237,5 +239,32 @@ async fn a_reply_that_was_told_in_time_is_told_again() {
         store.come_back();
         pass(40_000).await;
         assert_eq!(late.causes(), [], "away after {away_after} ms");
+    }
+}
+
+/// The store is away. A delivery of one node gets the reply, but WeChat has hung up. It sends the last delivery to the other
+/// node, which runs the message as well and acknowledges it.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_was_sent_to_nobody_reaches_the_hook_of_the_node_that_acknowledges() {
+    for back in (0..=30_000).step_by(500) {
+        let (store, late) = (Faulty::new(), Late::default());
+        let [(a, mut runs_a), _] = nodes(&store, &late);
+        // It acknowledges as on the last delivery.
+        let builder = DedupLayer::builder().with_store(store.clone());
+        let builder = builder.with_acknowledgement(Acknowledgement::FirstDelivery);
+        let (b, mut runs_b) = stack(&late.collect(builder));
+        let verdict_a = run_until_the_store_is_away(&a, &mut runs_a, &store).await;
+        let second = a.deliver(&text("user", "1", "hi")).await;
+        pass(4_950).await;
+        verdict_a.send(Ok(ok("reply of a"))).unwrap();
+        check(&second.await.unwrap(), 200, "reply of a");
+        let third = b.deliver(&text("user", "1", "hi")).await;
+        let (_, _verdict_b) = runs_b.next().await;
+        pass(back).await;
+        store.come_back();
+        pass(40_000).await;
+        let (_, shown) = third.await.unwrap();
+        let given = usize::from(shown == "reply of a") + late.causes().len();
+        assert_eq!(given, 1, "back after {back} ms");
     }
 }
