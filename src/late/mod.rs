@@ -62,11 +62,12 @@
 //! A part is given out as the reply of the message that fetches it, so the promises are [those of a
 //! reply](crate::dedup#either-delivered-or-handed-over). What cannot be had:
 //!
-//! - A part is lost if it was sent, the client was gone, and the server could not see that, on the last delivery. The
-//!   first part of a long text is lost on an earlier one, too, if another node acknowledges the message while the store is
-//!   away.
+//! - A part is lost if it was sent, the client was gone, and the server could not see that, on the last delivery. On an
+//!   earlier one, a part that was kept and the first part of a long text are lost, too, if another node answers the next
+//!   delivery without the store.
 //! - A part is shown twice if a node crashes between the answer and its note in the mailbox.
 //! - A message whose node crashes while it runs, and that no other node has acknowledged, ends in the layer's failure reply.
+//!   So does one whose node reaches neither the store nor the mailbox for 5 s, if the user writes meanwhile.
 //! - A `MemoryMailbox` is lost with its process.
 //!
 //! # A function as a sink

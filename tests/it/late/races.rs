@@ -87,6 +87,17 @@ fn a_store_that_is_away_for_a_while_loses_nothing() {
 }
 
 #[test]
+fn a_redis_that_is_away_for_a_while_loses_nothing() {
+    check(
+        Setting {
+            nodes: 2,
+            fault: Some(Fault::Redis),
+        },
+        300,
+    );
+}
+
+#[test]
 fn a_node_that_is_lost_loses_what_it_alone_knew() {
     check(
         Setting {

@@ -44,6 +44,8 @@ pub(super) enum Fault {
     Mailbox,
     /// Likewise the store.
     Store,
+    /// Likewise both, as if they were one Redis.
+    Redis,
 }
 
 const WORD: &str = "继续";
@@ -145,9 +147,15 @@ pub(super) fn play(setting: Setting, seed: u64) -> (String, Result<(), String>) 
         };
         let mut layers = Vec::new();
         let at = began + Duration::from_millis(draws.below(60_000));
+        // Most are longer than the lease of a slot, and none is longer than a node tries to fill it.
+        let least = if setting.fault == Some(Fault::Redis) {
+            4_000
+        } else {
+            0
+        };
         let outage = Outage {
             from: at,
-            until: at + Duration::from_millis(draws.below(8_000)),
+            until: at + Duration::from_millis(least + draws.below(8_000 - least / 2)),
             kind: draws.one_of(&[Kind::Fails, Kind::Hangs, Kind::LosesAnswers]),
         };
         let met = draws.index(setting.nodes + 1);
@@ -165,7 +173,8 @@ pub(super) fn play(setting: Setting, seed: u64) -> (String, Result<(), String>) 
                 draws: draws.clone(),
                 lost: (setting.fault == Some(Fault::LostNode) && node == met % setting.nodes)
                     .then_some(at),
-                outage: (setting.fault == Some(fault) && (node == met || met == setting.nodes))
+                outage: ([Some(fault), Some(Fault::Redis)].contains(&setting.fault)
+                    && (node == met || met == setting.nodes))
                     .then_some(outage),
             };
             let next = if setting.nodes == 1 && setting.fault.is_none() {
@@ -442,6 +451,15 @@ impl World {
         Err(format!("{} fetches for ever", USERS[user]))
     }
 
+    /// Whether neither the store is away nor a node lost.
+    fn is_strict(&self) -> bool {
+        !self.is_without_store() && self.setting.fault != Some(Fault::LostNode)
+    }
+
+    fn is_without_store(&self) -> bool {
+        matches!(self.setting.fault, Some(Fault::Store | Fault::Redis))
+    }
+
     fn check(&self) -> Result<(), String> {
         let (seen, plans) = (self.seen(), self.plans.lock().unwrap());
         let shown_of = |line: &String| {
@@ -470,25 +488,25 @@ impl World {
                 if count == 0 && seen.may_be_lost(has_line) {
                     continue;
                 }
-                // Without the store, a node cannot know that another one has sent the first part of a long answer to nobody,
-                // and acknowledges the message. The mailbox has the rest as the answer, so no part comes before it any more.
-                // Of a short answer, the mailbox has nothing, and gets it.
-                let is_sent_to_nobody = self.setting.fault == Some(Fault::Store)
-                    && is_told
-                    && lines > 1
-                    && seen
-                        .lost
-                        .iter()
-                        .any(|lost| lost.by == id && has_line(&lost.text));
-                if count == 0 && is_sent_to_nobody {
+                // Without the store, a node cannot know what another one has sent to nobody, and answers the next delivery with
+                // something else. The mailbox has what was kept as shown. And it has the rest of a long answer as the answer,
+                // so the first part cannot come before it any more. A short answer is kept then.
+                let was_sent =
+                    |lost: &Shown| has_line(&lost.text) && (lost.by != id || is_told && lines > 1);
+                let is_sent_to_nobody = seen.lost.iter().any(was_sent);
+                // A node without the mailbox handles a bare word, which another one takes for a fetch. The word's own answer
+                // is of no use.
+                let is_bare = plan.asked == Asked::Bare;
+                if count == 0 && self.is_without_store() && (is_sent_to_nobody || is_bare) {
                     continue;
                 }
                 // A reply given twice is better than one given never.
-                let is_twice =
-                    count > 1 && matches!(self.setting.fault, Some(Fault::Store | Fault::LostNode));
-                if count == 0 && self.setting.fault == Some(Fault::LostNode) {
-                    // The rest of a long answer dies with the node that has shown the first part.
-                    if is_told {
+                let is_twice = count > 1 && !self.is_strict();
+                let fault = self.setting.fault;
+                if count == 0 && matches!(fault, Some(Fault::LostNode | Fault::Redis)) {
+                    // The rest of a long answer dies with the node that has shown the first part. A node that is away for
+                    // longer than a lease is taken for lost, and then still there.
+                    if is_told || fault == Some(Fault::Redis) {
                         failed
                             .entry(plan.user)
                             .or_insert_with(BTreeSet::new)
@@ -511,7 +529,8 @@ impl World {
                 .lost
                 .iter()
                 .filter(|lost| {
-                    of_user(lost.by) && lost.text == FAILED && !seen.is_answered(lost.by)
+                    let is_last = self.is_without_store() || !seen.is_answered(lost.by);
+                    of_user(lost.by) && lost.text == FAILED && is_last
                 })
                 .count();
             let is_lost = self.setting.fault == Some(Fault::LostNode);
@@ -525,8 +544,7 @@ impl World {
                 } else {
                     failing
                 };
-            let is_strict = !matches!(self.setting.fault, Some(Fault::Store | Fault::LostNode));
-            if is_strict && seen_failed > failing || seen_failed + may_be_lost < least {
+            if self.is_strict() && seen_failed > failing || seen_failed + may_be_lost < least {
                 return Err(format!("{name} sees {seen_failed} failures of {least}"));
             }
             for shown in mine() {
@@ -536,7 +554,7 @@ impl World {
                         return Err(format!("{name} sees an answer to {question}"));
                     }
                     // A mailbox that is away keeps no order, nor does another run.
-                    if matches!(self.setting.fault, Some(Fault::Store | Fault::LostNode)) {
+                    if !self.is_strict() {
                         continue;
                     }
                     let near = if self.nodes.len() > 1 {
