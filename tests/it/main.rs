@@ -29,7 +29,13 @@ mod message;
 #[cfg(all(feature = "simulator", any(feature = "metrics", feature = "tracing")))]
 mod observe;
 mod panics;
-#[cfg(all(feature = "redis", feature = "simulator", unix))]
+#[cfg(all(
+    feature = "api",
+    feature = "redis",
+    feature = "simulator",
+    feature = "tracing",
+    unix
+))]
 mod processes;
 #[cfg(feature = "api")]
 mod recognize;

@@ -49,14 +49,15 @@ struct Redis {
 }
 
 impl Deployment {
-    /// Starts everything, and returns when all of it runs.
-    pub(super) async fn start(test: &'static str, path: PathBuf) -> Self {
+    /// Starts everything, and returns when all of it runs. The nodes reach WeChat's API on the port `api`.
+    pub(super) async fn start(test: &'static str, api: Option<u16>, path: PathBuf) -> Self {
         let server = block_in_place(Server::start_keeping);
         let weather = [(); NODES].map(|()| Proxy::before(server.port()));
         let weather: [Proxy; NODES] = join_all(weather).await.try_into().ok().unwrap();
         let nodes = weather.each_ref().map(|weather| {
             let (redis, path) = (weather.port(), path.clone());
-            let start = Box::new(move || block_in_place(|| Process::start(test, redis, &path)));
+            let start =
+                Box::new(move || block_in_place(|| Process::start(test, redis, api, &path)));
             Node {
                 process: start(),
                 start,

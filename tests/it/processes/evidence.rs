@@ -2,15 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{
-    log::{Answer, Event, Line, Operation},
-    traffic::Told,
-};
+use super::log::{Answer, Event, Line, Operation};
 
 /// Everything that happened.
 #[derive(Default)]
 pub(super) struct Evidence {
-    pub(super) told: Vec<Told>,
     /// The lines of each message, by its key.
     messages: HashMap<String, Vec<Line>>,
     keys: HashMap<u64, String>,
@@ -26,6 +22,8 @@ pub(super) struct Evidence {
     forgotten: Vec<(u64, u64)>,
     /// The faults, as they are written in the log.
     faults: Vec<Line>,
+    /// How many parts full mailboxes have dropped, for each account.
+    pub(super) evicted: HashMap<String, usize>,
     /// The nodes that did not find back to the store.
     pub(super) lonely: Vec<u32>,
 }
@@ -42,11 +40,8 @@ pub(super) struct Done<'a> {
 }
 
 impl Evidence {
-    pub(super) fn of(lines: Vec<Line>, told: Vec<Told>) -> Self {
-        let mut evidence = Self {
-            told,
-            ..Self::default()
-        };
+    pub(super) fn of(lines: Vec<Line>) -> Self {
+        let mut evidence = Self::default();
         let mut failures = HashMap::<u32, u32>::new();
         let mut doubts = HashMap::<u32, u32>::new();
         for line in lines {
@@ -78,6 +73,9 @@ impl Evidence {
                         doubts.insert(process, DOUBTED);
                     }
                     evidence.faults.push(line.clone());
+                }
+                Event::Evicted { account, parts } => {
+                    *evidence.evicted.entry(account.clone()).or_default() += parts;
                 }
                 Event::Forgetting => evidence.forgotten.push((at, u64::MAX)),
                 Event::Forgot => evidence.forgotten.last_mut().unwrap().1 = at,

@@ -64,6 +64,25 @@ pub(super) enum Event {
         since: u64,
         answer: Answer,
     },
+    /// The node's own log says where parts of a late reply have gone.
+    Parts {
+        way: String,
+        parts: usize,
+    },
+    /// Likewise, that a late reply is lost.
+    Lost {
+        reason: String,
+        parts: usize,
+    },
+    /// Likewise, that a mailbox of the account has dropped parts to make room.
+    Evicted {
+        account: String,
+        parts: usize,
+    },
+    /// Likewise, that a late reply may be given twice.
+    MayBeTwice,
+    /// WeChat's API fails from now on, as often as the text says.
+    ApiFails(String),
     /// A fault begins. The text describes it.
     Fault(String),
     Killed,

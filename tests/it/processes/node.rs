@@ -13,7 +13,7 @@ use std::{
 };
 
 use axum::Router;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use http::{Request, Response};
 use redis::{
     Client,
@@ -29,6 +29,7 @@ use tower_wechat::{
 };
 
 use super::{
+    late::node as late,
     log::{Event, Log, note_starvation},
     witness::Witness,
 };
@@ -36,6 +37,8 @@ use super::{
 /// What a process has to know to be a node.
 pub(super) struct Node {
     redis: u16,
+    /// The port of WeChat's API, if the node also has the accounts whose replies are late.
+    api: Option<u16>,
     log: Log,
 }
 
@@ -44,6 +47,7 @@ impl Node {
     pub(super) fn asked_for() -> Option<Self> {
         Some(Self {
             redis: env::var(REDIS).ok()?.parse().unwrap(),
+            api: env::var(API).ok().map(|port| port.parse().unwrap()),
             log: Log::open(&PathBuf::from(env::var_os(LOG)?)),
         })
     }
@@ -76,6 +80,10 @@ impl Node {
             let client = Client::open(("127.0.0.1", self.redis)).unwrap();
             // A node starts without its Redis, too.
             let connection = ConnectionManager::new_lazy_with_config(client, config).unwrap();
+            let (late, late_layers) = match self.api {
+                Some(api) => late::routes(api, &connection, &self.log),
+                None => (Router::new(), Vec::new()),
+            };
             let store = Witness::new(RedisStore::new(connection), self.log.clone());
             let dedup = DedupLayer::builder()
                 .with_store(store)
@@ -95,28 +103,26 @@ impl Node {
                     })
                     .with_clock(clock),
                 )
-                .layer(layer_fn(move |inner| Desk {
-                    inner,
-                    log: log.clone(),
-                }))
+                .layer(layer_fn(move |inner| Desk::new(inner, log.clone())))
                 .layer(dedup.clone())
                 .service(MessageService::for_type::<TextMessage>(tower::service_fn(
                     move |request| think(self.log.clone(), request),
                 )));
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             println!("{LISTENING}{}", listener.local_addr().unwrap().port());
-            let app = Router::new().route_service("/wechat/{account}", wechat);
+            let app = late.route_service("/wechat/{account}", wechat);
             tokio::spawn(async { axum::serve(listener, app).await });
             tokio::spawn(note_starvation(starving, process::id()));
             is_enough.await.unwrap();
-            dedup.drain(DRAIN_PATIENCE).await;
+            let layers = late_layers.iter().chain([&dedup]);
+            join_all(layers.map(|layer| layer.drain(DRAIN_PATIENCE))).await;
             println!("{DRAINED}");
         });
     }
 }
 
 /// What this node takes for the time. The log keeps the machine's.
-fn clock() -> SystemTime {
+pub(super) fn clock() -> SystemTime {
     let by = FAST_BY.load(Ordering::Relaxed);
     let distance = Duration::from_secs(by.unsigned_abs());
     let now = SystemTime::now();
@@ -174,9 +180,15 @@ fn note_late(log: &Log, late: &LateReply) {
 
 /// Logs the deliveries, between the signature and dedup.
 #[derive(Clone)]
-struct Desk<S> {
+pub(super) struct Desk<S> {
     inner: S,
     log: Log,
+}
+
+impl<S> Desk<S> {
+    pub(super) fn new(inner: S, log: Log) -> Self {
+        Self { inner, log }
+    }
 }
 
 impl<S> Service<Request<Verified>> for Desk<S>
@@ -237,6 +249,7 @@ impl Drop for Leaving {
 }
 
 pub(super) const REDIS: &str = "TOWER_WECHAT_NODE_REDIS";
+pub(super) const API: &str = "TOWER_WECHAT_NODE_API";
 pub(super) const LOG: &str = "TOWER_WECHAT_NODE_LOG";
 
 /// Lines on a node's standard output, and on its input.

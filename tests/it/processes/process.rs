@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::node::{CLOCK, DRAIN, DRAIN_PATIENCE, DRAINED, LISTENING, LOG, REDIS};
+use super::node::{API, CLOCK, DRAIN, DRAIN_PATIENCE, DRAINED, LISTENING, LOG, REDIS};
 
 /// Dropping it kills the process.
 pub(super) struct Process {
@@ -19,13 +19,15 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts a node that reaches its Redis on the port `redis`, and returns when it accepts connections.
+    /// Starts a node that reaches its Redis on the port `redis` and WeChat's API on the port `api`, and returns when it
+    /// accepts connections.
     ///
     /// It is this program: the test called `test` reads from the environment that it is a node.
-    pub(super) fn start(test: &str, redis: u16, log: &Path) -> Self {
+    pub(super) fn start(test: &str, redis: u16, api: Option<u16>, log: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([test, "--exact", "--nocapture"])
             .env(REDIS, redis.to_string())
+            .envs(api.map(|port| (API, port.to_string())))
             .env(LOG, log)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

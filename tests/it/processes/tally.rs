@@ -7,7 +7,7 @@ use super::{
     evidence::Evidence,
     faults::Kind,
     runs::Again,
-    traffic::{AFTERWARDS, RECOVERING},
+    traffic::{AFTERWARDS, RECOVERING, Told},
     verdict::Verdict,
 };
 
@@ -46,7 +46,7 @@ pub(super) struct Judgement {
 
 /// What was found, each with the messages that show it.
 #[derive(Default)]
-struct Findings(BTreeMap<String, Vec<String>>);
+pub(super) struct Findings(BTreeMap<String, Vec<String>>);
 
 impl Judgement {
     pub(super) fn new() -> Self {
@@ -59,7 +59,7 @@ impl Judgement {
     }
 
     /// Judges and counts the messages of a phase.
-    pub(super) fn add(&mut self, kind: Kind, faults: usize, evidence: &Evidence) {
+    pub(super) fn add(&mut self, kind: Kind, faults: usize, evidence: &Evidence, told: &[Told]) {
         let name = kind.name();
         let mut row = Row {
             kind: Some(kind),
@@ -67,7 +67,7 @@ impl Judgement {
             ..Row::default()
         };
         let mut twice = Findings::default();
-        for told in &evidence.told {
+        for told in told {
             let case = Case::of(evidence, told);
             let Verdict { mut timely, always } = Verdict::of(&case);
             let given = case.shown() + case.handed_over();
@@ -120,7 +120,7 @@ impl Judgement {
             let what = format!("{}: {what}", self.after.name());
             self.broken.0.insert(what, Vec::new());
         }
-        (!self.broken.0.is_empty()).then(|| self.broken.to_string())
+        self.broken.in_full()
     }
 }
 
@@ -224,8 +224,13 @@ fn limit(share: f64, messages: usize) -> usize {
 }
 
 impl Findings {
-    fn add(&mut self, what: String, case: &Case<'_>) {
+    pub(super) fn add(&mut self, what: String, case: &impl ToString) {
         self.0.entry(what).or_default().push(case.to_string());
+    }
+
+    /// `None` if nothing was found.
+    pub(super) fn in_full(&self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.to_string())
     }
 
     fn summary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

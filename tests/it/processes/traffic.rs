@@ -16,7 +16,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use tower::{BoxError, Service};
-use tower_wechat::simulator::{RequestBody, Simulator, Transcript};
+use tower_wechat::simulator::{Push, RequestBody, Simulator, Transcript};
 
 use super::{
     deployment::{Addresses, NODES},
@@ -26,7 +26,7 @@ use super::{
 };
 
 /// WeChat's side.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Traffic {
     seed: u64,
     addresses: Addresses,
@@ -67,7 +67,19 @@ impl Traffic {
     }
 
     /// Delivers message number `message`, with retries, until it is answered or given up.
-    pub(super) async fn deliver(&self, message: u64, task: Task, to: Option<usize>) -> Told {
+    pub(super) async fn deliver(&self, message: u64, task: Task, to: Target) -> Told {
+        let account_name = account_of(message);
+        let Task { thinks, failures } = task;
+        let push = Simulator::new(account(&account_name).unwrap())
+            .with_uri(uri(PATH, &account_name, message))
+            .unwrap()
+            .text(format!("{message} {thinks} {failures}"))
+            .msg_id(message);
+        self.push(message, task, push, to).await
+    }
+
+    /// Likewise, for a message that is there.
+    pub(super) async fn push(&self, message: u64, task: Task, push: Push, to: Target) -> Told {
         let since = now();
         let balancer = Balancer {
             addresses: Arc::clone(&self.addresses),
@@ -77,17 +89,7 @@ impl Traffic {
             sent_to: Arc::default(),
         };
         let sent_to = Arc::clone(&balancer.sent_to);
-        let account_name = account_of(message);
-        let Task { thinks, failures } = task;
-        let transcript = Simulator::new(account(&account_name).unwrap())
-            .with_uri(format!(
-                "http://nodes{PATH}{account_name}?{MESSAGE}{message}"
-            ))
-            .unwrap()
-            .text(format!("{message} {thinks} {failures}"))
-            .msg_id(message)
-            .deliver(balancer)
-            .await;
+        let transcript = push.deliver(balancer).await;
         let sent_to = sent_to.lock().unwrap().clone();
         Told {
             message,
@@ -119,6 +121,11 @@ impl Traffic {
     }
 }
 
+/// The callback URL for one message. The balancer puts a node's address in.
+pub(super) fn uri(path: &str, account: &str, message: u64) -> String {
+    format!("http://nodes{path}{account}?{MESSAGE}{message}")
+}
+
 /// Most accounts have so few messages that WeChat may hang up on each. One has a quarter of all messages, and soon
 /// spends its budget of hang-ups.
 fn account_of(message: u64) -> String {
@@ -133,13 +140,23 @@ pub(super) fn is_of_busy_account(message: u64) -> bool {
     message.is_multiple_of(4)
 }
 
-/// Picks a node at random, or the next one if that is missing. It does not know whether a node works.
+/// To which node the deliveries of a message go. Nobody knows whether it works.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Target {
+    /// Each to a node picked at random, or to the next one if that is missing.
+    Any,
+    /// To this node, or to the next one if it is missing.
+    First(usize),
+    /// To this node alone.
+    Only(usize),
+}
+
 #[derive(Clone)]
 struct Balancer {
     addresses: Addresses,
     client: Client<HttpConnector, Full<Bytes>>,
     random: Random,
-    to: Option<usize>,
+    to: Target,
     sent_to: Arc<Mutex<Vec<Option<u32>>>>,
 }
 
@@ -154,8 +171,12 @@ impl Service<Request<RequestBody>> for Balancer {
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let picked = self.random.below(NODES);
-        let first = self.to.unwrap_or(picked);
-        let mut nodes = (first..first + NODES).map(|node| node % NODES);
+        let (first, count) = match self.to {
+            Target::Any => (picked, NODES),
+            Target::First(node) => (node, NODES),
+            Target::Only(node) => (node, 1),
+        };
+        let mut nodes = (first..first + count).map(|node| node % NODES);
         let address = nodes.find_map(|node| *self.addresses[node].lock().unwrap());
         self.sent_to
             .lock()
