@@ -147,7 +147,10 @@ impl User {
     ) -> Conversation {
         let (account, setup) = ACCOUNTS[self.account];
         let chat = wechat.account(self.account).chat(self.openid());
-        let sent = chat.shown().iter().filter(|it| it.is_customer_service());
+        let sent = chat
+            .shown()
+            .iter()
+            .filter(|it| it.way() == tower_wechat::simulator::Way::CustomerService);
         Conversation {
             user: self.number,
             account,
