@@ -7,6 +7,7 @@
 //! ```text
 //! cargo test  --manifest-path benches/peers/Cargo.toml                    # the SDKs in Rust
 //! cargo bench --manifest-path benches/peers/Cargo.toml --bench voice      # their speed
+//! cargo bench --manifest-path benches/peers/Cargo.toml --bench rapidxml   # a parser in C++
 //! benches/peers/foreign/run                                               # those in Python and JavaScript
 //! ```
 //!
