@@ -167,6 +167,7 @@ mod error;
 pub mod items;
 pub(crate) mod lookahead;
 mod name_index;
+mod plain;
 mod read;
 mod scalar;
 mod ser;
@@ -194,6 +195,13 @@ pub use self::{
 ///
 /// If the document is malformed, or `T` cannot be read from it.
 pub fn from_str<'de, T: Deserialize<'de>>(input: &'de str) -> Result<T> {
+    plain::from_str(input, any_from_str)
+}
+
+/// Reads a document that need not be plain.
+#[cold]
+#[inline(never)]
+fn any_from_str<'de, T: Deserialize<'de>>(input: &'de str) -> Result<T> {
     let mut deserializer = Deserializer::first(input);
     let mut is_first = true;
     // One call reads, so that no code of `T` is there twice.
@@ -226,9 +234,12 @@ pub fn from_slice<'de, T: Deserialize<'de>>(input: &'de [u8]) -> Result<T> {
 }
 
 fn utf8(input: &[u8]) -> Result<&str> {
-    std::str::from_utf8(input).map_err(|error| {
-        let found = "other bytes";
-        Error::expected(ErrorKind::Utf8, "UTF-8", found).at(error.valid_up_to())
+    simdutf8::basic::from_utf8(input).or_else(|_| {
+        // This one also says where the error is.
+        std::str::from_utf8(input).map_err(|error| {
+            let found = "other bytes";
+            Error::expected(ErrorKind::Utf8, "UTF-8", found).at(error.valid_up_to())
+        })
     })
 }
 

@@ -94,15 +94,29 @@ impl Glimpsed {
     /// Adds `name`. Returns whether it may have been added before.
     #[inline]
     pub(super) fn may_repeat(&mut self, name: &str) -> bool {
-        let (Some(first), Some(last)) = (name.bytes().next(), name.bytes().next_back()) else {
-            return false;
-        };
+        let repeats = self.holds(name);
+        self.add(name);
+        repeats
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, name: &str) {
+        self.hashes |= Self::bit(name);
+    }
+
+    /// Whether `name` may have been added.
+    #[inline]
+    pub(super) fn holds(&self, name: &str) -> bool {
+        self.hashes != 0 && self.hashes & Self::bit(name) != 0
+    }
+
+    #[inline]
+    fn bit(name: &str) -> u64 {
+        let first = name.bytes().next().unwrap_or_default();
+        let last = name.bytes().next_back().unwrap_or_default();
         // No two fields of a message that WeChat documents have the same.
         let hash = (name.len() << 3) + (usize::from(first) << 1) + usize::from(last);
-        let bit = 1 << (hash % 64);
-        let repeats = self.hashes & bit != 0;
-        self.hashes |= bit;
-        repeats
+        1 << (hash % 64)
     }
 
     /// Counts a name that may be repeated. Returns whether there were more than eight of them.

@@ -2,7 +2,7 @@
 
 use std::{any::type_name, borrow::Cow};
 
-use serde::de::Visitor;
+use serde::de::{self, Visitor};
 
 use super::{
     error::{Error, ErrorKind, Quoted, Result},
@@ -69,28 +69,55 @@ mod sealed {
 /// Reads a number. Ignores white space around it.
 pub(super) fn number<T: sealed::Number>(text: &str) -> Result<T> {
     let text = trim(text);
-    let number = match digits(text) {
-        Some(number) => T::from_u64(number),
-        None => text.parse().ok(),
+    let number = match canonical_digits(text.as_bytes()) {
+        Some((number, [])) => T::from_u64(number),
+        _ => text.parse().ok(),
     };
     number.ok_or_else(|| not_a_number(type_name::<T>(), text))
 }
 
-/// The number that `text` writes in digits alone. Nearly all numbers are such, and need no check for
-/// overflow: 64 bits hold every number of 19 digits.
-fn digits(text: &str) -> Option<u64> {
-    if text.is_empty() || text.len() > 19 {
+/// The number of at most 19 digits that `bytes` begins with, and the bytes behind it. Its first digit is not 0, so that
+/// nothing else is written as this number.
+///
+/// Nearly all numbers are such, and need no check for overflow: 64 bits hold every number of 19 digits.
+#[inline]
+pub(super) fn canonical_digits(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let [b'1'..=b'9', ..] = bytes else {
+        return None;
+    };
+    let mut number = 0;
+    let mut rest = bytes;
+    while bytes.len() - rest.len() < 16
+        && let Some((word, more)) = rest.split_first_chunk()
+        && let Some(eight) = eight_digits(u64::from_le_bytes(*word))
+    {
+        number = number * 100_000_000 + eight;
+        rest = more;
+    }
+    while bytes.len() - rest.len() < 19
+        && let [digit @ b'0'..=b'9', more @ ..] = rest
+    {
+        number = number * 10 + u64::from(digit - b'0');
+        rest = more;
+    }
+    Some((number, rest))
+}
+
+/// The number that a word of eight ASCII digits writes.
+#[inline]
+fn eight_digits(word: u64) -> Option<u64> {
+    const fn every(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
+    }
+
+    let digits = word ^ every(b'0');
+    if (digits | digits.wrapping_add(every(0x80 - 10))) & every(0x80) != 0 {
         return None;
     }
-    let mut number = 0;
-    for byte in text.bytes() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        number = number * 10 + u64::from(digit);
-    }
-    Some(number)
+    // Each step joins neighbours: digits into pairs, pairs into fours, fours into the number.
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool> {
@@ -117,10 +144,10 @@ pub(super) fn character(text: &str) -> Result<char> {
 
 /// Gives `text` to a visitor of any type. A number in canonical form is given as a number: it is written
 /// as `text` again.
-pub(super) fn visit_bare<'de, V: Visitor<'de>>(
+pub(super) fn visit_bare<'de, V: Visitor<'de>, E: de::Error>(
     text: Cow<'de, str>,
     visitor: V,
-) -> Result<V::Value> {
+) -> std::result::Result<V::Value, E> {
     match canonical(&text) {
         Some(Canonical::Unsigned(number)) => visitor.visit_u64(number),
         Some(Canonical::Signed(number)) => visitor.visit_i64(number),

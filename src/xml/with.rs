@@ -18,7 +18,7 @@ use super::scalar::{self, Number};
 ///
 /// If the text is not a number, or `T` cannot hold the number.
 pub fn number<'de, D: Deserializer<'de>, T: Number>(deserializer: D) -> Result<T, D::Error> {
-    deserializer.deserialize_newtype_struct(AS_TEXT, NumberVisitor(PhantomData))
+    deserializer.deserialize_newtype_struct(AS_NUMBER, NumberVisitor(PhantomData))
 }
 
 /// Reads a number that may be empty or absent, for
@@ -55,6 +55,9 @@ pub fn text<'de, D: Deserializer<'de>, T: From<String> + Default>(
 /// The name of a newtype that asks this crate's format for a text, so that the format does not guess
 /// whether the text is a number. For other formats it is an ordinary newtype.
 pub(super) const AS_TEXT: &str = "tower_wechat::xml::AsText";
+
+/// The same for a number, which the format may hand out as one.
+pub(super) const AS_NUMBER: &str = "tower_wechat::xml::AsNumber";
 
 struct NumberVisitor<T>(PhantomData<T>);
 

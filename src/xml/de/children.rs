@@ -8,7 +8,7 @@ use super::element::{Element, Member};
 use crate::xml::{
     error::{Error, ErrorKind, Result},
     name_index::{Glimpsed, NameIndex},
-    read::{Content, Reader, Tag},
+    read::{Content, Leaf, Reader, Tag},
 };
 
 /// The children of an element, one after the other.
@@ -54,7 +54,10 @@ impl<'a, 'de> Children<'a, 'de> {
             Content::Elements | Content::Empty => {}
             Content::Text if reader.skip_text_before_elements(&parent) => {}
             // An empty section.
-            Content::Text if reader.plain_text(&parent) == Some("") => ended = true,
+            Content::Text if matches!(reader.plain_of(&parent), Some(Leaf::Section(text)) if text.is_empty()) =>
+            {
+                ended = true;
+            }
             Content::Text => {
                 let error = Error::expected(ErrorKind::Type, "elements", "text");
                 return Err(error.at(reader.offset()));
@@ -80,7 +83,6 @@ impl<'a, 'de> Children<'a, 'de> {
     /// Notes that no field has the name of `tag`: nobody else sees whether it is repeated.
     ///
     /// Typed text that goes on as markup repeats its own field, since WeChat's end of the section follows.
-    #[inline]
     pub(super) fn note(&mut self, tag: &Tag<'de>) {
         if self.parent.is_root() && self.glimpsed.may_repeat(tag.name) {
             self.look_back(tag);
@@ -88,7 +90,6 @@ impl<'a, 'de> Children<'a, 'de> {
     }
 
     /// Refuses a wrapper of a list's members in place of a member. Else it would be a member without fields.
-    #[inline]
     pub(super) fn refuse_items(&mut self) -> Result<()> {
         if self.ended || !self.reader.begins_with_item() {
             return Ok(());
@@ -149,36 +150,7 @@ impl<'a, 'de> Children<'a, 'de> {
     }
 
     /// The next child that no list has taken.
-    #[expect(clippy::inline_always, reason = "the hot loop of every map")]
-    #[inline(always)]
     pub(super) fn next(&mut self) -> Result<Option<Tag<'de>>> {
-        if !self.ended
-            && let Some(tag) = self.reader.plain_child(&self.parent)
-        {
-            return Ok(Some(tag));
-        }
-        self.next_or_end()
-    }
-
-    /// Goes to the next child.
-    #[expect(clippy::inline_always, reason = "the hot loop of every map")]
-    #[inline(always)]
-    fn advance(&mut self) -> Result<Option<Tag<'de>>> {
-        self.current = self.next()?;
-        Ok(self.current)
-    }
-
-    /// Hands out the name of `tag`.
-    #[expect(clippy::inline_always, reason = "the hot loop of every map")]
-    #[inline(always)]
-    fn name<K: DeserializeSeed<'de>>(&self, tag: &Tag<'de>, seed: K) -> Result<Option<K::Value>> {
-        seed.deserialize(BorrowedStrDeserializer::new(tag.name))
-            .map(Some)
-            .map_err(|error: Error| error.at(self.reader.offset_of(tag)))
-    }
-
-    #[inline(never)]
-    fn next_or_end(&mut self) -> Result<Option<Tag<'de>>> {
         if self.indexed.is_some() {
             return Ok(self.next_indexed());
         }
@@ -188,6 +160,19 @@ impl<'a, 'de> Children<'a, 'de> {
         let child = self.reader.child(&self.parent)?;
         self.ended = child.is_none();
         Ok(child)
+    }
+
+    /// Goes to the next child.
+    fn advance(&mut self) -> Result<Option<Tag<'de>>> {
+        self.current = self.next()?;
+        Ok(self.current)
+    }
+
+    /// Hands out the name of `tag`.
+    fn name<K: DeserializeSeed<'de>>(&self, tag: &Tag<'de>, seed: K) -> Result<Option<K::Value>> {
+        seed.deserialize(BorrowedStrDeserializer::new(tag.name))
+            .map(Some)
+            .map_err(|error: Error| error.at(self.reader.offset_of(tag)))
     }
 
     fn next_indexed(&mut self) -> Option<Tag<'de>> {
@@ -290,16 +275,7 @@ impl<'a, 'de> Children<'a, 'de> {
     }
 
     /// Skips the children that the visitor left, and reads the parent's end tag.
-    #[inline]
-    pub(super) fn finish(self) -> Result<()> {
-        if self.ended && self.current.is_none() && self.indexed.is_none() {
-            return Ok(());
-        }
-        self.skip_rest()
-    }
-
-    #[inline(never)]
-    fn skip_rest(mut self) -> Result<()> {
+    pub(super) fn finish(mut self) -> Result<()> {
         while let Some(tag) = self
             .current
             .take()
@@ -318,7 +294,6 @@ impl<'a, 'de> Children<'a, 'de> {
 impl<'de> MapAccess<'de> for Children<'_, 'de> {
     type Error = Error;
 
-    #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         let Some(tag) = self.advance()? else {
             return Ok(None);
@@ -326,7 +301,6 @@ impl<'de> MapAccess<'de> for Children<'_, 'de> {
         self.name(&tag, seed)
     }
 
-    #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
         let Some(tag) = self.current.take() else {
             return Err(Error::value_before_name());
@@ -385,7 +359,6 @@ impl<'a, 'b, 'de> Entries<'a, 'b, 'de> {
 impl<'de> MapAccess<'de> for Entries<'_, '_, 'de> {
     type Error = Error;
 
-    #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         let Some(tag) = self.children.advance()? else {
             return Ok(None);
@@ -397,7 +370,6 @@ impl<'de> MapAccess<'de> for Entries<'_, '_, 'de> {
         self.children.name(&tag, seed)
     }
 
-    #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
         self.children.next_value_seed(seed)
     }

@@ -179,9 +179,6 @@ impl<'de, P: Place<'de>> Element<'de, P> {
     }
 
     fn number<T: Number>(mut self) -> Result<T> {
-        if let Some(text) = self.place.reader().plain_text(&self.tag) {
-            return scalar::number(text);
-        }
         scalar::number(&self.text()?.into_str())
     }
 }
@@ -205,9 +202,6 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
     }
 
     fn deserialize_str<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
-        if let Some(text) = self.place.reader().plain_text(&self.tag) {
-            return visitor.visit_borrowed_str(text);
-        }
         match self.text()?.into_str() {
             Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
             Cow::Owned(text) => visitor.visit_string(text),
@@ -240,7 +234,7 @@ impl<'de, P: Place<'de>> de::Deserializer<'de> for Element<'de, P> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
-        if name == with::AS_TEXT {
+        if name == with::AS_TEXT || name == with::AS_NUMBER {
             return self.deserialize_str(visitor);
         }
         if name == lookahead::ELEMENTS {

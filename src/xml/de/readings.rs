@@ -41,7 +41,6 @@ impl<'de> MapAccess<'de> for Readings<'_, 'de> {
             .transpose()
     }
 
-    #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
         if self.is_malformed {
             return Err(Error::new(ErrorKind::Syntax, "the document is malformed"));

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use memchr::{memchr2, memmem};
+use memchr::{memchr_iter, memchr2, memmem};
 
-use super::{Comments, END_OF_INPUT, End, MAX_DEPTH, Reader, Tag};
+use super::{Comments, END_OF_INPUT, End, MAX_DEPTH, Reader, Tag, is_white};
 use crate::xml::{
     error::{Error, ErrorKind, Quoted, Result},
     typed::{Form, Piece},
@@ -13,34 +13,36 @@ use crate::xml::{
 impl<'de> Reader<'de> {
     /// Reads a start tag that holds only a name, as WeChat writes it.
     ///
-    /// `None` if anything else stands there; only white space has been read then.
+    /// `None` if anything else stands there; nothing has been read then.
     #[expect(clippy::inline_always, reason = "the hot loop of every map")]
     #[inline(always)]
-    pub(super) fn plain_start_tag(&mut self, parent_depth: u8) -> Option<Tag<'de>> {
-        self.skip_white();
-        let [b'<', tag @ ..] = self.rest() else {
+    pub(in crate::xml) fn plain_start_tag(&mut self) -> Option<&'de str> {
+        let [b'<', tag @ ..] = behind_white(self.rest) else {
             return None;
         };
-        let length = name_length(tag)?;
-        let [b'>', content @ ..] = tag.get(length..)? else {
-            return None;
-        };
-        if parent_depth >= self.fast_depth || !is_name_start(*tag.first()?) {
-            return None;
-        }
-        let name = self.at + 1;
-        let name = self.input.get(name..name + length)?;
-        self.advance(self.input.len() - content.len());
-        Some(Tag {
-            name,
-            depth: parent_depth + 1,
-            end: End::Tag,
-        })
+        let (length, content) = plain_name(tag)?;
+        let name = self.part(tag, length)?;
+        self.pass_to(content);
+        Some(name)
+    }
+
+    /// Goes to the content of the first plain start tag called `name` from here on, perhaps inside a text. Returns the name.
+    pub(in crate::xml) fn seek_start_tag(&mut self, name: &str) -> Option<&'de str> {
+        let rest = self.rest;
+        // Less work than a search for all of the name: few tags have to be passed.
+        let mut found = memchr_iter(*name.as_bytes().first()?, rest);
+        let (tag, content) = found.find_map(|at| {
+            let (before, tag) = rest.split_at_checked(at)?;
+            let content = tag.strip_prefix(name.as_bytes())?.strip_prefix(b">")?;
+            before.ends_with(b"<").then_some((tag, content))
+        })?;
+        self.pass_to(content);
+        self.part(tag, name.len())
     }
 
     /// Reads a start tag and its attributes.
     pub(super) fn start_tag(&mut self, depth: u8) -> Result<Tag<'de>> {
-        let at = self.at;
+        let at = self.offset();
         if depth > MAX_DEPTH {
             return Err(self.error(
                 ErrorKind::Depth,
@@ -48,7 +50,7 @@ impl<'de> Reader<'de> {
                 "another one",
             ));
         }
-        let rest = self.rest().get(1..).unwrap_or_default();
+        let rest = self.rest.get(1..).unwrap_or_default();
         let Some(length) = name_length(rest) else {
             return Err(self.error(ErrorKind::Eof, "the end of a tag", END_OF_INPUT));
         };
@@ -56,10 +58,10 @@ impl<'de> Reader<'de> {
         if !rest.first().is_some_and(|&first| is_name_start(first)) {
             return Err(self.error(ErrorKind::Syntax, "an element's name", Quoted(name)));
         }
-        self.advance(at + 1 + length);
-        let end = if self.rest().first() == Some(&b'>') {
-            self.advance(self.at + 1);
-            match self.piece(self.at) {
+        self.advance(1 + length);
+        let end = if self.rest.first() == Some(&b'>') {
+            self.advance(1);
+            match self.piece(self.offset()) {
                 Some(_) => End::Given,
                 None => End::Tag,
             }
@@ -78,20 +80,20 @@ impl<'de> Reader<'de> {
     /// Skips the attributes and the end of a start tag. Returns how the element ends.
     fn attributes(&mut self) -> Result<End> {
         loop {
-            let before = self.at;
+            let before = self.rest.len();
             self.skip_white();
-            let rest = self.rest();
+            let rest = self.rest;
             match rest {
                 [b'>', ..] => {
-                    self.advance(self.at + 1);
+                    self.advance(1);
                     return Ok(End::Tag);
                 }
                 [b'/', b'>', ..] => {
-                    self.advance(self.at + 2);
+                    self.advance(2);
                     return Ok(End::Same);
                 }
                 [] => return Err(self.error(ErrorKind::Eof, "the end of a tag", END_OF_INPUT)),
-                _ if before == self.at => {
+                _ if before == self.rest.len() => {
                     return Err(self.unexpected("the end of a tag"));
                 }
                 _ => {}
@@ -100,20 +102,20 @@ impl<'de> Reader<'de> {
             if name == 0 {
                 return Err(self.unexpected("an attribute"));
             }
-            self.advance(self.at + name);
+            self.advance(name);
             self.skip_white();
-            if self.rest().first() != Some(&b'=') {
+            if self.rest.first() != Some(&b'=') {
                 return Err(self.unexpected("`=` after an attribute's name"));
             }
-            self.advance(self.at + 1);
+            self.advance(1);
             self.skip_white();
-            let (quote, value) = match self.rest() {
+            let (quote, value) = match self.rest {
                 [quote @ (b'"' | b'\''), value @ ..] => (*quote, value),
                 _ => return Err(self.unexpected("a quoted value")),
             };
             match memchr2(quote, b'<', value) {
                 Some(length) if value.get(length) == Some(&quote) => {
-                    self.advance(self.at + length + 2);
+                    self.advance(length + 2);
                 }
                 Some(_) => return Err(self.error(ErrorKind::Syntax, "the end of a value", "`<`")),
                 None => return Err(self.error(ErrorKind::Eof, "the end of a value", END_OF_INPUT)),
@@ -123,57 +125,46 @@ impl<'de> Reader<'de> {
 
     /// Reads the end tag of `tag`.
     pub(super) fn end_tag(&mut self, tag: &Tag<'de>) -> Result<()> {
-        if let Some(after) = self.closing(self.at, tag.name) {
-            self.advance(after);
+        if let Some(after) = self.closing(tag.name) {
+            self.pass_to(after);
             return Ok(());
         }
-        let rest = self.rest().get(2..).unwrap_or_default();
+        let rest = self.rest.get(2..).unwrap_or_default();
         let length = rest.iter().take_while(|&&byte| is_name_byte(byte)).count();
-        let name = self.slice(self.at + 2, self.at + 2 + length)?;
+        let at = self.offset();
+        let name = self.slice(at + 2, at + 2 + length)?;
         if length == rest.len() {
             return Err(self.error(ErrorKind::Eof, EndTag(tag.name), END_OF_INPUT));
         }
         Err(self.error(ErrorKind::Syntax, EndTag(tag.name), EndTag(name)))
     }
 
-    /// Where the end tag of `name` ends, if one stands at `at`.
-    #[inline]
-    pub(super) fn closing(&self, at: usize, name: &str) -> Option<usize> {
-        let rest = self.input.as_bytes().get(at..)?.strip_prefix(b"</")?;
-        let mut rest = rest.strip_prefix(name.as_bytes())?;
-        while let [byte, more @ ..] = rest {
-            match byte {
-                b'>' => return Some(self.input.len() - more.len()),
-                b' ' | b'\t' | b'\r' | b'\n' => rest = more,
-                _ => return None,
-            }
-        }
-        None
+    /// The bytes behind the end tag of `name`, if one stands here.
+    pub(super) fn closing(&self, name: &str) -> Option<&'de [u8]> {
+        let rest = self.rest.strip_prefix(b"</")?;
+        let rest = rest.strip_prefix(name.as_bytes())?;
+        let white = rest.iter().take_while(|&&byte| is_white(byte)).count();
+        rest.get(white..)?.strip_prefix(b">")
     }
 
     /// Skips white space, comments and processing instructions.
     pub(super) fn skip_misc(&mut self) -> Result<()> {
         loop {
             self.skip_white();
-            match self.rest() {
-                [b'<', b'!' | b'?', ..] if self.skip_markup()? => {}
-                _ => return Ok(()),
+            let is_markup = matches!(self.rest, [b'<', b'!' | b'?', ..]);
+            if !is_markup || !self.skip_markup()? {
+                return Ok(());
             }
         }
     }
 
-    #[inline]
     pub(super) fn skip_white(&mut self) {
-        let mut rest = self.rest();
-        while let [b' ' | b'\t' | b'\r' | b'\n', more @ ..] = rest {
-            rest = more;
-        }
-        self.advance(self.input.len() - rest.len());
+        self.pass_to(behind_white(self.rest));
     }
 
     /// Skips one comment or processing instruction. Returns whether one stands here.
     pub(super) fn skip_markup(&mut self) -> Result<bool> {
-        let rest = self.rest();
+        let rest = self.rest;
         let (open, close) = if rest.starts_with(b"<!--") {
             ("<!--", "-->")
         } else if rest.starts_with(b"<?") {
@@ -182,7 +173,7 @@ impl<'de> Reader<'de> {
             return Ok(false);
         };
         if self.comments != Comments::Skipped
-            && self.at > self.facts().first_section
+            && self.offset() > self.facts().first_section
             && self.form() != Form::Foreign
         {
             if self.comments == Comments::Refused {
@@ -195,7 +186,7 @@ impl<'de> Reader<'de> {
         let Some(length) = memmem::find(inside, close.as_bytes()) else {
             return Err(self.error(ErrorKind::Eof, Quoted(close), END_OF_INPUT));
         };
-        self.advance(self.at + open.len() + length + close.len());
+        self.advance(open.len() + length + close.len());
         Ok(true)
     }
 
@@ -206,7 +197,7 @@ impl<'de> Reader<'de> {
 
     #[cold]
     pub(super) fn doctype(&self) -> Error {
-        let start = self.rest().get(..9);
+        let start = self.rest.get(..9);
         if start.is_some_and(|start| start.eq_ignore_ascii_case(b"<!DOCTYPE")) {
             let found = "a document type declaration";
             return self.error(ErrorKind::Doctype, "an element", found);
@@ -235,9 +226,17 @@ pub(in crate::xml) fn is_name(name: &str) -> bool {
     first.is_some_and(|&first| is_name_start(first)) && name.bytes().all(is_name_byte)
 }
 
-/// How many bytes of a name `bytes` begins with; `None` if nothing follows them.
 #[inline]
-fn name_length(bytes: &[u8]) -> Option<usize> {
+pub(super) fn behind_white(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// The length of the name that `bytes` begins with, and the bytes behind the `>` that follows it.
+#[inline]
+fn plain_name(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut length = 0;
     // Nearly all names are letters only: eight bytes at a time find where they end.
     while let Some(word) = bytes.get(length..)?.first_chunk() {
@@ -247,9 +246,22 @@ fn name_length(bytes: &[u8]) -> Option<usize> {
             break;
         }
     }
-    let rest = bytes.get(length..)?;
-    let others = rest.iter().position(|&byte| !is_name_byte(byte))?;
-    Some(length + others)
+    match bytes.get(length..)? {
+        [b'>', content @ ..] if length > 0 => Some((length, content)),
+        _ => other_name(bytes),
+    }
+}
+
+#[inline(never)]
+fn other_name(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let length = name_length(bytes)?;
+    let content = bytes.get(length..)?.strip_prefix(b">")?;
+    is_name_start(*bytes.first()?).then_some((length, content))
+}
+
+/// How many bytes of a name `bytes` begins with; `None` if nothing follows them.
+fn name_length(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|&byte| !is_name_byte(byte))
 }
 
 /// How many ASCII letters a word of eight bytes begins with.

@@ -11,7 +11,7 @@ use memchr::memmem;
 
 pub(super) use self::{
     markup::is_name,
-    text::{Leaf, is_white, trim},
+    text::{Leaf, Plain, is_white, trim},
 };
 use super::{
     error::{Error, ErrorKind, Result},
@@ -22,7 +22,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Reader<'de> {
     input: &'de str,
-    at: usize,
+    /// What has not been read.
+    rest: &'de [u8],
     /// Plain start tags are read on the fast path inside elements of a smaller depth.
     fast_depth: u8,
     comments: Comments,
@@ -88,7 +89,17 @@ enum End {
     Given,
 }
 
-impl Tag<'_> {
+impl<'de> Tag<'de> {
+    /// The start tag of an element that ends by its end tag.
+    #[inline]
+    pub(super) fn plain(name: &'de str, depth: u8) -> Self {
+        Self {
+            name,
+            depth,
+            end: End::Tag,
+        }
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.end == End::Same
     }
@@ -109,10 +120,10 @@ pub(super) enum Content {
 impl<'de> Reader<'de> {
     /// Reads the input for the first time.
     pub(super) fn new(input: &'de str) -> Self {
-        let has_mark = input.starts_with(BYTE_ORDER_MARK);
+        let rest = input.strip_prefix(BYTE_ORDER_MARK).unwrap_or(input);
         Self {
             input,
-            at: if has_mark { BYTE_ORDER_MARK.len() } else { 0 },
+            rest: rest.as_bytes(),
             fast_depth: MAX_DEPTH,
             comments: Comments::Doubted,
             doubt: false,
@@ -142,6 +153,16 @@ impl<'de> Reader<'de> {
         self.doubt
     }
 
+    /// Notes that this reading must not count.
+    pub(super) fn refuse(&mut self) {
+        self.doubt = true;
+    }
+
+    /// Doubts every further typed field inside another element, as if it had been seen once.
+    pub(super) fn be_strict(&mut self) {
+        self.in_containers = u8::MAX;
+    }
+
     /// Notes an element that typed text may have made, if it is a message.
     #[cold]
     pub(super) fn doubt_it(&mut self) {
@@ -150,12 +171,13 @@ impl<'de> Reader<'de> {
 
     /// Whether a start tag of this name may stand in front of `tag`.
     pub(super) fn stood_before(&self, tag: &Tag<'de>) -> bool {
-        holds_start_tag(self.input.get(..self.offset_of(tag)), tag.name)
+        let before = self.input.as_bytes().get(..self.offset_of(tag));
+        holds_start_tag(before.unwrap_or_default(), tag.name)
     }
 
     /// Whether a start tag called `name` may stand from here on.
     pub(super) fn may_stand_behind(&self, name: &str) -> bool {
-        holds_start_tag(self.input.get(self.at..), name)
+        holds_start_tag(self.rest, name)
     }
 
     /// Notes `tag` inside another element than the root.
@@ -213,17 +235,17 @@ impl<'de> Reader<'de> {
     }
 
     pub(super) fn begins_with_item(&self) -> bool {
-        let rest = self.rest().trim_ascii_start();
+        let rest = self.rest.trim_ascii_start();
         rest.starts_with(b"<item")
     }
 
     pub(super) fn begins_with_section(&self) -> bool {
-        text::section(self.rest().trim_ascii_start()).is_some()
+        text::section(self.rest.trim_ascii_start()).is_some()
     }
 
     /// The offset of the next byte.
     pub(super) fn offset(&self) -> usize {
-        self.at
+        self.input.len() - self.rest.len()
     }
 
     /// The offset of a tag's `<`, computed only when an error needs it.
@@ -246,16 +268,18 @@ impl<'de> Reader<'de> {
 
     /// Goes to a place that [`offset`](Self::offset) returned.
     pub(super) fn seek(&mut self, offset: usize) {
-        self.at = offset;
+        self.rest = self.input.as_bytes().get(offset..).unwrap_or_default();
     }
 
     /// Reads up to and including the root's start tag.
     pub(super) fn root(&mut self) -> Result<Tag<'de>> {
-        if let Some(tag) = self.plain_start_tag(0) {
-            return Ok(tag);
+        if self.fast_depth > 0
+            && let Some(name) = self.plain_start_tag()
+        {
+            return Ok(Tag::plain(name, 1));
         }
         self.skip_misc()?;
-        match self.rest() {
+        match self.rest {
             [b'<', b'!', b'D' | b'd', ..] => Err(self.doctype()),
             [b'<', ..] => self.start_tag(1),
             [] => Err(self.error(ErrorKind::Eof, "a root element", END_OF_INPUT)),
@@ -263,15 +287,21 @@ impl<'de> Reader<'de> {
         }
     }
 
+    /// Whether nothing but white space and NULs follows.
+    #[inline]
+    pub(super) fn plain_end_of_input(&self) -> bool {
+        self.rest.iter().all(|&byte| is_white(byte) || byte == 0)
+    }
+
     /// Checks that nothing but white space, NULs and comments follows the root element.
     pub(super) fn end(&mut self) -> Result<()> {
         // A typed text cannot end the root: WeChat's own end tag would follow.
         self.comments = Comments::Skipped;
-        while !self.rest().is_empty() {
+        while !self.rest.is_empty() {
             self.skip_misc()?;
-            match self.rest() {
+            match self.rest {
                 [] => {}
-                [b'\0', ..] => self.advance(self.at + 1),
+                [b'\0', ..] => self.advance(1),
                 _ => return Err(self.error(ErrorKind::Trailing, END_OF_INPUT, "more")),
             }
         }
@@ -279,35 +309,26 @@ impl<'de> Reader<'de> {
     }
 
     /// Reads the next child's start tag, or the end tag of `parent`.
-    #[inline]
     pub(super) fn child(&mut self, parent: &Tag<'de>) -> Result<Option<Tag<'de>>> {
         if parent.end != End::Tag {
             return Ok(None);
         }
-        match self.plain_child(parent) {
-            Some(tag) => Ok(Some(tag)),
-            None => self.child_or_end(parent),
+        if parent.depth < self.fast_depth
+            && let Some(name) = self.plain_start_tag()
+        {
+            return Ok(Some(Tag::plain(name, parent.depth + 1)));
         }
+        self.child_or_end(parent)
     }
 
-    /// Reads the next child's start tag if WeChat writes it so: only a name.
-    ///
-    /// `None` if anything else stands there; only white space has been read then. The parent must not
-    /// have closed itself.
-    #[inline]
-    pub(super) fn plain_child(&mut self, parent: &Tag<'de>) -> Option<Tag<'de>> {
-        self.plain_start_tag(parent.depth)
-    }
-
-    #[inline(never)]
     fn child_or_end(&mut self, parent: &Tag<'de>) -> Result<Option<Tag<'de>>> {
         loop {
-            if let Some(after) = self.closing(self.at, parent.name) {
-                self.advance(after);
+            if let Some(after) = self.closing(parent.name) {
+                self.pass_to(after);
                 return Ok(None);
             }
             self.skip_misc()?;
-            match self.rest() {
+            match self.rest {
                 [b'<', b'/', ..] => return self.end_tag(parent).map(|()| None),
                 [b'<', b'!', b'[', ..] => {
                     let found = "a CDATA section beside elements";
@@ -348,7 +369,7 @@ impl<'de> Reader<'de> {
             End::Same => return Ok(Content::Empty),
             End::Given => return Ok(Content::Text),
         }
-        match self.rest() {
+        match self.rest {
             [b'<', b'!', b'[', ..] => Ok(Content::Text),
             [b'<', first, ..] if markup::is_name_start(*first) => Ok(Content::Elements),
             [first, ..] if *first != b'<' && !text::is_white(*first) => Ok(Content::Text),
@@ -357,44 +378,36 @@ impl<'de> Reader<'de> {
     }
 
     fn content_behind_misc(&mut self, tag: &Tag<'de>) -> Result<Content> {
-        let start = self.at;
+        let start = self.rest;
         self.skip_misc()?;
-        match self.rest() {
+        match self.rest {
             [b'<', b'/', ..] => Ok(Content::Empty),
             [b'<', b'!', b'[', ..] => {
-                self.at = start;
+                self.rest = start;
                 Ok(Content::Text)
             }
             [b'<', ..] => Ok(Content::Elements),
             [] => Err(self.unclosed(tag)),
             _ => {
-                self.at = start;
+                self.rest = start;
                 Ok(Content::Text)
             }
         }
     }
 
     /// Reads past the end tag of an element whose content is not needed.
-    #[inline]
     pub(super) fn skip(&mut self, tag: &Tag<'de>) -> Result<()> {
-        if self.skip_plain_leaf(tag) {
+        if tag.end == End::Tag && self.skip_plain(tag.name) {
             return Ok(());
         }
-        self.skip_any(tag)
-    }
-
-    #[inline(never)]
-    fn skip_any(&mut self, tag: &Tag<'de>) -> Result<()> {
         if self.content(tag)? == Content::Text && self.text_or_elements(tag)?.is_some() {
             return Ok(());
         }
         // The limit on depth bounds the recursion.
         while let Some(child) = self.child(tag)? {
             self.note_nested(&child);
-            if !self.skip_plain_leaf(&child) {
-                self.skip_any(&child)
-                    .map_err(|error| error.inside(child.name))?;
-            }
+            self.skip(&child)
+                .map_err(|error| error.inside(child.name))?;
         }
         Ok(())
     }
@@ -402,34 +415,29 @@ impl<'de> Reader<'de> {
     /// Skips a text if an element follows it. Returns whether one does; if not, nothing has been read.
     #[cold]
     pub(super) fn skip_text_before_elements(&mut self, tag: &Tag<'de>) -> bool {
-        let start = self.at;
+        let start = self.rest;
         if tag.end != End::Tag {
             return false;
         }
         let skipped = self.skip_text_beside_elements();
         let skipped = skipped.and_then(|()| self.skip_misc());
-        let is_element = matches!(self.rest(), [b'<', first, ..] if markup::is_name_start(*first));
+        let is_element = matches!(self.rest, [b'<', first, ..] if markup::is_name_start(*first));
         if skipped.is_ok() && is_element {
             return true;
         }
-        self.at = start;
+        self.rest = start;
         false
     }
 
     #[cold]
     fn skip_text_beside_elements(&mut self) -> Result<()> {
-        let length = memchr::memchr(b'<', self.rest()).unwrap_or(self.rest().len());
-        let text = self.rest().get(..length).unwrap_or_default();
+        let length = memchr::memchr(b'<', self.rest).unwrap_or(self.rest.len());
+        let text = self.rest.get(..length).unwrap_or_default();
         if memmem::find(text, b"]]>").is_some() {
             return Err(self.outside_section());
         }
-        self.advance(self.at + length);
+        self.advance(length);
         Ok(())
-    }
-
-    #[inline]
-    fn rest(&self) -> &'de [u8] {
-        self.input.as_bytes().get(self.at..).unwrap_or_default()
     }
 
     /// A part of the input. Its ends stand beside ASCII, so they are character boundaries.
@@ -438,11 +446,23 @@ impl<'de> Reader<'de> {
         text.ok_or_else(|| self.error(ErrorKind::Syntax, "a whole character", "a part of one"))
     }
 
+    /// The first bytes of what is behind some offset.
     #[inline]
-    fn advance(&mut self, to: usize) {
+    fn part(&self, behind: &'de [u8], length: usize) -> Option<&'de str> {
+        let start = self.input.len() - behind.len();
+        self.input.get(start..start + length)
+    }
+
+    fn advance(&mut self, by: usize) {
+        self.pass_to(self.rest.get(by..).unwrap_or_default());
+    }
+
+    /// Goes on at `rest`, the end of the input.
+    #[inline]
+    fn pass_to(&mut self, rest: &'de [u8]) {
         #[cfg(test)]
-        super::tests::count(to - self.at + 1);
-        self.at = to;
+        super::tests::count(self.rest.len() - rest.len() + 1);
+        self.rest = rest;
     }
 
     #[cold]
@@ -452,12 +472,11 @@ impl<'de> Reader<'de> {
         expected: impl std::fmt::Display,
         found: impl std::fmt::Display,
     ) -> Error {
-        Error::expected(kind, expected, found).at(self.at)
+        Error::expected(kind, expected, found).at(self.offset())
     }
 }
 
-fn holds_start_tag(part: Option<&str>, name: &str) -> bool {
-    let part = part.unwrap_or_default().as_bytes();
+fn holds_start_tag(part: &[u8], name: &str) -> bool {
     #[cfg(test)]
     super::tests::count(part.len());
     let mut found = memmem::find_iter(part, name);
@@ -473,7 +492,7 @@ fn holds_start_tag(part: Option<&str>, name: &str) -> bool {
 pub(crate) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// WeChat nests four deep.
-const MAX_DEPTH: u8 = 16;
+pub(super) const MAX_DEPTH: u8 = 16;
 
 /// What may follow the root besides comments. Some of WeChat's documents end in a NUL.
 pub(super) const ENDS: [char; 5] = [' ', '\t', '\r', '\n', '\0'];

@@ -5,8 +5,11 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr3};
 use quick_xml::escape::unescape;
 
-use super::{Comments, END_OF_INPUT, End, Reader, Tag};
-use crate::xml::error::{Error, ErrorKind, Quoted, Result};
+use super::{Comments, END_OF_INPUT, End, Reader, Tag, markup::behind_white};
+use crate::xml::{
+    error::{Error, ErrorKind, Quoted, Result},
+    scalar,
+};
 
 /// The text of a leaf.
 #[derive(Debug)]
@@ -28,21 +31,28 @@ impl<'de> Leaf<'de> {
     }
 }
 
-/// Where the text of a plain leaf stands.
+/// The text of a plain leaf.
 ///
 /// A plain leaf is as WeChat writes leaves: one section, or character data without entities.
-struct PlainLeaf {
-    is_section: bool,
-    start: usize,
-    end: usize,
-    /// The offset after the end tag.
-    after: usize,
+pub(in crate::xml) struct Plain<'de> {
+    pub(in crate::xml) text: &'de str,
+    pub(in crate::xml) is_section: bool,
+}
+
+impl<'de> From<Plain<'de>> for Leaf<'de> {
+    fn from(Plain { text, is_section }: Plain<'de>) -> Self {
+        match (is_section, text) {
+            (true, _) => Self::Section(Cow::Borrowed(text)),
+            (false, "") => Self::Empty,
+            (false, _) => Self::Bare(Cow::Borrowed(text)),
+        }
+    }
 }
 
 impl<'de> Reader<'de> {
     /// Reads a leaf: its text and its end tag.
     pub(in crate::xml) fn text(&mut self, tag: &Tag<'de>) -> Result<Leaf<'de>> {
-        if let Some(leaf) = self.plain(tag) {
+        if let Some(leaf) = self.plain_of(tag) {
             return Ok(leaf);
         }
         match tag.end {
@@ -54,7 +64,7 @@ impl<'de> Reader<'de> {
 
     /// Reads a leaf, or skips a text in front of elements and returns `None`.
     pub(in crate::xml) fn text_or_elements(&mut self, tag: &Tag<'de>) -> Result<Option<Leaf<'de>>> {
-        if let Some(leaf) = self.plain(tag) {
+        if let Some(leaf) = self.plain_of(tag) {
             return Ok(Some(leaf));
         }
         if self.skip_text_before_elements(tag) {
@@ -63,69 +73,76 @@ impl<'de> Reader<'de> {
         self.text(tag).map(Some)
     }
 
-    #[inline]
-    fn plain(&mut self, tag: &Tag<'de>) -> Option<Leaf<'de>> {
-        let is_section = section(self.rest()).is_some();
-        let text = self.plain_text(tag)?;
-        Some(match (is_section, text) {
-            (true, _) => Leaf::Section(Cow::Borrowed(text)),
-            (false, "") => Leaf::Empty,
-            (false, _) => Leaf::Bare(Cow::Borrowed(text)),
+    /// Reads a leaf if it is [plain](Plain).
+    pub(in crate::xml) fn plain_of(&mut self, tag: &Tag<'de>) -> Option<Leaf<'de>> {
+        let is_plain = tag.end == End::Tag;
+        is_plain.then(|| self.plain(tag.name))?.map(Leaf::from)
+    }
+
+    /// Reads the content and the end tag of a plain leaf called `name`.
+    ///
+    /// `None` if the leaf is not plain; nothing has been read then.
+    #[expect(clippy::inline_always, reason = "the hot path of every field")]
+    #[inline(always)]
+    pub(in crate::xml) fn plain(&mut self, name: &str) -> Option<Plain<'de>> {
+        let (content, length, rest) = self.plain_leaf(name)?;
+        let is_section = content.len() < self.rest.len();
+        let text = self.part(content, length)?;
+        self.pass_to(rest);
+        Some(Plain {
+            text: if is_section { text } else { trim(text) },
+            is_section,
         })
     }
 
-    /// Reads a plain leaf: its text and its end tag.
-    ///
-    /// `None` if the leaf is not plain; nothing has been read then.
-    #[inline]
-    pub(in crate::xml) fn plain_text(&mut self, tag: &Tag<'de>) -> Option<&'de str> {
-        let leaf = self.plain_leaf(tag)?;
-        let text = self.input.get(leaf.start..leaf.end)?;
-        self.advance(leaf.after);
-        Some(if leaf.is_section { text } else { trim(text) })
+    /// Reads the text of a [plain leaf](Self::plain).
+    pub(in crate::xml) fn plain_text(&mut self, name: &str) -> Option<&'de str> {
+        self.plain(name).map(|plain| plain.text)
     }
 
     /// Reads past a plain leaf. Returns whether the leaf is plain; if not, nothing has been read.
     #[expect(clippy::inline_always, reason = "the hot loop of a lookahead")]
     #[inline(always)]
-    pub(super) fn skip_plain_leaf(&mut self, tag: &Tag<'de>) -> bool {
-        let Some(leaf) = self.plain_leaf(tag) else {
-            return false;
-        };
-        self.advance(leaf.after);
-        true
+    pub(in crate::xml) fn skip_plain(&mut self, name: &str) -> bool {
+        let leaf = self.plain_leaf(name);
+        if let Some((_, _, rest)) = leaf {
+            self.pass_to(rest);
+        }
+        leaf.is_some()
     }
 
+    /// What a plain leaf's text begins, the length of the text, and what is behind the end tag.
     #[expect(clippy::inline_always, reason = "the hot path of every field")]
     #[inline(always)]
-    fn plain_leaf(&self, tag: &Tag<'de>) -> Option<PlainLeaf> {
-        if tag.end != End::Tag {
-            return None;
-        }
-        let rest = self.rest();
-        let section = section(rest);
-        let content = section.unwrap_or(rest);
-        let (length, end_tag) = if section.is_some() {
+    fn plain_leaf(&self, name: &str) -> Option<(&'de [u8], usize, &'de [u8])> {
+        let (content, length, end_tag) = if let Some(content) = section(self.rest) {
             let length = section_end(content)?;
-            (length, behind(content.get(length..)?, b"]]></")?)
+            (content, length, content.get(length + SECTION_END.len()..)?)
         } else {
-            let length = memchr3(b'<', b'&', b']', content)?;
-            (length, behind(content.get(length..)?, b"</")?)
+            let length = memchr3(b'<', b'&', b']', self.rest)?;
+            (self.rest, length, self.rest.get(length..)?)
         };
-        let (name, rest) = end_tag.split_at_checked(tag.name.len())?;
-        let [b'>', rest @ ..] = rest else {
-            return None;
-        };
-        if !same(name, tag.name.as_bytes()) {
-            return None;
+        Some((content, length, behind_end_tag(end_tag, name)?))
+    }
+
+    /// Reads a leaf that is a number in canonical form, of at most 19 digits, and its end tag.
+    ///
+    /// `None` if the leaf is not such; nothing has been read then.
+    #[inline]
+    pub(in crate::xml) fn plain_number(&mut self, name: &str) -> Option<u64> {
+        let (number, end_tag) = scalar::canonical_digits(self.rest)?;
+        self.pass_to(behind_end_tag(end_tag, name)?);
+        Some(number)
+    }
+
+    /// Reads the end tag of `name` as WeChat writes it, and white space before it. Returns whether it stands here.
+    #[inline]
+    pub(in crate::xml) fn plain_end_tag(&mut self, name: &str) -> bool {
+        let rest = behind_end_tag(behind_white(self.rest), name);
+        if let Some(rest) = rest {
+            self.pass_to(rest);
         }
-        let start = self.input.len() - content.len();
-        Some(PlainLeaf {
-            is_section: section.is_some(),
-            start,
-            end: start + length,
-            after: self.input.len() - rest.len(),
-        })
+        rest.is_some()
     }
 
     /// Reads a leaf that mixes sections, character data, entities and comments, by XML's rules.
@@ -135,8 +152,8 @@ impl<'de> Reader<'de> {
         let mut pending = Cow::Borrowed("");
         let mut has_section = false;
         loop {
-            let start = self.at;
-            let rest = self.rest();
+            let start = self.offset();
+            let rest = self.rest;
             let Some(length) = memchr(b'<', rest) else {
                 return Err(self.unclosed(tag));
             };
@@ -161,9 +178,9 @@ impl<'de> Reader<'de> {
                     &mut pending,
                     Cow::Borrowed(run.get(text.len()..).unwrap_or_default()),
                 );
-                self.advance(start + length);
+                self.advance(length);
             }
-            match self.rest() {
+            match self.rest {
                 [b'<', b'/', ..] => {
                     self.end_tag(tag)?;
                     return Ok(match (has_section, value.is_empty()) {
@@ -177,12 +194,12 @@ impl<'de> Reader<'de> {
                         let Some(length) = section_end(content) else {
                             return Err(self.error(ErrorKind::Eof, "`]]>`", END_OF_INPUT));
                         };
-                        let from = self.at + SECTION.len();
+                        let from = self.offset() + SECTION.len();
                         let end = from + length;
                         append(&mut value, std::mem::take(&mut pending));
                         append(&mut value, Cow::Borrowed(self.slice(from, end)?));
                         has_section = true;
-                        self.advance(end + SECTION_END.len());
+                        self.advance(SECTION.len() + length + SECTION_END.len());
                     } else if !self.skip_markup()? {
                         return Err(match rest {
                             [b'<', b'!', ..] => self.doctype(),
@@ -237,7 +254,7 @@ impl<'de> Reader<'de> {
     /// Reads a typed text: as XML if it is only sections, character data and entities, else literally.
     #[cold]
     fn given_text(&mut self, tag: &Tag<'de>) -> Result<Leaf<'de>> {
-        let piece = self.piece(self.at).cloned();
+        let piece = self.piece(self.offset()).cloned();
         let piece = piece.ok_or_else(|| self.unclosed(tag))?;
         let comments = std::mem::replace(&mut self.comments, Comments::Refused);
         let as_xml = self.text(&Tag {
@@ -245,8 +262,8 @@ impl<'de> Reader<'de> {
             ..*tag
         });
         self.comments = comments;
-        let ends = self.at == piece.after;
-        self.at = piece.after;
+        let ends = self.offset() == piece.after;
+        self.seek(piece.after);
         match as_xml {
             Ok(text) if ends => Ok(text),
             _ => {
@@ -299,16 +316,27 @@ fn behind<'a, const N: usize>(bytes: &'a [u8], start: &[u8; N]) -> Option<&'a [u
     (found == start).then_some(behind)
 }
 
+/// The bytes behind `</name>`, if `bytes` begins with it.
+#[inline]
+fn behind_end_tag<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let (found, rest) = behind(bytes, b"</")?.split_at_checked(name.len())?;
+    let [b'>', rest @ ..] = rest else {
+        return None;
+    };
+    same(found, name.as_bytes()).then_some(rest)
+}
+
 /// The length of a section, the content of which `bytes` begins with.
 #[inline]
 fn section_end(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
+    let mut from = 0;
     loop {
-        at += memchr(b']', bytes.get(at..)?)?;
-        if bytes.get(at..)?.first_chunk()? == SECTION_END {
-            return Some(at);
+        // Texts hold a `]` more often: WeChat writes its emoticons in brackets.
+        let end = from + memchr(b'>', bytes.get(from..)?)?;
+        if bytes.get(..end)?.last_chunk() == Some(b"]]") {
+            return Some(end - 2);
         }
-        at += 1;
+        from = end + 1;
     }
 }
 
