@@ -104,8 +104,8 @@
 //!
 //! Not protected are:
 //!
-//! - two typed fields of a type that the table does not name: text in both can hide or replace the fields
-//!   between them,
+//! - a list of a typed field, in a type that the table does not name: text can add members to it,
+//! - two typed fields of such a type: text in both can hide or replace the fields between them,
 //! - a typed field inside another element, in such a type: it can add and repeat fields beside it,
 //! - a hand-written `Deserialize` that takes the last of two fields with one name; what serde derives
 //!   refuses the second,

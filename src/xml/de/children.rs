@@ -9,6 +9,7 @@ use crate::xml::{
     error::{Error, ErrorKind, Result},
     name_index::{Glimpsed, NameIndex},
     read::{Content, Leaf, Reader, Tag},
+    typed::is_typed,
 };
 
 /// The children of an element, one after the other.
@@ -399,12 +400,12 @@ impl<'de> SeqAccess<'de> for Namesakes<'_, '_, 'de> {
         let mut next = self.first.take();
         if next.is_none() {
             next = self.children.next_named(self.name)?;
-            // A member that stands apart, so that typed text may have made what is between.
-            let is_apart = next.is_some() && self.children.indexed.is_some();
-            if is_apart && self.children.parent.is_root() {
-                self.children.reader.doubt_it();
-            }
             if let Some(tag) = &next {
+                // Typed text may have made what stands between two members, or the second member of its own field.
+                let may_be_typed = self.children.indexed.is_some() || is_typed(tag.name);
+                if may_be_typed && self.children.parent.is_root() {
+                    self.children.reader.doubt_it();
+                }
                 self.children.reader.note_nested(tag);
             }
         }
