@@ -131,10 +131,17 @@ struct Siblings<'de> {
 
 impl<'de> Element<'_, 'de> {
     #[inline]
-    fn map<V: Visitor<'de>>(self, are_entries: bool, visitor: V) -> Result<V::Value> {
+    fn map<V: Visitor<'de>>(
+        self,
+        fields: &[&str],
+        are_entries: bool,
+        visitor: V,
+    ) -> Result<V::Value> {
         if self.depth == MAX_DEPTH {
             return Err(NotPlain);
         }
+        let tag = Tag::plain(self.name, self.depth);
+        self.reader.note_nested_fields(&tag, fields);
         let mut children = Children {
             reader: self.reader,
             current: None,
@@ -164,9 +171,11 @@ impl<'de> Element<'_, 'de> {
         }
     }
 
-    /// Refuses that two siblings have a name that no field has: nobody else sees that.
+    /// Notes that no field has the name. Refuses that two siblings have it: nobody else sees that.
     #[inline]
     fn note(&mut self) {
+        let tag = Tag::plain(self.name, self.depth);
+        self.reader.note_nested(&tag);
         if self.depth == 2
             && let Some(siblings) = &mut self.siblings
             && siblings.glimpsed.may_repeat(self.name)
@@ -215,7 +224,7 @@ impl<'de> Element<'_, 'de> {
             return visitor.visit_u64(number);
         }
         match self.reader.plain(self.name) {
-            None => self.map(are_entries, visitor),
+            None => self.map(&[], are_entries, visitor),
             Some(Plain {
                 text,
                 is_section: false,
@@ -322,7 +331,7 @@ impl<'de> de::Deserializer<'de> for Element<'_, 'de> {
             return self.deserialize_str(visitor);
         }
         if name == lookahead::ELEMENTS {
-            return self.map(false, visitor);
+            return self.map(&[], false, visitor);
         }
         if name == lookahead::VALUE {
             self.note();
@@ -362,7 +371,7 @@ impl<'de> de::Deserializer<'de> for Element<'_, 'de> {
 
     #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        self.map(true, visitor)
+        self.map(&[], true, visitor)
     }
 
     #[inline]
@@ -377,7 +386,7 @@ impl<'de> de::Deserializer<'de> for Element<'_, 'de> {
         if may_be_member && self.reader.begins_with_item() && !fields.contains(&"item") {
             return Err(NotPlain);
         }
-        self.map(false, visitor)
+        self.map(fields, false, visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -418,6 +427,8 @@ impl<'de> MapAccess<'de> for &mut Children<'_, 'de> {
             return Err(NotPlain);
         }
         if self.are_entries {
+            let tag = Tag::plain(name, self.siblings.depth);
+            self.reader.note_nested(&tag);
             self.siblings.finished.add(name);
         }
         for ahead in &mut self.siblings.ahead {
@@ -425,8 +436,6 @@ impl<'de> MapAccess<'de> for &mut Children<'_, 'de> {
                 *ahead = 0;
             }
         }
-        self.reader
-            .note_nested(&Tag::plain(name, self.siblings.depth));
         self.current = Some(name);
         seed.deserialize(BorrowedStrDeserializer::new(name))
             .map(Some)
