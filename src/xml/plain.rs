@@ -125,6 +125,8 @@ struct Siblings<'de> {
     glimpsed: Glimpsed,
     /// The names that must not come again: those of lists, and of all entries of a map.
     finished: Glimpsed,
+    /// A child that comes again, at the content of which the reader stands: a lookahead was read in its place.
+    again: Option<&'de str>,
     /// The addresses of the names whose elements lookaheads have read, until they come up as children; else 0.
     ahead: [usize; 2],
 }
@@ -152,6 +154,7 @@ impl<'de> Element<'_, 'de> {
                 depth: self.depth + 1,
                 glimpsed: Glimpsed::default(),
                 finished: Glimpsed::default(),
+                again: None,
                 ahead: [0; 2],
             },
         };
@@ -233,14 +236,15 @@ impl<'de> Element<'_, 'de> {
         }
     }
 
-    /// Reads the first sibling called `name` from here on, and goes back to the start tag.
+    /// Reads the first sibling called `name` from here on, and goes back.
     ///
     /// That is where its start tag stands first. If it stands inside another sibling or a text, it does not come up as a
     /// sibling later.
     fn look_ahead<V: Visitor<'de>>(self, name: &str, visitor: V) -> Result<V::Value> {
         let siblings = self.siblings.ok_or(NotPlain)?;
-        let here = self.reader.offset_of(&Tag::plain(self.name, self.depth));
-        self.reader.seek(here);
+        let content = self.reader.offset();
+        let start = self.reader.offset_of(&Tag::plain(self.name, self.depth));
+        self.reader.seek(start);
         let value = match self.reader.seek_start_tag(name) {
             Some(name) => {
                 let free = siblings.ahead.iter_mut().find(|ahead| **ahead == 0);
@@ -254,7 +258,8 @@ impl<'de> Element<'_, 'de> {
             }
             None => visitor.visit_none(),
         };
-        self.reader.seek(here);
+        siblings.again = Some(self.name);
+        self.reader.seek(content);
         value
     }
 }
@@ -419,17 +424,21 @@ impl<'de> MapAccess<'de> for &mut Children<'_, 'de> {
         if self.ended {
             return Ok(None);
         }
-        let Some(name) = self.reader.plain_start_tag() else {
+        let again = self.siblings.again.take();
+        let Some(name) = again.or_else(|| self.reader.plain_start_tag()) else {
             self.ended = self.reader.plain_end_tag(self.siblings.parent);
             return if self.ended { Ok(None) } else { Err(NotPlain) };
         };
-        if self.siblings.finished.holds(name) {
-            return Err(NotPlain);
-        }
-        if self.are_entries {
+        let finished = &mut self.siblings.finished;
+        let is_finished = if self.are_entries {
             let tag = Tag::plain(name, self.siblings.depth);
             self.reader.note_nested(&tag);
-            self.siblings.finished.add(name);
+            finished.may_repeat(name)
+        } else {
+            finished.holds(name)
+        };
+        if is_finished {
+            return Err(NotPlain);
         }
         for ahead in &mut self.siblings.ahead {
             if *ahead == name.as_ptr().addr() {
@@ -449,6 +458,12 @@ impl<'de> MapAccess<'de> for &mut Children<'_, 'de> {
             depth: self.siblings.depth,
             siblings: Some(&mut self.siblings),
         })
+    }
+
+    /// Not known. But a map that grows to a message's fields hashes each of them twice.
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        (self.are_entries && self.siblings.depth == 2).then_some(TYPICAL)
     }
 }
 
@@ -506,6 +521,9 @@ impl<'de> MapAccess<'de> for OneReading<'_, 'de> {
         seed.deserialize(self.0.take().ok_or(NotPlain)?)
     }
 }
+
+/// In fields under the root. Most messages have no more.
+const TYPICAL: usize = 8;
 
 #[cfg(test)]
 mod tests;
