@@ -161,8 +161,8 @@ impl Place {
                     return Some(self.finished(self.response_of(fallback)));
                 }
                 // It is the answer to each further fetch, until it is found out.
-                Some(Fetched::Lapsed(question)) if recovering != Some(question) => {
-                    recovering = Some(question);
+                Some(Fetched::Lapsed(question)) if recovering != Some(question.message) => {
+                    recovering = Some(question.message);
                     let recovered = self.clone().recover(question);
                     let cut = self.node.cut.clone();
                     let recovered = async move { cut.run_until_cancelled(recovered).await };
@@ -179,8 +179,8 @@ impl Place {
     }
 
     /// Finds out what became of an earlier message whose slot nobody has renewed, and fills the slot.
-    async fn recover(self, question: Key) {
-        let of = Question::new(self.conversation, question, Duration::ZERO);
+    async fn recover(self, of: Question) {
+        let (question, lapsed) = (of.message, Instant::now());
         let claim = Claim {
             key: question,
             id: ClaimId::random(),
@@ -194,25 +194,25 @@ impl Place {
             }
             failure
         };
-        let reply = loop {
+        let (is_failure, reply) = loop {
             // A node that could not renew the slot renews its lease meanwhile.
             time::sleep(RENEWAL).await;
             if self.next.renew(of, self.owner()).await == Some(false) {
                 return;
             }
             let Some(store) = &self.node.store else {
-                break failure();
+                break (true, failure());
             };
             time::sleep_until(store.caught_up()).await;
             let has_fetched = match store.claim(claim).await {
                 // Nobody has the request any more.
-                Ok(Claimed::Won(_)) => break failure(),
+                Ok(Claimed::Won(_)) => break (true, failure()),
                 Ok(Claimed::TakenOver(response)) => match response.taken() {
                     Some(taken) => {
                         self.give_back_for(question, taken).await;
                         true
                     }
-                    None => break response.reply(),
+                    None => break (false, response.reply()),
                 },
                 Ok(Claimed::Replied { response, .. }) => {
                     let is_last = store.release(claim).await == Ok(Released::LastHold);
@@ -222,7 +222,7 @@ impl Place {
                             true
                         }
                         Some(_) => true,
-                        None if is_last => break response.reply(),
+                        None if is_last => break (false, response.reply()),
                         None => continue,
                     }
                 }
@@ -231,12 +231,20 @@ impl Place {
             };
             // The slot is for the result of its own runs.
             match store.claim(claim.on_its(QUEUED)).await {
-                Ok(Claimed::Won(run)) if has_fetched || run.number > 1 => break failure(),
-                Ok(Claimed::Won(_) | Claimed::Done) => break None,
+                Ok(Claimed::Won(run)) if has_fetched || run.number > 1 => break (true, failure()),
+                Ok(Claimed::Won(_) | Claimed::Done) => break (false, None),
                 _ => {}
             }
         };
         if let Some(reply) = reply {
+            let mut of = Question {
+                age: of.age + lapsed.elapsed(),
+                ..of
+            };
+            if is_failure {
+                // A node that lives after all may still put the answer: that has a place of its own.
+                of.message = claim.on_its("failure").key;
+            }
             self.next.keep_reply(of, &reply, self.account()).await;
         }
         self.next.close(of, self.owner()).await;

@@ -222,7 +222,11 @@ impl NextMessage {
             let age = question.age + first_put.elapsed();
             self.mailbox.put(Question { age, ..question }, &parts)
         };
-        match patiently(put).await {
+        let put = patiently(put).await;
+        if let Some((Put::Kept { .. }, true)) = put {
+            observe::parts_may_be_evicted(account);
+        }
+        match put.map(|(put, _)| put) {
             Some(Put::Kept { dropped }) => {
                 observe::parts_went(account, key, Way::Kept, parts.len());
                 observe::parts_evicted(account, dropped);
@@ -298,14 +302,14 @@ impl NextMessage {
         patiently(|| self.mailbox.give_back(conversation, by, owner)).await;
     }
 
-    /// The user has unsubscribed this long ago.
+    /// The user has unsubscribed this long ago. Returns how many parts were dropped.
     pub(crate) async fn clear(&self, conversation: Conversation, age: Duration) -> Option<u32> {
         let first_clear = Instant::now();
-        patiently(|| {
+        let clear = || {
             self.mailbox
                 .clear(conversation, age + first_clear.elapsed())
-        })
-        .await
+        };
+        patiently(clear).await.map(|(parts, _is_repeated)| parts)
     }
 }
 
@@ -399,15 +403,17 @@ where
     Box::pin(asked.map(Result::ok))
 }
 
-/// Asks until there is an answer, for some seconds.
-async fn patiently<'a, T>(ask: impl Fn() -> Answer<'a, T>) -> Option<T> {
+/// Asks until there is an answer, for some seconds. Returns it, and whether an earlier attempt may have been carried out.
+async fn patiently<'a, T>(ask: impl Fn() -> Answer<'a, T>) -> Option<(T, bool)> {
+    let mut is_repeated = false;
     for pause in PAUSES {
         if let Some(answer) = ask().await {
-            return Some(answer);
+            return Some((answer, is_repeated));
         }
+        is_repeated = true;
         time::sleep(pause).await;
     }
-    ask().await
+    Some((ask().await?, is_repeated))
 }
 
 impl fmt::Debug for NextMessage {

@@ -207,6 +207,15 @@ pub(crate) fn parts_evicted(account: &str, parts: u32) {
     meters::parts_went(account, "evicted", parts);
 }
 
+/// Logs that a mailbox may have dropped parts to make room, and has not said so: an answer of it was lost.
+pub(crate) fn parts_may_be_evicted(account: &str) {
+    event!(
+        WARN,
+        account,
+        "an answer of the mailbox was lost: parts of late replies may be lost"
+    );
+}
+
 /// Where a part of a late reply has gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {

@@ -251,7 +251,17 @@ impl<S: Subject> Contract for Checked<'_, S> {
     }
 
     fn agrees(&self, expected: &Answer, answer: &Answer) -> bool {
-        expected == answer
+        match (expected, answer) {
+            // The model's conversation is always the first, and the mailbox has a clock of its own.
+            (
+                Answer::Fetched(Fetched::Lapsed(expected)),
+                Answer::Fetched(Fetched::Lapsed(lapsed)),
+            ) => {
+                let off = expected.age.abs_diff(lapsed.age);
+                expected.message == lapsed.message && off < Duration::from_mins(1)
+            }
+            _ => expected == answer,
+        }
     }
 
     async fn pass(&self, (_nodes, conversations): &Self::Cast, time: Duration) {

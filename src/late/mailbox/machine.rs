@@ -367,7 +367,8 @@ impl Slot {
             // Or a repeated fetch, which gets the same answer.
             State::Awaited { .. } => {
                 self.await_by(fetch.owner, limits, now);
-                Fetched::Lapsed(self.message)
+                let age = now.duration_since(self.asked);
+                Fetched::Lapsed(Question::new(fetch.conversation, self.message, age))
             }
             State::Kept(_, Some(Taken { by, lease, .. })) if *by != fetch.by && now < *lease => {
                 Fetched::Wait

@@ -347,9 +347,9 @@ pub enum Fetched {
     Part(Part),
     /// An earlier answer is awaited, or another message has taken it.
     Wait,
-    /// The awaited slot of this earlier message has not been renewed in time. The slot is the fetch's owner's now, who has to find
-    /// out what became of the answer.
-    Lapsed(Key),
+    /// The awaited slot of this earlier question has not been renewed in time. The slot is the fetch's owner's now, who has
+    /// to find out what became of the answer.
+    Lapsed(Question),
     /// Nothing is kept for this message.
     Nothing,
 }

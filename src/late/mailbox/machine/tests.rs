@@ -134,7 +134,7 @@ impl World {
                 let more = if part.has_more { " and more" } else { "" };
                 format!("{}{more}", String::from_utf8_lossy(&part.bytes))
             }
-            Fetched::Lapsed(message) => format!("lapsed {}", number(message)),
+            Fetched::Lapsed(lapsed) => format!("lapsed {}", number(lapsed.message)),
             other => format!("{other:?}"),
         };
         assert_eq!(fetched, expected);
@@ -686,7 +686,7 @@ impl Model {
             (Some((its, lease)), _) if its != id && now < lease => Fetched::Wait,
             (Some(_), _) => {
                 history.awaited = Some((id, now + seconds(5)));
-                Fetched::Lapsed(key(question))
+                Fetched::Lapsed(self.world.question(question))
             }
             (None, Some((its, _, lease))) if its != by && now < lease => Fetched::Wait,
             (None, _) => {

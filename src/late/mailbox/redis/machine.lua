@@ -297,7 +297,7 @@ function operations.take(by, age, owner, opens_slot)
   if slot.state == 'awaited' then
     if slot.owner == owner or slot.lease <= now then
       await(slot, owner)
-      answer, changed = {'lapsed', slot.message, 0, '', 0}, true
+      answer, changed = {'lapsed', slot.message, math.max(now - slot.asked, 0), '', 0}, true
     end
   elseif slot.state == 'ready' or slot.by == by or slot.lease <= now then
     local part = redis.call('HGET', key, slot.message .. ':' .. slot.number)

@@ -172,7 +172,11 @@ where
                 has_more,
             })),
             "wait" => Ok(Fetched::Wait),
-            "lapsed" => Ok(Fetched::Lapsed(question?)),
+            "lapsed" => {
+                let age = Duration::from_millis(number.into());
+                let question = Question::new(fetch.conversation, question?, age);
+                Ok(Fetched::Lapsed(question))
+            }
             "nothing" => Ok(Fetched::Nothing),
             _ => Err(Error::foreign()),
         }

@@ -502,11 +502,9 @@ impl World {
                 }
                 // A reply given twice is better than one given never.
                 let is_twice = count > 1 && !self.is_strict();
-                let fault = self.setting.fault;
-                if count == 0 && matches!(fault, Some(Fault::LostNode | Fault::Redis)) {
-                    // The rest of a long answer dies with the node that has shown the first part. A node that is away for
-                    // longer than a lease is taken for lost, and then still there.
-                    if is_told || fault == Some(Fault::Redis) {
+                if count == 0 && self.setting.fault == Some(Fault::LostNode) {
+                    // The rest of a long answer dies with the node that has shown the first part.
+                    if is_told {
                         failed
                             .entry(plan.user)
                             .or_insert_with(BTreeSet::new)

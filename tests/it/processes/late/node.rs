@@ -123,14 +123,18 @@ impl Subscriber for Listener {
         } = fields;
         let event = match &*message {
             "parts of a late reply" => Event::Parts { way, parts },
-            "a late reply is lost" => Event::Lost { reason, parts },
-            "a reply is lost: its message was cut" => Event::Lost {
-                reason: "its message was cut".to_owned(),
-                // All of the reply.
+            "a late reply is lost" if reason == "its message was cut" => Event::Lost {
+                reason,
+                // All of the reply, which may not have been there yet.
                 parts: 100,
             },
+            "a late reply is lost" => Event::Lost { reason, parts },
             "the mailbox is full: parts of late replies are lost" => {
                 Event::Evicted { account, parts }
+            }
+            // Of one answer with four parts, which has taken the room of as many at most.
+            "an answer of the mailbox was lost: parts of late replies may be lost" => {
+                Event::Evicted { account, parts: 4 }
             }
             "the store is away: a late reply may be given twice" => Event::MayBeTwice,
             _ => return,
