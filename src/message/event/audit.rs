@@ -328,3 +328,38 @@ pub struct AppealReason {
     #[serde(default)]
     pub proof_material_id: Vec<String>,
 }
+
+/// The fee for the verification of a mini program was paid (小程序认证支付成功).
+///
+/// WeChat sends it to mini programs whose verification a service provider has applied for.
+///
+/// Source: the names that other libraries read.
+///
+#[doc = sample!("event/wx_verify_pay_succ")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct WxVerifyPaySucc {
+    /// The order's id.
+    pub order_id: String,
+}
+
+/// The verification of a mini program was given to a reviewer (小程序认证派单).
+///
+/// WeChat sends it when a company that checks the documents has taken the task.
+///
+/// Source: the names that other libraries read.
+///
+#[doc = sample!("event/wx_verify_dispatch")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct WxVerifyDispatch {
+    /// The company's name.
+    pub provider: Option<String>,
+    /// How to reach it.
+    pub contact: Option<String>,
+    /// When it took the task.
+    #[serde(default, deserialize_with = "timestamp::optional")]
+    pub dispatch_time: Option<Timestamp>,
+}

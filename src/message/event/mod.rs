@@ -39,6 +39,7 @@
 
 mod audit;
 mod card;
+mod content;
 mod customer_service;
 mod job;
 mod menu;
@@ -47,7 +48,9 @@ mod product;
 mod read;
 mod shop;
 mod subscription;
+mod trade;
 mod user;
+mod xpay;
 
 use serde::{Serialize, Serializer, de::MapAccess};
 
@@ -57,14 +60,19 @@ pub use self::{
     audit::{
         Accreditation, AccreditationFailure, AppealMaterial, AppealReason, IllegalMaterial,
         MediaCheckDetail, MediaCheckResult, PrivacyApplyResult, WeappAuditDelay, WeappAuditFail,
-        WeappAuditSuccess, WxaAppealRecord, WxaCategoryAudit, WxaIllegalRecord, WxaMediaCheck,
-        WxaNicknameAudit, WxaPrivacyApply,
+        WeappAuditSuccess, WxVerifyDispatch, WxVerifyPaySucc, WxaAppealRecord, WxaCategoryAudit,
+        WxaIllegalRecord, WxaMediaCheck, WxaNicknameAudit, WxaPrivacyApply,
     },
     card::{
         CardMerchantCheckResult, CardNotPassCheck, CardPassCheck, CardPayOrder, CardSkuRemind,
         GiftCardPayDone, GiftCardSendToFriend, GiftCardUserAccept, SubmitMemberCardUserInfo,
         UpdateMemberCard, UserConsumeCard, UserDelCard, UserEnterSessionFromCard, UserGetCard,
         UserGiftingCard, UserPayFromPayCell, UserViewCard,
+    },
+    content::{
+        ContentAudit, SecbookAudit, SecbookAuditResult, SecvodAudit, SecvodAuditResult,
+        SecvodUpload, SecvodUploadResult, WxaComment, WxaCommentBadScore, WxaliveFollow,
+        WxaliveFollowNotify, WxalivePushMessageNotify, WxalivePushResult,
     },
     customer_service::{
         GuideQrcodeScan, GuideScanEvent, KfSession, KfSwitchSession, UserEnterTempsession,
@@ -79,22 +87,32 @@ pub use self::{
         SendPicsInfo, View, ViewMiniProgram,
     },
     order::{
-        AddExpressPath, CloudInvoiceResult, ExpressAction, MerchantOrder, UpdateInvoiceStatus,
-        UserAuthorizeInvoice, XpayGoods, XpayGoodsDeliverNotify, XpayPayment,
+        AddExpressPath, CloudInvoiceResult, ExpressAction, MerchantOrder, SubmitInvoiceTitle,
+        UpdateInvoiceStatus, UserAuthorizeInvoice,
     },
     product::{
         UserScanProduct, UserScanProductAsync, UserScanProductEnterSession,
         UserScanProductVerifyAction,
     },
     shop::{
-        AddStoreAuditInfo, AroundBeacons, Beacon, CreateMapPoiAuditInfo, PoiCheckNotify,
-        ShakearoundUserShake, StoreAudit, WifiConnected,
+        AddStoreAuditInfo, AroundBeacons, Beacon, CreateMapPoiAuditInfo, NearbyAudit,
+        PoiCheckNotify, ShakearoundUserShake, StoreAudit, WifiConnected,
     },
     subscription::{
         SubscribeMsgChange, SubscribeMsgChoice, SubscribeMsgPopup, SubscribeMsgResult,
         SubscribeMsgSent, SubscribeMsgSetting,
     },
+    trade::{
+        ChargeServiceQuotaNotify, RetailRefundNotify, TradeManageOrderSettlement,
+        TradeManageRemindAccessApi, TradeManageRemindShipping,
+    },
     user::{Enter, Location, Scan, Subscribe, Unsubscribe, UserAuthorization, UserInfoModified},
+    xpay::{
+        MinigameCoinDeliverCompleted, MinigameDelivery, XpayCoinPayNotify, XpayCoins,
+        XpayComplaintNotify, XpayGoods, XpayGoodsDeliverNotify, XpayPayment, XpayRefundNotify,
+        XpaySubscribeIosRefundQueryNotify, XpaySubscribePayFailNotify,
+        XpaySubscribeSigningResultNotify, XpayWxpayCallbackNotify,
+    },
 };
 use super::{
     field::{self, Named},
@@ -167,7 +185,7 @@ impl Serialize for EventMessage {
 /// Declares the events: the variant, the type of its fields, and its names. An event is written under its first
 /// name and read under all of them.
 macro_rules! events {
-    ($($(#[$doc:meta])* $variant:ident($fields:ident): $name:literal $(, $older:literal)*,)*) => {
+    ($($(#[$doc:meta])* $variant:ident($fields:ty): $name:literal $(, $older:literal)*,)*) => {
         /// An event with its own fields, see the [module](self).
         ///
         /// The case of its name does not matter.
@@ -294,7 +312,7 @@ events! {
     /// A card is nearly out of stock.
     CardSkuRemind(CardSkuRemind): "card_sku_remind",
     /// The account's coupon credits changed.
-    CardPayOrder(CardPayOrder): "card_pay_order",
+    CardPayOrder(CardPayOrder): "card_pay_order", "ORDER_STATUS_FINANCE_SUCC",
     /// A user took a card.
     UserGetCard(UserGetCard): "user_get_card",
     /// A user gave a card away.
@@ -321,6 +339,8 @@ events! {
     GiftCardUserAccept(GiftCardUserAccept): "giftcard_user_accept",
     /// A user asked for an invoice.
     UserAuthorizeInvoice(UserAuthorizeInvoice): "user_authorize_invoice",
+    /// A user chose an invoice title.
+    SubmitInvoiceTitle(SubmitInvoiceTitle): "submit_invoice_title",
     /// The status of an invoice changed.
     UpdateInvoiceStatus(UpdateInvoiceStatus): "update_invoice_status",
     /// Issuing an invoice succeeded or failed.
@@ -337,6 +357,10 @@ events! {
     ApplyMerchantAuditInfo(StoreAudit): "apply_merchant_audit_info",
     /// WeChat accepted or rejected a place on the map.
     CreateMapPoiAuditInfo(CreateMapPoiAuditInfo): "create_map_poi_audit_info",
+    /// WeChat accepted or rejected a place for mini programs nearby.
+    AddNearbyPoiAuditInfo(NearbyAudit): "add_nearby_poi_audit_info",
+    /// WeChat accepted or rejected a category for mini programs nearby.
+    NearbyCategoryAuditInfo(NearbyAudit): "nearby_category_audit_info",
     /// A user connected to a store's Wi-Fi.
     WifiConnected(WifiConnected): "WifiConnected",
     /// A user shook the phone near a beacon.
@@ -379,8 +403,53 @@ events! {
     WxaAppealRecord(WxaAppealRecord): "wxa_appeal_record",
     /// A parcel moved.
     AddExpressPath(AddExpressPath): "add_express_path",
+    /// The fee for the verification of a mini program was paid.
+    WxVerifyPaySucc(WxVerifyPaySucc): "wx_verify_pay_succ",
+    /// The verification of a mini program was given to a reviewer.
+    WxVerifyDispatch(WxVerifyDispatch): "wx_verify_dispatch",
+    /// The mini program has to connect to the API for shipping.
+    TradeManageRemindAccessApi(TradeManageRemindAccessApi): "trade_manage_remind_access_api",
+    /// A paid order has to be shipped.
+    TradeManageRemindShipping(TradeManageRemindShipping): "trade_manage_remind_shipping",
+    /// An order is about to be settled, or was settled.
+    TradeManageOrderSettlement(TradeManageOrderSettlement): "trade_manage_order_settlement",
+    /// A refund of a B2B shop ended.
+    RetailRefundNotify(Box<RetailRefundNotify>): "retail_refund_notify",
+    /// The quota of a paid service runs out.
+    ChargeServiceQuotaNotify(ChargeServiceQuotaNotify): "charge_service_quota_notify",
+    /// A video of a short drama was uploaded.
+    SecvodUpload(SecvodUpload): "secvod_upload_event",
+    /// A review of a short drama.
+    SecvodAudit(SecvodAudit): "secvod_audit_event",
+    /// A review of a novel.
+    SecbookAudit(SecbookAudit): "secbook_audit_event",
+    /// A user followed a live room, or the room's state changed.
+    WxaliveFollowNotify(WxaliveFollowNotify): "wxalive_follow_notify",
+    /// The messages of a live room to its followers were sent.
+    WxalivePushMessageNotify(WxalivePushMessageNotify): "wxalive_push_message_notify",
+    /// A user left a bad comment.
+    WxaCommentBadScore(WxaCommentBadScore): "wxa_comment_bad_score",
     /// A user paid for virtual goods.
     XpayGoodsDeliverNotify(XpayGoodsDeliverNotify): "xpay_goods_deliver_notify",
+    /// A user paid for coins.
+    XpayCoinPayNotify(XpayCoinPayNotify): "xpay_coin_pay_notify",
+    /// A refund of a virtual payment ended.
+    XpayRefundNotify(Box<XpayRefundNotify>): "xpay_refund_notify",
+    /// A user complained about a virtual payment.
+    XpayComplaintNotify(XpayComplaintNotify): "xpay_complaint_notify",
+    /// WeChat Pay restricted the merchant.
+    XpayWxpayCallbackNotify(XpayWxpayCallbackNotify): "xpay_wxpay_callback_notify",
+    /// A user subscribed to virtual goods, or ended the subscription.
+    XpaySubscribeSigningResultNotify(XpaySubscribeSigningResultNotify): "xpay_subscribe_signing_result_notify",
+    /// The same with Apple.
+    XpayAppleSubscribeSigningResultNotify(XpaySubscribeSigningResultNotify):
+        "xpay_apple_subscribe_signing_result_notify",
+    /// A subscription could not be renewed.
+    XpaySubscribePayFailNotify(XpaySubscribePayFailNotify): "xpay_subscribe_pay_fail_notify",
+    /// Apple asks whether to refund a subscription.
+    XpaySubscribeIosRefundQueryNotify(XpaySubscribeIosRefundQueryNotify): "xpay_subscribe_ios_refund_query_notify",
+    /// Coins of a mini game were delivered.
+    MinigameCoinDeliverCompleted(MinigameCoinDeliverCompleted): "minigame_coin_deliver_completed",
 }
 
 impl Event {

@@ -74,66 +74,6 @@ pub struct ExpressAction {
     pub action_msg: String,
 }
 
-/// A user paid for virtual goods (道具发货推送).
-///
-/// WeChat sends it when a user buys virtual goods of a mini program. The account then delivers the goods.
-///
-#[doc = sample!("event/xpay_goods_deliver_notify")]
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-#[non_exhaustive]
-pub struct XpayGoodsDeliverNotify {
-    /// The user's OpenID.
-    #[serde(default)]
-    pub open_id: String,
-    /// The merchant's id of the order.
-    pub out_trade_no: String,
-    /// 0 production, 1 sandbox.
-    #[serde(default, deserialize_with = "xml::optional_number")]
-    pub env: Option<i64>,
-    /// The payment; `None` if the order was not paid with WeChat Pay.
-    pub we_chat_pay_info: Option<XpayPayment>,
-    /// The goods.
-    pub goods_info: XpayGoods,
-}
-
-/// The payment of virtual goods.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-#[non_exhaustive]
-pub struct XpayPayment {
-    /// The merchant's number of the payment.
-    #[serde(default)]
-    pub mch_order_no: String,
-    /// WeChat Pay's number of the payment.
-    #[serde(default)]
-    pub transaction_id: String,
-    /// When the user paid.
-    #[serde(default, deserialize_with = "timestamp::optional")]
-    pub paid_time: Option<Timestamp>,
-}
-
-/// Virtual goods that were bought.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-#[non_exhaustive]
-pub struct XpayGoods {
-    /// The goods' id.
-    pub product_id: String,
-    /// The quantity.
-    #[serde(default, deserialize_with = "xml::optional_number")]
-    pub quantity: Option<u64>,
-    /// The price before discounts, in cents (分).
-    #[serde(default, deserialize_with = "xml::optional_number")]
-    pub orig_price: Option<u64>,
-    /// The price paid, in cents (分).
-    #[serde(default, deserialize_with = "xml::optional_number")]
-    pub actual_price: Option<u64>,
-    /// Data that the merchant attached to the order.
-    #[serde(default)]
-    pub attach: String,
-}
-
 /// A user asked for an invoice (收取授权完成事件推送).
 ///
 /// WeChat sends it when a user has filled in the details for the invoice of an order.
@@ -191,4 +131,37 @@ pub struct CloudInvoiceResult {
     pub status: Option<i64>,
     /// The seller's tax number (纳税人识别号).
     pub nsrsbh: Option<String>,
+}
+
+/// A user chose an invoice title (用户选择抬头).
+///
+/// WeChat sends it when a user submits a title on the page that the account's QR code or link for titles opens.
+///
+/// Source: WeChat's page "Quick issuing" (WeChat_Invoice/Quick_issuing). Its sample has the name of
+/// [`CloudInvoiceResult`] by mistake.
+///
+#[doc = sample!("event/submit_invoice_title")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SubmitInvoiceTitle {
+    /// `InvoiceUserTitleBusinessType` for a company, `InvoiceUserTitlePersonType` for a person, or a newer type.
+    pub title_type: Option<String>,
+    /// The title.
+    #[serde(default)]
+    pub title: String,
+    /// The company's tax number.
+    pub tax_no: Option<String>,
+    /// The company's phone number.
+    pub phone: Option<String>,
+    /// The company's address.
+    pub addr: Option<String>,
+    /// The company's bank.
+    pub bank_type: Option<String>,
+    /// The number of the company's bank account.
+    pub bank_no: Option<String>,
+    /// The data that the account put into the link.
+    pub attach: Option<String>,
+    /// The key of the QR code.
+    #[serde(rename = "EventKey")]
+    pub event_key: Option<String>,
 }

@@ -98,6 +98,27 @@ pub struct CreateMapPoiAuditInfo {
     pub sh_remark: Option<String>,
 }
 
+/// A review of a place or a category for 附近的小程序 (mini programs nearby).
+///
+/// WeChat sends it when it accepts or rejects a place that the mini program added, or the category of one.
+///
+/// Source: the names that other libraries read.
+///
+#[doc = sample!("event/add_nearby_poi_audit_info")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NearbyAudit {
+    /// The review's id.
+    pub audit_id: String,
+    /// 2 rejected, 3 accepted, or a newer code.
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub status: Option<i64>,
+    /// Why it was rejected.
+    pub reason: Option<String>,
+    /// WeChat's id of the place; `None` for a category.
+    pub poi_id: Option<String>,
+}
+
 /// A user connected to a store's Wi-Fi (Wi-Fi连网成功事件).
 ///
 /// WeChat sends it when a user is online through the store's network.

@@ -21,3 +21,9 @@ fn every_name_is_found_once() {
         assert!(read::find(name).is_none(), "{name}");
     }
 }
+
+/// A message is moved several times on its way to the handler, so a type of many fields is boxed.
+#[test]
+fn the_rare_types_make_no_event_larger() {
+    assert!(size_of::<Event>() <= 240, "{}", size_of::<Event>());
+}

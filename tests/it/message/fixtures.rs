@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use proptest::prelude::*;
 use tower_wechat::{
     Message, Timestamp,
-    message::{Event, EventMessage},
+    message::EventMessage,
     xml::{self, Value},
 };
 
@@ -99,6 +99,7 @@ const FLAGS: &[&str] = &[
     "IsReturnBack",
     "IsChatRoom",
     "isrisky",
+    "IsMock",
 ];
 
 #[test]
@@ -126,17 +127,20 @@ fn an_event_reads_as_an_event_message() {
 }
 
 #[test]
-fn the_older_name_of_a_renamed_event_is_read() {
-    let (_, document) = fixtures("event")
-        .into_iter()
-        .find(|(name, _)| name == "publishjobfinish")
-        .expect("its fixture");
-    let renamed = document.replace("[PUBLISHJOBFINISH]", "[FREEPUBLISHJOBFINISH]");
-    assert_eq!(read_event(&renamed), read_event(&document));
-    assert!(matches!(
-        read_event(&renamed).event,
-        Event::PublishJobFinish(_)
-    ));
+fn an_event_is_read_under_all_its_names() {
+    for (name, other) in [
+        ("PUBLISHJOBFINISH", "FREEPUBLISHJOBFINISH"),
+        ("card_pay_order", "ORDER_STATUS_FINANCE_SUCC"),
+    ] {
+        let (_, document) = fixtures("event")
+            .into_iter()
+            .find(|(fixture, _)| *fixture == name.to_lowercase())
+            .expect("its fixture");
+        let renamed = document.replace(&format!("[{name}]"), &format!("[{other}]"));
+        assert_ne!(renamed, document);
+        assert_eq!(read_event(&renamed), read_event(&document));
+        assert!(read_event(&renamed).other().is_none(), "{other}");
+    }
 }
 
 /// The document with its fields in the order of `keys`, members of a list in theirs.

@@ -95,6 +95,11 @@ impl<'de> Deserializer<'de> for Chance<'_> {
         visitor.visit_seq(Members { chance: self, left })
     }
 
+    /// Some fields of a type that keeps all.
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_struct("", &["A", "Bc", "d"], visitor)
+    }
+
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -109,7 +114,7 @@ impl<'de> Deserializer<'de> for Chance<'_> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i128 u8 u16 u32 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct map
+        i8 i16 i32 i128 u8 u16 u32 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct
         enum identifier ignored_any
     }
 }

@@ -42,7 +42,7 @@ messages! {
 }
 
 macro_rules! events {
-    ($($variant:ident($type:ident)),* $(,)?) => {
+    ($($variant:ident($type:ty)),* $(,)?) => {
         fn events(seed: [u8; 32]) -> Vec<Event> {
             vec![$(Event::$variant(generate::<$type>(seed))),*]
         }
@@ -84,7 +84,25 @@ events! {
     WeappAuditDelay(WeappAuditDelay), WxaNicknameAudit(WxaNicknameAudit),
     WxaCategoryAudit(WxaCategoryAudit), WxaPrivacyApply(WxaPrivacyApply),
     WxaIllegalRecord(WxaIllegalRecord), WxaAppealRecord(WxaAppealRecord),
-    AddExpressPath(AddExpressPath), XpayGoodsDeliverNotify(XpayGoodsDeliverNotify)
+    AddExpressPath(AddExpressPath), SubmitInvoiceTitle(SubmitInvoiceTitle),
+    AddNearbyPoiAuditInfo(NearbyAudit), NearbyCategoryAuditInfo(NearbyAudit),
+    WxVerifyPaySucc(WxVerifyPaySucc), WxVerifyDispatch(WxVerifyDispatch),
+    TradeManageRemindAccessApi(TradeManageRemindAccessApi),
+    TradeManageRemindShipping(TradeManageRemindShipping),
+    TradeManageOrderSettlement(TradeManageOrderSettlement),
+    RetailRefundNotify(Box<RetailRefundNotify>),
+    ChargeServiceQuotaNotify(ChargeServiceQuotaNotify), SecvodUpload(SecvodUpload),
+    SecvodAudit(SecvodAudit), SecbookAudit(SecbookAudit),
+    WxaliveFollowNotify(WxaliveFollowNotify),
+    WxalivePushMessageNotify(WxalivePushMessageNotify), WxaCommentBadScore(WxaCommentBadScore),
+    XpayGoodsDeliverNotify(XpayGoodsDeliverNotify), XpayCoinPayNotify(XpayCoinPayNotify),
+    XpayRefundNotify(Box<XpayRefundNotify>), XpayComplaintNotify(XpayComplaintNotify),
+    XpayWxpayCallbackNotify(XpayWxpayCallbackNotify),
+    XpaySubscribeSigningResultNotify(XpaySubscribeSigningResultNotify),
+    XpayAppleSubscribeSigningResultNotify(XpaySubscribeSigningResultNotify),
+    XpaySubscribePayFailNotify(XpaySubscribePayFailNotify),
+    XpaySubscribeIosRefundQueryNotify(XpaySubscribeIosRefundQueryNotify),
+    MinigameCoinDeliverCompleted(MinigameCoinDeliverCompleted),
 }
 
 #[test]
