@@ -31,6 +31,7 @@ pub struct Head {
     texts: Box<str>,
     /// Where each field's text ends.
     ends: [usize; FIELDS],
+    is_json: bool,
 }
 
 /// The positions of the fields in a [`Head`].
@@ -52,7 +53,8 @@ impl Head {
         #[cfg(test)]
         super::parses::count_head();
         let body = Body::new(plaintext)?;
-        body.read().map(|fields: Fields<'_>| fields.join())
+        let is_json = body.tree.is_some();
+        body.read().map(|fields: Fields<'_>| fields.join(is_json))
     }
 
     /// The MsgType as it came: `event` for events, in any case.
@@ -103,6 +105,11 @@ impl Head {
     /// Whether it is an event.
     pub fn is_event(&self) -> bool {
         self.msg_type().is_some_and(field::is_event)
+    }
+
+    /// Whether the plaintext is JSON.
+    pub fn is_json(&self) -> bool {
+        self.is_json
     }
 
     /// Whether WeChat shows the user a passive reply to it, see
@@ -164,7 +171,7 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn join(&self) -> Head {
+    fn join(&self, is_json: bool) -> Head {
         // In the order of the positions.
         let fields: [&str; FIELDS] = [
             &self.to_user_name,
@@ -181,6 +188,7 @@ impl Fields<'_> {
                 end += text.len();
                 end
             }),
+            is_json,
         }
     }
 }

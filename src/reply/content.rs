@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use super::{
+    custom::Custom,
     error::{Cause, Error},
     parts::{Article, Media, Music, TransInfo, Video},
     split::split_with_tail,
 };
 
-/// The content of a reply, one variant for each MsgType.
+/// The content of a reply: one variant for each MsgType, and one for answers of their own form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
     Text(String),
@@ -19,6 +20,8 @@ pub(super) enum Content {
     News(Vec<Article>),
     /// To this agent, or to any agent.
     TransferCustomerService(Option<TransInfo>),
+    /// No message, and no MsgType.
+    Custom(Custom),
 }
 
 impl Content {
@@ -31,6 +34,7 @@ impl Content {
             Self::Music(_) => "music",
             Self::News(_) => "news",
             Self::TransferCustomerService(_) => "transfer_customer_service",
+            Self::Custom(_) => "",
         }
     }
 
@@ -38,6 +42,7 @@ impl Content {
         let id = match self {
             Self::Text(text) if is_blank(text) => return Err(Error(Cause::TextEmpty)),
             Self::News(articles) => return check_articles(articles, article_limit),
+            Self::Custom(custom) => return custom.check(),
             Self::Text(_) | Self::TransferCustomerService(None) => return Ok(()),
             Self::TransferCustomerService(Some(agent)) => {
                 (agent.kf_account(), Cause::KfAccountEmpty)

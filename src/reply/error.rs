@@ -114,7 +114,7 @@ impl fmt::Display for Error {
             Cause::Unaddressed => {
                 f.write_str("expected a message with a sender and a receiver to reply to")
             }
-            Cause::Unwritable(_) => f.write_str("the reply cannot be written as XML"),
+            Cause::Unwritable(_) => f.write_str("the reply cannot be written"),
         }
     }
 }
@@ -161,6 +161,6 @@ pub enum ErrorKind {
     Several,
     /// The message has no sender to reply to, or no receiver to reply from.
     Unaddressed,
-    /// Writing the XML failed; [`source`](std::error::Error::source) returns the reason.
+    /// Writing the XML, or the JSON of an answer of [its own form](super::Reply::custom), failed; [`source`](std::error::Error::source) returns the reason.
     Unwritable,
 }

@@ -8,7 +8,7 @@ use super::Reply;
 ///
 /// | value | outcome |
 /// |---|---|
-/// | [`Reply`] | that reply |
+/// | [`Reply`], [`XpayAnswer`](super::XpayAnswer) | that reply |
 /// | `String`, `&str`, `Cow<str>` | [`Reply::text`] |
 /// | `()` | [`Reply::success`]: the user sees nothing |
 /// | `Option<T>` | `T`'s outcome, or [`Reply::success`] for `None` |

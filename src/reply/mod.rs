@@ -38,6 +38,7 @@
 //! | [`Reply::music`] with [`Music`] | a music card | `music` |
 //! | [`Reply::news`] with [`Article`]s | articles with pictures, each a link | `news` |
 //! | [`Reply::transfer_customer_service`], [`…_to`](Reply::transfer_customer_service_to) | nothing yet: an agent takes over | `transfer_customer_service` |
+//! | [`Reply::custom`], [`XpayAnswer`] | nothing: an answer to a product, in a form of its own | |
 //!
 //! An upload to the account's material, temporary or permanent, returns a MediaId. The MediaId of a received message is
 //! temporary material too.
@@ -55,7 +56,7 @@
 //! | music | a `ThumbMediaId` that is not empty |
 //! | news | a title for each article that is not only white space; at least one article; at most one in answer to a message, eight in answer to an event |
 //! | transfer to an agent | a `KfAccount` that is not empty |
-//! | every reply but `success` | a receiver and a sender that are not empty |
+//! | every reply but `success` and an answer of its own form | a receiver and a sender that are not empty |
 //!
 //! WeChat does not document the 2047 bytes; accounts report them. Its page on passive replies says that it drops
 //! articles over the limit, so the developer would not notice. The limit of articles depends on the message that is
@@ -82,6 +83,7 @@
 //! and it stays whole in the last part.
 
 mod content;
+mod custom;
 #[cfg(any(feature = "api", feature = "json"))]
 mod customer_service;
 mod error;
@@ -93,6 +95,7 @@ mod split;
 mod stored;
 
 pub use self::{
+    custom::XpayAnswer,
     error::{Error, ErrorKind},
     into_reply::{HandlerError, IntoReply},
     parts::{Article, Music, Video},
@@ -299,6 +302,8 @@ impl Reply {
     /// replies](crate::dedup::DedupBuilder::with_late_replies) sends the others, in order. Without a sink they are not sent,
     /// and the log has a warning.
     ///
+    /// An answer of [its own form](Self::custom) is alone: of one and another reply, the first stays.
+    ///
     /// ```
     /// use tower_wechat::Reply;
     ///
@@ -309,8 +314,11 @@ impl Reply {
     #[must_use]
     pub fn then(mut self, next: impl Into<Self>) -> Self {
         let next = next.into();
-        if self.first.is_none() || next.first.is_none() {
-            return if self.first.is_none() { next } else { self };
+        if self.first.is_none() {
+            return next;
+        }
+        if next.first.is_none() || self.is_custom() || next.is_custom() {
+            return self;
         }
         self.then.extend(next.first.into_iter().chain(next.then));
         self.tail = next.tail;

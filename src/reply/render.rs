@@ -27,7 +27,8 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// If the reply is over a [limit](super#limits), or `addressing` lacks the receiver or the sender.
+    /// If the reply is over a [limit](super#limits), or `addressing` lacks the receiver or the sender. Also if an answer of
+    /// [its own form](Self::custom) cannot be written.
     pub fn render(
         &self,
         addressing: &Addressing<'_>,
@@ -46,6 +47,14 @@ impl Reply {
         let Some(content) = &self.first else {
             return Ok(Rendered::success());
         };
+        if let Content::Custom(custom) = content {
+            let body = custom.body(addressing.is_json)?.to_owned();
+            return Ok(Rendered {
+                body: Cow::Owned(body),
+                content_type: if addressing.is_json { JSON } else { XML },
+                rest: None,
+            });
+        }
         content.check(addressing.article_limit)?;
         let (to_user_name, from_user_name) = addressing.names()?;
         let (content, rest) = content.cut(PASSIVE_TEXT_LIMIT, cut_marker, self.tail_of_first());
@@ -59,7 +68,7 @@ impl Reply {
         let body = xml::to_string(&document).map_err(|error| Error(Cause::Unwritable(error)))?;
         Ok(Rendered {
             body: Cow::Owned(body),
-            content_type: "application/xml",
+            content_type: XML,
             rest: (!rest.is_success()).then_some(rest),
         })
     }
@@ -83,7 +92,8 @@ impl Rendered {
         }
     }
 
-    /// Returns the body: the reply's XML, or the word `success` for [`Reply::success`].
+    /// Returns the body: the reply's XML, the JSON of an answer of [its own form](Reply::custom) to a push in JSON, or the
+    /// word `success` for [`Reply::success`].
     pub fn body(&self) -> &str {
         &self.body
     }
@@ -93,7 +103,7 @@ impl Rendered {
         self.body
     }
 
-    /// Returns the Content-Type: `application/xml`, or `text/plain` for [`Reply::success`].
+    /// Returns the Content-Type: `application/xml`, `application/json`, or `text/plain` for [`Reply::success`].
     pub fn content_type(&self) -> &'static str {
         self.content_type
     }
@@ -150,6 +160,8 @@ pub struct Addressing<'a> {
     to_user_name: Cow<'a, str>,
     from_user_name: Cow<'a, str>,
     article_limit: usize,
+    /// Whether the push is in JSON.
+    is_json: bool,
 }
 
 impl<'a> Addressing<'a> {
@@ -165,6 +177,7 @@ impl<'a> Addressing<'a> {
             to_user_name: writable(to_user_name.into()),
             from_user_name: writable(from_user_name.into()),
             article_limit: EVENT_ARTICLE_LIMIT,
+            is_json: false,
         }
     }
 
@@ -173,6 +186,8 @@ impl<'a> Addressing<'a> {
     /// The answer to a user's message may have one article, any other answer up to eight. If the message lacks the
     /// sender or the receiver, rendering returns an error. Some pushes of the open platform and of WeCom name no
     /// sender.
+    ///
+    /// An answer of [its own form](Reply::custom) needs neither, and is written in the message's format.
     pub fn answering(message: &'a Head) -> Self {
         // WeChat's page lists the message types that allow a single article, and calls the rest other scenes. The list
         // lacks newer types. These are users' messages too, so they also allow one.
@@ -185,6 +200,7 @@ impl<'a> Addressing<'a> {
         let receiver = message.to_user_name().unwrap_or_default();
         Self {
             article_limit,
+            is_json: message.is_json(),
             ..Self::new(sender, receiver)
         }
     }
@@ -205,6 +221,7 @@ impl fmt::Debug for Addressing<'_> {
             .field("to_user_name_len", &self.to_user_name.len())
             .field("from_user_name_len", &self.from_user_name.len())
             .field("article_limit", &self.article_limit)
+            .field("is_json", &self.is_json)
             .finish()
     }
 }
@@ -243,6 +260,8 @@ impl Content {
                 xml.serialize_field("Articles", &Articles { item: articles })
             }
             Self::TransferCustomerService(agent) => xml.serialize_field("TransInfo", agent),
+            // Neither addressed nor kept as a message.
+            Self::Custom(_) => Ok(()),
         }
     }
 }
@@ -262,6 +281,9 @@ pub(crate) fn addition(text: impl Into<String>) -> Result<Arc<str>, Error> {
 
 /// What the first part of a text that is cut ends in, by default.
 pub(crate) const CUT_MARKER: &str = "…";
+
+const XML: &str = "application/xml";
+const JSON: &str = "application/json";
 
 /// The body that acknowledges a message.
 pub(crate) const SUCCESS: &str = "success";

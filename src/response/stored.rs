@@ -146,9 +146,10 @@ impl StoredResponse {
         }
     }
 
-    /// The reply. `None` if the body says none that WeChat knows.
+    /// The reply. `None` if the body says none that a user could see.
     pub(crate) fn reply(&self) -> Option<Reply> {
         match &self.behind {
+            Behind::Whole(whole) if whole.reply.is_custom() => None,
             Behind::Whole(whole) => Some(whole.reply.clone()),
             Behind::Body | Behind::Mailbox(_) => Reply::read_body(&self.body),
         }

@@ -34,6 +34,88 @@
 //! such as a status, is a text or a number: a new value would break an enum. An id is a text, though most ids are
 //! numbers.
 //!
+//! # Answers of virtual payment
+//!
+//! Virtual payment (虚拟支付) sends the events that begin with `xpay_`. It wants its own answer to each, an
+//! [`XpayAnswer`](crate::reply::XpayAnswer): an ErrCode and an ErrMsg. Anything else is a failure, and it sends the event
+//! again: after 2, 4, 8 … s, up to 15 times, over some hours. Each time `RetryTimes` is one more, so deduplication does not
+//! recognize it. Recognize it by the order (`out_trade_no`), the refund (`wx_refund_id`) or the complaint (`request_id`).
+//!
+//! # Events without a type
+//!
+//! Some products have no types here: WeChat shop (微信小店), express (物流助手) and instant delivery (即时配送). Their events
+//! arrive as [`Event::Other`] with all fields. [`OtherMessage::deserialize`] reads them into a type of your own, and
+//! [`Reply::custom`](crate::Reply::custom) answers in the push's format. A shop is content with `success`. Express
+//! and delivery companies want an answer of their own to what they are asked:
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use tower_wechat::{Message, Reply, xml};
+//!
+//! #[derive(Deserialize)]
+//! struct ShopOrder {
+//!     order_info: OrderInfo,
+//! }
+//!
+//! #[derive(Deserialize)]
+//! struct OrderInfo {
+//!     // A number in JSON, a text in XML: both are read.
+//!     order_id: String,
+//! }
+//!
+//! #[derive(Deserialize)]
+//! #[serde(rename_all = "PascalCase")]
+//! struct GetQuota {
+//!     #[serde(rename = "BizID")]
+//!     biz_id: String,
+//! }
+//!
+//! #[derive(Serialize)]
+//! #[serde(rename_all = "PascalCase")]
+//! struct Quota {
+//!     #[serde(rename = "BizID")]
+//!     biz_id: String,
+//!     result_code: i32,
+//!     result_msg: &'static str,
+//!     quota: f64,
+//! }
+//!
+//! fn answer(message: &Message) -> Result<Reply, xml::Error> {
+//!     let Some(other) = message.other() else {
+//!         return Ok(Reply::success());
+//!     };
+//!     Ok(match other.event() {
+//!         Some("channels_ec_order_new") => {
+//!             let order: ShopOrder = other.deserialize()?;
+//!             println!("a new order: {}", order.order_info.order_id);
+//!             Reply::success()
+//!         }
+//!         Some("get_quota") => {
+//!             let GetQuota { biz_id } = other.deserialize()?;
+//!             Reply::custom(&Quota { biz_id, result_code: 0, result_msg: "OK", quota: 12.5 })
+//!         }
+//!         _ => Reply::success(),
+//!     })
+//! }
+//!
+//! # use tower_wechat::{Timestamp, message::Head, reply::Addressing};
+//! let push = "<xml><ToUserName>gh_1</ToUserName><FromUserName>o1</FromUserName><CreateTime>1717500123</CreateTime>
+//!     <MsgType>event</MsgType><Event>get_quota</Event><BizID>biz-7</BizID></xml>";
+//! let reply = answer(&xml::from_str(push)?)?;
+//! # let head = Head::read(push.as_bytes())?;
+//! # let rendered = reply.render(&Addressing::answering(&head), Timestamp::now()).unwrap();
+//! assert_eq!(
+//!     rendered.body(),
+//!     "<xml><BizID><![CDATA[biz-7]]></BizID><ResultCode>0</ResultCode>\
+//!      <ResultMsg><![CDATA[OK]]></ResultMsg><Quota>12.5</Quota></xml>",
+//! );
+//! # Ok::<(), xml::Error>(())
+//! ```
+//!
+//! With [`message_fn`](crate::message_fn), `answer` is the handler.
+//!
+//! # Events that do not fit their type
+//!
 //! An event that does not fit its type arrives as [`Event::Other`] with all its fields and the
 //! [misfit](OtherMessage::misfit).
 
