@@ -173,6 +173,41 @@ impl Account {
     /// platform, use [`authorizer`](Self::authorizer). WeChat expects the word `success` as the answer:
     /// [`Reply::success`](crate::reply::Reply::success).
     ///
+    /// The pushes are [`PlatformMessage`](crate::message::platform::PlatformMessage)s. Every ten minutes one of them brings the
+    /// ticket for the platform's access token. Keep the newest one, where it survives a restart:
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use tower::ServiceBuilder;
+    /// use tower_wechat::{
+    ///     Account, DedupLayer, VerifySignatureLayer,
+    ///     message::platform::{PlatformEvent, PlatformMessage},
+    ///     message_fn,
+    /// };
+    ///
+    /// let account = Account::component(
+    ///     "rosebud7",
+    ///     "wx9f8e7d6c5b4a3021",
+    ///     "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb",
+    /// )?;
+    /// // A database, or a file.
+    /// let newest = Arc::new(Mutex::new(None));
+    /// let kept = Arc::clone(&newest);
+    /// let service = ServiceBuilder::new()
+    ///     .layer(VerifySignatureLayer::new(account))
+    ///     .layer(DedupLayer::in_memory())
+    ///     .service(message_fn(move |push: PlatformMessage| {
+    ///         if let PlatformEvent::ComponentVerifyTicket(ticket) = push.event {
+    ///             *kept.lock().unwrap() = Some(ticket.component_verify_ticket);
+    ///         }
+    ///         // `()` is answered with `success`.
+    ///         async {}
+    ///     }));
+    /// # let _ = (service, newest);
+    /// # Ok::<(), tower_wechat::account::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The same as for [`encrypted`](Self::encrypted).

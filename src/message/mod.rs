@@ -40,6 +40,9 @@
 //! know arrives as an [`OtherMessage`] with all its fields; [`OtherMessage::deserialize`] reads them into a
 //! type of your own. Known types skip unknown fields.
 //!
+//! The pushes of the open platform (开放平台) to a third-party platform have an InfoType instead of a MsgType: see
+//! [`platform`].
+//!
 //! # Messages that do not fit their type
 //!
 //! A [`Message`] is read from every document, whatever its fields are. If a field is missing, repeated, or has another
@@ -65,8 +68,8 @@
 //! - a field that says who sent what, and stands twice: ToUserName, FromUserName, CreateTime, MsgType, Event, MsgId or
 //!   InfoType.
 //!
-//! A `MessageService` logs a warning for such a [`Message`] or [`EventMessage`]. It does not look
-//! into a type of your own that holds one.
+//! A `MessageService` logs a warning for such a [`Message`], [`EventMessage`] or
+//! [`PlatformMessage`](platform::PlatformMessage). It does not look into a type of your own that holds one.
 //!
 //! No field is required. Without FromUserName or ToUserName, nobody can get a passive reply. An [`EventMessage`] requires
 //! ToUserName and CreateTime; an event without these is a [`Message::Other`]. Any other type is an error if its fields do
@@ -101,10 +104,12 @@ macro_rules! sample {
 pub mod event;
 mod field;
 mod head;
+mod info;
 mod json;
 mod other;
 #[cfg(test)]
 pub(crate) mod parses;
+pub mod platform;
 mod read;
 #[cfg(feature = "layers")]
 mod receiver;
@@ -116,6 +121,8 @@ use std::any::Any;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::json::Body;
+#[cfg(feature = "layers")]
+use self::platform::PlatformMessage;
 #[cfg(feature = "layers")]
 pub(crate) use self::receiver::receiver;
 pub use self::{
@@ -253,15 +260,14 @@ impl Default for Message {
     }
 }
 
-/// Returns why `message` does not fit its type, if it is a [`Message`] or an [`EventMessage`] that does not.
+/// Returns why `message` does not fit its type, if it is of a type of this crate that holds what does not.
 #[cfg(feature = "layers")]
 pub(crate) fn misfit<M: 'static>(message: &M) -> Option<&xml::Error> {
     let message: &dyn Any = message;
-    let other = match message.downcast_ref() {
-        Some(message) => Message::other(message),
-        None => message.downcast_ref().and_then(EventMessage::other),
-    };
-    other?.misfit()
+    let event = || message.downcast_ref().and_then(EventMessage::other);
+    let platform = || message.downcast_ref().and_then(PlatformMessage::other);
+    let other = message.downcast_ref().and_then(Message::other);
+    other.or_else(event).or_else(platform)?.misfit()
 }
 
 /// Reads a body in either format: JSON if it begins with `{`, XML otherwise.

@@ -19,7 +19,8 @@ use crate::{
 /// is one of these:
 ///
 /// - a message with an unknown MsgType,
-/// - a push of the open platform (开放平台) or of a WeCom suite, which has an InfoType and no MsgType,
+/// - a push of the open platform (开放平台) or of a WeCom suite, which has an InfoType and no MsgType: its own type is
+///   [`PlatformMessage`](super::platform::PlatformMessage),
 /// - a message that does not fit its type: it has a [misfit](Self::misfit),
 /// - an event without ToUserName or CreateTime: it has a misfit too.
 ///
@@ -62,6 +63,11 @@ impl OtherMessage {
         while let Some(element) = map.next_entry()? {
             elements.push(element);
         }
+        Self::of(elements)
+    }
+
+    /// Makes it of all elements.
+    pub(super) fn of<E: de::Error>(elements: Vec<(String, Value)>) -> Result<Self, E> {
         for name in IDENTITY {
             let is_it = |(found, _): &&(String, Value)| field_of(found) == name;
             if elements.iter().filter(is_it).count() > 1 {
@@ -142,7 +148,7 @@ impl OtherMessage {
         Some(id).filter(|id| !id.is_empty())
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.fields.element(name)?.as_str()
     }
 }

@@ -4,6 +4,7 @@ mod bad;
 mod fixtures;
 mod generate;
 mod head;
+mod info;
 mod json;
 mod other;
 mod round_trip;

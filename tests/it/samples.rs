@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value as Json;
 use tower_wechat::{
     Message,
-    message::{Event, EventMessage},
+    message::{Event, EventMessage, platform::PlatformMessage},
     xml::{self, Value},
 };
 
@@ -122,7 +122,9 @@ fn is_inbound(name: &str) -> bool {
 fn is_typed(message: &Message) -> bool {
     match message {
         Message::Event(event) => !matches!(event.event, Event::Other(_)),
-        Message::Other(_) => false,
+        Message::Other(other) => other
+            .deserialize::<PlatformMessage>()
+            .is_ok_and(|push| push.other().is_none()),
         _ => true,
     }
 }
@@ -197,25 +199,18 @@ const FLAWED: &[(&str, &str)] = &[
     ("117-", "a placeholder instead of a time"),
 ];
 
-/// What stands in no table of WeChat's documents on Official Accounts: envelopes, probes, the open
-/// platform's pushes, WeCom's.
+/// What has no type: envelopes, probes, WeCom's.
 const UNDOCUMENTED: &[&str] = &[
     "",
-    "authorized",
     "batch_job_result",
     "cancel_auth",
     "change_auth",
     "change_external_contact",
-    "component_verify_ticket",
     "create_auth",
     "debug_demo",
     "enter_agent",
     "kf_msg_or_event",
-    "notify_3rd_wxa_auth",
-    "notify_third_fastverifybetaapp",
     "suite_ticket",
     "taskcard_click",
     "template_card_event",
-    "unauthorized",
-    "updateauthorized",
 ];

@@ -30,7 +30,7 @@ fn read_json(body: &str) -> Message {
 }
 
 /// What a fixture is in JSON: repeated elements are lists, all scalars strings.
-fn as_json(value: &Value) -> serde_json::Value {
+pub(super) fn as_json(value: &Value) -> serde_json::Value {
     match value {
         Value::Empty => serde_json::Value::Null,
         Value::Text(text) => text.as_str().into(),

@@ -20,7 +20,7 @@ pub(super) const REPLACEMENTS: [Option<&str>; 9] = [
     ELEMENTS,
 ];
 
-const EMPTY: [Option<&str>; 3] = [
+pub(super) const EMPTY: [Option<&str>; 3] = [
     Some("<NAME/>"),
     Some("<NAME><![CDATA[]]></NAME>"),
     Some("<NAME> </NAME>"),
