@@ -17,7 +17,7 @@ use crate::{
     breaker::{Guarded, TIMEOUT},
     delivery::Verified,
     key::Key,
-    message::{self, Message, event::Event},
+    message::{self, TextMessage, event::Click},
     observe::{self, Way},
     reply::{self, Reply},
     response::Taken,
@@ -158,11 +158,10 @@ impl NextMessage {
             return Fetching::None;
         };
         let has = |texts: &[String], text: &str| texts.iter().any(|known| known == text.trim());
-        let read = || message::from_slice::<Message>(message.as_bytes());
         if head.is_message() {
             let is_bare = self.settings.only_fetches
                 || head.msg_type() == Some("text")
-                    && matches!(read(), Ok(Message::Text(text))
+                    && matches!(message::from_slice::<TextMessage>(message.as_bytes()), Ok(text)
                         if text.replaces_unsupported_message()
                             || has(&self.settings.words, &text.content));
             return if is_bare {
@@ -174,18 +173,15 @@ impl NextMessage {
         if self.settings.menu_keys.is_empty() || head.event() != Some("CLICK") {
             return Fetching::None;
         }
-        match read() {
-            Ok(Message::Event(event)) => match event.event {
-                Event::Click(click)
-                    if has(
-                        &self.settings.menu_keys,
-                        click.event_key.as_deref().unwrap_or_default(),
-                    ) =>
-                {
-                    Fetching::Only
-                }
-                _ => Fetching::None,
-            },
+        match message::from_slice::<Click>(message.as_bytes()) {
+            Ok(click)
+                if has(
+                    &self.settings.menu_keys,
+                    click.event_key.as_deref().unwrap_or_default(),
+                ) =>
+            {
+                Fetching::Only
+            }
             _ => Fetching::None,
         }
     }
