@@ -21,6 +21,8 @@ pub(super) struct Parties {
     pub(super) contact: Contact,
     /// What the user says or does, in one line.
     pub(super) said: String,
+    /// Whether the user sees a reply.
+    accepts_reply: bool,
 }
 
 impl Parties {
@@ -34,6 +36,7 @@ impl Parties {
             account: owned(head.and_then(Head::to_user_name)),
             contact: head.map_or(Contact::Other, |head| Contact::of(head, body)),
             said: said(head, body),
+            accepts_reply: head.is_some_and(Head::accepts_reply),
         }
     }
 }
@@ -73,11 +76,14 @@ pub(super) fn check_reply(
     if reply::is_silent(body) {
         return Ok((Shown::Nothing, AnswerKind::Success));
     }
-    let reply = if account.encryption().is_some() {
-        read(&callback::open_reply(account, body).map_err(Fault::envelope)?)?
-    } else {
-        read(body)?
+    let body = match account.encryption() {
+        Some(_) => &callback::open_reply(account, body).map_err(Fault::envelope)?,
+        None => body,
     };
+    if !parties.accepts_reply && is_custom(body) {
+        return Ok((Shown::Nothing, AnswerKind::Reply));
+    }
+    let reply = read(body)?;
     check_addressing(&reply, parties)?;
     check_content(&reply)?;
     Ok(match required(&reply, "MsgType")? {
@@ -85,6 +91,11 @@ pub(super) fn check_reply(
         "transfer_customer_service" => (Shown::Nothing, AnswerKind::Transfer),
         _ => (Shown::Reply(ShownReply::new(reply)), AnswerKind::Reply),
     })
+}
+
+/// Whether an answer is no message, but in a product's own form.
+fn is_custom(body: &[u8]) -> bool {
+    message::from_slice::<Value>(body).is_ok_and(|answer| answer.element("MsgType").is_none())
 }
 
 /// Checks that the status is 200. Even a 201 with `success` is a failure; a published log shows it.
@@ -184,6 +195,10 @@ fn check_content(reply: &Value) -> Result<(), Fault> {
             }
         }
         "transfer_customer_service" => {}
+        "update_button" => {
+            required(&reply["Button"], "ReplaceName")?;
+        }
+        "update_template_card" if reply.element("TemplateCard").is_some() => {}
         other => {
             return Err(Fault::malformed(format!(
                 "expected a reply's MsgType, found {other:?}"

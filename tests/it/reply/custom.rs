@@ -289,3 +289,23 @@ async fn an_encrypted_account_seals_it() {
 fn callback_token() -> tower_wechat::account::Token {
     tower_wechat::account::Token::new(TOKEN).unwrap()
 }
+
+#[cfg(feature = "simulator")]
+#[tokio::test(start_paused = true)]
+async fn the_user_sees_nothing_of_it() {
+    use tower_wechat::simulator::{Shown, Simulator};
+
+    let account = Account::plain(TOKEN).unwrap();
+    let service = ServiceBuilder::new()
+        .layer(VerifySignatureLayer::new(account.clone()))
+        .service(message_fn(|_: Message| async { XpayAnswer::success() }));
+    let wechat = Simulator::new(account);
+    for push in [XML_PUSH.to_owned(), json_push()]
+        .into_iter()
+        .take(formats())
+    {
+        let transcript = wechat.xml(push).deliver(service.clone()).await;
+        assert_eq!(transcript.shown(), &Shown::Nothing, "{transcript}");
+        assert!(transcript.deliveries()[0].fault().is_none(), "{transcript}");
+    }
+}
