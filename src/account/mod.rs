@@ -138,6 +138,9 @@ impl Account {
 
     /// Makes the account of a WeCom (企业微信) app or suite. Its callbacks are always encrypted.
     ///
+    /// An app's messages and events are [`Message`](crate::Message)s, and the pushes to a suite
+    /// [`SuiteMessage`](crate::message::wecom::SuiteMessage)s: see [`wecom`](crate::message::wecom).
+    ///
     /// `receive_id` is the corp id for a corporation's own app, and the suite id for the pushes of a suite. Pass the
     /// empty string where WeCom has no such id: for suites of personal entities, and for smart bots.
     ///

@@ -41,7 +41,8 @@ const CREATE_TIME: usize = 2;
 const MSG_TYPE: usize = 3;
 const EVENT: usize = 4;
 const MSG_ID: usize = 5;
-const FIELDS: usize = 6;
+const AGENT_ID: usize = 6;
+const FIELDS: usize = 7;
 
 impl Head {
     /// Reads the head of a plaintext in XML or, with the feature `json`, in JSON.
@@ -95,6 +96,11 @@ impl Head {
     pub fn message_id(&self) -> Option<&str> {
         let id = self.text(MSG_ID)?;
         (self.is_message() && id != "0").then_some(id)
+    }
+
+    /// The WeCom app's id (AgentID); `None` elsewhere.
+    pub fn agent_id(&self) -> Option<&str> {
+        self.text(AGENT_ID)
     }
 
     /// Whether it is a message from a user: it has a MsgType, and that is not `event`.
@@ -168,6 +174,8 @@ struct Fields<'a> {
     /// Under both names that the types of messages read.
     #[serde(borrow, default, alias = "MsgID")]
     msg_id: Cow<'a, str>,
+    #[serde(borrow, default, rename = "AgentID")]
+    agent_id: Cow<'a, str>,
 }
 
 impl Fields<'_> {
@@ -180,6 +188,7 @@ impl Fields<'_> {
             &self.msg_type,
             &self.event,
             &self.msg_id,
+            &self.agent_id,
         ];
         let mut end = 0;
         Head {

@@ -40,8 +40,9 @@
 //! know arrives as an [`OtherMessage`] with all its fields; [`OtherMessage::deserialize`] reads them into a
 //! type of your own. Known types skip unknown fields.
 //!
-//! The pushes of the open platform (开放平台) to a third-party platform have an InfoType instead of a MsgType: see
-//! [`platform`].
+//! The pushes of the open platform (开放平台) to a third-party platform have an InfoType instead of a MsgType, and so have
+//! those to a suite of WeCom (企业微信): see [`platform`] and [`wecom`]. Messages and events to an app of WeCom are
+//! [`Message`]s.
 //!
 //! # Messages that do not fit their type
 //!
@@ -68,8 +69,8 @@
 //! - a field that says who sent what, and stands twice: ToUserName, FromUserName, CreateTime, MsgType, Event, MsgId or
 //!   InfoType.
 //!
-//! A `MessageService` logs a warning for such a [`Message`], [`EventMessage`] or
-//! [`PlatformMessage`](platform::PlatformMessage). It does not look into a type of your own that holds one.
+//! A `MessageService` logs a warning for such a [`Message`], [`EventMessage`],
+//! [`PlatformMessage`](platform::PlatformMessage) or [`SuiteMessage`](wecom::SuiteMessage). It does not look into a type of your own that holds one.
 //!
 //! No field is required. Without FromUserName or ToUserName, nobody can get a passive reply. An [`EventMessage`] requires
 //! ToUserName and CreateTime; an event without these is a [`Message::Other`]. Any other type is an error if its fields do
@@ -114,6 +115,7 @@ mod read;
 #[cfg(feature = "layers")]
 mod receiver;
 mod standard;
+pub mod wecom;
 
 #[cfg(feature = "layers")]
 use std::any::Any;
@@ -121,8 +123,6 @@ use std::any::Any;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::json::Body;
-#[cfg(feature = "layers")]
-use self::platform::PlatformMessage;
 #[cfg(feature = "layers")]
 pub(crate) use self::receiver::receiver;
 pub use self::{
@@ -134,6 +134,8 @@ pub use self::{
         ShortVideoMessage, TextMessage, VideoMessage, VoiceMessage,
     },
 };
+#[cfg(feature = "layers")]
+use self::{platform::PlatformMessage, wecom::SuiteMessage};
 use crate::{timestamp::Timestamp, xml};
 
 /// Matches a [`Message`]: one arm for all standard types, and an arm for each of the rest.
@@ -266,8 +268,13 @@ pub(crate) fn misfit<M: 'static>(message: &M) -> Option<&xml::Error> {
     let message: &dyn Any = message;
     let event = || message.downcast_ref().and_then(EventMessage::other);
     let platform = || message.downcast_ref().and_then(PlatformMessage::other);
+    let suite = || message.downcast_ref().and_then(SuiteMessage::other);
     let other = message.downcast_ref().and_then(Message::other);
-    other.or_else(event).or_else(platform)?.misfit()
+    other
+        .or_else(event)
+        .or_else(platform)
+        .or_else(suite)?
+        .misfit()
 }
 
 /// Reads a body in either format: JSON if it begins with `{`, XML otherwise.

@@ -19,8 +19,8 @@ use crate::{
 /// is one of these:
 ///
 /// - a message with an unknown MsgType,
-/// - a push of the open platform (开放平台) or of a WeCom suite, which has an InfoType and no MsgType: its own type is
-///   [`PlatformMessage`](super::platform::PlatformMessage),
+/// - a push of the open platform (开放平台) or to a WeCom suite, which has an InfoType and no MsgType: its own type is
+///   [`PlatformMessage`](super::platform::PlatformMessage) or [`SuiteMessage`](super::wecom::SuiteMessage),
 /// - a message that does not fit its type: it has a [misfit](Self::misfit),
 /// - an event without ToUserName or CreateTime: it has a misfit too.
 ///

@@ -49,6 +49,12 @@ macro_rules! messages {
             /// Which article of several the message was sent from, counted from 1.
             #[serde(default, deserialize_with = "xml::text")]
             pub idx: Option<String>,
+            /// The [WeCom](super::wecom) app's id; `None` elsewhere.
+            #[serde(default, rename = "AgentID", deserialize_with = "xml::text")]
+            pub agent_id: Option<String>,
+            /// Where WeCom's user wrote it, such as `wxwork`.
+            #[serde(default, deserialize_with = "xml::text")]
+            pub app_type: Option<String>,
         }
 
         impl Named for $type {

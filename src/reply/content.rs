@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use super::{
     custom::Custom,
     error::{Cause, Error},
-    parts::{Article, Media, Music, TransInfo, Video},
+    parts::{Article, Button, Media, Music, TransInfo, Video},
     split::split_with_tail,
 };
+use crate::xml::Value;
 
 /// The content of a reply: one variant for each MsgType, and one for answers of their own form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,9 @@ pub(super) enum Content {
     News(Vec<Article>),
     /// To this agent, or to any agent.
     TransferCustomerService(Option<TransInfo>),
+    UpdateButton(Button),
+    /// The card, or why it cannot be written.
+    UpdateTemplateCard(Result<Value, String>),
     /// No message, and no MsgType.
     Custom(Custom),
 }
@@ -34,6 +38,8 @@ impl Content {
             Self::Music(_) => "music",
             Self::News(_) => "news",
             Self::TransferCustomerService(_) => "transfer_customer_service",
+            Self::UpdateButton(_) => "update_button",
+            Self::UpdateTemplateCard(_) => "update_template_card",
             Self::Custom(_) => "",
         }
     }
@@ -42,8 +48,15 @@ impl Content {
         let id = match self {
             Self::Text(text) if is_blank(text) => return Err(Error(Cause::TextEmpty)),
             Self::News(articles) => return check_articles(articles, article_limit),
+            Self::UpdateButton(button) if is_blank(&button.replace_name) => {
+                return Err(Error(Cause::TextEmpty));
+            }
+            Self::UpdateTemplateCard(Err(reason)) => return Err(Error::unwritable(reason)),
             Self::Custom(custom) => return custom.check(),
-            Self::Text(_) | Self::TransferCustomerService(None) => return Ok(()),
+            Self::Text(_)
+            | Self::TransferCustomerService(None)
+            | Self::UpdateButton(_)
+            | Self::UpdateTemplateCard(Ok(_)) => return Ok(()),
             Self::TransferCustomerService(Some(agent)) => {
                 (agent.kf_account(), Cause::KfAccountEmpty)
             }

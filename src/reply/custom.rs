@@ -1,13 +1,8 @@
 //! Answers of one's own form, and the ready ones.
 
-use serde::{Serialize, ser::Error as _};
+use serde::Serialize;
 
-use super::{
-    HandlerError, IntoReply, Reply,
-    content::Content,
-    error::{Cause, Error},
-    parts::writable,
-};
+use super::{HandlerError, IntoReply, Reply, content::Content, error::Error, parts::writable};
 use crate::xml;
 
 impl Reply {
@@ -70,8 +65,7 @@ impl Custom {
     /// Returns the answer in one format.
     pub(super) fn body(&self, is_json: bool) -> Result<&str, Error> {
         let written = if is_json { &self.json } else { &self.xml };
-        let unwritable = |reason| Error(Cause::Unwritable(xml::Error::custom(reason)));
-        written.as_deref().map_err(unwritable)
+        written.as_deref().map_err(Error::unwritable)
     }
 
     /// Checks that it can be written in one of the formats.

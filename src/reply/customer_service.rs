@@ -14,7 +14,7 @@ impl Reply {
     /// (客服消息). Post it to `https://api.weixin.qq.com/cgi-bin/message/custom/send?access_token=…`.
     ///
     /// It is `None` if there is nothing to send: for [`Reply::success`], for an answer of [its own form](Reply::custom), and
-    /// for a transfer to an agent, which only a passive reply can do.
+    /// for a transfer to an agent or a change of a card, which only a passive reply can do.
     ///
     /// WeChat accepts five such messages within 48 hours after the user's message. It accepts three within one minute
     /// after a menu click, a scan or a subscription.
@@ -70,7 +70,10 @@ impl Reply {
             Content::Video(video) => ("video", video_body(video)?),
             Content::Music(music) => ("music", music_body(music)),
             Content::News(articles) => ("news", news_body(articles)),
-            Content::TransferCustomerService(_) | Content::Custom(_) => return Ok(None),
+            Content::TransferCustomerService(_)
+            | Content::UpdateButton(_)
+            | Content::UpdateTemplateCard(_)
+            | Content::Custom(_) => return Ok(None),
         };
         let message = json!({ "touser": openid, "msgtype": msgtype, msgtype: body });
         Ok(Some(message.to_string()))

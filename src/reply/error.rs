@@ -51,6 +51,11 @@ impl Error {
         Self(Cause::Unaddressed)
     }
 
+    /// Makes the error for a value of the user's that cannot be written, for this reason.
+    pub(super) fn unwritable(reason: &String) -> Self {
+        Self(Cause::Unwritable(serde::ser::Error::custom(reason)))
+    }
+
     /// Returns the kind of error.
     pub fn kind(&self) -> ErrorKind {
         match self.0 {

@@ -38,6 +38,8 @@
 //! | [`Reply::music`] with [`Music`] | a music card | `music` |
 //! | [`Reply::news`] with [`Article`]s | articles with pictures, each a link | `news` |
 //! | [`Reply::transfer_customer_service`], [`…_to`](Reply::transfer_customer_service_to) | nothing yet: an agent takes over | `transfer_customer_service` |
+//! | [`Reply::update_button`] | WeCom: the tapped button has another name | `update_button` |
+//! | [`Reply::update_template_card`] | WeCom: the tapped card is another | `update_template_card` |
 //! | [`Reply::custom`], [`XpayAnswer`] | nothing: an answer to a product, in a form of its own | |
 //!
 //! An upload to the account's material, temporary or permanent, returns a MediaId. The MediaId of a received message is
@@ -53,8 +55,9 @@
 //! |---|---|
 //! | text | not only white space; at most 2047 bytes of UTF-8, about 680 Chinese characters: a longer one is [cut](#long-texts) |
 //! | image, voice, video | a MediaId that is not empty |
+//! | another name for a button | not only white space |
 //! | music | a `ThumbMediaId` that is not empty |
-//! | news | a title for each article that is not only white space; at least one article; at most one in answer to a message, eight in answer to an event |
+//! | news | a title for each article that is not only white space; at least one article; at most one in answer to a message, eight in answer to an event or to anything of WeCom's |
 //! | transfer to an agent | a `KfAccount` that is not empty |
 //! | every reply but `success` and an answer of its own form | a receiver and a sender that are not empty |
 //!
@@ -94,6 +97,8 @@ mod split;
 #[cfg(feature = "layers")]
 mod stored;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::{
     custom::XpayAnswer,
     error::{Error, ErrorKind},
@@ -115,8 +120,9 @@ pub(crate) use self::render::{CUT_MARKER, addition, is_silent};
 use self::{content::PASSIVE_TEXT_LIMIT, split::split_with_tail};
 use self::{
     content::{Content, EVENT_ARTICLE_LIMIT, MESSAGE_ARTICLE_LIMIT},
-    parts::{Media, TransInfo, written},
+    parts::{Button, Media, TransInfo, writable, written},
 };
+use crate::xml;
 
 /// A reply to a message.
 ///
@@ -294,6 +300,61 @@ impl Reply {
     pub fn transfer_customer_service_to(kf_account: impl Into<String>) -> Self {
         let agent = TransInfo::new(kf_account);
         Self::of(Content::TransferCustomerService(Some(agent)))
+    }
+
+    /// Makes the reply that renames the button of the card that a member of a WeCom corporation has tapped.
+    ///
+    /// It answers a [`TemplateCardEvent`](crate::message::event::TemplateCardEvent) only. The button then takes no more
+    /// taps.
+    ///
+    /// ```
+    /// use tower_wechat::Reply;
+    ///
+    /// assert!(Reply::update_button("Approved").check().is_ok());
+    /// ```
+    pub fn update_button(replace_name: impl Into<String>) -> Self {
+        Self::of(Content::UpdateButton(Button {
+            replace_name: written(replace_name),
+        }))
+    }
+
+    /// Makes the reply that replaces the card that a member of a WeCom corporation has tapped.
+    ///
+    /// It answers a [`TemplateCardEvent`](crate::message::event::TemplateCardEvent) only. The card is any type that
+    /// serde writes with the names of WeCom's page "Passive replies" (90241), such as an
+    /// [`xml::Value`](crate::xml::Value). If it cannot be written, [`check`](Self::check) returns an error.
+    ///
+    /// ```
+    /// use serde::Serialize;
+    /// use tower_wechat::Reply;
+    ///
+    /// #[derive(Serialize)]
+    /// #[serde(rename_all = "PascalCase")]
+    /// struct Notice {
+    ///     card_type: &'static str,
+    ///     main_title: Title,
+    /// }
+    ///
+    /// #[derive(Serialize)]
+    /// #[serde(rename_all = "PascalCase")]
+    /// struct Title {
+    ///     title: String,
+    /// }
+    ///
+    /// let card = Notice {
+    ///     card_type: "text_notice",
+    ///     main_title: Title { title: "High water at six".to_owned() },
+    /// };
+    /// assert!(Reply::update_template_card(&card).check().is_ok());
+    /// ```
+    pub fn update_template_card<T: Serialize + ?Sized>(card: &T) -> Self {
+        let card = xml::to_string(card).and_then(|xml| {
+            let xml = writable(xml.into());
+            Deserialize::deserialize(&mut xml::Deserializer::first(&xml))
+        });
+        Self::of(Content::UpdateTemplateCard(
+            card.map_err(|error| error.to_string()),
+        ))
     }
 
     /// Adds another reply, which the user sees after this one.

@@ -176,6 +176,13 @@ impl TransInfo {
     }
 }
 
+/// The element that renames a button.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Button {
+    pub(super) replace_name: String,
+}
+
 /// Returns the text of a part as it will be written.
 pub(super) fn written(text: impl Into<String>) -> String {
     writable(Cow::Owned(text.into())).into_owned()

@@ -183,15 +183,15 @@ impl<'a> Addressing<'a> {
 
     /// Addresses an answer to `message`: to its sender, from its receiver.
     ///
-    /// The answer to a user's message may have one article, any other answer up to eight. If the message lacks the
+    /// The answer to a user's message may have one article, any other answer up to eight, and so may one to a WeCom app. If the message lacks the
     /// sender or the receiver, rendering returns an error. Some pushes of the open platform and of WeCom name no
     /// sender.
     ///
     /// An answer of [its own form](Reply::custom) needs neither, and is written in the message's format.
     pub fn answering(message: &'a Head) -> Self {
         // WeChat's page lists the message types that allow a single article, and calls the rest other scenes. The list
-        // lacks newer types. These are users' messages too, so they also allow one.
-        let article_limit = if message.is_message() {
+        // lacks newer types. These are users' messages too, so they also allow one. WeCom allows eight.
+        let article_limit = if message.is_message() && message.agent_id().is_none() {
             MESSAGE_ARTICLE_LIMIT
         } else {
             EVENT_ARTICLE_LIMIT
@@ -260,6 +260,10 @@ impl Content {
                 xml.serialize_field("Articles", &Articles { item: articles })
             }
             Self::TransferCustomerService(agent) => xml.serialize_field("TransInfo", agent),
+            Self::UpdateButton(button) => xml.serialize_field("Button", button),
+            Self::UpdateTemplateCard(card) => {
+                xml.serialize_field("TemplateCard", &card.as_ref().ok())
+            }
             // Neither addressed nor kept as a message.
             Self::Custom(_) => Ok(()),
         }

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 use super::{
     Reply, Tail,
     content::Content,
-    parts::{Article, Media, Music, TransInfo, Video},
+    parts::{Article, Button, Media, Music, TransInfo, Video},
 };
-use crate::xml;
+use crate::xml::{self, Value};
 
 impl Reply {
     /// Writes all messages, of which `rest` is what the passive reply does not show. [`decode`](Self::decode) reads them.
@@ -123,6 +123,8 @@ struct Fields {
     music: Option<Music>,
     articles: Option<Articles>,
     trans_info: Option<TransInfo>,
+    button: Option<Button>,
+    template_card: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -144,6 +146,8 @@ impl Fields {
             "music" => Content::Music(self.music?),
             "news" => Content::News(self.articles?.item),
             "transfer_customer_service" => Content::TransferCustomerService(self.trans_info),
+            "update_button" => Content::UpdateButton(self.button?),
+            "update_template_card" => Content::UpdateTemplateCard(Ok(self.template_card?)),
             _ => return None,
         })
     }

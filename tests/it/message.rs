@@ -11,6 +11,7 @@ mod round_trip;
 mod rules;
 mod sweep;
 mod timestamp;
+mod wecom;
 
 use std::fmt::Debug;
 

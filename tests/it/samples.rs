@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value as Json;
 use tower_wechat::{
     Message,
-    message::{Event, EventMessage, platform::PlatformMessage},
+    message::{Event, EventMessage, platform::PlatformMessage, wecom::SuiteMessage},
     xml::{self, Value},
 };
 
@@ -122,9 +122,12 @@ fn is_inbound(name: &str) -> bool {
 fn is_typed(message: &Message) -> bool {
     match message {
         Message::Event(event) => !matches!(event.event, Event::Other(_)),
-        Message::Other(other) => other
-            .deserialize::<PlatformMessage>()
-            .is_ok_and(|push| push.other().is_none()),
+        Message::Other(other) => {
+            let platform = other.deserialize::<PlatformMessage>();
+            let suite = other.deserialize::<SuiteMessage>();
+            platform.is_ok_and(|push| push.other().is_none())
+                || suite.is_ok_and(|push| push.other().is_none())
+        }
         _ => true,
     }
 }
@@ -199,18 +202,5 @@ const FLAWED: &[(&str, &str)] = &[
     ("117-", "a placeholder instead of a time"),
 ];
 
-/// What has no type: envelopes, probes, WeCom's.
-const UNDOCUMENTED: &[&str] = &[
-    "",
-    "batch_job_result",
-    "cancel_auth",
-    "change_auth",
-    "change_external_contact",
-    "create_auth",
-    "debug_demo",
-    "enter_agent",
-    "kf_msg_or_event",
-    "suite_ticket",
-    "taskcard_click",
-    "template_card_event",
-];
+/// What has no type: envelopes and probes, which have no name, and the sample of a debugging page.
+const UNDOCUMENTED: &[&str] = &["", "debug_demo"];

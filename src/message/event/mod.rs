@@ -121,6 +121,7 @@
 
 mod audit;
 mod card;
+mod contact;
 mod content;
 mod customer_service;
 mod job;
@@ -132,6 +133,7 @@ mod shop;
 mod subscription;
 mod trade;
 mod user;
+mod wecom;
 mod xpay;
 
 use serde::{Serialize, Serializer, de::MapAccess};
@@ -150,6 +152,10 @@ pub use self::{
         GiftCardPayDone, GiftCardSendToFriend, GiftCardUserAccept, SubmitMemberCardUserInfo,
         UpdateMemberCard, UserConsumeCard, UserDelCard, UserEnterSessionFromCard, UserGetCard,
         UserGiftingCard, UserPayFromPayCell, UserViewCard,
+    },
+    contact::{
+        ChangeContact, ChangeExternalContact, ContactParty, ContactTag, ContactUser,
+        ExternalContact,
     },
     content::{
         ContentAudit, SecbookAudit, SecbookAuditResult, SecvodAudit, SecvodAuditResult,
@@ -189,6 +195,11 @@ pub use self::{
         TradeManageRemindAccessApi, TradeManageRemindShipping,
     },
     user::{Enter, Location, Scan, Subscribe, Unsubscribe, UserAuthorization, UserInfoModified},
+    wecom::{
+        BatchJob, BatchJobResult, EnterAgent, KfMsgOrEvent, OpenApproval, OpenApprovalChange,
+        OptionIds, SelectedItem, SelectedItems, SysApproval, SysApprovalChange, TaskcardClick,
+        TemplateCardEvent,
+    },
     xpay::{
         MinigameCoinDeliverCompleted, MinigameDelivery, XpayCoinPayNotify, XpayCoins,
         XpayComplaintNotify, XpayGoods, XpayGoodsDeliverNotify, XpayPayment, XpayRefundNotify,
@@ -216,6 +227,10 @@ pub struct EventMessage {
     pub from_user_name: Option<String>,
     /// When the event happened.
     pub create_time: Timestamp,
+    /// The [WeCom](super::wecom) app's id; `None` elsewhere.
+    pub agent_id: Option<String>,
+    /// Where WeCom's user caused it, such as `wxwork`.
+    pub app_type: Option<String>,
     /// The event with its own fields.
     pub event: Event,
 }
@@ -245,6 +260,10 @@ impl Serialize for EventMessage {
             create_time: Timestamp,
             msg_type: &'a str,
             event: &'a str,
+            #[serde(rename = "AgentID", skip_serializing_if = "Option::is_none")]
+            agent_id: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            app_type: Option<&'a str>,
             #[serde(flatten)]
             fields: Fields<'a>,
         }
@@ -258,6 +277,8 @@ impl Serialize for EventMessage {
             create_time: self.create_time,
             msg_type: field::EVENT,
             event: self.event.name(),
+            agent_id: self.agent_id.as_deref(),
+            app_type: self.app_type.as_deref(),
             fields: Fields(&self.event),
         };
         document.serialize(serializer)
@@ -358,7 +379,7 @@ events! {
     /// Delivery of a template message succeeded or failed.
     TemplateSendJobFinish(TemplateSendJobFinish): "TEMPLATESENDJOBFINISH",
     /// A mass-send job ended.
-    MassSendJobFinish(MassSendJobFinish): "MASSSENDJOBFINISH",
+    MassSendJobFinish(Box<MassSendJobFinish>): "MASSSENDJOBFINISH",
     /// A publishing job ended.
     PublishJobFinish(PublishJobFinish): "PUBLISHJOBFINISH", "FREEPUBLISHJOBFINISH",
     /// A user chose which subscription messages to allow.
@@ -394,7 +415,7 @@ events! {
     /// A card is nearly out of stock.
     CardSkuRemind(CardSkuRemind): "card_sku_remind",
     /// The account's coupon credits changed.
-    CardPayOrder(CardPayOrder): "card_pay_order", "ORDER_STATUS_FINANCE_SUCC",
+    CardPayOrder(Box<CardPayOrder>): "card_pay_order", "ORDER_STATUS_FINANCE_SUCC",
     /// A user took a card.
     UserGetCard(UserGetCard): "user_get_card",
     /// A user gave a card away.
@@ -402,7 +423,7 @@ events! {
     /// A user deleted a card.
     UserDelCard(UserDelCard): "user_del_card",
     /// A card was redeemed.
-    UserConsumeCard(UserConsumeCard): "user_consume_card",
+    UserConsumeCard(Box<UserConsumeCard>): "user_consume_card",
     /// A user paid with a card.
     UserPayFromPayCell(UserPayFromPayCell): "user_pay_from_pay_cell",
     /// A user opened a member card.
@@ -422,7 +443,7 @@ events! {
     /// A user asked for an invoice.
     UserAuthorizeInvoice(UserAuthorizeInvoice): "user_authorize_invoice",
     /// A user chose an invoice title.
-    SubmitInvoiceTitle(SubmitInvoiceTitle): "submit_invoice_title",
+    SubmitInvoiceTitle(Box<SubmitInvoiceTitle>): "submit_invoice_title",
     /// The status of an invoice changed.
     UpdateInvoiceStatus(UpdateInvoiceStatus): "update_invoice_status",
     /// Issuing an invoice succeeded or failed.
@@ -466,7 +487,7 @@ events! {
     /// A user opened a mini program's customer service.
     UserEnterTempsession(UserEnterTempsession): "user_enter_tempsession",
     /// The check of a picture or sound ended.
-    WxaMediaCheck(WxaMediaCheck): "wxa_media_check",
+    WxaMediaCheck(Box<WxaMediaCheck>): "wxa_media_check",
     /// A mini program passed its audit.
     WeappAuditSuccess(WeappAuditSuccess): "weapp_audit_success",
     /// A mini program failed its audit.
@@ -482,7 +503,7 @@ events! {
     /// A mini program violated the rules.
     WxaIllegalRecord(WxaIllegalRecord): "wxa_illegal_record",
     /// A mini program appealed against a record, or the appeal was decided.
-    WxaAppealRecord(WxaAppealRecord): "wxa_appeal_record",
+    WxaAppealRecord(Box<WxaAppealRecord>): "wxa_appeal_record",
     /// A parcel moved.
     AddExpressPath(AddExpressPath): "add_express_path",
     /// The fee for the verification of a mini program was paid.
@@ -494,7 +515,7 @@ events! {
     /// A paid order has to be shipped.
     TradeManageRemindShipping(TradeManageRemindShipping): "trade_manage_remind_shipping",
     /// An order is about to be settled, or was settled.
-    TradeManageOrderSettlement(TradeManageOrderSettlement): "trade_manage_order_settlement",
+    TradeManageOrderSettlement(Box<TradeManageOrderSettlement>): "trade_manage_order_settlement",
     /// A refund of a B2B shop ended.
     RetailRefundNotify(Box<RetailRefundNotify>): "retail_refund_notify",
     /// The quota of a paid service runs out.
@@ -512,13 +533,13 @@ events! {
     /// A user left a bad comment.
     WxaCommentBadScore(WxaCommentBadScore): "wxa_comment_bad_score",
     /// A user paid for virtual goods.
-    XpayGoodsDeliverNotify(XpayGoodsDeliverNotify): "xpay_goods_deliver_notify",
+    XpayGoodsDeliverNotify(Box<XpayGoodsDeliverNotify>): "xpay_goods_deliver_notify",
     /// A user paid for coins.
-    XpayCoinPayNotify(XpayCoinPayNotify): "xpay_coin_pay_notify",
+    XpayCoinPayNotify(Box<XpayCoinPayNotify>): "xpay_coin_pay_notify",
     /// A refund of a virtual payment ended.
     XpayRefundNotify(Box<XpayRefundNotify>): "xpay_refund_notify",
     /// A user complained about a virtual payment.
-    XpayComplaintNotify(XpayComplaintNotify): "xpay_complaint_notify",
+    XpayComplaintNotify(Box<XpayComplaintNotify>): "xpay_complaint_notify",
     /// WeChat Pay restricted the merchant.
     XpayWxpayCallbackNotify(XpayWxpayCallbackNotify): "xpay_wxpay_callback_notify",
     /// A user subscribed to virtual goods, or ended the subscription.
@@ -529,9 +550,27 @@ events! {
     /// A subscription could not be renewed.
     XpaySubscribePayFailNotify(XpaySubscribePayFailNotify): "xpay_subscribe_pay_fail_notify",
     /// Apple asks whether to refund a subscription.
-    XpaySubscribeIosRefundQueryNotify(XpaySubscribeIosRefundQueryNotify): "xpay_subscribe_ios_refund_query_notify",
+    XpaySubscribeIosRefundQueryNotify(Box<XpaySubscribeIosRefundQueryNotify>): "xpay_subscribe_ios_refund_query_notify",
     /// Coins of a mini game were delivered.
     MinigameCoinDeliverCompleted(MinigameCoinDeliverCompleted): "minigame_coin_deliver_completed",
+    /// WeCom: a member opened an app.
+    EnterAgent(EnterAgent): "enter_agent",
+    /// WeCom: a member tapped a button of a task card.
+    TaskcardClick(TaskcardClick): "taskcard_click",
+    /// WeCom: a member tapped or submitted a template card.
+    TemplateCard(TemplateCardEvent): "template_card_event",
+    /// WeCom: a job ended.
+    BatchJobResult(BatchJobResult): "batch_job_result",
+    /// WeCom: there are messages of customers.
+    KfMsgOrEvent(KfMsgOrEvent): "kf_msg_or_event",
+    /// WeCom: the address book changed.
+    ChangeContact(ChangeContact): "change_contact",
+    /// WeCom: the customers changed.
+    ChangeExternalContact(ChangeExternalContact): "change_external_contact",
+    /// WeCom: an approval that the app has started changed.
+    OpenApprovalChange(OpenApprovalChange): "open_approval_change",
+    /// WeCom: an approval of WeCom's own changed.
+    SysApprovalChange(SysApprovalChange): "sys_approval_change",
 }
 
 impl Event {
@@ -546,9 +585,9 @@ impl Event {
     }
 
     /// Whether WeChat shows the user a passive reply to it: to `subscribe`, `SCAN`, `CLICK` and
-    /// `scancode_waitmsg`.
+    /// `scancode_waitmsg`, and to WeCom's `enter_agent`, `taskcard_click` and `template_card_event`.
     ///
-    /// WeChat's documents say that some events accept a reply, and do not list them. After these four, a user
+    /// WeChat's documents say that some events accept a reply, and do not list them. After these, a user
     /// waits for something to happen in the chat.
     pub fn accepts_reply(&self) -> bool {
         accepts_reply(self.name())
@@ -557,10 +596,20 @@ impl Event {
 
 /// [`Event::accepts_reply`] by the event's name.
 pub(super) fn accepts_reply(name: &str) -> bool {
-    ["subscribe", "SCAN", "CLICK", "scancode_waitmsg"]
+    ACCEPTING
         .iter()
         .any(|accepting| accepting.eq_ignore_ascii_case(name))
 }
+
+const ACCEPTING: [&str; 7] = [
+    "subscribe",
+    "SCAN",
+    "CLICK",
+    "scancode_waitmsg",
+    "enter_agent",
+    "taskcard_click",
+    "template_card_event",
+];
 
 /// An [`Event::Other`] without fields.
 impl Default for Event {

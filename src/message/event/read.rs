@@ -46,6 +46,8 @@ pub(in crate::message) fn read<'de, A: MapAccess<'de>>(
         to_user_name,
         from_user_name: common.from_user_name.and_then(field::non_empty),
         create_time,
+        agent_id: common.agent_id.and_then(field::non_empty),
+        app_type: common.app_type.and_then(field::non_empty),
         event,
     }))
 }
@@ -70,6 +72,8 @@ pub(in crate::message) fn unknown(fields: OtherMessage) -> Result<EventMessage, 
         to_user_name: to_user_name.to_owned(),
         from_user_name: fields.from_user_name().map(ToOwned::to_owned),
         create_time,
+        agent_id: fields.text("AgentID").map(ToOwned::to_owned),
+        app_type: fields.text("AppType").map(ToOwned::to_owned),
         event: Event::Other(fields),
     })
 }
@@ -101,6 +105,8 @@ pub(super) struct Common {
     create_time: Option<Timestamp>,
     msg_type: Option<()>,
     event: Option<()>,
+    agent_id: Option<String>,
+    app_type: Option<String>,
 }
 
 impl Common {
@@ -121,6 +127,8 @@ impl Common {
             // The lookahead has read both; here they are only counted.
             "MsgType" => once("MsgType", &mut self.msg_type, map)?,
             "Event" => once("Event", &mut self.event, map)?,
+            "AgentID" => once("AgentID", &mut self.agent_id, map)?,
+            "AppType" => once("AppType", &mut self.app_type, map)?,
             _ => return Ok(false),
         }
         Ok(true)

@@ -25,5 +25,5 @@ fn every_name_is_found_once() {
 /// A message is moved several times on its way to the handler, so a type of many fields is boxed.
 #[test]
 fn the_rare_types_make_no_event_larger() {
-    assert!(size_of::<Event>() <= 240, "{}", size_of::<Event>());
+    assert!(size_of::<Event>() <= 192, "{}", size_of::<Event>());
 }

@@ -64,6 +64,10 @@ fn single() -> impl Strategy<Value = Reply> {
         1 => nasty().prop_map(|text| Reply::text(format!("t{}", text.repeat(50)))),
         1 => nasty().prop_map(|text| Reply::text(format!("  {}t\n", text.repeat(50)))),
         1 => id().prop_map(Reply::image),
+        1 => id().prop_map(Reply::update_button),
+        1 => (id(), nasty()).prop_map(|(title, text)| {
+            Reply::update_template_card(&std::collections::BTreeMap::from([("T", title), ("D", text)]))
+        }),
         1 => id().prop_map(Reply::voice),
         1 => video,
         1 => music,

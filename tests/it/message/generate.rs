@@ -181,6 +181,10 @@ const ALIASES: &[&[&str]] = &[
     &["Source", "source"],
     &["Msg", "msg"],
     &["ShopId", "PlaceId"],
+    &["OpitonIds", "OptionIds"],
+    &["OpitonId", "OptionId"],
+    &["approverstep", "ApproverStep"],
+    &["StatuChangeEvent", "StatusChangeEvent"],
     &[
         "wrapper",
         "SubscribeMsgPopupEvent",

@@ -1,4 +1,4 @@
-//! Pushes that an InfoType names, of the open platform: typed, in any order and format, and told from messages.
+//! Pushes that an InfoType names, of the open platform and to suites of WeCom: typed, in any order and format, and told from messages.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -12,6 +12,7 @@ use tower_wechat::{
     message::{
         EventMessage, OtherMessage, VoiceMessage,
         platform::{PlatformEvent, PlatformMessage},
+        wecom::SuiteMessage,
     },
     message_fn,
     xml::{self, ErrorKind, Value},
@@ -31,6 +32,18 @@ trait Push: Debug + PartialEq + Serialize + DeserializeOwned + Clone {
     fn other(&self) -> Option<&OtherMessage>;
 
     fn name(&self) -> &str;
+}
+
+impl Push for SuiteMessage {
+    const FOLDER: &'static str = "suite";
+
+    fn other(&self) -> Option<&OtherMessage> {
+        self.other()
+    }
+
+    fn name(&self) -> &str {
+        self.event.name()
+    }
 }
 
 impl Push for PlatformMessage {
@@ -124,11 +137,13 @@ fn check_order<P: Push>(keys: &[u32]) {
 #[test]
 fn every_fixture_is_typed() {
     check_fixtures::<PlatformMessage>();
+    check_fixtures::<SuiteMessage>();
 }
 
 #[test]
 fn every_push_arrives_whatever_one_leaf_is() {
     check_leaves::<PlatformMessage>();
+    check_leaves::<SuiteMessage>();
 }
 
 proptest! {
@@ -137,6 +152,7 @@ proptest! {
     #[test]
     fn the_order_of_fields_does_not_matter(keys in prop::collection::vec(any::<u32>(), 16)) {
         check_order::<PlatformMessage>(&keys);
+        check_order::<SuiteMessage>(&keys);
     }
 }
 
@@ -227,6 +243,11 @@ async fn a_push_to_the_wrong_handler_is_acknowledged() {
     ] {
         assert_eq!(
             handle::<PlatformMessage>(&document).await,
+            (vec![], 0),
+            "{document}"
+        );
+        assert_eq!(
+            handle::<SuiteMessage>(&document).await,
             (vec![], 0),
             "{document}"
         );

@@ -13,8 +13,17 @@ fn only_what_a_user_waits_for_accepts_a_reply() {
     for (name, document) in fixtures::fixtures("message") {
         assert!(read::<Message>(&document).accepts_reply(), "{name}");
     }
-    for (name, document) in fixtures::fixtures("event") {
-        let answered = ["subscribe", "scan", "click", "scancode_waitmsg"].contains(&name.as_str());
+    for (name, document) in fixtures::events() {
+        let answered = [
+            "subscribe",
+            "scan",
+            "click",
+            "scancode_waitmsg",
+            "enter_agent",
+            "taskcard_click",
+            "template_card_event",
+        ]
+        .contains(&name.as_str());
         assert_eq!(
             read::<Message>(&document).accepts_reply(),
             answered,

@@ -27,7 +27,7 @@ pub(super) const EMPTY: [Option<&str>; 3] = [
 ];
 
 /// Where an empty leaf is no value of the type.
-const REQUIRED: [&str; 3] = ["CreateTime", "MsgType", "Event"];
+const REQUIRED: [&str; 4] = ["CreateTime", "MsgType", "Event", "ChangeType"];
 
 const ELEMENTS: Option<&str> = Some("<NAME><a>1</a></NAME>");
 

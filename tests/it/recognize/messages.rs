@@ -106,6 +106,25 @@ async fn a_users_own_type_may_have_a_voice() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_wecom_apps_voice_message_gets_its_words() {
+    let handler = |message: Message| async move {
+        let Message::Voice(voice) = message else {
+            panic!("{message:?}")
+        };
+        assert_eq!(voice.agent_id.as_deref(), Some("1000007"));
+        voice.recognition
+    };
+    let service =
+        message_fn(handler).recognize(api(&keeping(amr(1))), Counted::default().saying("六点"));
+    let body = xml("Vo1", "<AgentID>1000007</AgentID><AppType>wxwork</AppType>");
+    let answer = service.oneshot(Request::new(assume(body))).await.unwrap();
+    let answer = std::str::from_utf8(answer.body().as_bytes())
+        .unwrap()
+        .to_owned();
+    assert!(answer.contains("六点"), "{answer}");
+}
+
 /// The functions of the first example of the docs.
 async fn answer_voice(voice: VoiceMessage) -> String {
     voice.recognition.unwrap_or_default()

@@ -62,6 +62,20 @@ fn each_type_has_its_elements() {
     check(&Reply::image("m"), "image", &[("Image.MediaId", "m")]);
     check(&Reply::voice("m"), "voice", &[("Voice.MediaId", "m")]);
     check(
+        &Reply::update_button("d"),
+        "update_button",
+        &[("Button.ReplaceName", "d")],
+    );
+    let card = Value::Elements(vec![(
+        "MainTitle".to_owned(),
+        Value::Elements(vec![("Title".to_owned(), Value::Text("t".to_owned()))]),
+    )]);
+    check(
+        &Reply::update_template_card(&card),
+        "update_template_card",
+        &[("TemplateCard.MainTitle.Title", "t")],
+    );
+    check(
         &Reply::video(Video::new("m")),
         "video",
         &[("Video.MediaId", "m")],
