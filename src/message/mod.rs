@@ -70,7 +70,7 @@
 //!   InfoType.
 //!
 //! A `MessageService` logs a warning for such a [`Message`], [`EventMessage`],
-//! [`PlatformMessage`](platform::PlatformMessage) or [`SuiteMessage`](wecom::SuiteMessage). It does not look into a type of your own that holds one.
+//! [`platform::PlatformMessage`] or [`wecom::SuiteMessage`]. It does not look into a type of your own that holds one.
 //!
 //! No field is required. Without FromUserName or ToUserName, nobody can get a passive reply. An [`EventMessage`] requires
 //! ToUserName and CreateTime; an event without these is a [`Message::Other`]. Any other type is an error if its fields do

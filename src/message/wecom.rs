@@ -12,8 +12,8 @@
 //! |---|---|
 //! | a member opened the app | [`EnterAgent`](super::event::EnterAgent) |
 //! | a member tapped a card | [`TemplateCardEvent`](super::event::TemplateCardEvent), [`TaskcardClick`](super::event::TaskcardClick) |
-//! | members, departments and tags changed | [`ChangeContact`](super::event::ChangeContact) |
-//! | customers came and went | [`ChangeExternalContact`](super::event::ChangeExternalContact) |
+//! | members, departments and tags changed | [`ChangeContact`] |
+//! | customers came and went | [`ChangeExternalContact`] |
 //! | customers wrote to customer service | [`KfMsgOrEvent`](super::event::KfMsgOrEvent) |
 //! | approvals changed | [`OpenApprovalChange`](super::event::OpenApprovalChange), [`SysApprovalChange`](super::event::SysApprovalChange) |
 //! | a job ended | [`BatchJobResult`](super::event::BatchJobResult) |

@@ -322,7 +322,7 @@ impl Reply {
     ///
     /// It answers a [`TemplateCardEvent`](crate::message::event::TemplateCardEvent) only. The card is any type that
     /// serde writes with the names of WeCom's page "Passive replies" (90241), such as an
-    /// [`xml::Value`](crate::xml::Value). If it cannot be written, [`check`](Self::check) returns an error.
+    /// [`xml::Value`]. If it cannot be written, [`check`](Self::check) returns an error.
     ///
     /// ```
     /// use serde::Serialize;

@@ -106,7 +106,7 @@ pub struct ContentAudit {
 ///
 /// WeChat sends it to mini programs with live rooms.
 ///
-/// Source: WeChat's page "Status synchronization" (event_push/liveplayer).
+/// Source: WeChat's page "Status synchronization" (`event_push/liveplayer`).
 ///
 #[doc = sample!("event/wxalive_follow_notify")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -139,7 +139,7 @@ pub struct WxaliveFollow {
 ///
 /// WeChat sends it when a mass sending that the account asked for has ended.
 ///
-/// Source: WeChat's page "Long-term subscription" (event_push/liveplayer).
+/// Source: WeChat's page "Long-term subscription" (`event_push/liveplayer`).
 ///
 #[doc = sample!("event/wxalive_push_message_notify")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

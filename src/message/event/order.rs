@@ -137,7 +137,7 @@ pub struct CloudInvoiceResult {
 ///
 /// WeChat sends it when a user submits a title on the page that the account's QR code or link for titles opens.
 ///
-/// Source: WeChat's page "Quick issuing" (WeChat_Invoice/Quick_issuing). Its sample has the name of
+/// Source: WeChat's page "Quick issuing" (`WeChat_Invoice/Quick_issuing`). Its sample has the name of
 /// [`CloudInvoiceResult`] by mistake.
 ///
 #[doc = sample!("event/submit_invoice_title")]

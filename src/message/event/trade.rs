@@ -91,7 +91,7 @@ pub struct TradeManageOrderSettlement {
 ///
 /// WeChat sends it when a refund has succeeded or failed.
 ///
-/// Source: WeChat's page on the API for refunds (retail_business/bill/api_refundorder).
+/// Source: WeChat's page on the API for refunds (`retail_business/bill/api_refundorder`).
 ///
 #[doc = sample!("event/retail_refund_notify")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
