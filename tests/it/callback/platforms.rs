@@ -132,12 +132,8 @@ async fn accounts_are_picked_by_path_and_share_nothing() {
         ("/else", 404, ""),
     ] {
         let inner = service_fn(|request: Request<Verified>| async move {
-            let delivery = request
-                .extensions()
-                .get::<tower_wechat::Delivery>()
-                .unwrap();
             // The account of dedup's keys.
-            let name = delivery.account().to_owned();
+            let name = request.body().delivery().account().to_owned();
             Ok::<_, Infallible>(
                 Response::builder()
                     .header("name", name)
