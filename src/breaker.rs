@@ -106,8 +106,8 @@ impl<T> Guarded<T> {
         };
         let is_known = self.breaker().failed(started, now);
         match error {
-            Some(error) => observe::store_failed(operation, is_known, &error),
-            None => observe::store_silent(operation, is_known, timeout),
+            Some(error) => observe::store_failed(self.name, operation, is_known, &error),
+            None => observe::store_silent(self.name, operation, is_known, timeout),
         }
         Err(Unavailable)
     }

@@ -151,14 +151,17 @@ impl Place {
                     if !response.is_silent() {
                         return Some(self.finished(response.out_of_mailbox(taken)));
                     }
-                    // It cannot be shown, which the log has. It must not keep back the others.
+                    // It cannot be shown. It must not keep back the others.
                     self.next.settle(self.conversation, by, taken).await;
-                    observe::parts_went(self.account(), self.observed(), Way::Lost, 1);
+                    let (key, reason) = (taken.question.observed(), "its part cannot be shown");
+                    observe::reply_is_lost(self.account(), key, reason, 1);
                     continue;
                 }
                 Some(Fetched::Wait) if !self.next.waits() => {
                     let fallback = self.node.settings.fallback.clone();
-                    return Some(self.finished(self.response_of(fallback)));
+                    let fallback = self.response_of(fallback);
+                    let claim = self.task.claim;
+                    return Some(Finished::new(&self.node, claim, fallback, Origin::Fallback));
                 }
                 // It is the answer to each further fetch, until it is found out.
                 Some(Fetched::Lapsed(question)) if recovering != Some(question.message) => {
@@ -245,7 +248,10 @@ impl Place {
                 // A node that lives after all may still put the answer: that has a place of its own.
                 of.message = claim.on_its("failure").key;
             }
-            self.next.keep_reply(of, &reply, self.account()).await;
+            if !self.next.keep_reply(of, &reply, self.account()).await {
+                let (key, reason) = (question.observed(), "the mailbox has not taken it");
+                observe::reply_is_lost(self.account(), key, reason, reply.count_parts());
+            }
         }
         self.next.close(of, self.owner()).await;
         if let Some(store) = &self.node.store {
@@ -257,23 +263,23 @@ impl Place {
 
     /// Opens the slot of the message's reply, before it is acknowledged.
     pub(super) async fn expect(&self) {
-        if !self.node.settings.sinks.expects_next_message()
-            || self.task.fetching() == Fetching::Only
-        {
+        // The node that runs the message knows better, if it is this one.
+        let is_only = match self.task.fetching() {
+            Fetching::None => self.fetching() == Fetching::Only,
+            fetching => fetching == Fetching::Only,
+        };
+        if !self.node.settings.sinks.expects_next_message() || is_only {
             return;
         }
-        match self.next.expect(self.question(), self.owner()).await {
-            Some(Expected::Yours { dropped }) => {
-                observe::parts_evicted(self.account(), dropped);
-                self.keep_slot();
-            }
-            // It may have been carried out.
-            None => self.keep_slot(),
-            Some(_) => {}
+        // Before the operation: it may be carried out although its answer does not arrive.
+        self.keep_slot();
+        let expected = self.next.expect(self.question(), self.owner()).await;
+        if let Some(Expected::Yours { dropped }) = expected {
+            observe::parts_evicted(self.account(), dropped);
         }
     }
 
-    /// Keeps the message's slot open until the message is over, and its queued result handed over.
+    /// Keeps the message's slot open until the message is over. A queued result keeps it itself.
     fn keep_slot(&self) {
         if !self.task.keep_slot() {
             return;
@@ -323,7 +329,9 @@ impl Place {
             Some(taken) => {
                 observe::parts_went(self.account(), taken.question.observed(), Way::Fetched, 1);
                 let by = self.task.claim.key;
-                self.next.settle(self.conversation, by, taken).await;
+                if !self.next.settle(self.conversation, by, taken).await {
+                    observe::reply_unconfirmed(self.account(), taken.question.observed());
+                }
             }
             None if self.task.fetching() == Fetching::Beside => self.close().await,
             None => {}

@@ -57,6 +57,8 @@ pub(super) enum Origin {
     Run,
     /// The last run on this node, which has failed.
     FailedRun,
+    /// The fallback, in place of a reply that the message would fetch and that is still awaited.
+    Fallback,
     /// The store: another node has run the message.
     Store,
 }
@@ -77,9 +79,14 @@ impl Finished {
         }
     }
 
-    /// Whether the user would see a reply of the handler.
+    /// Whether it says something that is worth handing over: a reply of the handler, or a part of one.
     pub(super) fn is_reply(&self) -> bool {
-        self.origin != Origin::FailedRun && !self.response.is_silent()
+        !matches!(self.origin, Origin::FailedRun | Origin::Fallback) && !self.response.is_silent()
+    }
+
+    /// Whether it is the result of the message's own runs.
+    pub(super) fn is_own(&self) -> bool {
+        self.origin != Origin::Fallback && self.response.taken().is_none()
     }
 
     /// How many messages of customer service it takes. One if it is no reply.

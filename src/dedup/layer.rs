@@ -297,7 +297,7 @@ impl<Scope> DedupBuilder<Scope> {
     /// Keeps late replies until the user's next message, for accounts without the customer-service API. It is a sink like
     /// those of [`with_late_replies`](Self::with_late_replies), at its place among them.
     ///
-    /// If it is the first sink, the order of the replies is that of the questions.
+    /// If it is the first sink, the order of the replies is that of the questions. A second call takes the place of the first.
     #[must_use]
     pub fn with_next_message(mut self, next_message: NextMessage) -> Self {
         self.settings.sinks.push_next_message(next_message);
@@ -325,11 +325,11 @@ impl<Scope> DedupBuilder<Scope> {
     /// Runs the messages of one user one after the other. By default they run side by side.
     ///
     /// On one node, the order is that of their arrival. With a [store](Self::with_store), the runs follow each other on all
-    /// nodes, as long as the store answers; which one of two nodes is next, is not said. It costs two operations of the store
-    /// for each message, and an entry for each user.
+    /// nodes as long as the store answers. Among the nodes there is no order. It costs an entry in the store for each user,
+    /// and for each message two operations, one more for each second of its run, and one each 0.4 s while it waits.
     ///
     /// A message waits for its turn as long as the runs before it take, with their [repetitions](Self::with_retry_delays); the
-    /// time counts for none of its own. It holds a permit of those that [run](Self::with_max_concurrent_runs). Of one user,
+    /// time does not count as its own run. It holds a permit of those that [run](Self::with_max_concurrent_runs). Of one user,
     /// 16 messages run or wait on a node: a further one waits for room until 4.5 s after its arrival, then gets 503.
     #[must_use]
     pub fn with_runs_in_turn(mut self) -> Self {

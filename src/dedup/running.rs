@@ -51,7 +51,7 @@ pub(super) struct RunningMessage {
     /// Among the other messages of its user, if there is a mailbox.
     place: Option<Arc<Place>>,
     observed: Arc<observe::Runs>,
-    /// Held while the message runs, and until a delivery has got its reply or none will.
+    /// Held until a delivery has got the reply or none will. With something kept for the user, only while the message runs.
     permit: Option<OwnedSemaphorePermit>,
     /// When it may run, until it has.
     turn: Option<Turn>,
@@ -123,10 +123,12 @@ impl RunningMessage {
             match claimed {
                 Some(Claimed::Won(run)) => {
                     if let Some(place) = &place {
-                        place.clear_if_unsubscribed().await;
+                        let cleared = pin!(place.clear_if_unsubscribed());
+                        self.unless_lost(cleared, run.number).await;
                     }
                     let place = place.as_ref().filter(|_| is_kept);
                     let turn = self.turn.take();
+                    let turn = turn.or_else(|| Turn::of(&self.node, &self.request));
                     let permit = place.and_then(|_| self.permit.take());
                     let answer = {
                         let answer = self.answer(place, turn, permit, inner.clone(), run.number);
@@ -137,12 +139,17 @@ impl RunningMessage {
                             Answer::Own(finished) => (finished, None),
                             Answer::Other(finished, own) => (finished, own),
                         };
+                        // Before anything may cut this task.
+                        let queued = own.zip(place).map(|(own, place)| {
+                            self.node.tasks.spawn(Arc::clone(place).queue(own))
+                        });
                         let completed = self.complete(finished).await;
                         if completed != Ok(Completed::Lost) {
-                            if let (Some(own), Some(place)) = (own, place) {
-                                self.node.tasks.spawn(Arc::clone(place).queue(own));
-                            }
                             return self.end(completed).await;
+                        }
+                        if let Some(queued) = queued {
+                            queued.abort();
+                            self.task.set_fetching(Fetching::None);
                         }
                     }
                     // Another node has the message by now. If it says so, this node's result is not wanted.
@@ -150,6 +157,7 @@ impl RunningMessage {
                     leased_until = Some(Instant::now() + LEASE);
                 }
                 Some(Claimed::Replied { response, .. }) => {
+                    self.turn = None;
                     self.observed.record_reply_elsewhere();
                     self.finished = Some(self.finished(response, Origin::Store));
                     if self.leaves_reply().await {
@@ -158,11 +166,13 @@ impl RunningMessage {
                     return self.end(Ok(Completed::Stored)).await;
                 }
                 Some(Claimed::TakenOver(response)) => {
+                    self.turn = None;
                     self.observed.record_reply_elsewhere();
                     self.finished = Some(self.finished(response, Origin::Store));
                     return self.end(Ok(Completed::Acknowledged)).await;
                 }
                 Some(claimed @ (Claimed::Late { .. } | Claimed::Done)) => {
+                    self.turn = None;
                     self.observed.record_done_elsewhere();
                     let claim = self.task.claim;
                     self.node.table().complete(claim, None, Instant::now());
@@ -212,6 +222,8 @@ impl RunningMessage {
                 Ok(Claimed::Running { lease, .. }) => {
                     self.may_be_in_store = false;
                     self.finished = None;
+                    // It may never run here.
+                    self.turn = None;
                     (failures, asked_until) = (0, None);
                     // A store may answer nonsense, but not make a time that no clock can tell.
                     let lease = lease.min(FOREVER);
@@ -340,8 +352,10 @@ impl RunningMessage {
         inner: impl Inner,
         number: u32,
     ) -> Answer {
-        // The message was lost, and is this node's again.
-        if let Some(finished) = &self.finished {
+        // The message was lost, and is this node's again. What it has fetched is for the next fetch.
+        if let Some(finished) = &self.finished
+            && finished.is_own()
+        {
             return Answer::Own(finished.clone());
         }
         let claim = self.task.claim;
@@ -355,15 +369,21 @@ impl RunningMessage {
         };
         let (node, request) = (Arc::clone(&self.node), Arc::clone(&self.request));
         let observed = Arc::clone(&self.observed);
+        if place.fetching() == Fetching::Only {
+            turn = None;
+        }
         let permit = permit.filter(|_| place.fetching() != Fetching::Only);
         let own = async move {
-            if let Some(turn) = &mut turn {
-                turn.comes(&node, claim).await;
-            }
+            // The permit before the turn, like every message: a turn that waits for a permit would wait for messages that wait
+            // for the turn.
             let _permit = match permit {
                 None => Arc::clone(&node.run_permits).acquire_owned().await.ok(),
                 permit => permit,
             };
+            let mut turn = turn.or_else(|| Turn::of(&node, &request));
+            if let Some(turn) = &mut turn {
+                turn.comes(&node, claim).await;
+            }
             runs(&node, claim, &request, &observed, inner, number).await
         };
         place.answer(own.boxed()).await
@@ -412,7 +432,8 @@ impl RunningMessage {
     async fn complete(&mut self, finished: Finished) -> Told {
         let is_acknowledged = self.is_acknowledged();
         let failure = &self.node.settings.failure;
-        let is_failure = finished.origin == Origin::FailedRun && failure.is_none();
+        let is_failure = finished.origin == Origin::FailedRun && failure.is_none()
+            || finished.origin == Origin::Fallback;
         let response = self.finished.insert(finished).response.clone();
         let Some(store) = &self.node.store else {
             return Ok(Completed::Stored);
@@ -458,11 +479,21 @@ impl RunningMessage {
             return self.hand_over(cause, told).await;
         }
         self.stage = Stage::Over;
-        if let Some(place) = &self.place {
-            place.shown(&finished.response).await;
-        }
         if let Some(rest) = finished.response.rest() {
             self.hand_over_rest(rest.clone());
+        }
+        if let Some(place) = &self.place {
+            let (place, response) = (Arc::clone(place), finished.response.clone());
+            let end = self.node.end.clone();
+            let shown = async move { end.run_until_cancelled(pin!(place.shown(&response))).await };
+            let mut shown = shown.boxed();
+            // A mailbox in this process needs no task.
+            if (&mut shown).now_or_never().is_none() {
+                let shown = self.node.tasks.spawn(shown);
+                if self.node.settings.runs_inline {
+                    let _ = shown.await;
+                }
+            }
         }
         if told.is_err() || finished.origin == Origin::Store || self.was_store_away() {
             finished.confirm_in_background();
@@ -473,14 +504,6 @@ impl RunningMessage {
     async fn hand_over(&mut self, cause: LateCause, told: Told) {
         let is_acknowledged_beside = self.is_acknowledged_beside(cause, told);
         let released = self.release(told).await;
-        self.stage = Stage::Over;
-        let Some(finished) = self.finished.take() else {
-            // WeChat waits for no reply, or this claim has held one.
-            if cause == LateCause::Acknowledged || released == Some(Released::LastHold) {
-                self.report_lost(1);
-            }
-            return;
-        };
         match released {
             Some(Released::HeldElsewhere)
                 if is_acknowledged_beside && self.is_still_held_elsewhere().await =>
@@ -489,17 +512,23 @@ impl RunningMessage {
             }
             Some(
                 Released::HeldElsewhere | Released::SentElsewhere | Released::RunningElsewhere,
-            ) => {
+            ) if self.finished.is_some() => {
+                self.stage = Stage::Over;
                 return;
             }
             // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
             _ => {}
         }
-        if self.was_store_away() {
-            let mut handed_over = finished.clone();
-            handed_over.is_handed_over = true;
-            handed_over.confirm_in_background();
-        }
+        self.stage = Stage::Over;
+        let Some(finished) = self.finished.take() else {
+            // WeChat waits for no reply, or this claim has held one.
+            if cause == LateCause::Acknowledged || released == Some(Released::LastHold) {
+                self.report_lost(1);
+            }
+            return;
+        };
+        let mut handed_over = finished.clone();
+        handed_over.is_handed_over = true;
         let (node, claim) = (&self.node, self.task.claim);
         let lease = Lease::Late(finished.response.clone());
         if let Some(taken) = finished.response.taken() {
@@ -508,7 +537,11 @@ impl RunningMessage {
             }
         } else if let Some(late) = finished.into_late(&self.request, cause) {
             let late = late.with_first_seen(self.task.first_seen());
-            return hand_over::hand_over(node, claim, lease, late).await;
+            hand_over::hand_over(node, claim, lease, late).await;
+            if self.was_store_away() {
+                handed_over.confirm_in_background();
+            }
+            return;
         }
         lease.end(node, claim).await;
     }
@@ -527,7 +560,11 @@ impl RunningMessage {
         let Some(store) = &self.node.store else {
             return false;
         };
-        time::sleep(ASKED_FOR).await;
+        // A node that goes away cannot wait.
+        let waited = time::sleep(ASKED_FOR);
+        if self.node.cut.run_until_cancelled(waited).await.is_none() {
+            return true;
+        }
         let claimed = store.claim(self.task.claim).await;
         matches!(claimed, Ok(Claimed::Replied { .. }))
     }
@@ -591,7 +628,9 @@ impl RunningMessage {
             return None;
         }
         match store.claim_patiently(self.task.claim).await {
-            Ok(Claimed::Replied { response, .. }) => Some(self.finished(response, Origin::Store)),
+            Ok(Claimed::Replied { response, .. } | Claimed::TakenOver(response)) => {
+                Some(self.finished(response, Origin::Store))
+            }
             _ => None,
         }
     }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures_util::future::{MaybeDone, maybe_done};
+use http::Request;
 use tokio::{
     runtime::Handle,
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
@@ -24,7 +25,9 @@ use super::{
 };
 use crate::{
     breaker::Unavailable,
+    delivery::Verified,
     key::{BuildKeyHasher, Key},
+    late::conversation_of,
 };
 
 /// The users whose messages run, or wait for their turn. A semaphore lets its waiters through in their order.
@@ -85,6 +88,12 @@ impl Turns {
 }
 
 impl Turn {
+    /// Takes the next turn of the user who sends the message. `None`: messages do not wait for each other.
+    pub(super) fn of(node: &Node, request: &Request<Verified>) -> Option<Self> {
+        let turns = node.turns.as_ref()?;
+        Some(turns.take(conversation_of(request)?.key()))
+    }
+
     /// Waits until it comes: on this node, then among the nodes. There, no message has a place: the nodes ask whose turn is
     /// over. A store that is away is not waited for.
     pub(super) async fn comes(&mut self, node: &Arc<Node>, claim: Claim) {

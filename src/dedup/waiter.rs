@@ -256,16 +256,20 @@ impl Waiter {
     /// Acknowledges the message, or sends the reply if it is there by now. Returns `None` if the run was lost.
     async fn acknowledge(&self, task: &Task) -> Option<Response<ResponseBody>> {
         let claim = task.claim;
-        let place = Place::of(&self.node, task, &self.request);
-        if let Some(place) = &place {
-            place.expect().await;
-        }
-        let mut stored = None;
-        if let Some(store) = &self.node.store
-            && let Ok(Acknowledged::Replied(response)) = store.acknowledge(claim).await
-        {
-            stored = Some(response);
-        }
+        let expect = async {
+            if let Some(place) = Place::of(&self.node, task, &self.request) {
+                place.expect().await;
+            }
+        };
+        let acknowledge = async {
+            let store = self.node.store.as_ref()?;
+            match store.acknowledge(claim).await {
+                Ok(Acknowledged::Replied(response)) => Some(response),
+                _ => None,
+            }
+        };
+        // Side by side: there is half a second for both.
+        let ((), stored) = join(expect, acknowledge).await;
         let mut table = self.node.table();
         let acknowledged = table.acknowledge(claim, stored.as_ref(), Instant::now());
         drop(table);

@@ -57,7 +57,8 @@
 //! - What is kept, and for how long: [`mailbox`](mailbox#what-is-kept-where-and-for-how-long).
 //! - The order is that of the questions, as long as `NextMessage` is the first sink. Messages that arrive within a round
 //!   trip to the mailbox have no order.
-//! - Who unsubscribes gets nothing of what was kept or still runs.
+//! - When a user unsubscribes, what is kept is dropped, and what still runs is not kept. A sink in front of the mailbox still
+//!   gets it.
 //!
 //! A part is given out as the reply of the message that fetches it, so the promises are [those of a
 //! reply](crate::dedup#either-delivered-or-handed-over). What cannot be had:
@@ -312,7 +313,7 @@ impl LateReply {
     }
 
     /// How many messages of customer service are left. One if that is no reply.
-    fn count_parts(&self) -> usize {
+    pub(crate) fn count_parts(&self) -> usize {
         self.reply().map_or(1, Reply::count_parts)
     }
 

@@ -170,7 +170,10 @@ impl NextMessage {
                 Fetching::Beside
             };
         }
-        if self.settings.menu_keys.is_empty() || head.event() != Some("CLICK") {
+        let is_click = head
+            .event()
+            .is_some_and(|event| event.eq_ignore_ascii_case("CLICK"));
+        if self.settings.menu_keys.is_empty() || !is_click {
             return Fetching::None;
         }
         match message::from_slice::<Click>(message.as_bytes()) {
@@ -287,10 +290,11 @@ impl NextMessage {
         self.mailbox.take(fetch).await
     }
 
-    /// Drops a part that the message `by` has shown.
-    pub(crate) async fn settle(&self, conversation: Conversation, by: Key, part: Taken) {
+    /// Drops a part that the message `by` has shown. Returns `false` if it may be shown again.
+    pub(crate) async fn settle(&self, conversation: Conversation, by: Key, part: Taken) -> bool {
         let (question, number) = (part.question, part.number);
-        patiently(|| self.mailbox.settle(conversation, by, question, number)).await;
+        let settle = || self.mailbox.settle(conversation, by, question, number);
+        matches!(patiently(settle).await, Some((true, _)))
     }
 
     pub(crate) async fn give_back(&self, conversation: Conversation, by: Key, part: Taken) {

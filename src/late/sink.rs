@@ -113,7 +113,9 @@ impl Sinks {
         self.0.push(Sink::Other(Box::new(sink)));
     }
 
+    /// In place of an earlier one.
     pub(crate) fn push_next_message(&mut self, next_message: NextMessage) {
+        self.0.retain(|sink| !matches!(sink, Sink::NextMessage(_)));
         self.0.push(Sink::NextMessage(next_message));
     }
 

@@ -285,30 +285,40 @@ pub(crate) fn sink_failed(account: &str, key: MessageKey, error: &str) {
 /// Logs and counts a failed operation of the store, or of the mailbox. The error's text comes from there.
 ///
 /// If it `is_known` to be unavailable, every message causes this event, so it is at DEBUG.
-pub(crate) fn store_failed(operation: &'static str, is_known: bool, error: &dyn fmt::Display) {
+pub(crate) fn store_failed(
+    name: &'static str,
+    operation: &'static str,
+    is_known: bool,
+    error: &dyn fmt::Display,
+) {
     if is_known {
-        event!(DEBUG, operation, %error, "the store failed");
+        event!(DEBUG, operation, %error, "the {name} failed");
     } else {
-        event!(WARN, operation, %error, "the store failed");
+        event!(WARN, operation, %error, "the {name} failed");
     }
     meters::store_failed(operation, "error");
 }
 
 /// Logs and counts an operation of the store that took too long. For `is_known` see [`store_failed`].
-pub(crate) fn store_silent(operation: &'static str, is_known: bool, timeout: Duration) {
+pub(crate) fn store_silent(
+    name: &'static str,
+    operation: &'static str,
+    is_known: bool,
+    timeout: Duration,
+) {
     if is_known {
         event!(
             DEBUG,
             operation,
             ?timeout,
-            "the store did not answer in time"
+            "the {name} did not answer in time"
         );
     } else {
         event!(
             WARN,
             operation,
             ?timeout,
-            "the store did not answer in time"
+            "the {name} did not answer in time"
         );
     }
     meters::store_failed(operation, "timeout");

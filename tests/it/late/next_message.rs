@@ -65,6 +65,9 @@ impl Node {
                     if text.content.contains("fail") {
                         return Err("no idea");
                     }
+                    if text.content.contains("silent") {
+                        return Ok(Reply::success());
+                    }
                     Ok(match text.content.split_once("long ") {
                         Some((_, length)) => Reply::text("字".repeat(length.parse().unwrap())),
                         None => Reply::text(format!("re: {}", text.content)),
@@ -372,4 +375,49 @@ fn an_empty_word_is_an_error() {
         let error = NextMessage::in_memory().with_menu_keys([word]).unwrap_err();
         assert!(error.to_string().contains("expected a word"));
     }
+}
+
+/// A word that finds nothing after all runs like any message. The messages behind it hold the permits, and wait for it.
+#[tokio::test(start_paused = true)]
+async fn a_word_that_finds_nothing_and_messages_in_turn_do_not_wait_for_each_other() {
+    let builder = DedupLayer::builder().with_max_concurrent_runs(2);
+    let node = Node::new(builder.with_runs_in_turn(), words());
+    let wechat = Simulator::new(account());
+    let mut told = Vec::new();
+    for (at, text) in [
+        (0, "20 silent"),
+        (15_000, "继续"),
+        (15_500, "0 b"),
+        (16_500, "0 c"),
+    ] {
+        let (node, wechat) = (node.clone(), wechat.clone());
+        told.push(tokio::spawn(async move {
+            sleep(Duration::from_millis(at)).await;
+            node.tell(&wechat, text).await;
+        }));
+    }
+    sleep(secs(40)).await;
+    let mut handled = node.handled();
+    handled.sort();
+    assert_eq!(handled, ["0 b", "0 c", "20 silent", "继续"]);
+    for told in told {
+        told.await.unwrap();
+    }
+}
+
+/// The placeholder is no answer: the mailbox keeps the real one.
+#[tokio::test(start_paused = true)]
+async fn a_placeholder_that_nobody_gets_takes_the_place_of_no_answer() {
+    let node = Node::in_memory(words().without_waiting());
+    let wechat = Simulator::new(account());
+    node.tell(&wechat, "40 first").await;
+    // The placeholder is ready at once, and the client has gone.
+    let push = wechat.text("20 second");
+    let gone = tokio::time::timeout(Duration::ZERO, push.deliver(node.stack.clone())).await;
+    assert!(gone.is_err());
+    sleep(secs(60)).await;
+    node.tell(&wechat, "继续").await;
+    node.tell(&wechat, "继续").await;
+    let shown = chat(&wechat);
+    assert!(shown.contains(&"re: 20 second".to_owned()), "{shown:?}");
 }
