@@ -49,7 +49,8 @@
 //! # Suites
 //!
 //! A suite (第三方应用) has a URL for commands (指令回调URL). Its pushes have an InfoType instead of a MsgType, and no sender:
-//! they are [`SuiteMessage`]s. WeCom wants the word `success` as the answer:
+//! they are [`SuiteMessage`]s. WeCom wants the word `success` as the answer, and to authorizations within one second: answer
+//! first, and call the API afterwards:
 //!
 //! ```
 //! use tower_wechat::{Reply, message::wecom::{SuiteEvent, SuiteMessage}};
@@ -67,7 +68,8 @@
 //! ```
 //!
 //! A message to a handler of [`SuiteMessage`] is acknowledged, and logged at `DEBUG` as of another type. A push with an
-//! InfoType arrives at a handler of [`Message`](crate::Message) as [`Message::Other`](crate::Message::Other).
+//! InfoType arrives at a handler of [`Message`](crate::Message) as [`Message::Other`](crate::Message::Other), and is logged
+//! at `DEBUG` too.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -77,7 +79,7 @@ use super::{
     info::{self, infos},
     other::OtherMessage,
 };
-use crate::timestamp::Timestamp;
+use crate::{timestamp::Timestamp, xml::Value};
 
 /// A push of WeCom to a suite, see the [module](self#suites).
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -85,7 +87,7 @@ use crate::timestamp::Timestamp;
 pub struct SuiteMessage {
     /// The suite's id (`SuiteId`).
     pub suite_id: String,
-    /// The corporation that the push is about (`AuthCorpId`).
+    /// The corporation that the push is about (`AuthCorpId`). Tickets, and codes for the permanent code, name none.
     pub auth_corp_id: Option<String>,
     /// When it was sent (`TimeStamp`).
     pub time_stamp: Option<Timestamp>,
@@ -166,7 +168,7 @@ infos! {
 
 /// The ticket for the suite's access token (推送 `suite_ticket`).
 ///
-/// WeCom sends it every ten minutes. It is valid for 30 minutes: keep the newest.
+/// WeCom sends it every ten minutes. The ticket is valid for 30 minutes: keep the newest.
 ///
 /// Source: WeCom's page "Suite ticket" (90628).
 ///
@@ -190,8 +192,10 @@ pub struct SuiteTicket {
 pub struct SuiteAuthCode {
     /// The code for the permanent code, valid for ten minutes.
     pub auth_code: String,
-    /// The data that the suite put into the link.
+    /// The data that the suite put into the link. A new permanent code has none.
     pub state: Option<String>,
+    /// What some products add, such as the customer-service accounts, as it came.
+    pub extra_info: Option<Value>,
 }
 
 /// A corporation changed what the suite may do, or uninstalled it (变更授权、取消授权).
@@ -203,6 +207,8 @@ pub struct SuiteAuthCode {
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct SuiteAuthChange {
-    /// The data that the suite put into the link.
+    /// The data that the suite put into the link; `None` if the suite was uninstalled.
     pub state: Option<String>,
+    /// What some products add, such as the customer-service accounts, as it came.
+    pub extra_info: Option<Value>,
 }

@@ -75,12 +75,14 @@ fn write<S: Serializer>(
 changes! {
     /// A change of a corporation's address book (通讯录变更).
     ///
-    /// WeCom sends it to the app that manages the address book, and to suites that may see it.
+    /// WeCom sends it to the app that manages the address book (通讯录同步助手), and to apps and suites that may see it. The
+    /// former gets only the id and the departments of a member, if its URL was set after 15 August 2022.
     ///
     /// An event with a ChangeType that this crate does not know arrives as [`Event::Other`](super::Event::Other), with
     /// all fields.
     ///
-    /// Source: WeCom's page "Changes of members" (90970), and those behind it.
+    /// Source: WeCom's pages "Changes of members" (90970), "of departments" (90971) and "of tags" (90972); for suites, 90639
+    /// to 90641.
     ///
     #[doc = sample!("wecom/change_contact.create_user")]
     ChangeContact {
@@ -109,7 +111,7 @@ changes! {
     /// An event with a ChangeType that this crate does not know arrives as [`Event::Other`](super::Event::Other), with
     /// all fields.
     ///
-    /// Source: WeCom's page "Events of customers" (92130).
+    /// Source: WeCom's pages "Events of customers" (92130) and, for suites, 92277.
     ///
     #[doc = sample!("wecom/change_external_contact.add_external_contact")]
     ChangeExternalContact {
@@ -138,6 +140,9 @@ pub struct ContactUser {
     /// The member's `UserID`.
     #[serde(rename = "UserID")]
     pub user_id: String,
+    /// The id that all suites of one service provider share (`OpenUserID`). Suites get it.
+    #[serde(rename = "OpenUserID")]
+    pub open_user_id: Option<String>,
     /// The new `UserID`, if it changed.
     #[serde(rename = "NewUserID")]
     pub new_user_id: Option<String>,
@@ -220,10 +225,10 @@ pub struct ExternalContact {
     pub external_user_id: String,
     /// The `state` of the QR code or link through which the customer came.
     pub state: Option<String>,
-    /// The code for a message of welcome, valid for 20 s.
+    /// The code for one message of welcome, within 20 s of the push.
     pub welcome_code: Option<String>,
     /// How the customer was deleted, such as `DELETE_BY_TRANSFER`.
     pub source: Option<String>,
-    /// Why the customer could not be handed over, such as `customer_refused`.
+    /// Why the customer could not be handed over: `customer_refused` or `customer_limit_exceed`.
     pub fail_reason: Option<String>,
 }

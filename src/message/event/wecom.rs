@@ -9,7 +9,7 @@ use crate::{
 
 /// A member opened an app (进入应用).
 ///
-/// WeCom sends it if the app's settings ask for it.
+/// WeCom sends it when a member opens the app in WeCom.
 ///
 /// Source: WeCom's page "Event formats" (90240).
 ///
@@ -96,9 +96,9 @@ pub struct OptionIds {
 
 /// A job ended (异步任务完成).
 ///
-/// WeCom sends it when an import or an invitation of members that the app started is done.
+/// WeCom sends it when an import, an export or an invitation of members that the app started is done.
 ///
-/// Source: WeCom's page "Asynchronous jobs" (90973).
+/// Source: WeCom's pages "Asynchronous jobs" (90973, 95797, 96298).
 ///
 #[doc = sample!("wecom/batch_job_result")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -116,7 +116,7 @@ pub struct BatchJobResult {
 pub struct BatchJob {
     /// The id that starting the job returned.
     pub job_id: String,
-    /// `sync_user`, `replace_user`, `invite_user`, `replace_party`, or a newer type.
+    /// Such as `sync_user`, `replace_user`, `invite_user`, `replace_party`, `export_user` or `import_chain_contact`.
     pub job_type: Option<String>,
     /// 0, or the code of the error.
     #[serde(default, deserialize_with = "xml::optional_number")]
@@ -145,7 +145,7 @@ pub struct KfMsgOrEvent {
 
 /// An approval that the app has started changed (自建应用审批状态变化).
 ///
-/// Source: WeCom's page "Approval engine" (90269).
+/// Source: WeCom's pages "Approval engine" (90269) and "Event formats" (90240).
 ///
 #[doc = sample!("wecom/open_approval_change")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -185,7 +185,7 @@ pub struct OpenApproval {
     pub approval_nodes: Option<Value>,
     /// Those who are told, as they came.
     pub notify_nodes: Option<Value>,
-    /// Which of the nodes is the present one, counted from 0.
+    /// Which of the nodes is the present one, counted from 0. WeCom's pages write `approverstep` and `ApproverStep`.
     #[serde(
         default,
         rename = "approverstep",
@@ -215,6 +215,8 @@ pub struct SysApprovalChange {
 pub struct SysApproval {
     /// The approval's number.
     pub sp_no: String,
+    /// The same as a text (`SpNoStr`), in newer pushes.
+    pub sp_no_str: Option<String>,
     /// The template's name.
     pub sp_name: Option<String>,
     /// 1 pending, 2 approved, 3 rejected, 4 withdrawn, 6 withdrawn after approval, 7 deleted, 10 paid, or a newer code.
@@ -227,7 +229,7 @@ pub struct SysApproval {
     pub apply_time: Option<Timestamp>,
     /// The applicant, as it came.
     pub applyer: Option<Value>,
-    /// The steps, as they came.
+    /// The steps (`SpRecord`), as they came.
     #[serde(default)]
     pub sp_record: Vec<Value>,
     /// Those who are told, as they came.
@@ -236,6 +238,8 @@ pub struct SysApproval {
     /// The comments, as they came.
     #[serde(default)]
     pub comments: Vec<Value>,
+    /// The steps in the newer form, with those who handle the approval, as they came.
+    pub process_list: Option<Value>,
     /// What changed: 1 asked for, 2 approved, 3 rejected, 4 passed on, 5 urged, 6 withdrawn, 8 withdrawn after approval, 10
     /// commented, or a newer code. WeCom writes `StatuChangeEvent`.
     #[serde(
