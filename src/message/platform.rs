@@ -28,8 +28,8 @@
 //!
 //! A handler of [`PlatformMessage`] gets no message or event: one is acknowledged, and logged at `DEBUG` as of another type.
 //! The reverse holds for a handler of a message's type, such as [`VoiceMessage`](super::VoiceMessage). A handler of
-//! [`Message`](crate::Message) gets a push with an InfoType as [`Message::Other`](crate::Message::Other). Messages to the
-//! accounts that have authorized the platform come to another URL: see
+//! [`Message`](crate::Message) gets a push with an InfoType as [`Message::Other`](crate::Message::Other), and the log has
+//! a line at `DEBUG`. Messages to the accounts that have authorized the platform come to another URL: see
 //! [`Account::authorizer`](crate::Account::authorizer).
 //!
 //! Every field but the identifying one is optional. `AppId` is the platform, and `appid` a mini program: both may stand in
@@ -168,7 +168,7 @@ pub struct Authorization {
     pub authorizer_appid: String,
     /// The code for the account's access token.
     pub authorization_code: Option<String>,
-    /// When the code expires: seconds since the Unix epoch. WeChat's sample has a word here.
+    /// When the code expires, as it came: WeChat's page says seconds, and its sample has a word.
     pub authorization_code_expired_time: Option<String>,
     /// The code with which the authorization began.
     pub pre_auth_code: Option<String>,
@@ -189,9 +189,10 @@ pub struct Unauthorized {
 
 /// A registration or verification that the platform has asked for ended (快速注册、试用小程序).
 ///
-/// The open platform sends it when the person in charge has confirmed or refused, or when the time is over.
+/// The open platform sends it when the registration or verification has succeeded or failed.
 ///
-/// Source: WeChat's pages on fast registration (`registerMiniprogram`, `fastregister`, `verfifyBetaMiniprogram`).
+/// Source: WeChat's pages on fast registration (`registerMiniprogram`, `fastRegisterPersonalMp`,
+/// `registerBetaMiniprogram`, `verfifyBetaMiniprogram`).
 ///
 #[doc = sample!("platform/notify_third_fasteregister")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -231,7 +232,7 @@ pub struct FastRegistrationInfo {
     pub idname: Option<String>,
     /// The person's WeChat account, for a personal mini program.
     pub wxuser: Option<String>,
-    /// The user's `UnionID` or OpenID, for a mini program on trial.
+    /// The id that the call returned, for a mini program on trial.
     pub unique_id: Option<String>,
 }
 

@@ -86,7 +86,7 @@ fn to_json<T: Serialize + ?Sized>(_answer: &T) -> Result<String, String> {
     Err("JSON needs the feature `json`".to_owned())
 }
 
-/// The answer that virtual payment (虚拟支付) wants to its `xpay_…` pushes.
+/// The answer that virtual payment (虚拟支付) wants to its `xpay_…` pushes, and that mini games want to those of payment.
 ///
 /// A handler returns it, or makes a [`Reply`] of it:
 ///
@@ -120,7 +120,7 @@ fn to_json<T: Serialize + ?Sized>(_answer: &T) -> Result<String, String> {
 /// run. A run that takes longer than 4.5 s is acknowledged with `success`, and goes on. If WeChat then sends the
 /// push again, its `RetryTimes` differs: so the handler has to know an order that it has delivered.
 ///
-/// Source: WeChat's page "Virtual payment" (virtual-payment).
+/// Source: WeChat's pages "Virtual payment" (virtual-payment) and on its callbacks (virtual-payment-callback).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct XpayAnswer {
     #[serde(rename = "ErrCode")]

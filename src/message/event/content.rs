@@ -102,11 +102,12 @@ pub struct ContentAudit {
     pub audit_time: Option<Timestamp>,
 }
 
-/// A user followed a live room, or the room's state changed (直播状态同步).
+/// A user subscribed to a mini program's live rooms, or ended the subscription (长期订阅状态通知).
 ///
-/// WeChat sends it to mini programs with live rooms.
+/// WeChat sends it when a user does so in a live room.
 ///
-/// Source: WeChat's page "Status synchronization" (`event_push/liveplayer`).
+/// Source: WeChat's page "State of long-term subscriptions" (`event_push/liveplayer/status_synchronization`). Its table
+/// lacks `FollowNotify`, its sample has it.
 ///
 #[doc = sample!("event/wxalive_follow_notify")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -125,21 +126,21 @@ pub struct WxaliveFollow {
     pub room_id: String,
     /// The user's OpenID.
     pub user_openid: Option<String>,
-    /// When it happened.
+    /// When the user did it.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub time: Option<Timestamp>,
-    /// The room's state, a code.
+    /// The room's state: 101 live, 102 not begun, 103 ended, or a newer code.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub live_status: Option<i64>,
-    /// What the user did.
+    /// What the user did: `add_follow` or `del_follow`.
     pub action: Option<String>,
 }
 
-/// The messages of a live room to its followers were sent (长期订阅群发结果).
+/// The messages of a live room to its subscribers were sent (长期订阅群发结果).
 ///
 /// WeChat sends it when a mass sending that the account asked for has ended.
 ///
-/// Source: WeChat's page "Long-term subscription" (`event_push/liveplayer`).
+/// Source: WeChat's page on the results (`event_push/liveplayer/longterm_subscription`).
 ///
 #[doc = sample!("event/wxalive_push_message_notify")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -167,7 +168,7 @@ pub struct WxalivePushResult {
     /// Those whose OpenID is wrong.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub openid_error_count: Option<u64>,
-    /// Those who do not follow the room.
+    /// Those who have not subscribed.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub relation_error_count: Option<u64>,
     /// Those who have got too many messages.

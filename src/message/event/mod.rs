@@ -41,6 +41,8 @@
 //! again: after 2, 4, 8 … s, up to 15 times, over some hours. Each time `RetryTimes` is one more, so deduplication does not
 //! recognize it. Recognize it by the order (`out_trade_no`), the refund (`wx_refund_id`) or the complaint (`request_id`).
 //!
+//! Mini games want the same answer to [`MinigameCoinDeliverCompleted`]. They send it up to 13 times, over 12 hours.
+//!
 //! # Events without a type
 //!
 //! Some products have no types here: WeChat shop (微信小店), express (物流助手) and instant delivery (即时配送). Their events
@@ -526,23 +528,23 @@ events! {
     SecvodAudit(SecvodAudit): "secvod_audit_event",
     /// A review of a novel.
     SecbookAudit(SecbookAudit): "secbook_audit_event",
-    /// A user followed a live room, or the room's state changed.
+    /// A user subscribed to a mini program's live rooms, or ended the subscription.
     WxaliveFollowNotify(WxaliveFollowNotify): "wxalive_follow_notify",
-    /// The messages of a live room to its followers were sent.
+    /// The messages of a live room to its subscribers were sent.
     WxalivePushMessageNotify(WxalivePushMessageNotify): "wxalive_push_message_notify",
     /// A user left a bad comment.
     WxaCommentBadScore(WxaCommentBadScore): "wxa_comment_bad_score",
     /// A user paid for virtual goods.
     XpayGoodsDeliverNotify(Box<XpayGoodsDeliverNotify>): "xpay_goods_deliver_notify",
-    /// A user paid for coins.
+    /// A user paid with coins.
     XpayCoinPayNotify(Box<XpayCoinPayNotify>): "xpay_coin_pay_notify",
     /// A refund of a virtual payment ended.
     XpayRefundNotify(Box<XpayRefundNotify>): "xpay_refund_notify",
     /// A user complained about a virtual payment.
     XpayComplaintNotify(Box<XpayComplaintNotify>): "xpay_complaint_notify",
-    /// WeChat Pay restricted the merchant.
-    XpayWxpayCallbackNotify(XpayWxpayCallbackNotify): "xpay_wxpay_callback_notify",
-    /// A user subscribed to virtual goods, or ended the subscription.
+    /// WeChat Pay examines or restricts the merchant.
+    XpayWxpayCallbackNotify(Box<XpayWxpayCallbackNotify>): "xpay_wxpay_callback_notify",
+    /// The contract for a subscription to virtual goods was made, or failed.
     XpaySubscribeSigningResultNotify(XpaySubscribeSigningResultNotify): "xpay_subscribe_signing_result_notify",
     /// The same with Apple.
     XpayAppleSubscribeSigningResultNotify(XpaySubscribeSigningResultNotify):

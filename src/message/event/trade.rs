@@ -9,7 +9,8 @@ use crate::{
 
 /// The mini program has to connect to the API for shipping (提醒接入发货信息管理服务API).
 ///
-/// WeChat sends it when orders were paid in the mini program and none was registered as shipped through the API.
+/// WeChat sends it when the mini program has its first payment. Until an order is registered as shipped, WeChat sends it
+/// each day.
 ///
 /// Source: WeChat's page "Order shipping" (business-capabilities/order-shipping).
 ///
@@ -23,7 +24,7 @@ pub struct TradeManageRemindAccessApi {
 
 /// A paid order has to be shipped (提醒需要上传发货信息).
 ///
-/// WeChat sends it when an order was paid and is not registered as shipped in time.
+/// WeChat sends it to mini programs that have shipped before, when an order is not registered as shipped for 48 hours.
 ///
 /// Source: WeChat's page "Order shipping" (business-capabilities/order-shipping).
 ///
@@ -74,7 +75,7 @@ pub struct TradeManageOrderSettlement {
     /// When WeChat is going to settle it.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub estimated_settlement_time: Option<Timestamp>,
-    /// Who confirmed the receipt: 1 nobody, in time, 2 the user.
+    /// How the receipt was confirmed: 1 automatically, 2 by hand.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub confirm_receive_method: Option<i64>,
     /// When the receipt was confirmed.
@@ -115,7 +116,7 @@ pub struct RetailRefundNotify {
     /// The amount of the order, in cents (分).
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub order_amount: Option<u64>,
-    /// Who asked for the refund, a code.
+    /// Where the refund comes from, a code.
     pub refund_from: Option<String>,
     /// Why, a code.
     pub refund_reason: Option<String>,
@@ -137,9 +138,9 @@ pub struct RetailRefundNotify {
     pub refund_desc: Option<String>,
 }
 
-/// The quota of a paid service runs out (付费管理服务用量通知).
+/// The quota of a paid service runs out (付费管理订单用量告警).
 ///
-/// WeChat sends it when most of a quota that the mini program bought is used up.
+/// WeChat sends it as an alarm about the quota of a service that the mini program bought.
 ///
 /// Source: the names that other libraries read.
 ///
@@ -147,7 +148,7 @@ pub struct RetailRefundNotify {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ChargeServiceQuotaNotify {
-    /// The kind of notice, a code, usually 3.
+    /// The kind of notice: 3.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub event_type: Option<i64>,
     /// The service's id.

@@ -73,11 +73,11 @@ pub struct XpayGoods {
     pub attach: String,
 }
 
-/// A user paid for coins (代币支付推送).
+/// A user paid with coins (代币支付推送).
 ///
-/// WeChat sends it when a user has paid for coins of a mini program.
+/// WeChat sends it when a user has paid for something in a mini program with its coins.
 ///
-/// Source: WeChat's page "Virtual payment" (virtual-payment).
+/// Source: WeChat's page "Virtual payment" (virtual-payment), and the one on its callbacks (virtual-payment-callback).
 ///
 #[doc = sample!("event/xpay_coin_pay_notify")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -94,19 +94,19 @@ pub struct XpayCoinPayNotify {
     pub env: Option<i64>,
     /// The payment; `None` if the order was not paid with WeChat Pay.
     pub we_chat_pay_info: Option<XpayPayment>,
-    /// The coins.
+    /// What was paid.
     pub coin_info: Option<XpayCoins>,
     /// How often WeChat has sent it again.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub retry_times: Option<u64>,
 }
 
-/// Coins that were bought.
+/// What was paid with coins.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct XpayCoins {
-    /// The number of coins.
+    /// The quantity.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub quantity: Option<u64>,
     /// The price before discounts, in cents (分).
@@ -152,11 +152,15 @@ pub struct XpayRefundNotify {
     /// When the refund began.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub refund_start_timestamp: Option<Timestamp>,
-    /// When the refund succeeded.
+    /// When the refund ended.
     #[serde(default, deserialize_with = "timestamp::optional")]
     pub refund_succ_timestamp: Option<Timestamp>,
     /// WeChat Pay's number of the refund.
     pub wxpay_refund_transaction_id: Option<String>,
+    /// Data that the merchant attached to the order, for a refund by Apple.
+    pub attach: Option<String>,
+    /// The number of the payment, for a refund by Apple.
+    pub wx_transaction_id: Option<String>,
     /// How often WeChat has sent it again.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub retry_times: Option<u64>,
@@ -166,7 +170,8 @@ pub struct XpayRefundNotify {
 ///
 /// WeChat sends it when a user complains. The complaint itself is read with the API of virtual payment.
 ///
-/// Source: the names that other libraries read. WeChat's page names the event only.
+/// Source: the names that other libraries read. Not all of them read each. WeChat's page on callbacks
+/// (virtual-payment-callback) names the event only.
 ///
 #[doc = sample!("event/xpay_complaint_notify")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -193,12 +198,13 @@ pub struct XpayComplaintNotify {
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub retry_times: Option<u64>,
     /// The id of the push. WeChat's retries repeat it.
-    pub request_id: String,
+    pub request_id: Option<String>,
 }
 
-/// WeChat Pay restricted the merchant (微信支付风控推送).
+/// WeChat Pay examines or restricts the merchant (微信支付风控事件通知).
 ///
-/// WeChat sends it when WeChat Pay changes what the mini program's merchant may do.
+/// WeChat sends it when WeChat Pay's risk control asks for documents (尽职调查), or restricts the mini program's merchant
+/// (管控).
 ///
 /// Source: the names that other libraries read.
 ///
@@ -207,19 +213,32 @@ pub struct XpayComplaintNotify {
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct XpayWxpayCallbackNotify {
-    /// The kind of restriction.
+    /// The kind: `due_diligence` or `punishment`.
     pub event_type: Option<String>,
-    /// The merchant's business.
+    /// The number of the case.
     pub business_code: Option<String>,
-    /// The state of the restriction.
+    /// The state of the case.
     pub business_state: Option<String>,
+    /// When it happened, as RFC 3339 writes it.
+    pub business_time: Option<String>,
+    /// The mini program's app id.
+    pub app_id: Option<String>,
+    /// The mini program's name.
+    pub nick_name: Option<String>,
+    /// The merchant's number.
+    pub merchant_code: Option<String>,
+    /// The merchant's name.
+    pub merchant_company_name: Option<String>,
     /// A note.
     pub remark: Option<String>,
+    /// How often WeChat has sent it again.
+    #[serde(default, deserialize_with = "xml::optional_number")]
+    pub retry_times: Option<u64>,
 }
 
-/// A user subscribed to virtual goods, or ended the subscription (订阅签约结果推送).
+/// The contract for a subscription to virtual goods was made, or failed (订阅签约结果推送).
 ///
-/// WeChat sends it for a contract with WeChat Pay, and for one with Apple.
+/// WeChat sends it for a contract with WeChat Pay, and for one with Apple under a name of its own.
 ///
 /// Source: WeChat's page "Subscription" (business-capabilities/vip).
 ///
@@ -238,12 +257,12 @@ pub struct XpaySubscribeSigningResultNotify {
     pub env: Option<i64>,
     /// The goods' id.
     pub product_id: Option<String>,
-    /// The result, a code.
+    /// 0, or the code of the failure.
     #[serde(default, deserialize_with = "xml::optional_number")]
     pub contract_result: Option<i64>,
-    /// The result in words.
+    /// The result in words: why it failed.
     pub contract_result_msg: Option<String>,
-    /// The contract's id.
+    /// The contract's id; `None` if it failed.
     pub contract_id: Option<String>,
     /// Data that the merchant attached to the order.
     pub attach: Option<String>,
@@ -253,7 +272,8 @@ pub struct XpaySubscribeSigningResultNotify {
 ///
 /// WeChat sends it when a payment of a subscription fails.
 ///
-/// Source: WeChat documents its name only, so all own fields are here as they came.
+/// Source: WeChat's page on callbacks (virtual-payment-callback) names the event only, so all own fields are here as they
+/// came.
 ///
 #[doc = sample!("event/xpay_subscribe_pay_fail_notify")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -266,41 +286,46 @@ pub struct XpaySubscribePayFailNotify {
 
 /// Apple asks whether to refund a subscription (iOS 订阅退款问询).
 ///
-/// WeChat sends it when a user asks Apple for a refund. It wants an [answer](super#answers-of-virtual-payment) within 3 s.
-/// Without one, Apple decides alone.
+/// WeChat sends it when a user asks Apple for a refund, up to three times. It wants an
+/// [answer](super#answers-of-virtual-payment) within 3 s. Without one, Apple decides alone.
 ///
 /// All fields are texts on the wire.
 ///
-/// Source: WeChat's page "Virtual payment" (virtual-payment). Its table lacks Event. A push without it arrives as
-/// [`OtherMessage`](crate::message::OtherMessage), whose `deserialize` reads this type.
+/// Source: WeChat's page on virtual payment on iOS (virtual-payment/ios). Its table lacks Event; a push that was published
+/// has it. A push without it arrives as [`OtherMessage`](crate::message::OtherMessage), whose `deserialize` reads this type.
 ///
 #[doc = sample!("event/xpay_subscribe_ios_refund_query_notify")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct XpaySubscribeIosRefundQueryNotify {
-    /// When the user asked for the refund.
+    /// When Apple asked: seconds since the Unix epoch.
     pub refund_time: Option<String>,
-    /// When the user paid.
+    /// When the user paid: seconds since the Unix epoch.
     pub order_time: Option<String>,
     /// Apple's number of the payment.
     pub channel_bill: Option<String>,
+    /// The app's bundle id at Apple.
+    pub bundleid: Option<String>,
     /// The goods' id.
     pub product_id: Option<String>,
-    /// The quantity.
+    /// The quantity of goods or coins.
     pub p_count: Option<String>,
     /// Why the user wants the money back.
     pub refund_request_reason: Option<String>,
-    /// Whether the goods were delivered, a code.
+    /// Whether the goods were delivered: 0 not delivered, 1 delivered, 2 being delivered.
     pub provide_status: Option<String>,
-    /// WeChat's id of the order.
+    /// The merchant's id of the order.
     pub pay_order_id: String,
 }
 
-/// Coins of a mini game were delivered (小游戏道具发货推送).
+/// Coins of a mini game were delivered (游戏币发货完成事件).
 ///
-/// WeChat sends it when it has credited coins that a user bought in a mini game.
+/// WeChat sends it when it has credited coins that a user bought in a mini game. It wants an
+/// [answer](super#answers-of-virtual-payment).
 ///
-/// Source: the page of WeChat's mini games on deliveries.
+/// Source: WeChat's page on events of payment (minigame, virtual-payment/event). Its sample has neither a receiver nor a
+/// sender. A push without a receiver arrives as [`OtherMessage`](crate::message::OtherMessage), whose `deserialize` reads
+/// this type.
 ///
 #[doc = sample!("event/minigame_coin_deliver_completed")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -318,9 +343,9 @@ pub struct MinigameCoinDeliverCompleted {
 pub struct MinigameDelivery {
     /// The order as JSON text. It is signed apart from the push.
     pub payload: String,
-    /// The signature of the payload, with the key of virtual payment.
+    /// The signature: HMAC-SHA256 in hexadecimal of the event's name, `&` and the payload, with the `AppKey` of payment.
     pub pay_event_sig: Option<String>,
-    /// Whether it is a test from the console.
+    /// Whether it is a test from the console, whose data is random.
     #[serde(default, deserialize_with = "optional_flag")]
     pub is_mock: Option<bool>,
 }

@@ -97,7 +97,7 @@ events! {
     WxalivePushMessageNotify(WxalivePushMessageNotify), WxaCommentBadScore(WxaCommentBadScore),
     XpayGoodsDeliverNotify(Box<XpayGoodsDeliverNotify>), XpayCoinPayNotify(Box<XpayCoinPayNotify>),
     XpayRefundNotify(Box<XpayRefundNotify>), XpayComplaintNotify(Box<XpayComplaintNotify>),
-    XpayWxpayCallbackNotify(XpayWxpayCallbackNotify),
+    XpayWxpayCallbackNotify(Box<XpayWxpayCallbackNotify>),
     XpaySubscribeSigningResultNotify(XpaySubscribeSigningResultNotify),
     XpayAppleSubscribeSigningResultNotify(XpaySubscribeSigningResultNotify),
     XpaySubscribePayFailNotify(XpaySubscribePayFailNotify),
