@@ -3,7 +3,10 @@
 use serde::Deserialize;
 use tower_wechat::{
     Message, Timestamp,
-    message::{Event, EventMessage, Head, OtherMessage},
+    message::{
+        Event, EventMessage, Head, OtherMessage,
+        event::{MinigameCoinDeliverCompleted, XpaySubscribeIosRefundQueryNotify},
+    },
     xml::{self, Value},
 };
 
@@ -156,4 +159,28 @@ fn it_reads_into_a_type_of_the_users() {
         panic!("a typed event");
     };
     assert_eq!(other.deserialize::<Mine>().expect("reads"), mine);
+}
+
+/// As WeChat's sample of a delivery in a mini game.
+#[test]
+fn a_push_without_a_receiver_reads_as_its_type() {
+    let message: Message = read(
+        "<xml><CreateTime>1717500123</CreateTime><MsgType>event</MsgType>\
+         <Event>minigame_coin_deliver_completed</Event>\
+         <MiniGame><Payload>{}</Payload><IsMock>true</IsMock></MiniGame></xml>",
+    );
+    let other = message.other().expect("no receiver");
+    assert_eq!(other.event(), Some("minigame_coin_deliver_completed"));
+    let delivery: MinigameCoinDeliverCompleted = other.deserialize().expect("a delivery");
+    assert_eq!(delivery.mini_game.is_mock, Some(true));
+}
+
+/// As WeChat's table of Apple's question.
+#[test]
+fn a_push_without_its_common_fields_reads_as_its_type() {
+    let message: Message =
+        read("<xml><refund_time>7</refund_time><pay_order_id>order-9</pay_order_id></xml>");
+    let other = message.other().expect("no name");
+    let query: XpaySubscribeIosRefundQueryNotify = other.deserialize().expect("a question");
+    assert_eq!(query.pay_order_id, "order-9");
 }
