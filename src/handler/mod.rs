@@ -110,6 +110,7 @@
 //! | it returns an error | 500, empty | error |
 //! | the handler's type is for other messages | 200 `success` | debug |
 //! | a [`Message`](crate::Message) or an event does not fit its type | as any other outcome: the handler gets it as `Other` | warning |
+//! | a push with an InfoType comes to a handler of [`Message`](crate::Message) | as any other outcome: the handler gets it as `Other` | debug |
 //! | the body cannot be read | 200 `success` | error; calls [`on_decode_error`](MessageService::on_decode_error) |
 //!
 //! After a 500, [`DedupLayer`](crate::dedup::DedupLayer) runs the handler again. Without that layer, WeChat retries at

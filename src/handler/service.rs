@@ -205,10 +205,13 @@ where
         match message::from_slice::<M>(body.as_bytes()) {
             Ok(message) => {
                 let run: Option<RunNumber> = parts.extensions.get().copied();
-                if let Some(misfit) = message::misfit(&message)
-                    && run.is_none_or(|run| run.get() == 1)
-                {
-                    observe::misfit(body.delivery().account(), misfit);
+                if run.is_none_or(|run| run.get() == 1) {
+                    let account = body.delivery().account();
+                    if let Some(misfit) = message::misfit(&message) {
+                        observe::misfit(account, misfit);
+                    } else if message::info_type(&message).is_some() {
+                        observe::no_message(account);
+                    }
                 }
                 // A layer in front may have put another one there.
                 parts

@@ -277,6 +277,16 @@ pub(crate) fn misfit<M: 'static>(message: &M) -> Option<&xml::Error> {
         .misfit()
 }
 
+/// Returns the InfoType of a push that names itself by it, if `message` is a [`Message`].
+#[cfg(feature = "layers")]
+pub(crate) fn info_type<M: 'static>(message: &M) -> Option<&str> {
+    let message: &dyn Any = message;
+    match message.downcast_ref()? {
+        Message::Other(other) if other.msg_type().is_none() => other.info_type(),
+        _ => None,
+    }
+}
+
 /// Reads a body in either format: JSON if it begins with `{`, XML otherwise.
 ///
 /// The Content-Type does not matter: WeChat's is the same for both formats. Without the feature `json`,

@@ -90,6 +90,16 @@ pub(crate) fn misfit(account: &str, reason: &xml::Error) {
     );
 }
 
+/// Logs that a push of the open platform or to a WeCom suite reaches a handler of messages as `Other`. Its InfoType is
+/// not logged: the sender chooses it.
+pub(crate) fn no_message(account: &str) {
+    event!(
+        DEBUG,
+        account,
+        "a push with an InfoType is no message, and is handled as `Other`"
+    );
+}
+
 /// Logs that a function that the user of the crate has set panicked.
 pub(crate) fn function_panicked(name: &'static str) {
     event!(ERROR, function = name, "a function panicked");

@@ -564,6 +564,23 @@ async fn what_does_not_fit_its_type_is_one_warning() {
     assert!(!log.contains("hush"), "{log}");
 }
 
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn a_push_that_is_no_message_is_one_line() {
+    let ticket = "<xml><SuiteId>ww1</SuiteId><InfoType>suite_ticket</InfoType><SuiteTicket>hush-hush</SuiteTicket></xml>";
+    let log = log::of(async || {
+        send(message_fn(|_: Message| async {}), ticket).await;
+        // These are another type's, and a message that has the field by chance.
+        let suite = message_fn(|_: tower_wechat::message::wecom::SuiteMessage| async {});
+        send(suite, ticket).await;
+        let message = "<xml><MsgType>made_up</MsgType><InfoType>suite_ticket</InfoType></xml>";
+        send(message_fn(|_: Message| async {}), message).await;
+    })
+    .await;
+    log::check(&log, [&["DEBUG", "account=\"news\"", "InfoType"]]);
+    assert!(!log.contains("hush"), "{log}");
+}
+
 /// Dedup repeats a run that fails, not the warning.
 #[cfg(feature = "tracing")]
 #[tokio::test(start_paused = true)]
