@@ -6,20 +6,22 @@ use aes::Aes256;
 use bytes::Bytes;
 use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
 use criterion::Criterion;
-use http::{Request, StatusCode};
-use http_body_util::Full;
+use http::StatusCode;
 use sha1::{Digest, Sha1};
 use tower::ServiceBuilder;
 use tower_wechat::{
-    Account, DedupLayer, Reply, Timestamp, VerifySignatureLayer,
-    account::Token,
-    callback::{self, Query, Signature},
+    DedupLayer, Reply, Timestamp, VerifySignatureLayer,
+    callback::{self, Query},
     message::Head,
     message_fn,
     reply::Addressing,
 };
 
-use crate::{ID, SPOKEN, TOKEN, check, echo, runtime, voice, whole};
+use crate::{
+    ID, SPOKEN, check, delivery, echo,
+    fixture::{APP_ID, encrypted_account, sealed},
+    runtime, sha1_of_signature, voice, whole,
+};
 
 /// The same round trip in safe mode: open, dedup, parse, handle, render, seal.
 pub(crate) fn requests(c: &mut Criterion) {
@@ -32,12 +34,12 @@ pub(crate) fn requests(c: &mut Criterion) {
     let mut ids = ID..;
     let mut new = || {
         let (query, body) = sealed(&account, &voice(ids.next().unwrap_or(ID)));
-        let request = Request::post(format!("/wechat?{query}")).body(Full::new(Bytes::from(body)));
-        request.expect("a request")
+        delivery(&query, body)
     };
     check(&runtime, &stack, new(), StatusCode::OK, "<xml><Encrypt>");
 
     let mut group = c.benchmark_group("one encrypted delivery");
+    sha1_of_signature(&mut group);
     whole(&mut group, "new message", &runtime, &stack, new);
     group.finish();
 }
@@ -113,33 +115,6 @@ fn bare_seal(reply: &[u8]) -> (String, [u8; 20]) {
     let digest = Sha1::digest(&encrypt);
     (encrypt, digest.into())
 }
-
-fn encrypted_account() -> Account {
-    Account::encrypted(TOKEN, APP_ID, KEY).expect("an account")
-}
-
-/// The query and the body with which WeChat delivers `message` now.
-fn sealed(account: &Account, message: &str) -> (String, String) {
-    let sealed = callback::seal(account, message.as_bytes()).expect("seals");
-    let timestamp = sealed.timestamp().to_string();
-    let token = Token::new(TOKEN).expect("a token");
-    let signature = Signature::sign(&token, [&*timestamp, sealed.nonce()]);
-    let query = format!(
-        "signature={signature}&timestamp={timestamp}&nonce={}&openid=oW3xTt0mZr6uQkYb1LsNdEvCjPhA\
-         &encrypt_type=aes&msg_signature={}",
-        sealed.nonce(),
-        sealed.msg_signature()
-    );
-    let body = format!(
-        "<xml><Encrypt><![CDATA[{}]]></Encrypt><ToUserName>gh_5d1c0e94a7b3</ToUserName></xml>",
-        sealed.encrypt()
-    );
-    (query, body)
-}
-
-const APP_ID: &str = "wx0a1b2c3d4e5f6071";
-
-const KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
 
 /// Any: how long it takes does not depend on it.
 const KEY_BYTES: ([u8; 32], [u8; 16]) = ([0x5a; 32], [0xa5; 16]);

@@ -10,6 +10,7 @@
     clippy::string_slice,
     reason = "a bench that fails measures nothing"
 )]
+#![allow(clippy::cast_precision_loss, reason = "counts are small")]
 
 use std::{
     convert::Infallible,
@@ -22,12 +23,12 @@ use criterion::{
     BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use sha1::{Digest, Sha1};
 use tokio::runtime::{self, Runtime};
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_wechat::{
-    Account, DedupLayer, Delivery, Reply, ResponseBody, Timestamp, Verified, VerifySignatureLayer,
+    DedupLayer, Delivery, Reply, ResponseBody, Timestamp, Verified, VerifySignatureLayer,
     account::Token,
     callback::{Query, Signature},
     message::{Head, VoiceMessage},
@@ -38,8 +39,12 @@ use tower_wechat::{
 
 mod dedup;
 mod envelope;
+mod fixture;
+mod late;
 #[cfg(feature = "redis")]
 mod redis;
+
+use fixture::{ID, NONCE, SPOKEN, TOKEN, account, delivery, echo, signed_query, voice, voice_of};
 
 fn requests(c: &mut Criterion) {
     let runtime = runtime();
@@ -48,17 +53,14 @@ fn requests(c: &mut Criterion) {
         // Full soon, so that what is measured is a table that forgets as much as it learns.
         .layer(DedupLayer::builder().with_capacity(10_000).build())
         .service(message_fn(echo));
-    let uri = format!("/wechat?{}", signed_query());
-    let forged_uri = uri.replace("nonce=1", "nonce=2");
-    let delivery = |uri: &str, body: Bytes| {
-        let request = Request::post(uri).body(Full::new(body));
-        request.expect("a request")
-    };
+    let query = signed_query();
+    let forged_query = query.replace("nonce=1", "nonce=2");
     let mut ids = ID..;
-    let mut new = || delivery(&uri, voice(ids.next().unwrap_or(ID)).into());
+    let mut next_id = || ids.next().unwrap_or(ID);
+    let mut new = || delivery(&query, voice(next_id()));
     let body = Bytes::from(voice(ID - 1));
-    let duplicate = || delivery(&uri, body.clone());
-    let forged = || delivery(&forged_uri, body.clone());
+    let duplicate = || delivery(&query, body.clone());
+    let forged = || delivery(&forged_query, body.clone());
 
     for (request, status, start) in [
         (new(), StatusCode::OK, "<xml><ToUserName>"),
@@ -69,7 +71,11 @@ fn requests(c: &mut Criterion) {
     }
 
     let mut group = c.benchmark_group("one delivery");
+    sha1_of_signature(&mut group);
     whole(&mut group, "new message", &runtime, &stack, new);
+    let long = SPOKEN.repeat(31 * 1024 / SPOKEN.len());
+    let new = || delivery(&query, voice_of(next_id(), &long));
+    whole(&mut group, "new message of 31 KiB", &runtime, &stack, new);
     whole(
         &mut group,
         "duplicate of a finished one",
@@ -85,24 +91,14 @@ fn signature(c: &mut Criterion) {
     let account = account();
     let token = Token::new(TOKEN).expect("a token");
     let query = signed_query();
-    let parameter = |name: &str| {
-        let mut parameters = query.split('&').filter_map(|pair| pair.split_once('='));
-        let found = parameters.find(|(found, _)| *found == name);
-        found.expect("a parameter").1
-    };
-    let parts = [parameter("timestamp"), parameter("nonce")];
-    let given: Signature = parameter("signature").parse().expect("40 digits");
+    let given: Signature = parameter(&query, "signature").parse().expect("40 digits");
+    let parts = [parameter(&query, "timestamp"), NONCE];
     assert_eq!(given, Signature::sign(&token, parts));
-    let [timestamp, nonce] = parts;
-    // Digits before letters: the order in which they are signed.
-    let covered = [nonce, timestamp, TOKEN].concat();
-    let digest = Bytes::copy_from_slice(&Sha1::digest(&covered));
+    let digest = Bytes::copy_from_slice(&Sha1::digest(covered(&query)));
     assert_eq!(format!("{digest:x}"), given.to_string());
 
     let mut group = c.benchmark_group("signature");
-    group.bench_function("SHA-1 of the same bytes", |b| {
-        b.iter(|| Sha1::digest(black_box(&covered)));
-    });
+    sha1_of_signature(&mut group);
     group.bench_function("signed and compared", |b| {
         b.iter(|| Signature::sign(black_box(&token), black_box(parts)) == black_box(given));
     });
@@ -111,6 +107,25 @@ fn signature(c: &mut Criterion) {
         b.iter(|| Query::parse(black_box(&query))?.verify(&account, now, tolerance));
     });
     group.finish();
+}
+
+/// The unit of the groups that have it: no check of a delivery costs less.
+fn sha1_of_signature(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let covered = covered(&signed_query());
+    group.bench_function("SHA-1 of the signature's bytes", |b| {
+        b.iter(|| Sha1::digest(black_box(&covered)));
+    });
+}
+
+/// The bytes that the query's signature is made of: digits come before letters.
+fn covered(query: &str) -> String {
+    [NONCE, parameter(query, "timestamp"), TOKEN].concat()
+}
+
+fn parameter<'a>(query: &'a str, name: &str) -> &'a str {
+    let mut parameters = query.split('&').filter_map(|pair| pair.split_once('='));
+    let found = parameters.find(|(found, _)| *found == name);
+    found.expect("a parameter").1
 }
 
 fn message(c: &mut Criterion) {
@@ -128,10 +143,6 @@ fn message(c: &mut Criterion) {
         b.iter(|| black_box(&reply).render(black_box(&addressing), now));
     });
     group.finish();
-}
-
-async fn echo(voice: VoiceMessage) -> Reply {
-    Reply::text(voice.recognition.unwrap_or_default())
 }
 
 /// A delivery behind the signature layer.
@@ -158,7 +169,7 @@ fn whole<S, T>(
                 let mut elapsed = Duration::ZERO;
                 let mut left = count;
                 while left > 0 {
-                    let batch: Vec<T> = (0..left.min(BATCH)).map(|_| request()).collect();
+                    let batch: Vec<T> = (0..left.min(BATCH.into())).map(|_| request()).collect();
                     left -= batch.len() as u64;
                     let start = Instant::now();
                     for request in batch {
@@ -193,52 +204,14 @@ fn runtime() -> Runtime {
     runtime.expect("a runtime")
 }
 
-fn account() -> Account {
-    Account::plain(TOKEN).expect("a token")
-}
-
-/// Fresh for five minutes, which is longer than a group takes.
-fn signed_query() -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let timestamp = now.expect("after 1970").as_secs().to_string();
-    let token = Token::new(TOKEN).expect("a token");
-    let signature = Signature::sign(&token, [&*timestamp, NONCE]);
-    format!(
-        "signature={signature}&timestamp={timestamp}&nonce={NONCE}&openid=oW3xTt0mZr6uQkYb1LsNdEvCjPhA"
-    )
-}
-
-fn voice(msg_id: u64) -> String {
-    format!(
-        "<xml>
-<ToUserName><![CDATA[gh_5d1c0e94a7b3]]></ToUserName>
-<FromUserName><![CDATA[oW3xTt0mZr6uQkYb1LsNdEvCjPhA]]></FromUserName>
-<CreateTime>1718000000</CreateTime>
-<MsgType><![CDATA[voice]]></MsgType>
-<MediaId><![CDATA[hT0vXqLr3mZs8NcWb5YkEj7UdGfPaoR1iCtB2wVxK4nMzSyQpDlH6gJeF9uO0]]></MediaId>
-<Format><![CDATA[amr]]></Format>
-<Recognition><![CDATA[{SPOKEN}]]></Recognition>
-<MsgId>{msg_id}</MsgId>
-</xml>"
-    )
-}
-
-/// As long as real ones are, 40 bytes with timestamp and nonce.
-const TOKEN: &str = "k7Qm2xWf9LcTz4Rb8VnY";
-
-const NONCE: &str = "1532145745";
-
-const SPOKEN: &str = "腾讯微信团队";
-
-const ID: u64 = 2_459_170_863_524_170_538;
-
 /// Few enough to stay in the cache, enough for the clock not to count.
-const BATCH: u64 = 256;
+const BATCH: u32 = 32;
 
 criterion_group!(
     benches,
     requests,
     envelope::requests,
+    late::next_message,
     dedup::layers,
     dedup::joining,
     dedup::threads,
