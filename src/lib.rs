@@ -152,7 +152,7 @@
 //!    If all deliveries are rejected with [`Timestamp`](callback::ErrorKind::Timestamp), the clock is wrong.
 //! 4. **Several nodes.** WeChat's retries reach any node. Give all nodes one store ([`DedupLayer::shared`]): a Redis
 //!    with `noeviction`, and a different prefix for each deployment. Otherwise a retry on another node runs the message
-//!    again.
+//!    again. `tower_wechat::dedup::redis` says which connection to choose, and what a failover loses.
 //! 5. **The handler.** It has about 14 s for an answer that the user sees as the reply, and
 //!    [60 s](dedup::DedupBuilder::with_run_timeout) in all. It may run again after a crash. If work must not happen
 //!    twice, fence it with the message's id and the [`RunNumber`](dedup::RunNumber).
@@ -203,6 +203,9 @@
 //! - **Logs, metrics and the crate's errors** contain no tokens, signatures or message contents, with one exception:
 //!   the message of an [`xml::Error`] quotes at most 32 characters of its input. The log gets only its kind, offset and
 //!   path. Metrics are labelled with the names of your accounts; a stranger cannot make one up.
+
+// On docs.rs, each item names the feature that it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "layers")]
 pub mod account;
@@ -262,10 +265,10 @@ pub use self::{
 pub use self::{api::Api, recognize::RecognizeLayer};
 pub use self::{message::Message, reply::Reply, timestamp::Timestamp};
 
-#[cfg(all(doctest, feature = "simulator"))]
+#[cfg(all(doctest, feature = "redis", feature = "simulator"))]
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-#[cfg(all(doctest, feature = "simulator"))]
+#[cfg(all(doctest, feature = "redis", feature = "simulator"))]
 #[doc = include_str!("../README.zh-CN.md")]
 mod readme_in_chinese {}

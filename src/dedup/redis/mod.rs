@@ -15,15 +15,74 @@
 //! # }
 //! ```
 //!
+//! # Versions and features
+//!
+//! The feature `redis` of this crate needs version 1.8 or later of the `redis` crate, with its feature `tokio-comp` and
+//! no other. Add the features of [the connection](#the-connection) that you choose:
+//!
+//! ```toml
+//! tower-wechat = { version = "0.1", features = ["redis"] }
+//! redis = { version = "1.8", default-features = false, features = ["connection-manager", "tokio-comp"] }
+//! ```
+//!
+//! The bound on the connection is `redis::aio::ConnectionLike` of that crate, version 1. A new major version of it is a
+//! breaking change of this module. For TLS (`rediss://…`), add its feature `tokio-rustls-comp` or
+//! `tokio-native-tls-comp`.
+//!
 //! # The connection
 //!
-//! `RedisStore` takes any asynchronous connection of the `redis` crate that is `Clone`: its multiplexed connection, its
-//! connection manager, its cluster connection. Each operation is one round trip on a clone of it, and a second one where
-//! Redis does not remember the script, as after a restart. Give the connection time-outs of more than the
-//! 250 ms that a node waits for an operation, so that a slow answer does not cost the connection.
+//! | your Redis | connection | features of `redis` |
+//! |---|---|---|
+//! | one server, or one address that always leads to the master | `aio::ConnectionManager`, as above | `connection-manager` |
+//! | a cluster | `cluster_async::ClusterConnection` | `cluster-async` |
+//! | a master with sentinels | `ConnectionManager`s in turn, [below](#sentinel) | `connection-manager`, `sentinel` |
 //!
-//! The bound on the connection is `redis::aio::ConnectionLike` of the `redis` crate, version 1. A new major version of
-//! that crate is a breaking change of this module.
+//! Any other asynchronous connection that is `Clone` works as well. Do not choose `MultiplexedConnection`: once broken, it
+//! stays broken, and each node then goes on alone until it is restarted.
+//!
+//! One connection is enough for a node, and [`RedisMailbox`](crate::late::mailbox::redis) may share it. Each operation is
+//! one round trip on a clone of it, and a second one where Redis does not remember the script, as after a restart.
+//!
+//! Give the connection time-outs of more than the 250 ms that a node waits for an operation, so that a slow answer does
+//! not cost the connection. The defaults of `redis` 1.8 will do: 500 ms for an answer, 1 s to connect. The first connection
+//! has to succeed; `ConnectionManager::new_lazy_with_config` does without, for a node that starts while Redis is away.
+//!
+//! # Cluster
+//!
+//! ```no_run
+//! use redis::cluster::ClusterClient;
+//! use tower_wechat::{DedupLayer, dedup::RedisStore};
+//!
+//! # async fn layer() -> redis::RedisResult<()> {
+//! // Some of the nodes. The connection asks them for the others.
+//! let client = ClusterClient::new(["redis://10.0.0.1/", "redis://10.0.0.2/"])?;
+//! let layer = DedupLayer::shared(RedisStore::new(client.get_async_connection().await?));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Each script works on one key, so the messages spread over the nodes. No hash tag is needed. If a slot moves or a node
+//! fails, the connection asks for the new layout and sends the operation again. Tests run the store on two nodes.
+//!
+//! # Sentinel
+//!
+//! A `ConnectionManager` stays with its address. After a failover it would lead to the old master, which refuses to
+//! write. So ask the sentinels who is the master, and connect again when it is another one. A test kills a master under
+//! this connection:
+//!
+//! ```no_run
+#![doc = include_str!("../../../tests/it/store/sentinel.rs")]
+//!
+//! # async fn layer() -> RedisResult<()> {
+//! // Where the sentinels listen, and what they call the group.
+//! let sentinels = Sentinel::build(vec!["redis://10.0.0.1:26379/", "redis://10.0.0.2:26379/"])?;
+//! let master = Master::follow(sentinels, "mymaster").await?;
+//! let layer = tower_wechat::DedupLayer::shared(tower_wechat::dedup::RedisStore::new(master));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! If the master needs a password, pass a `SentinelNodeConnectionInfo` to `async_master_for` instead of `None`.
 //!
 //! # What is stored
 //!

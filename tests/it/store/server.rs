@@ -15,7 +15,7 @@ use redis::{Client, aio::MultiplexedConnection};
 pub(crate) struct Server {
     port: u16,
     folder: PathBuf,
-    keeps: bool,
+    options: Vec<String>,
     child: Option<Child>,
 }
 
@@ -24,15 +24,17 @@ impl Server {
     ///
     /// Without `redis-server` the test fails: a skipped one would count as passed.
     pub(crate) fn start() -> Self {
-        Self::start_with(false)
+        Self::start_with(&[])
     }
 
     /// Starts a server that writes each change to a file before it answers, so that a kill loses nothing.
     pub(crate) fn start_keeping() -> Self {
-        Self::start_with(true)
+        // The kernel keeps written data when the process is killed.
+        Self::start_with(&["--appendonly", "yes", "--appendfsync", "no"])
     }
 
-    fn start_with(keeps: bool) -> Self {
+    /// Starts a server with further options.
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         static SERVERS: AtomicU32 = AtomicU32::new(0);
         let number = SERVERS.fetch_add(1, Ordering::Relaxed);
         let folder = format!("tower-wechat-{}-{number}", std::process::id());
@@ -43,7 +45,7 @@ impl Server {
             let mut server = Self {
                 port: free_port(),
                 folder: folder.clone(),
-                keeps,
+                options: options.iter().map(|&option| option.to_owned()).collect(),
                 child: None,
             };
             if server.try_restart() {
@@ -97,11 +99,9 @@ impl Server {
         let spawned = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
             .args(["--save", "", "--maxmemory-policy", "noeviction"])
-            .args(["--appendonly", if self.keeps { "yes" } else { "no" }])
-            // The kernel keeps written data when the process is killed.
-            .args(["--appendfsync", "no"])
             .arg("--dir")
             .arg(&self.folder)
+            .args(&self.options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn();
@@ -130,7 +130,7 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
 }

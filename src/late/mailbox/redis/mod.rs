@@ -1,9 +1,10 @@
 //! A mailbox in a Redis, which all nodes of a deployment share: [`RedisMailbox`].
 //!
-//! What the store says of [the connection](crate::dedup::redis#the-connection), of [Redis'
-//! configuration](crate::dedup::redis#configuration-of-redis) and of a failover holds for the mailbox too: it is one
-//! round trip an operation, on a connection that the store may share. The user needs the commands `DEL`, `HEXISTS`,
-//! `HGET` and `HSTRLEN` as well.
+//! The docs of the store say which [versions and features](crate::dedup::redis#versions-and-features), which
+//! [connection](crate::dedup::redis#the-connection) and which
+//! [configuration of Redis](crate::dedup::redis#configuration-of-redis) to choose. All of it holds for the mailbox too.
+//! Each operation is one round trip, on a connection that the store may share. The user needs the commands `DEL`,
+//! `HEXISTS`, `HGET` and `HSTRLEN` as well.
 //!
 //! Each conversation is one hash, under the prefix, `mailbox:` and the conversation's key in hexadecimal. It expires with
 //! its last content. Times are measured by Redis' own clock. A failover may lose the last writes: then a part is lost, or
