@@ -71,15 +71,53 @@
 //! paths and create a series for each, up to that bound. So choose [names](crate::Account::with_name) from a list of your
 //! own.
 //!
+//! # Before the first event
+//!
+//! Prometheus' `increase` and `rate` miss the first event of a counter that begins with it. So counters begin at zero
+//! when the stack is built:
+//!
 //! ```
-//! // After an exporter has been installed.
-//! tower_wechat::metrics::describe();
+//! use tower_wechat::{Account, VerifySignatureLayer, metrics};
+//!
+//! // First, install an exporter. Then:
+//! metrics::describe();
+//! let layer = VerifySignatureLayer::new(Account::plain("rosebud7")?.with_name("news"));
+//! # Ok::<(), tower_wechat::account::Error>(())
 //! ```
+//!
+//! - [`describe`] begins what has no label `account` or `app_id`: the gauges, and the errors of the store.
+//! - [`VerifySignatureLayer::new`](crate::VerifySignatureLayer::new) begins the counters of its account.
+//! - [`begin`] begins the counters of an account that a layer picks by the request.
+//! - Histograms, and the counters of an `Api` and of recognitions, begin with their first event.
+//!
+//! # Alerts
+//!
+//! In PromQL. Each threshold leaves time to act before users see something:
+//!
+//! | alert | expression | what it means |
+//! |---|---|---|
+//! | hang-ups | `sum by (account) (increase(tower_wechat_hang_ups_total[5m])) > 10` | Slow handlers. At 20 on a node, dedup acknowledges first deliveries. At 30 of an account, WeChat raises an alarm, and may stop pushing for a minute. |
+//! | wrong token | `sum(increase(tower_wechat_rejections_total{kind="signature"}[15m])) > 0 and sum(increase(tower_wechat_rejections_total[15m])) == sum(increase(tower_wechat_deliveries_total[15m]))` | All requests are rejected, some by their signature. Without the second half, each scanner raises the alert. |
+//! | wrong setting | `sum by (account, kind) (increase(tower_wechat_rejections_total{kind=~"timestamp\|padding\|length\|receive_id\|plain_account\|encrypted_account"}[15m])) > 0` | The request has a valid signature. [`account`](crate::account#finding-a-wrong-setting) lists the cause of each kind. |
+//! | late parts lost | `sum by (account) (increase(tower_wechat_late_parts_total{way=~"lost\|evicted"}[15m])) > 0` | Users miss a part of an answer. The log has an error with the message's key. |
+//! | failing handler | `sum by (account) (increase(tower_wechat_late_replies_total{cause="failed"}[15m])) > 0` | All runs of an acknowledged message have failed. |
+//! | store away | `sum(increase(tower_wechat_store_errors_total[5m])) > 10` | Nodes go on alone: messages may run twice. |
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-/// Describes each metric to the installed recorder. Exporters show the descriptions beside the names.
+use crate::{account::Account, observe};
+
+/// Begins the counters of an account at zero, for an account that
+/// [`VerifySignatureLayer::from_fn`](crate::VerifySignatureLayer::from_fn) picks.
+pub fn begin(account: &Account) {
+    observe::account_is_served(&account.shared_name());
+}
+
+/// Describes each metric to the installed recorder, and begins those without an account at zero.
+///
+/// Exporters show the descriptions beside the names.
 pub fn describe() {
+    observe::node_is_observed();
     for (name, unit, description) in COUNTERS {
         describe_counter!(*name, *unit, *description);
     }

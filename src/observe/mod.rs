@@ -66,6 +66,8 @@ mod sender;
 )]
 mod spans;
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::meters::node_is_observed;
 #[cfg(feature = "simulator")]
 pub(crate) use self::outcome::{OutcomeCell, Report};
 #[cfg(feature = "api")]
@@ -82,4 +84,5 @@ pub(crate) use self::{
         store_failed, store_silent,
     },
     guards::{Deduped, DeliveryGuard, RunFailure, Runs, Trace},
+    meters::{account_is_served, accounts_are_picked},
 };

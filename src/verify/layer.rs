@@ -10,7 +10,7 @@ use http::request::Parts;
 use tower::Layer;
 
 use super::{decision::Config, service::VerifySignature};
-use crate::{account::Account, delivery::TIMESTAMP_TOLERANCE};
+use crate::{account::Account, delivery::TIMESTAMP_TOLERANCE, observe};
 
 /// Applies [`VerifySignature`]: rejects callbacks that WeChat has not signed.
 ///
@@ -22,10 +22,11 @@ pub struct VerifySignatureLayer {
 
 impl VerifySignatureLayer {
     /// Makes the layer that verifies all requests as callbacks to `account`.
+    ///
+    /// With the feature `metrics`, the account's counters begin at zero now.
     pub fn new(account: Account) -> Self {
-        let mut layer = Self::from_fn(move |_| Some(account.clone()));
-        Arc::make_mut(&mut layer.config).is_picked = false;
-        layer
+        observe::account_is_served(&account.shared_name());
+        Self::with(move |_| Some(account.clone()), false)
     }
 
     /// Makes the layer that picks the account of each request with `account`, for example by path, query or host.
@@ -73,11 +74,21 @@ impl VerifySignatureLayer {
     /// ```
     ///
     /// If `account` panics, the log has an error, and the answer is 500: WeChat retries.
+    ///
+    /// With the feature `metrics`, begin the counters of your accounts with `metrics::begin`.
     pub fn from_fn(account: impl Fn(&Parts) -> Option<Account> + Send + Sync + 'static) -> Self {
+        observe::accounts_are_picked();
+        Self::with(account, true)
+    }
+
+    fn with(
+        account: impl Fn(&Parts) -> Option<Account> + Send + Sync + 'static,
+        is_picked: bool,
+    ) -> Self {
         Self {
             config: Arc::new(Config {
                 account: Arc::new(account),
-                is_picked: true,
+                is_picked,
                 clock: Arc::new(SystemTime::now),
                 timestamp_tolerance: TIMESTAMP_TOLERANCE,
                 body_limit: BODY_LIMIT,

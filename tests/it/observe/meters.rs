@@ -4,8 +4,17 @@ use super::{recorder::recorded, *};
 
 /// Plays `case` and checks that it makes these metrics and no others. The prefix of the names is left out.
 async fn check<F: Future<Output = ()>>(case: impl FnOnce() -> F, expected: &str) {
-    let lines = recorded(case).await.lines();
+    let recorded = recorded(case).await;
+    let (lines, begun) = (recorded.lines(), recorded.begun());
     check_tells_no_secret(&lines.join("\n"));
+    for line in &lines {
+        let name = line.split(" [").next().unwrap();
+        let is_of_an_account = name.contains("_total account=post-office");
+        assert!(
+            !is_of_an_account || begun.contains(name),
+            "{name} began with an event"
+        );
+    }
     let expected: Vec<_> = expected.lines().map(str::trim).collect();
     let lines: Vec<_> = lines
         .iter()
@@ -206,6 +215,62 @@ async fn a_shared_store_and_one_that_is_away() {
         store_errors_total operation=claim cause=error [3.0]
         store_errors_total operation=publish cause=error [60.0]";
     check(without_the_store, expected).await;
+}
+
+/// The rows in the table of the docs whose name, type and labels are as `is_meant` says.
+fn documented_where(is_meant: impl Fn(&str, &str, &str) -> bool) -> BTreeSet<String> {
+    let docs = include_str!("../../../src/metrics.rs");
+    let rows = docs
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | `tower_wechat_"));
+    let rows = rows.filter_map(|row| {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let name = cells[0].trim_end_matches('`');
+        is_meant(name, cells[1], cells[2]).then(|| name.to_owned())
+    });
+    rows.collect()
+}
+
+fn without_labels(names: &BTreeSet<String>) -> BTreeSet<String> {
+    let names = names.iter().map(|name| name.split(' ').next().unwrap());
+    names.map(str::to_owned).collect()
+}
+
+/// Otherwise `increase` would miss the first event.
+#[tokio::test(start_paused = true)]
+async fn counters_begin_before_the_first_event() {
+    let of_accounts = documented_where(|name, kind, labels| {
+        kind == "counter" && labels.starts_with("`account`") && name != "recognitions_total"
+    });
+    assert_eq!(of_accounts.len(), 9, "{of_accounts:#?}");
+    let built = async || drop(VerifySignatureLayer::new(account()));
+    let built = recorded(built).await.begun();
+    assert_eq!(without_labels(&built), of_accounts);
+    assert!(
+        built
+            .iter()
+            .all(|name| name.contains(" account=post-office"))
+    );
+    for watched in [
+        "hang_ups_total account=post-office",
+        "late_parts_total account=post-office way=lost",
+        "rejections_total account=post-office kind=signature",
+    ] {
+        assert!(built.contains(watched), "{watched}: {built:#?}");
+    }
+
+    // Of accounts that are picked, the layer knows no names. `begin` does.
+    let picked = async || drop(VerifySignatureLayer::from_fn(|_| None));
+    let picked = recorded(picked).await.begun();
+    assert!(picked.contains("rejections_total account= kind=unknown_account"));
+    assert!(picked.iter().all(|name| name.contains(" account= ")));
+    let begun = async || tower_wechat::metrics::begin(&account());
+    assert_eq!(recorded(begun).await.begun(), built);
+
+    let described = recorded(async || tower_wechat::metrics::describe()).await;
+    let of_nodes =
+        documented_where(|_, _, labels| labels.is_empty() || labels.contains("`operation`"));
+    assert_eq!(without_labels(&described.begun()), of_nodes);
 }
 
 /// At the end of each case above the gauges are zero again, so this one looks in between.

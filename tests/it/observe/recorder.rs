@@ -14,6 +14,7 @@ use metrics::{
 pub(crate) struct Recorded {
     /// By the metric's name and labels.
     values: Arc<Mutex<BTreeMap<String, Vec<f64>>>>,
+    begun: Arc<Mutex<BTreeSet<String>>>,
     names: Arc<Mutex<BTreeSet<String>>>,
     described: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -29,11 +30,21 @@ pub(crate) async fn recorded<F: Future<Output = ()>>(case: impl FnOnce() -> F) -
 }
 
 impl Recorded {
-    /// A line for each metric: the sum of a counter or gauge, all values of a histogram.
+    /// A line for each metric: the sum of a counter or gauge, all values of a histogram. Counters that are zero are left
+    /// out.
     pub(crate) fn lines(&self) -> Vec<String> {
         let values = self.values.lock().unwrap();
-        let line = |(name, values): (&String, &Vec<f64>)| format!("{name} {values:?}");
-        values.iter().map(line).collect()
+        let lines = values.iter().filter(|(name, values)| {
+            !(name.split(' ').next().unwrap().ends_with("_total") && values[..] == [0.0])
+        });
+        lines
+            .map(|(name, values)| format!("{name} {values:?}"))
+            .collect()
+    }
+
+    /// The counters and gauges that were zero before they changed, if they have changed.
+    pub(crate) fn begun(&self) -> BTreeSet<String> {
+        self.begun.lock().unwrap().clone()
     }
 
     pub(crate) fn names(&self) -> BTreeSet<String> {
@@ -76,7 +87,12 @@ impl Metric {
     fn add(&self, value: f64) {
         self.change(|values| match values.first_mut() {
             Some(sum) => *sum += value,
-            None => values.push(value),
+            None => {
+                if value == 0.0 {
+                    self.of.begun.lock().unwrap().insert(self.name.clone());
+                }
+                values.push(value);
+            }
         });
     }
 }
