@@ -7,6 +7,9 @@
 //!
 //! It starts a `redis-server` on loopback, or uses the one at `--redis URL`.
 
+#[allow(dead_code, reason = "it listens on no address")]
+mod command_line;
+
 use std::{
     net::{Ipv4Addr, TcpListener as Port},
     process::{Child, Command, ExitCode, Stdio},
@@ -185,7 +188,8 @@ fn main() -> ExitCode {
 
 /// Returns `false` if a timeline is not as expected.
 fn run() -> Result<bool, BoxError> {
-    let Some(arguments) = Arguments::parse()? else {
+    let arguments = Arguments::parse(lexopt::Parser::from_env());
+    let Some(arguments) = arguments.map_err(command_line::see_help)? else {
         println!("{USAGE}");
         return Ok(true);
     };
@@ -340,26 +344,78 @@ struct Arguments {
 
 impl Arguments {
     /// Returns `None` if the user asks for help.
-    fn parse() -> Result<Option<Self>, lexopt::Error> {
+    fn parse(mut parser: lexopt::Parser) -> Result<Option<Self>, BoxError> {
         let mut arguments = Self {
             redis: None,
             once: false,
         };
-        let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
-                Long("redis") => arguments.redis = Some(parser.value()?.string()?),
+                Long("redis") => arguments.redis = Some(url(parser.value()?.string()?)?),
                 Long("once") => arguments.once = true,
                 Short('h') | Long("help") => return Ok(None),
-                _ => return Err(argument.unexpected()),
+                _ => return Err(argument.unexpected().into()),
             }
         }
         Ok(Some(arguments))
     }
 }
 
+/// Checks the URL of a Redis.
+fn url(url: String) -> Result<String, BoxError> {
+    match redis::Client::open(&*url) {
+        Ok(_) => Ok(url),
+        Err(error) => {
+            let expected = "--redis: expected a URL such as redis://127.0.0.1:6379/";
+            Err(format!("{expected}, found {url:?}: {error}").into())
+        }
+    }
+}
+
 const USAGE: &str = "\
 usage: two_nodes [--redis URL] [--once]
 
-  --redis URL   use this Redis, such as redis://127.0.0.1:6379/, and start none
+  --redis URL   use this Redis, such as redis://127.0.0.1:6379/, and start none;
+                with a password: redis://:PASSWORD@HOST:PORT/
   --once        exit after the timelines, with a failure status if one is not as expected";
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, command_line::tests::in_the_readmes};
+
+    fn parse(words: &[&str]) -> Result<Option<Arguments>, String> {
+        let parser = lexopt::Parser::from_args(words);
+        Arguments::parse(parser).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn takes_what_the_help_says() {
+        for url in [
+            "redis://127.0.0.1:6379/",
+            "redis://:secret@redis.local:6379/",
+        ] {
+            let arguments = parse(&["--redis", url, "--once"]).unwrap().unwrap();
+            assert_eq!(arguments.redis.as_deref(), Some(url));
+            assert!(arguments.once);
+        }
+        assert!(parse(&["-h"]).unwrap().is_none());
+        for parser in in_the_readmes("two_nodes") {
+            assert!(Arguments::parse(parser).unwrap().is_some());
+        }
+    }
+
+    #[test]
+    fn says_which_option_is_wrong() {
+        for (words, expected) in [
+            (&["--twice"][..], "invalid option '--twice'"),
+            (&["--redis"], "missing argument for option '--redis'"),
+            (
+                &["--redis", "127.0.0.1:6379"],
+                "--redis: expected a URL such as redis://",
+            ),
+        ] {
+            let error = parse(words).err().unwrap();
+            assert!(error.starts_with(expected), "{words:?}: {error}");
+        }
+    }
+}

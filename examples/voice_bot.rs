@@ -7,6 +7,8 @@
 //! WeChat cannot reach a developer's machine. So a simulated WeChat sends requests to the bot, over its socket. The bot
 //! fetches the recordings from it.
 
+mod command_line;
+
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
@@ -114,15 +116,12 @@ async fn main() -> ExitCode {
 
 /// Returns `false` if a row is not as expected.
 async fn run() -> Result<bool, BoxError> {
-    let Some(arguments) = Arguments::parse()? else {
+    let arguments = Arguments::parse(lexopt::Parser::from_env());
+    let Some(arguments) = arguments.map_err(command_line::see_help)? else {
         println!("{USAGE}");
         return Ok(true);
     };
-    let account = if arguments.encrypted {
-        Account::encrypted(&arguments.token, APP_ID, AES_KEY)?
-    } else {
-        Account::plain(&arguments.token)?
-    };
+    let account = arguments.account;
     let listener = TcpListener::bind(arguments.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
@@ -366,8 +365,7 @@ fn curl(push: &Push) -> Result<String, BoxError> {
 
 struct Arguments {
     listen: SocketAddr,
-    token: String,
-    encrypted: bool,
+    account: Account,
     recognizer: Option<String>,
     recording: Option<String>,
     once: bool,
@@ -375,32 +373,38 @@ struct Arguments {
 
 impl Arguments {
     /// Returns `None` if the user asks for help.
-    fn parse() -> Result<Option<Self>, lexopt::Error> {
-        let mut arguments = Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            token: "voicebot".to_owned(),
-            encrypted: false,
-            recognizer: None,
-            recording: None,
-            once: false,
-        };
-        let mut parser = lexopt::Parser::from_env();
+    fn parse(mut parser: lexopt::Parser) -> Result<Option<Self>, BoxError> {
+        let mut listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut token = "voicebot".to_owned();
+        let (mut recognizer, mut recording) = (None, None);
+        let (mut is_encrypted, mut once) = (false, false);
         while let Some(argument) = parser.next()? {
             match argument {
-                Long("listen") => arguments.listen = parser.value()?.parse()?,
-                Long("token") => arguments.token = parser.value()?.string()?,
-                Long("encrypted") => arguments.encrypted = true,
-                Long("recognizer") => arguments.recognizer = Some(parser.value()?.string()?),
-                Long("recording") => arguments.recording = Some(parser.value()?.string()?),
-                Long("once") => arguments.once = true,
+                Long("listen") => listen = command_line::address(&parser.value()?.string()?)?,
+                Long("token") => token = parser.value()?.string()?,
+                Long("encrypted") => is_encrypted = true,
+                Long("recognizer") => recognizer = Some(parser.value()?.string()?),
+                Long("recording") => recording = Some(parser.value()?.string()?),
+                Long("once") => once = true,
                 Short('h') | Long("help") => return Ok(None),
-                _ => return Err(argument.unexpected()),
+                _ => return Err(argument.unexpected().into()),
             }
         }
-        if arguments.recognizer.is_some() != arguments.recording.is_some() {
-            return Err("--recognizer and --recording need each other".into());
+        if recognizer.is_some() != recording.is_some() {
+            return Err("--recognizer and --recording: expected both or neither".into());
         }
-        Ok(Some(arguments))
+        let account = if is_encrypted {
+            Account::encrypted(&token, APP_ID, AES_KEY)
+        } else {
+            Account::plain(&token)
+        };
+        Ok(Some(Self {
+            listen,
+            account: account.map_err(|error| format!("--token: {error}"))?,
+            recognizer,
+            recording,
+            once,
+        }))
     }
 }
 
@@ -410,7 +414,8 @@ usage: voice_bot [OPTION...]
   --recognizer COMMAND  a shell command that reads a recording from its standard input, usually AMR, and
                         prints the words; default: a recognizer that knows two recordings of its own
   --recording FILE      what the user says, for a command that recognizes it
-  --listen ADDR         the address to listen on, such as 127.0.0.1:8080; default: a free port on loopback
+  --listen ADDRESS      a port of loopback, such as 8080, or an address, such as localhost:8080 or 0.0.0.0:8080;
+                        default: a free port of loopback
   --token TOKEN         the account's token, 3 to 32 letters or digits
   --encrypted           safe mode: messages and replies are encrypted
   --once                exit after the table, with a failure status if a row is not as expected, or if your recognizer
@@ -421,3 +426,46 @@ const NOTHING: &str = "(nothing)";
 // These are no secrets: they are published in this file.
 const APP_ID: &str = "wx0a1b2c3d4e5f6071";
 const AES_KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
+
+#[cfg(test)]
+mod tests {
+    use tower_wechat::account::Mode;
+
+    use super::{Arguments, command_line::tests::in_the_readmes};
+
+    fn parse(words: &[&str]) -> Result<Option<Arguments>, String> {
+        let parser = lexopt::Parser::from_args(words);
+        Arguments::parse(parser).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn takes_what_the_help_says() {
+        let arguments = parse(&["--listen", "8080", "--token=t0ken", "--encrypted", "--once"]);
+        let arguments = arguments.unwrap().unwrap();
+        assert_eq!(arguments.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(arguments.account.mode(), Mode::Encrypted);
+        assert!(arguments.once);
+        assert!(parse(&["--help"]).unwrap().is_none());
+        for parser in in_the_readmes("voice_bot") {
+            assert!(Arguments::parse(parser).unwrap().is_some());
+        }
+    }
+
+    #[test]
+    fn says_which_option_is_wrong() {
+        for (words, expected) in [
+            (&["--port", "80"][..], "invalid option '--port'"),
+            (&["8080"], "unexpected argument \"8080\""),
+            (&["--listen"], "missing argument for option '--listen'"),
+            (&["--listen", "localhost"], "--listen: expected 8080, "),
+            (&["--token", "no"], "--token: "),
+            (
+                &["--recording", "voice.amr"],
+                "--recognizer and --recording: ",
+            ),
+        ] {
+            let error = parse(words).err().unwrap();
+            assert!(error.starts_with(expected), "{words:?}: {error}");
+        }
+    }
+}

@@ -20,6 +20,8 @@ mod arguments;
 mod bot;
 mod calls;
 mod chat;
+#[path = "../command_line/mod.rs"]
+mod command_line;
 mod events;
 mod exchange;
 mod guard;
@@ -51,7 +53,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), BoxError> {
-    let Some(arguments) = Arguments::parse(lexopt::Parser::from_env())? else {
+    let arguments = Arguments::parse(lexopt::Parser::from_env());
+    let Some(arguments) = arguments.map_err(command_line::see_help)? else {
         println!("{USAGE}");
         return Ok(());
     };
