@@ -189,7 +189,7 @@ fn main() -> ExitCode {
 /// Returns `false` if a timeline is not as expected.
 fn run() -> Result<bool, BoxError> {
     let arguments = Arguments::parse(lexopt::Parser::from_env());
-    let Some(arguments) = arguments.map_err(command_line::see_help)? else {
+    let Some(arguments) = arguments.map_err(|error| command_line::see_help(&error))? else {
         println!("{USAGE}");
         return Ok(true);
     };

@@ -117,7 +117,7 @@ async fn main() -> ExitCode {
 /// Returns `false` if a row is not as expected.
 async fn run() -> Result<bool, BoxError> {
     let arguments = Arguments::parse(lexopt::Parser::from_env());
-    let Some(arguments) = arguments.map_err(command_line::see_help)? else {
+    let Some(arguments) = arguments.map_err(|error| command_line::see_help(&error))? else {
         println!("{USAGE}");
         return Ok(true);
     };

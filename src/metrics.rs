@@ -92,7 +92,7 @@
 //!
 //! # Alerts
 //!
-//! In PromQL. Each threshold leaves time to act before users see something:
+//! In Prometheus' language. Each threshold leaves time to act before users see something:
 //!
 //! | alert | expression | what it means |
 //! |---|---|---|

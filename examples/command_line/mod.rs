@@ -16,7 +16,7 @@ pub(crate) fn address(value: &str) -> Result<SocketAddr, BoxError> {
 }
 
 /// Adds to the error of a command line where the options are explained.
-pub(crate) fn see_help(error: BoxError) -> BoxError {
+pub(crate) fn see_help(error: &BoxError) -> BoxError {
     format!("{error} (--help lists the options)").into()
 }
 

@@ -54,7 +54,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), BoxError> {
     let arguments = Arguments::parse(lexopt::Parser::from_env());
-    let Some(arguments) = arguments.map_err(command_line::see_help)? else {
+    let Some(arguments) = arguments.map_err(|error| command_line::see_help(&error))? else {
         println!("{USAGE}");
         return Ok(());
     };

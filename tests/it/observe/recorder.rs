@@ -85,14 +85,14 @@ impl Metric {
     }
 
     fn add(&self, value: f64) {
-        self.change(|values| match values.first_mut() {
-            Some(sum) => *sum += value,
-            None => {
+        self.change(|values| {
+            if values.is_empty() {
                 if value == 0.0 {
                     self.of.begun.lock().unwrap().insert(self.name.clone());
                 }
-                values.push(value);
+                values.push(0.0);
             }
+            values[0] += value;
         });
     }
 }
