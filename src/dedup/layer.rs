@@ -205,6 +205,15 @@ impl<Scope> DedupBuilder<Scope> {
     /// outlives the response. A delivery is not answered before its run has ended.
     ///
     /// WeChat's retries reach other instances of the program, so they need the store.
+    ///
+    /// Not all that is late fits into a delivery:
+    ///
+    /// - A delivery is not answered before the sinks have taken a late reply. Use quick ones.
+    /// - A delivery that joins another instance's run is not answered before that one has ended, if WeChat does not hang up
+    ///   before.
+    /// - The rest of a long reply, and the own reply of a message that fetches from a
+    ///   [mailbox](Self::with_next_message), are handed over after the response. A host that stops the program then delays
+    ///   or loses them.
     #[must_use]
     pub fn with_inline_runs(mut self) -> Self
     where
