@@ -49,7 +49,8 @@ impl<T: Send + 'static> Played<T> {
         // The other campaign would take the time that the nodes need.
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let seed = setting("WECHAT_SEED").unwrap_or(SEED);
-        let count = setting("WECHAT_FAULTS").unwrap_or(24);
+        // One of each kind.
+        let count = setting("WECHAT_FAULTS").unwrap_or(12);
         let kind = env::var("WECHAT_FAULT_KIND").unwrap_or_default();
         let settings = format!("WECHAT_FAULT_MODE={mode} WECHAT_SEED={seed} WECHAT_FAULTS={count}");
         eprintln!("{settings} WECHAT_FAULT_KIND={kind:?}");
