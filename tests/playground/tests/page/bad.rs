@@ -10,29 +10,30 @@ fn a_wrong_command_line_gives_one_clear_line() {
     for (arguments, expected) in [
         (
             &["--target", "http://example.com/wechat"][..],
-            "playground: --target: expected http://127.0.0.1:PORT/path, localhost or [::1], found \"http://example.com/wechat\"\n",
+            "playground: --target: expected http://127.0.0.1:PORT/path, localhost or [::1], found \"http://example.com/wechat\"",
         ),
         (
             &["--target", "https://127.0.0.1/"],
-            "playground: --target: expected http://127.0.0.1:PORT/path, localhost or [::1], found \"https://127.0.0.1/\"\n",
+            "playground: --target: expected http://127.0.0.1:PORT/path, localhost or [::1], found \"https://127.0.0.1/\"",
         ),
         (
             &["--app-id", "wx0a1b2c3d4e5f6071", "--aes-key", "short"],
-            "playground: --token, --app-id, --aes-key: the EncodingAESKey has 5 characters instead of 43: copy it from the console again, without spaces or line breaks\n",
+            "playground: --token, --app-id, --aes-key: the EncodingAESKey has 5 characters instead of 43: copy it from the console again, without spaces or line breaks",
         ),
         (
             &["--aes-key", "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb"],
-            "playground: --app-id and --aes-key: expected both or neither\n",
+            "playground: --app-id and --aes-key: expected both or neither",
         ),
         (
             &["--token", "ab"],
-            "playground: --token: the token has 2 characters instead of 3 to 32: copy it from the console again, without spaces or line breaks\n",
+            "playground: --token: the token has 2 characters instead of 3 to 32: copy it from the console again, without spaces or line breaks",
         ),
         (
             &["--listen", "0.0.0.0:0"],
-            "playground: --listen: expected an address of loopback, found 0.0.0.0:0\n",
+            "playground: --listen: expected an address of loopback, found 0.0.0.0:0",
         ),
     ] {
+        let expected = format!("{expected} (--help lists the options)\n");
         assert_eq!(refused(arguments), expected);
     }
 
