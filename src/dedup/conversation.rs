@@ -74,16 +74,18 @@ impl Place {
         self.next.fetching_of(self.request.body())
     }
 
-    /// Drops what is kept, if the user unsubscribes.
-    pub(super) async fn clear_if_unsubscribed(&self) {
+    /// Whether the user unsubscribes.
+    pub(super) fn is_unsubscription(&self) -> bool {
         let head = self.request.body().head();
-        let is_unsubscribe = head.is_ok_and(|head| {
+        head.is_ok_and(|head| {
             let event = head.event().unwrap_or_default();
             head.is_event() && event.eq_ignore_ascii_case("unsubscribe")
-        });
-        if is_unsubscribe
-            && let Some(parts) = self.next.clear(self.conversation, self.task.age()).await
-        {
+        })
+    }
+
+    /// Drops what is kept.
+    pub(super) async fn clear(&self) {
+        if let Some(parts) = self.next.clear(self.conversation, self.task.age()).await {
             let parts = usize::try_from(parts).unwrap_or(usize::MAX);
             observe::parts_went(self.account(), self.observed(), Way::Unsubscribed, parts);
         }

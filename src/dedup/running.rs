@@ -122,8 +122,8 @@ impl RunningMessage {
             };
             match claimed {
                 Some(Claimed::Won(run)) => {
-                    if let Some(place) = &place {
-                        let cleared = pin!(place.clear_if_unsubscribed());
+                    if let Some(place) = place.as_ref().filter(|place| place.is_unsubscription()) {
+                        let cleared = pin!(place.clear());
                         self.unless_lost(cleared, run.number).await;
                     }
                     let place = place.as_ref().filter(|_| is_kept);
@@ -527,23 +527,26 @@ impl RunningMessage {
             }
             return;
         };
-        let mut handed_over = finished.clone();
-        handed_over.is_handed_over = true;
+        let told_later = self.was_store_away().then(|| Finished {
+            is_handed_over: true,
+            ..finished.clone()
+        });
         let (node, claim) = (&self.node, self.task.claim);
         let lease = Lease::Late(finished.response.clone());
-        if let Some(taken) = finished.response.taken() {
-            if let Some(place) = &self.place {
-                lease.hold(node, claim, pin!(place.give_back(taken))).await;
-            }
+        let taken = finished.response.taken();
+        if let (Some(taken), Some(place)) = (taken, &self.place) {
+            lease.hold(node, claim, pin!(place.give_back(taken))).await;
+            lease.end(node, claim).await;
         } else if let Some(late) = finished.into_late(&self.request, cause) {
             let late = late.with_first_seen(self.task.first_seen());
             hand_over::hand_over(node, claim, lease, late).await;
-            if self.was_store_away() {
-                handed_over.confirm_in_background();
-            }
-            return;
+        } else {
+            lease.end(node, claim).await;
         }
-        lease.end(node, claim).await;
+        // Not before: it says that the message is over.
+        if let Some(handed_over) = told_later {
+            handed_over.confirm_in_background();
+        }
     }
 
     /// Whether this node has acknowledged the message, without the store, although a delivery of another node may have got
