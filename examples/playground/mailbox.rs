@@ -11,7 +11,8 @@ use bytes::Bytes;
 use tower_wechat::{
     dedup::Key,
     late::mailbox::{
-        Conversation, Expected, Fetch, Fetched, Mailbox, MemoryMailbox, Owner, Put, Question,
+        Cleared, Conversation, Expected, Fetch, Fetched, Mailbox, MemoryMailbox, Owner, Put,
+        Question,
     },
 };
 
@@ -111,7 +112,11 @@ impl Mailbox for RecordedMailbox {
         self.mailbox.give_back(conversation, by, owner).await
     }
 
-    async fn clear(&self, conversation: Conversation, age: Duration) -> Result<u32, Infallible> {
+    async fn clear(
+        &self,
+        conversation: Conversation,
+        age: Duration,
+    ) -> Result<Cleared, Infallible> {
         self.mailbox.clear(conversation, age).await
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     delivery::Verified,
     key::Key,
     late::{
-        Fetching, LateCause, NextMessage, conversation_of,
+        Fetching, LateCause, NextMessage,
         mailbox::{Conversation, Expected, Fetch, Fetched, Owner, Question},
         reply_of,
     },
@@ -48,25 +48,21 @@ pub(super) enum Answer {
 }
 
 impl Place {
-    /// `None`: the layer has no mailbox, or the message names no sender.
+    /// `None`: the layer has no mailbox.
     pub(super) fn of(
         node: &Arc<Node>,
         task: &Task,
         request: &Arc<Request<Verified>>,
+        conversation: Conversation,
     ) -> Option<Self> {
         let next = node.settings.sinks.next_message()?;
         Some(Self {
             node: Arc::clone(node),
             next: next.clone(),
-            conversation: conversation_of(request)?,
+            conversation,
             task: task.clone(),
             request: Arc::clone(request),
         })
-    }
-
-    /// Whether something may be kept for the user.
-    pub(super) async fn peek(&self) -> bool {
-        self.next.peek(self.conversation).await == Some(true)
     }
 
     /// What the message does with what is kept.
@@ -74,20 +70,12 @@ impl Place {
         self.next.fetching_of(self.request.body())
     }
 
-    /// Whether the user unsubscribes.
-    pub(super) fn is_unsubscription(&self) -> bool {
-        let head = self.request.body().head();
-        head.is_ok_and(|head| {
-            let event = head.event().unwrap_or_default();
-            head.is_event() && event.eq_ignore_ascii_case("unsubscribe")
-        })
-    }
-
     /// Drops what is kept.
     pub(super) async fn clear(&self) {
-        if let Some(parts) = self.next.clear(self.conversation, self.task.age()).await {
-            let parts = usize::try_from(parts).unwrap_or(usize::MAX);
+        if let Some(cleared) = self.next.clear(self.conversation, self.task.age()).await {
+            let parts = usize::try_from(cleared.parts).unwrap_or(usize::MAX);
             observe::parts_went(self.account(), self.observed(), Way::Unsubscribed, parts);
+            observe::parts_evicted(self.account(), cleared.dropped);
         }
     }
 
@@ -206,6 +194,10 @@ impl Place {
                 return;
             }
             let Some(store) = &self.node.store else {
+                // It runs on, if only the mailbox was away.
+                if self.node.table().has_task(question) {
+                    continue;
+                }
                 break (true, failure());
             };
             time::sleep_until(store.caught_up()).await;
@@ -293,8 +285,12 @@ impl Place {
                 place.task.leave_slot();
                 over.cancelled().await;
             }
-            // A message that was cut is recovered by the next one, which looks for it in the store.
-            if !place.node.cut.is_cancelled() && place.task.fetching() != Fetching::Queued {
+            // A message that was cut, or that another node runs, is recovered by the next one, which looks for it in the store.
+            let is_left = matches!(
+                place.task.fetching(),
+                Fetching::Queued | Fetching::Elsewhere
+            );
+            if !place.node.cut.is_cancelled() && !is_left {
                 place.close().await;
             }
         });
@@ -406,6 +402,15 @@ impl Place {
     fn observed(&self) -> observe::MessageKey {
         self.task.claim.key.observed()
     }
+}
+
+/// Whether the user unsubscribes with this message.
+pub(super) fn is_unsubscription(request: &Request<Verified>) -> bool {
+    let head = request.body().head();
+    head.is_ok_and(|head| {
+        let event = head.event().unwrap_or_default();
+        head.is_event() && event.eq_ignore_ascii_case("unsubscribe")
+    })
 }
 
 /// After more missing answers, a message is answered without the mailbox.

@@ -15,7 +15,12 @@ use super::{
     node::{LEASE, MAX_CLAIM_FAILURES, Node, RENEWAL},
     store::{Claim, Claimed, Ending, Run},
 };
-use crate::{breaker::Unavailable, late::LateReply, observe, response::StoredResponse};
+use crate::{
+    breaker::Unavailable,
+    late::{Handover, LateReply},
+    observe,
+    response::StoredResponse,
+};
 
 /// What keeps a late reply this node's as long as it is on its way. Another node that looks for a reply without one sends
 /// it as well.
@@ -85,6 +90,8 @@ impl Lease {
 pub(super) async fn hand_over(node: &Arc<Node>, claim: Claim, lease: Lease, late: LateReply) {
     let task = {
         let node = Arc::clone(node);
+        // A task that is dropped before its first poll loses it as well.
+        let late = Handover::from(late);
         async move {
             let (sinks, timeout) = (&node.settings.sinks, node.settings.run_timeout);
             let handed_over = pin!(sinks.hand_over(late, timeout, &node.cut));

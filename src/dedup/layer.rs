@@ -204,16 +204,18 @@ impl<Scope> DedupBuilder<Scope> {
     /// Makes each run part of the delivery that began it, for serverless hosts such as AWS Lambda, where no task
     /// outlives the response. A delivery is not answered before its run has ended.
     ///
-    /// WeChat's retries reach other instances of the program, so they need the store.
+    /// WeChat's retries reach other instances of the program, so they need the store. There they join the run, and are
+    /// answered in time.
     ///
-    /// Not all that is late fits into a delivery:
+    /// What is late belongs to the delivery, too:
     ///
     /// - A delivery is not answered before the sinks have taken a late reply. Use quick ones.
-    /// - A delivery that joins another instance's run is not answered before that one has ended, if WeChat does not hang up
-    ///   before.
-    /// - The rest of a long reply, and the own reply of a message that fetches from a
-    ///   [mailbox](Self::with_next_message), are handed over after the response. A host that stops the program then delays
-    ///   or loses them.
+    /// - A reply that one message does not show goes to the sinks as a whole, unless the first of them is a
+    ///   [mailbox](Self::with_next_message). The rest would be sent after the response, to come behind it.
+    /// - A delivery that fetches from a mailbox is not answered before its own run has ended, either. WeChat's retry gets
+    ///   the part at once.
+    ///
+    /// What only repeats to a store that has been away what it has missed is still done after the response.
     #[must_use]
     pub fn with_inline_runs(mut self) -> Self
     where

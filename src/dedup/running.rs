@@ -15,14 +15,14 @@ use http::Request;
 use tokio::{
     runtime::Handle,
     sync::OwnedSemaphorePermit,
-    task::yield_now,
+    task::{JoinHandle, yield_now},
     time::{self, Instant},
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     attempt::{Inner, runs},
-    conversation::{Answer, Place},
+    conversation::{Answer, Place, is_unsubscription},
     finished::{ASKED_FOR, Finished, Origin, Told},
     hand_over::{self, Lease},
     machine::FOREVER,
@@ -34,7 +34,7 @@ use super::{
 use crate::{
     breaker::Unavailable,
     delivery::Verified,
-    late::{Fetching, LateCause, LateReply},
+    late::{Fetching, LateCause, LateReply, mailbox::Conversation},
     observe,
     reply::Reply,
     response::StoredResponse,
@@ -48,8 +48,8 @@ pub(super) struct RunningMessage {
     node: Arc<Node>,
     task: Task,
     request: Arc<Request<Verified>>,
-    /// Among the other messages of its user, if there is a mailbox.
-    place: Option<Arc<Place>>,
+    /// Its user, if the layer has a mailbox or runs in turn.
+    conversation: Option<Conversation>,
     observed: Arc<observe::Runs>,
     /// Held until a delivery has got the reply or none will. With something kept for the user, only while the message runs.
     permit: Option<OwnedSemaphorePermit>,
@@ -78,14 +78,15 @@ impl RunningMessage {
         node: Arc<Node>,
         task: Task,
         request: Arc<Request<Verified>>,
+        conversation: Option<Conversation>,
         observed: observe::Runs,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         Self {
-            place: Place::of(&node, &task, &request).map(Arc::new),
             node,
             task,
             request,
+            conversation,
             observed: Arc::new(observed),
             permit: Some(permit),
             turn: None,
@@ -113,24 +114,29 @@ impl RunningMessage {
 
     async fn drive_to_end(&mut self, own_number: u32, inner: impl Inner) {
         let mut leased_until = None;
-        let place = self.place.clone();
+        let node = Arc::clone(&self.node);
+        let mailbox = node.settings.sinks.next_message().zip(self.conversation);
         for _ in 0..MAX_CLAIMS {
             let claim = self.claim(own_number, leased_until);
-            let (claimed, is_kept) = match &place {
-                Some(place) => future::join(claim, place.peek()).await,
-                None => (claim.await, false),
+            let (claimed, kept) = match mailbox {
+                Some((mailbox, of)) => future::join(claim, mailbox.peek(of)).await,
+                None => (claim.await, None),
             };
             match claimed {
                 Some(Claimed::Won(run)) => {
-                    if let Some(place) = place.as_ref().filter(|place| place.is_unsubscription()) {
+                    if mailbox.is_some()
+                        && is_unsubscription(&self.request)
+                        && let Some(place) = self.place()
+                    {
                         let cleared = pin!(place.clear());
                         self.unless_lost(cleared, run.number).await;
                     }
-                    let place = place.as_ref().filter(|_| is_kept);
+                    let place = (kept == Some(true)).then(|| self.place()).flatten();
                     let turn = self.turn.take();
-                    let turn = turn.or_else(|| Turn::of(&self.node, &self.request));
-                    let permit = place.and_then(|_| self.permit.take());
+                    let turn = turn.or_else(|| Turn::of(&self.node, self.conversation));
+                    let permit = place.as_ref().and_then(|_| self.permit.take());
                     let answer = {
+                        let place = place.as_ref();
                         let answer = self.answer(place, turn, permit, inner.clone(), run.number);
                         self.unless_lost(pin!(answer), run.number).await
                     };
@@ -140,12 +146,16 @@ impl RunningMessage {
                             Answer::Other(finished, own) => (finished, own),
                         };
                         // Before anything may cut this task.
-                        let queued = own.zip(place).map(|(own, place)| {
-                            self.node.tasks.spawn(Arc::clone(place).queue(own))
-                        });
+                        let queued = own
+                            .zip(place)
+                            .map(|(own, place)| self.node.tasks.spawn(place.queue(own)));
                         let completed = self.complete(finished).await;
                         if completed != Ok(Completed::Lost) {
-                            return self.end(completed).await;
+                            self.end(completed).await;
+                            if let Some(queued) = queued {
+                                self.ends_with_delivery(queued).await;
+                            }
+                            return;
                         }
                         if let Some(queued) = queued {
                             queued.abort();
@@ -182,9 +192,32 @@ impl RunningMessage {
                     }
                     return;
                 }
-                Some(Claimed::Running { .. }) | None => return,
+                Some(Claimed::Running { .. }) => {
+                    // Acknowledged, it is followed no more: the answer to the delivery does not wait for another node.
+                    if self.is_acknowledged() {
+                        self.task.set_fetching(Fetching::Elsewhere);
+                        self.leave_table();
+                        self.stage = Stage::Over;
+                    }
+                    return;
+                }
+                None => return,
             }
         }
+    }
+
+    /// Waits for a task that the delivery of an inline run must not leave behind.
+    async fn ends_with_delivery<T>(&self, task: JoinHandle<T>) {
+        if self.node.settings.runs_inline {
+            // A panic is in the log.
+            let _ = task.await;
+        }
+    }
+
+    /// Its place among the other messages of its user. `None` if there is no mailbox.
+    fn place(&self) -> Option<Arc<Place>> {
+        let place = Place::of(&self.node, &self.task, &self.request, self.conversation?)?;
+        Some(Arc::new(place))
     }
 
     /// Claims the message among all nodes, or waits for the node that has it. Returns `None` if another node runs it and
@@ -234,7 +267,13 @@ impl RunningMessage {
                     leased_until = Some(Instant::now() + lease);
                     // Not a moment before the lease is over, by the store's clock.
                     let rest = lease + Duration::from_millis(1);
-                    time::sleep(pause.min(rest.max(FIRST_POLL))).await;
+                    let paused = time::sleep(pause.min(rest.max(FIRST_POLL)));
+                    if node.settings.runs_inline {
+                        let answered = self.task.progress.closed();
+                        select(pin!(paused), pin!(answered)).await;
+                    } else {
+                        paused.await;
+                    }
                 }
                 Ok(claimed) => return Some(claimed),
                 Err(Unavailable) => {
@@ -332,9 +371,9 @@ impl RunningMessage {
     }
 
     /// Whether a delivery waits for the message, or this node has acknowledged it: then no retry would make another
-    /// node take it over from a lost one.
+    /// node take it over from a lost one. An inline run ends with its delivery.
     fn is_wanted(&self) -> bool {
-        self.task.is_awaited() || self.is_acknowledged()
+        self.task.is_awaited() || !self.node.settings.runs_inline && self.is_acknowledged()
     }
 
     fn is_acknowledged(&self) -> bool {
@@ -368,6 +407,7 @@ impl RunningMessage {
             return Answer::Own(own.await);
         };
         let (node, request) = (Arc::clone(&self.node), Arc::clone(&self.request));
+        let conversation = self.conversation;
         let observed = Arc::clone(&self.observed);
         if place.fetching() == Fetching::Only {
             turn = None;
@@ -380,7 +420,7 @@ impl RunningMessage {
                 None => Arc::clone(&node.run_permits).acquire_owned().await.ok(),
                 permit => permit,
             };
-            let mut turn = turn.or_else(|| Turn::of(&node, &request));
+            let mut turn = turn.or_else(|| Turn::of(&node, conversation));
             if let Some(turn) = &mut turn {
                 turn.comes(&node, claim).await;
             }
@@ -438,7 +478,12 @@ impl RunningMessage {
         let Some(store) = &self.node.store else {
             return Ok(Completed::Stored);
         };
-        let ending = if !is_acknowledged {
+        // The rest would be sent after the answer to the delivery, which an inline run must not outlive.
+        let is_late = is_acknowledged
+            || self.node.settings.runs_inline
+                && response.rest().is_some()
+                && self.node.settings.sinks.send_at_once();
+        let ending = if !is_late {
             Ending::Reply(response)
         } else if is_failure || response.is_silent() {
             Ending::Nothing
@@ -480,22 +525,28 @@ impl RunningMessage {
         }
         self.stage = Stage::Over;
         if let Some(rest) = finished.response.rest() {
-            self.hand_over_rest(rest.clone());
+            let handed_over = self.hand_over_rest(rest.clone());
+            // Customer service waits for the answer to the delivery.
+            if !self.node.settings.sinks.send_at_once() {
+                self.ends_with_delivery(handed_over).await;
+            }
         }
-        if let Some(place) = &self.place {
-            let (place, response) = (Arc::clone(place), finished.response.clone());
+        let has_place = self.task.fetching() == Fetching::Beside;
+        if (has_place || finished.response.taken().is_some())
+            && let Some(place) = self.place()
+        {
+            let response = finished.response.clone();
             let end = self.node.end.clone();
             let shown = async move { end.run_until_cancelled(pin!(place.shown(&response))).await };
             let mut shown = shown.boxed();
             // A mailbox in this process needs no task.
             if (&mut shown).now_or_never().is_none() {
                 let shown = self.node.tasks.spawn(shown);
-                if self.node.settings.runs_inline {
-                    let _ = shown.await;
-                }
+                self.ends_with_delivery(shown).await;
             }
         }
-        if told.is_err() || finished.origin == Origin::Store || self.was_store_away() {
+        let reminds = finished.origin == Origin::Store && !self.node.settings.runs_inline;
+        if told.is_err() || reminds || self.was_store_away() {
             finished.confirm_in_background();
         }
     }
@@ -534,7 +585,7 @@ impl RunningMessage {
         let (node, claim) = (&self.node, self.task.claim);
         let lease = Lease::Late(finished.response.clone());
         let taken = finished.response.taken();
-        if let (Some(taken), Some(place)) = (taken, &self.place) {
+        if let (Some(taken), Some(place)) = (taken, self.place()) {
             lease.hold(node, claim, pin!(place.give_back(taken))).await;
             lease.end(node, claim).await;
         } else if let Some(late) = finished.into_late(&self.request, cause) {
@@ -572,9 +623,8 @@ impl RunningMessage {
         matches!(claimed, Ok(Claimed::Replied { .. }))
     }
 
-    /// Hands over what the delivery that has got the reply does not show of it, in a task of its own: the answer to the
-    /// delivery of an inline run does not wait for it.
-    fn hand_over_rest(&self, rest: Reply) {
+    /// Hands over what the delivery that has got the reply does not show of it, in a task of its own.
+    fn hand_over_rest(&self, rest: Reply) -> JoinHandle<()> {
         let claim = self.task.claim;
         let request = Request::clone(&self.request);
         let late = LateReply::new(claim.key, request, LateCause::Rest, rest)
@@ -582,7 +632,7 @@ impl RunningMessage {
         let node = Arc::clone(&self.node);
         self.node
             .tasks
-            .spawn(hand_over::hand_over_rest(node, claim, late));
+            .spawn(hand_over::hand_over_rest(node, claim, late))
     }
 
     /// Releases the claim in the store. `None` means that nobody can tell whose the reply is.
@@ -698,7 +748,7 @@ impl Drop for RunningMessage {
             node: Arc::clone(&self.node),
             task: self.task.clone(),
             request: Arc::clone(&self.request),
-            place: self.place.clone(),
+            conversation: self.conversation,
             observed: Arc::clone(&self.observed),
             permit: None,
             turn: None,

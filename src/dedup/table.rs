@@ -277,6 +277,11 @@ impl Table {
         }
     }
 
+    /// Whether the message runs here, or its reply waits for a delivery.
+    pub(super) fn has_task(&self, key: Key) -> bool {
+        self.tasks.contains_key(&key)
+    }
+
     fn task(&self, claim: Claim) -> Option<&Task> {
         let task = self.tasks.get(&claim.key);
         task.filter(|task| task.claim.id == claim.id)

@@ -10,7 +10,6 @@ use std::{
 };
 
 use futures_util::future::{MaybeDone, maybe_done};
-use http::Request;
 use tokio::{
     runtime::Handle,
     sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
@@ -25,9 +24,8 @@ use super::{
 };
 use crate::{
     breaker::Unavailable,
-    delivery::Verified,
     key::{BuildKeyHasher, Key},
-    late::conversation_of,
+    late::mailbox::Conversation,
 };
 
 /// The users whose messages run, or wait for their turn. A semaphore lets its waiters through in their order.
@@ -38,9 +36,8 @@ pub(super) struct Turns(Mutex<HashMap<Key, Arc<Semaphore>, BuildKeyHasher>>);
 pub(super) struct Turn {
     turns: Arc<Turns>,
     user: Key,
-    place: Option<Pin<Box<Place>>>,
-    /// Among the nodes.
-    held: Option<Held>,
+    on_node: Option<Pin<Box<OnNode>>>,
+    among_nodes: Option<Held>,
 }
 
 /// A turn that has come, in the store. Dropped, it is the next node's.
@@ -51,7 +48,7 @@ struct Held {
 }
 
 /// Waiting, or let through.
-type Place = MaybeDone<Acquiring>;
+type OnNode = MaybeDone<Acquiring>;
 type Acquiring = Pin<Box<dyn Future<Output = Acquired> + Send + Sync>>;
 type Acquired = Result<OwnedSemaphorePermit, AcquireError>;
 
@@ -70,14 +67,16 @@ impl Turns {
         let semaphore = users.entry(user);
         let semaphore = semaphore.or_insert_with(|| Arc::new(Semaphore::new(1)));
         let acquired: Acquiring = Box::pin(Arc::clone(semaphore).acquire_owned());
-        let mut place = Box::pin(maybe_done(acquired));
+        let mut on_node = Box::pin(maybe_done(acquired));
         // The first poll takes the place among the waiters.
-        let _ = place.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let _ = on_node
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
         Turn {
             turns: Arc::clone(self),
             user,
-            place: Some(place),
-            held: None,
+            on_node: Some(on_node),
+            among_nodes: None,
         }
     }
 
@@ -88,17 +87,17 @@ impl Turns {
 }
 
 impl Turn {
-    /// Takes the next turn of the user who sends the message. `None`: messages do not wait for each other.
-    pub(super) fn of(node: &Node, request: &Request<Verified>) -> Option<Self> {
+    /// Takes the next turn of the user. `None`: messages do not wait for each other.
+    pub(super) fn of(node: &Node, user: Option<Conversation>) -> Option<Self> {
         let turns = node.turns.as_ref()?;
-        Some(turns.take(conversation_of(request)?.key()))
+        Some(turns.take(user?.key()))
     }
 
     /// Waits until it comes: on this node, then among the nodes. There, no message has a place: the nodes ask whose turn is
     /// over. A store that is away is not waited for.
     pub(super) async fn comes(&mut self, node: &Arc<Node>, claim: Claim) {
-        if let Some(place) = &mut self.place {
-            place.as_mut().await;
+        if let Some(on_node) = &mut self.on_node {
+            on_node.as_mut().await;
         }
         let Some(store) = &node.store else {
             return;
@@ -118,7 +117,7 @@ impl Turn {
             }
             time::sleep(pause).await;
         }
-        self.held = Some(Held::new(Arc::clone(node), claim));
+        self.among_nodes = Some(Held::new(Arc::clone(node), claim));
     }
 }
 
@@ -153,7 +152,7 @@ impl Drop for Held {
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut users = self.turns.users();
-        self.place = None;
+        self.on_node = None;
         if users
             .get(&self.user)
             .is_some_and(|user| Arc::strong_count(user) == 1)

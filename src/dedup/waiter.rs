@@ -1,6 +1,11 @@
 //! One delivery: how long it waits, and when it is acknowledged or answered.
 
-use std::{mem, pin::pin, sync::Arc, time::Duration};
+use std::{
+    mem,
+    pin::pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures_util::{
     FutureExt,
@@ -24,7 +29,7 @@ use super::{
 use crate::{
     delivery::{Delivery, Verified},
     key::Key,
-    late::conversation_of,
+    late::{conversation_of, mailbox::Conversation},
     observe,
     response::{self, ResponseBody},
 };
@@ -35,6 +40,7 @@ pub(super) struct Waiter {
     request: Arc<Request<Verified>>,
     key: Key,
     ttls: Ttls,
+    conversation: OnceLock<Option<Conversation>>,
     /// How far this machine's clock may be ahead.
     clock_ahead: Duration,
     observed: observe::Deduped,
@@ -52,6 +58,7 @@ impl Waiter {
         Self {
             ttls: node.ttls(replayable),
             clock_ahead,
+            conversation: OnceLock::new(),
             observed: observe::Deduped::new(account, key.observed(), body.trace()),
             key,
             node,
@@ -102,6 +109,7 @@ impl Waiter {
                         Arc::clone(&self.node),
                         task.clone(),
                         Arc::clone(&self.request),
+                        self.conversation(),
                         self.observed.start_runs(),
                         permit,
                     )
@@ -149,7 +157,7 @@ impl Waiter {
 
     fn claim<P>(&self, permit: Option<P>) -> Admission<(P, Option<Turn>)> {
         let turns = self.node.turns.as_ref();
-        let user = turns.and_then(|turns| Some((turns, conversation_of(&self.request)?.key())));
+        let user = turns.and_then(|turns| Some((turns, self.conversation()?.key())));
         let mut table = self.node.table();
         // The time is read under the lock: no other delivery has seen a later one.
         let now = Instant::now();
@@ -257,7 +265,9 @@ impl Waiter {
     async fn acknowledge(&self, task: &Task) -> Option<Response<ResponseBody>> {
         let claim = task.claim;
         let expect = async {
-            if let Some(place) = Place::of(&self.node, task, &self.request) {
+            if let Some(conversation) = self.conversation()
+                && let Some(place) = Place::of(&self.node, task, &self.request, conversation)
+            {
                 place.expect().await;
             }
         };
@@ -296,6 +306,14 @@ impl Waiter {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
         response
+    }
+
+    /// The user's, if the layer has a mailbox or runs in turn, and the message names its sender.
+    fn conversation(&self) -> Option<Conversation> {
+        let node = &self.node;
+        let is_needed = node.turns.is_some() || node.settings.sinks.next_message().is_some();
+        let conversation = || is_needed.then(|| conversation_of(&self.request)).flatten();
+        *self.conversation.get_or_init(conversation)
     }
 
     fn delivery(&self) -> &Delivery {

@@ -113,7 +113,7 @@ pub use self::{
 };
 pub(crate) use self::{
     next_message::{Fetching, conversation_of, reply_of},
-    sink::Sinks,
+    sink::{Handover, Sinks},
 };
 use crate::{
     delivery::Verified,
@@ -152,7 +152,8 @@ enum Left {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LateCause {
-    /// The message had been acknowledged: WeChat does not wait any more.
+    /// The message had been acknowledged: WeChat does not wait any more. Or one message does not show the reply, and nothing
+    /// may be sent after the answer to an [inline run](crate::dedup::DedupBuilder::with_inline_runs).
     Acknowledged,
     /// No delivery came for it in time.
     Unfetched,

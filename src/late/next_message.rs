@@ -10,7 +10,8 @@ use tokio::time::{self, Instant};
 use super::{
     LateReply,
     mailbox::{
-        Conversation, Expected, Fetch, Fetched, Mailbox, MemoryMailbox, Owner, Part, Put, Question,
+        Cleared, Conversation, Expected, Fetch, Fetched, Mailbox, MemoryMailbox, Owner, Part, Put,
+        Question,
     },
 };
 use crate::{
@@ -259,6 +260,8 @@ pub(crate) enum Fetching {
     Only,
     /// It has fetched a part, and is handled as well: its own reply is for a later message.
     Queued,
+    /// Another node runs it, and this one follows it no more.
+    Elsewhere,
 }
 
 /// The user and the account of a message. `None` if the message names no sender.
@@ -302,14 +305,16 @@ impl NextMessage {
         patiently(|| self.mailbox.give_back(conversation, by, owner)).await;
     }
 
-    /// The user has unsubscribed this long ago. Returns how many parts were dropped.
-    pub(crate) async fn clear(&self, conversation: Conversation, age: Duration) -> Option<u32> {
+    /// The user has unsubscribed this long ago.
+    pub(crate) async fn clear(&self, conversation: Conversation, age: Duration) -> Option<Cleared> {
         let first_clear = Instant::now();
         let clear = || {
             self.mailbox
                 .clear(conversation, age + first_clear.elapsed())
         };
-        patiently(clear).await.map(|(parts, _is_repeated)| parts)
+        patiently(clear)
+            .await
+            .map(|(cleared, _is_repeated)| cleared)
     }
 }
 
@@ -329,7 +334,7 @@ trait BoxedMailbox: Send + Sync {
     fn take(&self, fetch: Fetch) -> Answer<'_, Fetched>;
     fn settle(&self, of: Conversation, by: Key, question: Key, number: u32) -> Answer<'_, bool>;
     fn give_back(&self, of: Conversation, by: Key, owner: Owner) -> Answer<'_, ()>;
-    fn clear(&self, conversation: Conversation, age: Duration) -> Answer<'_, u32>;
+    fn clear(&self, conversation: Conversation, age: Duration) -> Answer<'_, Cleared>;
 }
 
 type Answer<'a, T> = BoxFuture<'a, Option<T>>;
@@ -381,7 +386,7 @@ impl<M: Mailbox> BoxedMailbox for Guarded<M> {
         })
     }
 
-    fn clear(&self, conversation: Conversation, age: Duration) -> Answer<'_, u32> {
+    fn clear(&self, conversation: Conversation, age: Duration) -> Answer<'_, Cleared> {
         ask(self, "mailbox_clear", move |mailbox| {
             mailbox.clear(conversation, age)
         })

@@ -132,30 +132,34 @@ impl Sinks {
         matches!(self.0.first(), Some(Sink::NextMessage(_)))
     }
 
+    /// Whether the first sink sends by itself, and does not wait for the user.
+    pub(crate) fn send_at_once(&self) -> bool {
+        matches!(self.0.first(), Some(Sink::Other(_)))
+    }
+
     /// Whether a late reply is as good as a passive one.
     pub(crate) fn are_prompt(&self) -> bool {
         let is_prompt = |sink: &Sink| matches!(sink, Sink::Other(sink) if sink.is_prompt());
         self.0.iter().any(is_prompt)
     }
 
-    /// Hands the reply over. Each sink has this time. Dropped before its end, it logs what is lost.
+    /// Hands the reply over. Each sink has this time.
     ///
     /// If the node is `leaving`, the mailbox comes first: it is quick.
     pub(crate) async fn hand_over(
         &self,
-        late: LateReply,
+        mut handover: Handover,
         timeout: Duration,
         leaving: &CancellationToken,
     ) {
+        let late = &handover.late;
         let cause = late.cause();
         if self.0.is_empty() && cause == LateCause::Rest {
-            return observe::reply_cut(late.account(), late.count_parts());
+            observe::reply_cut(late.account(), late.count_parts());
+            return handover.late.hand_over();
         }
         observe::reply_is_late(late.account(), late.key().observed(), cause.name());
-        let mut handover = Handover {
-            late,
-            failure: "there is no sink for late replies",
-        };
+        handover.failure = "there is no sink for late replies";
         let mut sinks: Vec<&Sink> = self.0.iter().collect();
         while !sinks.is_empty() {
             let is_mailbox = |sink: &&Sink| matches!(sink, Sink::NextMessage(_));
@@ -198,10 +202,16 @@ impl Sinks {
     }
 }
 
-/// Logs an error when it is dropped, unless everything has been handed over.
-struct Handover {
+/// A late reply on its way to the sinks. Logs an error when it is dropped, unless everything has been handed over.
+pub(crate) struct Handover {
     late: LateReply,
     failure: &'static str,
+}
+
+impl From<LateReply> for Handover {
+    fn from(late: LateReply) -> Self {
+        Self { late, failure: CUT }
+    }
 }
 
 impl Drop for Handover {

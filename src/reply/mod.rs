@@ -529,6 +529,15 @@ impl Reply {
         }
     }
 
+    /// The bytes of its texts, which are the largest part of most replies.
+    pub(crate) fn text_len(&self) -> usize {
+        let texts = self.contents().map(|content| match content {
+            Content::Text(text) => text.len(),
+            _ => 0,
+        });
+        texts.sum()
+    }
+
     fn contents(&self) -> impl Iterator<Item = &Content> {
         self.first.iter().chain(&self.then)
     }

@@ -173,9 +173,17 @@ impl StoredResponse {
         self.status.is_server_error()
     }
 
-    /// The memory it takes, in bytes, [without the reply](Self::without_reply).
+    /// The memory that it takes, in bytes.
     pub(crate) fn size(&self) -> usize {
-        self.body.len() + self.content_type.as_ref().map_or(0, HeaderValue::len)
+        let behind = match &self.behind {
+            Behind::Body | Behind::Mailbox(_) => 0,
+            Behind::Whole(whole) => {
+                let rest = whole.rest.as_ref().map_or(0, Reply::text_len);
+                whole.reply.text_len() + rest
+            }
+        };
+        let content_type = self.content_type.as_ref();
+        self.body.len() + content_type.map_or(0, HeaderValue::len) + behind
     }
 
     /// Forgets all but what a delivery gets, and where it comes from: the message's task has the rest.
@@ -237,3 +245,6 @@ impl fmt::Debug for StoredResponse {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

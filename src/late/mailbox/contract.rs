@@ -200,7 +200,7 @@ impl<S: Subject> Contract for Checked<'_, S> {
             }
             Verb::Clear => {
                 let cleared = mailbox.clear(conversation, operation.age());
-                cleared.await.map(Answer::Dropped)
+                cleared.await.map(|cleared| Answer::Dropped(cleared.parts))
             }
         };
         answer.map_err(|error| format!("{operation:?} failed: {error:#}"))

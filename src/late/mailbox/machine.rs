@@ -184,10 +184,7 @@ impl Slots {
         let Some(slot) = slot.filter(|slot| is_taken(slot) || slot.place() < place) else {
             return Fetched::Nothing;
         };
-        let mut fetched = slot.take(fetch, limits, now);
-        if let Fetched::Part(part) = &mut fetched {
-            part.has_more |= self.open.iter().any(Slot::is_ready);
-        }
+        let fetched = slot.take(fetch, limits, now);
         let is_known = own.is_some() || self.gone(fetch.by).is_some();
         if fetch.opens_slot && !is_known && !self.is_closed(asked) {
             self.open_slot(fetch.by, asked, fetch.owner, limits, now);
@@ -358,7 +355,6 @@ impl Slot {
         self.until = lease.max(now + limits.keep);
     }
 
-    /// `has_more` looks at this slot alone.
     fn take(&mut self, fetch: Fetch, limits: &Limits, now: Instant) -> Fetched {
         match &mut self.state {
             State::Awaited { owner, lease } if *owner != fetch.owner && now < *lease => {
@@ -386,7 +382,6 @@ impl Slot {
                     question: self.message,
                     number: parts.number,
                     bytes: parts.parts.first().cloned().unwrap_or_default(),
-                    has_more: parts.parts.len() > 1,
                 })
             }
         }

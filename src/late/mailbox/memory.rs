@@ -12,7 +12,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    Conversation, Expected, Fetch, Fetched, Limits, Mailbox, Owner, Put, Question, machine::Slots,
+    Cleared, Conversation, Expected, Fetch, Fetched, Limits, Mailbox, Owner, Put, Question,
+    machine::Slots,
 };
 use crate::key::{BuildKeyHasher, Key};
 
@@ -219,12 +220,17 @@ impl Mailbox for MemoryMailbox {
         Ok(())
     }
 
-    async fn clear(&self, conversation: Conversation, age: Duration) -> Result<u32, Infallible> {
+    async fn clear(
+        &self,
+        conversation: Conversation,
+        age: Duration,
+    ) -> Result<Cleared, Infallible> {
         let (mut conversations, now) = (self.lock(), Instant::now());
-        let dropped = conversations.step(conversation, now, |slots, limits, now| {
+        let parts = conversations.step(conversation, now, |slots, limits, now| {
             slots.clear(age, limits, now)
         });
-        Ok(dropped + conversations.make_room(now))
+        // That the user has unsubscribed is kept as well.
+        Ok(Cleared::new(parts, conversations.make_room(now)))
     }
 }
 

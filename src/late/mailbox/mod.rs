@@ -152,12 +152,12 @@ pub trait Mailbox: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Drops every slot whose question was asked `age` ago or before: the user unsubscribed then. Such questions stay
-    /// closed for [`Limits::mark`]. Returns how many parts were dropped.
+    /// closed for [`Limits::mark`].
     fn clear(
         &self,
         conversation: Conversation,
         age: Duration,
-    ) -> impl Future<Output = Result<u32, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Cleared, Self::Error>> + Send;
 }
 
 /// Identifies one user of one account, by a hash.
@@ -339,6 +339,23 @@ pub enum Put {
     NoRoom,
 }
 
+/// The answer to [`Mailbox::clear`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cleared {
+    /// How many parts of the conversation were dropped.
+    pub parts: u32,
+    /// How many parts of other conversations were dropped to make room.
+    pub dropped: u32,
+}
+
+impl Cleared {
+    /// Makes an answer of its parts.
+    pub fn new(parts: u32, dropped: u32) -> Self {
+        Self { parts, dropped }
+    }
+}
+
 /// The answer to [`Mailbox::take`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -364,8 +381,6 @@ pub struct Part {
     pub number: u32,
     /// The part.
     pub bytes: Bytes,
-    /// Whether another part is ready after it, of the same answer or another one.
-    pub has_more: bool,
 }
 
 /// 48 hours.

@@ -11,7 +11,8 @@ use tower_wechat::{
     late::{
         NextMessage,
         mailbox::{
-            Conversation, Expected, Fetch, Fetched, Mailbox, MemoryMailbox, Owner, Put, Question,
+            Cleared, Conversation, Expected, Fetch, Fetched, Mailbox, MemoryMailbox, Owner, Put,
+            Question,
         },
     },
 };
@@ -134,7 +135,7 @@ impl Mailbox for Away {
         self.fail().await
     }
 
-    async fn clear(&self, _: Conversation, _: Duration) -> Result<u32, Self::Error> {
+    async fn clear(&self, _: Conversation, _: Duration) -> Result<Cleared, Self::Error> {
         self.fail().await
     }
 }

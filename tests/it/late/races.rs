@@ -5,6 +5,7 @@
 //! end, bare words fetch what is left. `RACES_SEED=…` plays one case, and shows it.
 
 mod draws;
+mod inline;
 mod shared;
 mod world;
 

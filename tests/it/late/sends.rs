@@ -1,6 +1,6 @@
 //! What customer service sends, and when the message is acknowledged for it.
 
-use tower_wechat::{dedup::store::MemoryStore, late::LateCause, simulator::Way};
+use tower_wechat::{late::LateCause, simulator::Way};
 
 use super::*;
 
@@ -122,30 +122,6 @@ async fn the_rest_does_not_overtake_the_first_part() {
     let builder = DedupLayer::builder().with_late_replies(customer_service(&wechat));
     let push = wechat.text("hi").latency(Duration::from_millis(400));
     let _ = tell(push, builder, 2, story(3)).await;
-    let mut expected = parts(0..3);
-    expected[0] = passive(&expected[0]);
-    assert_eq!(seen(&wechat), expected);
-}
-
-/// A run that is part of its delivery keeps the answer back until it ends.
-#[tokio::test(start_paused = true)]
-async fn an_inline_run_is_answered_before_the_rest_is_sent() {
-    let wechat = wechat();
-    wechat
-        .api()
-        .fail_always(ApiCall::Send, ApiFailure::Slow(secs(3)));
-    let dedup = DedupLayer::builder()
-        .with_store(MemoryStore::new())
-        .with_inline_runs()
-        .with_late_replies(customer_service(&wechat))
-        .build();
-    let transcript = wechat
-        .text("hi")
-        .deliver(answering(&dedup, 2, story(3)))
-        .await;
-    assert_eq!(transcript.deliveries().len(), 1, "{transcript}");
-    assert_eq!(transcript.deliveries()[0].took(), secs(2));
-    dedup.drain(secs(100)).await;
     let mut expected = parts(0..3);
     expected[0] = passive(&expected[0]);
     assert_eq!(seen(&wechat), expected);

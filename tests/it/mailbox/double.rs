@@ -7,8 +7,8 @@ use tokio::{task::yield_now, time::advance};
 use tower_wechat::{
     dedup::Key,
     late::mailbox::{
-        Conversation, Expected, Fetch, Fetched, Limits, Mailbox, MemoryMailbox, Owner, Put,
-        Question,
+        Cleared, Conversation, Expected, Fetch, Fetched, Limits, Mailbox, MemoryMailbox, Owner,
+        Put, Question,
         contract::{self, Subject},
     },
 };
@@ -166,7 +166,11 @@ impl Mailbox for Double {
         self.mailbox.give_back(conversation, by, owner).await
     }
 
-    async fn clear(&self, conversation: Conversation, age: Duration) -> Result<u32, Infallible> {
+    async fn clear(
+        &self,
+        conversation: Conversation,
+        age: Duration,
+    ) -> Result<Cleared, Infallible> {
         let age = match self.mistake {
             Mistake::ClearsAll => Duration::ZERO,
             _ => age,

@@ -56,7 +56,10 @@ async fn the_conversation_that_was_used_least_recently_is_dropped_and_counted() 
     assert_eq!(expected, Ok(Expected::Yours { dropped: 1 }));
     assert!(!mailbox.has(1).await && mailbox.has(3).await);
     // A mark takes room too.
-    assert_eq!(mailbox.clear(user(5), Duration::ZERO).await, Ok(1));
+    assert_eq!(
+        mailbox.clear(user(5), Duration::ZERO).await,
+        Ok(Cleared::new(0, 1))
+    );
     assert_eq!(mailbox.len(), 2);
     // An awaited slot has no part.
     assert_eq!(mailbox.keep(6, 10).await, 0);

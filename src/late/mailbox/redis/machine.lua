@@ -290,14 +290,14 @@ function operations.take(by, age, owner, opens_slot)
     slot = slots[1]
     local place = own or {asked = asked, message = by}
     if not slot or not is_before(slot.asked, slot.message, place.asked, place.message) then
-      return {'nothing', '', 0, '', 0}
+      return {'nothing', '', 0, ''}
     end
   end
-  local answer, changed = {'wait', '', 0, '', 0}, false
+  local answer, changed = {'wait', '', 0, ''}, false
   if slot.state == 'awaited' then
     if slot.owner == owner or slot.lease <= now then
       await(slot, owner)
-      answer, changed = {'lapsed', slot.message, math.max(now - slot.asked, 0), '', 0}, true
+      answer, changed = {'lapsed', slot.message, math.max(now - slot.asked, 0), ''}, true
     end
   elseif slot.state == 'ready' or slot.by == by or slot.lease <= now then
     local part = redis.call('HGET', key, slot.message .. ':' .. slot.number)
@@ -306,8 +306,7 @@ function operations.take(by, age, owner, opens_slot)
     end
     slot.state, slot.by, slot.owner, slot.lease = 'taken', by, owner, now + limits.taken_lease
     slot.ends = math.max(slot.ends, slot.lease)
-    local is_more = slot.count > 1 or first(function(other) return other.state == 'ready' end)
-    answer, changed = {'part', slot.message, slot.number, part, is_more and 1 or 0}, true
+    answer, changed = {'part', slot.message, slot.number, part}, true
   end
   if opens_slot == '1' and not own and not find(gone, by) and not is_closed(asked) then
     open(by, asked, owner)

@@ -20,7 +20,7 @@ use ::redis::{Cmd, FromRedisValue, aio::ConnectionLike};
 use bytes::Bytes;
 
 use super::{
-    Conversation, Expected, Fetch, Fetched, Limits, Mailbox, Owner, Part, Put, Question,
+    Cleared, Conversation, Expected, Fetch, Fetched, Limits, Mailbox, Owner, Part, Put, Question,
     machine::PART_SIZE,
 };
 pub use crate::redis::{Error, ErrorKind};
@@ -163,14 +163,13 @@ where
         );
         let arguments = [&by, &age, &owner, &opens_slot].map(String::as_bytes);
         let taken = self.run::<Taken>("take", fetch.conversation, &arguments);
-        let (word, message, number, bytes, has_more) = taken.await?;
+        let (word, message, number, bytes) = taken.await?;
         let question = key(&message).ok_or_else(Error::foreign);
         match &*word {
             "part" => Ok(Fetched::Part(Part {
                 question: question?,
                 number,
                 bytes: bytes.into(),
-                has_more,
             })),
             "wait" => Ok(Fetched::Wait),
             "lapsed" => {
@@ -208,9 +207,10 @@ where
         is_done(&given.await?)
     }
 
-    async fn clear(&self, conversation: Conversation, age: Duration) -> Result<u32, Error> {
+    async fn clear(&self, conversation: Conversation, age: Duration) -> Result<Cleared, Error> {
         let age = milliseconds(age);
-        self.run("clear", conversation, &[age.as_bytes()]).await
+        let parts = self.run("clear", conversation, &[age.as_bytes()]).await?;
+        Ok(Cleared::new(parts, 0))
     }
 }
 
@@ -224,7 +224,7 @@ impl<C> fmt::Debug for RedisMailbox<C> {
 }
 
 /// A word, the question, the part's number, the part, and whether there is more.
-type Taken = (String, String, u32, Vec<u8>, bool);
+type Taken = (String, String, u32, Vec<u8>);
 
 fn words(question: Question) -> (String, String) {
     (question.message.to_string(), milliseconds(question.age))

@@ -13,7 +13,8 @@ use tower_wechat::{
         },
     },
     late::mailbox::{
-        Conversation, Expected, Fetch, Fetched, Mailbox, MemoryMailbox, Owner, Put, Question,
+        Cleared, Conversation, Expected, Fetch, Fetched, Mailbox, MemoryMailbox, Owner, Put,
+        Question,
     },
 };
 
@@ -160,7 +161,7 @@ impl Mailbox for FarMailbox {
         self.1.there_and_back(self.0.give_back(of, by, owner)).await
     }
 
-    async fn clear(&self, of: Conversation, age: Duration) -> Result<u32, Self::Error> {
+    async fn clear(&self, of: Conversation, age: Duration) -> Result<Cleared, Self::Error> {
         self.1.there_and_back(self.0.clear(of, age)).await
     }
 }

@@ -1,0 +1,19 @@
+use super::*;
+
+/// A store in this process keeps all of it.
+#[test]
+fn the_size_counts_what_stands_behind_the_body() {
+    let of = |behind| StoredResponse {
+        status: StatusCode::OK,
+        content_type: None,
+        body: Bytes::from_static(b"0123"),
+        behind,
+    };
+    let whole = Whole {
+        reply: Reply::text("01234567").then("0123"),
+        rest: Some(Reply::text("01")),
+    };
+    let whole = of(Behind::Whole(Arc::new(whole)));
+    assert_eq!(whole.size(), 4 + 12 + 2);
+    assert_eq!(whole.without_reply().size(), 4);
+}

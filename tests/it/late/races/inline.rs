@@ -1,0 +1,159 @@
+//! A serverless host: it stops when it has answered, and no client that hangs up stops it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::{runtime::Handle, spawn, task::yield_now};
+use tower::{ServiceExt as _, service_fn};
+use tower_wechat::{
+    dedup::store::MemoryStore,
+    late::{NextMessage, mailbox::MemoryMailbox},
+};
+
+use super::{
+    draws::Draws,
+    shared::{FarMailbox, FarStore, Way},
+};
+use crate::late::*;
+
+const WAIT: &str = "请稍候";
+
+/// Instances of a program, each of which gets a delivery in turn.
+struct Host {
+    instances: [DedupLayer; 3],
+    open: Arc<AtomicUsize>,
+    /// The tasks that were left whenever the last open delivery had been answered.
+    left: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Host {
+    /// `sinks` adds the sinks of a layer, with the mailbox that all instances share.
+    fn new<Scope>(
+        sinks: impl Fn(DedupBuilder<tower_wechat::dedup::Shared>, NextMessage) -> DedupBuilder<Scope>,
+    ) -> Self {
+        let (store, mailbox) = (MemoryStore::new(), MemoryMailbox::new());
+        Self {
+            instances: [1, 2, 3].map(|seed| {
+                let way = Way {
+                    draws: Draws::new(seed),
+                    lost: None,
+                    outage: None,
+                };
+                let next = NextMessage::shared(FarMailbox(mailbox.clone(), way.clone()));
+                let builder = DedupLayer::builder()
+                    .with_store(FarStore(store.clone(), way))
+                    .with_inline_runs()
+                    .with_fallback(Reply::text(WAIT))
+                    .unwrap();
+                sinks(builder, next.with_words(["继续"]).unwrap()).build()
+            }),
+            open: Arc::default(),
+            left: Arc::default(),
+        }
+    }
+
+    fn answering(&self, after: u64, reply: impl Into<Reply>) -> impl Bot {
+        let reply = reply.into();
+        let instances = self
+            .instances
+            .clone()
+            .map(|layer| answering(&layer, after, reply.clone()));
+        let turn = Arc::new(AtomicUsize::new(0));
+        let (open, left) = (Arc::clone(&self.open), Arc::clone(&self.left));
+        service_fn(move |request| {
+            let instance = instances[turn.fetch_add(1, Ordering::Relaxed) % 3].clone();
+            let (open, left) = (Arc::clone(&open), Arc::clone(&left));
+            open.fetch_add(1, Ordering::Relaxed);
+            let invocation = spawn(async move {
+                let response = instance.oneshot(request).await;
+                // What has nothing to wait for may end.
+                for _ in 0..20 {
+                    yield_now().await;
+                }
+                if open.fetch_sub(1, Ordering::Relaxed) == 1 {
+                    let own = 1;
+                    let alive = Handle::current().metrics().num_alive_tasks();
+                    left.lock().unwrap().push(alive - own);
+                }
+                response
+            });
+            async { invocation.await.unwrap() }
+        })
+    }
+
+    /// Checks that no answer has left anything to do.
+    #[track_caller]
+    fn check(&self, scenario: &str) {
+        let left = self.left.lock().unwrap();
+        let is_nothing = !left.is_empty() && left.iter().all(|left| *left == 0);
+        assert!(is_nothing, "{scenario}: {left:?}");
+    }
+}
+
+/// What the user sees of answers that come in time or late, in one message or in several.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_left_to_do_after_an_inline_answer() {
+    for (after, length) in [(2, 1), (2, 3), (8, 3), (20, 1), (20, 3)] {
+        let scenario = format!("{after} s, {length} parts");
+        // Customer service.
+        let wechat = wechat();
+        let host = Host::new(|builder, _| builder.with_late_replies(customer_service(&wechat)));
+        let _ = wechat
+            .text("hi")
+            .deliver(host.answering(after, story(length)))
+            .await;
+        sleep(secs(60)).await;
+        host.check(&scenario);
+        let mut expected = parts(0..length);
+        if after == 20 {
+            expected.insert(0, WAIT.to_owned());
+        }
+        assert_eq!(seen(&wechat), expected, "{scenario}");
+
+        // The next message.
+        let wechat = crate::late::wechat();
+        let host = Host::new(DedupBuilder::with_next_message);
+        let _ = wechat
+            .text("hi")
+            .deliver(host.answering(after, story(length)))
+            .await;
+        sleep(secs(60)).await;
+        host.check(&format!("{scenario}, mailbox"));
+        for _ in 0..length {
+            let _ = wechat.text("继续").deliver(host.answering(0, "?")).await;
+        }
+        host.check(&format!("{scenario}, fetched"));
+        let shown = seen(&wechat).join("\n");
+        for number in 0..length {
+            let begin = format!("{number}: ");
+            assert_eq!(shown.matches(&begin).count(), 1, "{scenario}: {shown}");
+        }
+    }
+}
+
+/// WeChat hangs up on the delivery that runs, and its last delivery must be answered in time.
+#[tokio::test(start_paused = true)]
+async fn the_last_delivery_does_not_wait_for_the_run_of_another_instance() {
+    let wechat = wechat();
+    let host = Host::new(|builder, _| builder.with_late_replies(Collected::default().sink()));
+    let transcript = wechat
+        .text("hi")
+        .deliver(host.answering(30, "天亮了"))
+        .await;
+    assert_eq!(transcript.deliveries().len(), 3, "{transcript}");
+    let took = transcript.deliveries()[2].took();
+    assert!(took < Duration::from_millis(4700), "{transcript}");
+    assert_eq!(seen(&wechat), [WAIT]);
+}
+
+/// A question that fetches an earlier answer is handled as well.
+#[tokio::test(start_paused = true)]
+async fn an_inline_answer_out_of_the_mailbox_leaves_no_run_behind() {
+    let wechat = wechat();
+    let host = Host::new(DedupBuilder::with_next_message);
+    let _ = wechat.text("1").deliver(host.answering(20, "one")).await;
+    sleep(secs(30)).await;
+    let _ = wechat.text("2").deliver(host.answering(3, "two")).await;
+    let _ = wechat.text("继续").deliver(host.answering(0, "?")).await;
+    host.check("fetched");
+    assert_eq!(seen(&wechat), [WAIT, "one", "two"]);
+}
