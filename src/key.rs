@@ -29,7 +29,13 @@ impl Key {
         let mut hash = Sha1::new();
         for part in parts {
             let part = part.as_ref();
-            hash.update((part.len() as u64).to_be_bytes());
+            // In base 128, so that most messages have one block less to hash.
+            let mut len = part.len();
+            while len > 0x7f {
+                hash.update([len.to_le_bytes()[0] | 0x80]);
+                len >>= 7;
+            }
+            hash.update([len.to_le_bytes()[0]]);
             hash.update(part);
         }
         Self(hash.finalize().into())
@@ -145,7 +151,32 @@ impl Hasher for KeyHasher {
 mod tests {
     use std::{collections::HashMap, hash::BuildHasher as _};
 
+    use proptest::{collection::vec, prelude::*, sample::select};
+
     use super::{BuildKeyHasher, Key};
+
+    proptest! {
+        /// Bytes that could be lengths, cut in two ways.
+        #[test]
+        fn other_parts_make_another_key(
+            bytes in vec(select(&[0, 1, 2, 3, 0x7f, 0x80, 0x81, 0xff]), 0..400),
+            cuts in [vec(0..400_usize, 0..4), vec(0..400_usize, 0..4)],
+        ) {
+            let [one, other] = cuts.map(|mut cuts| {
+                cuts.sort_unstable();
+                let mut rest: &[u8] = &bytes;
+                let mut parts = Vec::new();
+                for cut in cuts {
+                    let (part, after) = rest.split_at(cut.min(rest.len()));
+                    parts.push(part);
+                    rest = after;
+                }
+                parts.push(rest);
+                parts
+            });
+            prop_assert_eq!(Key::new(&one) == Key::new(&other), one == other);
+        }
+    }
 
     /// The upper seven bits and the lower ones, by which a table finds a place, are spread evenly.
     #[test]

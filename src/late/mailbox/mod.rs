@@ -167,7 +167,7 @@ pub struct Conversation(Key);
 impl Conversation {
     /// Identifies the user `openid` of the account with this name.
     pub fn new(account: &str, openid: &str) -> Self {
-        Self(Key::new(["conversation", account, openid]))
+        Self(Key::new(["user", account, openid]))
     }
 
     /// Returns the hash, under which a mailbox keeps the conversation.
