@@ -3,6 +3,7 @@
 use std::{
     fmt,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -89,13 +90,19 @@ impl<T> Guarded<T> {
         F: Future<Output = Result<A, E>>,
         E: fmt::Display,
     {
-        let started = Instant::now();
         let asked = AssertUnwindSafe(async { asked(&self.inner).await }).catch_unwind();
-        let answer = time::timeout(timeout, asked).await;
-        let now = Instant::now();
+        let mut asked = pin!(asked);
+        // One in this process answers at once, and needs no clock.
+        let mut started = None;
+        let answer = if let Some(answer) = asked.as_mut().now_or_never() {
+            Ok(answer)
+        } else {
+            started = Some(Instant::now());
+            time::timeout(timeout, asked).await
+        };
         let error = match answer {
             Ok(Ok(Ok(answer))) => {
-                if self.breaker().succeeded(now) {
+                if self.breaker().succeeded() {
                     observe::is_back(self.name);
                 }
                 return Ok(answer);
@@ -104,7 +111,8 @@ impl<T> Guarded<T> {
             Ok(Err(_panic)) => Some("it panicked".to_owned()),
             Err(_elapsed) => None,
         };
-        let is_known = self.breaker().failed(started, now);
+        let now = Instant::now();
+        let is_known = self.breaker().failed(started.unwrap_or(now), now);
         match error {
             Some(error) => observe::store_failed(self.name, operation, is_known, &error),
             None => observe::store_silent(self.name, operation, is_known, timeout),
@@ -120,9 +128,9 @@ impl<T> Guarded<T> {
 
 impl Breaker {
     /// Returns whether it had been left alone.
-    fn succeeded(&mut self, now: Instant) -> bool {
+    fn succeeded(&mut self) -> bool {
         if self.failures > 0 {
-            self.back = Some(now);
+            self.back = Some(Instant::now());
         }
         self.failures = 0;
         self.away_until.take().is_some()

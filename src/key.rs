@@ -20,7 +20,7 @@ pub struct Key([u8; 20]);
 impl Key {
     /// Makes the key of `parts`, in their order.
     ///
-    /// Each part is hashed with its length, so `["a", "bc"]` and `["ab", "c"]` are different keys.
+    /// Each part is hashed behind its length in LEB128, so `["a", "bc"]` and `["ab", "c"]` are different keys.
     pub fn new<I>(parts: I) -> Self
     where
         I: IntoIterator,

@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::{
     FutureExt,
-    future::{self, Either, select},
+    future::{self, Either, OptionFuture, select},
 };
 use http::Request;
 use tokio::{
@@ -118,10 +118,8 @@ impl RunningMessage {
         let mailbox = node.settings.sinks.next_message().zip(self.conversation);
         for _ in 0..MAX_CLAIMS {
             let claim = self.claim(own_number, leased_until);
-            let (claimed, kept) = match mailbox {
-                Some((mailbox, of)) => future::join(claim, mailbox.peek(of)).await,
-                None => (claim.await, None),
-            };
+            let peek = mailbox.map(|(mailbox, of)| mailbox.peek(of));
+            let (claimed, kept) = future::join(claim, OptionFuture::from(peek)).await;
             match claimed {
                 Some(Claimed::Won(run)) => {
                     if mailbox.is_some()
@@ -131,7 +129,9 @@ impl RunningMessage {
                         let cleared = pin!(place.clear());
                         self.unless_lost(cleared, run.number).await;
                     }
-                    let place = (kept == Some(true)).then(|| self.place()).flatten();
+                    let place = (kept.flatten() == Some(true))
+                        .then(|| self.place())
+                        .flatten();
                     let turn = self.turn.take();
                     let turn = turn.or_else(|| Turn::of(&self.node, self.conversation));
                     let permit = place.as_ref().and_then(|_| self.permit.take());

@@ -402,7 +402,7 @@ fn ask<'a, M, T, F>(
 where
     M: Mailbox,
     F: Future<Output = Result<T, M::Error>> + Send + 'a,
-    T: 'a,
+    T: Send + 'a,
 {
     let asked = mailbox.ask(operation, TIMEOUT, asked);
     Box::pin(asked.map(Result::ok))

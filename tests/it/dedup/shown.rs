@@ -12,10 +12,11 @@ use super::*;
 /// A store of one's own may keep the bytes, and the key in Redis is the text.
 #[test]
 fn a_key_is_the_hash_of_its_parts_and_their_lengths() {
-    let key = Key::new(["a", "bc"]);
+    let long = "d".repeat(200);
+    let key = Key::new(["a", "bc", &long]);
     let mut hash = Sha1::new();
-    for part in ["a", "bc"] {
-        hash.update(u64::try_from(part.len()).unwrap().to_be_bytes());
+    // 200 in base 128, the last digit first.
+    for part in [b"\x01a", b"\x02bc".as_slice(), b"\xc8\x01", long.as_bytes()] {
         hash.update(part);
     }
     let expected: [u8; 20] = hash.finalize().into();
