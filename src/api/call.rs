@@ -30,6 +30,7 @@ use crate::{body::RESPONSE_LIMIT, observe};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Call {
     Token,
+    CallbackIps,
     Media,
     Upload,
     Send,
@@ -41,6 +42,7 @@ impl Call {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Token => "stable_token",
+            Self::CallbackIps => "getcallbackip",
             Self::Media => "media/get",
             Self::Upload => "media/upload",
             Self::Send => "message/custom/send",
@@ -52,6 +54,7 @@ impl Call {
     pub(super) fn purpose(self) -> &'static str {
         match self {
             Self::Token => "get an access token",
+            Self::CallbackIps => "get the addresses of WeChat's servers",
             Self::Media => "fetch a media file",
             Self::Upload => "upload a media file",
             Self::Send => "send a customer-service message",
@@ -61,7 +64,7 @@ impl Call {
 
     fn method(self) -> Method {
         match self {
-            Self::Media => Method::GET,
+            Self::CallbackIps | Self::Media => Method::GET,
             Self::Token | Self::Upload | Self::Send | Self::Typing => Method::POST,
         }
     }

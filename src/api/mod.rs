@@ -146,6 +146,7 @@ use crate::{
     body::RESPONSE_LIMIT,
     message::VoiceMessage,
     reply::Reply,
+    verify::IpNet,
 };
 
 /// WeChat's API for one account. See the [module docs](self).
@@ -300,6 +301,43 @@ impl Api {
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.clamp(MIN_TIMEOUT, MAX_TIMEOUT);
         self
+    }
+
+    /// Returns the addresses that WeChat's deliveries come from, for an [`AllowList`](crate::verify::AllowList). There is at
+    /// least one.
+    ///
+    /// WeChat asks to fetch them once a day. An [allow-list](crate::verify#an-allow-list) has an example.
+    ///
+    /// Source: WeChat's page on `getcallbackip`. Its list has addresses and networks.
+    ///
+    /// # Errors
+    ///
+    /// [`Response`](ErrorKind::Response) if WeChat gives no address, or something else among them, and any kind of failed
+    /// call.
+    pub async fn callback_ips(&self) -> Result<Vec<IpNet>, Error> {
+        #[derive(Deserialize)]
+        struct Addresses {
+            ip_list: Vec<String>,
+        }
+        let call = Call::CallbackIps;
+        let fetch = async {
+            let outgoing = Outgoing {
+                call,
+                parameter: None,
+                body: None,
+                secret: "",
+                limit: RESPONSE_LIMIT,
+            };
+            let answer = self.call(&outgoing).await?;
+            let Addresses { ip_list } = read(call, &answer, EXPECTED_ADDRESSES)?;
+            let nets: Result<Vec<IpNet>, _> =
+                ip_list.iter().map(|net| net.trim().parse()).collect();
+            // An empty list would allow every address.
+            nets.ok()
+                .filter(|nets| !nets.is_empty())
+                .ok_or_else(|| Error::new(call, unexpected(EXPECTED_ADDRESSES, &answer)))
+        };
+        self.observed(call, fetch).await
     }
 
     /// Fetches a media file by its id, such as the [`media_id`](crate::message::ImageMessage::media_id) of a picture.
@@ -501,6 +539,8 @@ fn has_host(url: &str) -> bool {
     let url = url.parse::<Uri>();
     url.is_ok_and(|url| url.host().is_some_and(|host| !host.is_empty()))
 }
+
+const EXPECTED_ADDRESSES: &str = "a list of IP addresses and networks";
 
 const BASE_URL: &str = "https://api.weixin.qq.com";
 

@@ -39,6 +39,11 @@ pub(super) fn callback_rejected(
     meters::callback_rejected(account, kind);
 }
 
+/// Logs that there is an allow-list, and nothing on it.
+pub(crate) fn allow_list_empty() {
+    event!(WARN, "the allow-list is empty, and allows every address");
+}
+
 /// Logs that a verified plaintext had bytes that are not UTF-8.
 pub(crate) fn plaintext_lossy(account: &str) {
     event!(

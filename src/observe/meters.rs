@@ -67,9 +67,11 @@ const OUTCOMES: [&str; 11] = [
     "hung_up",
 ];
 
-const KINDS: [&str; 19] = [
+const KINDS: [&str; 21] = [
     "unknown_account",
     "account_panic",
+    "address",
+    "address_unknown",
     "method",
     "body_empty",
     "body_too_large",

@@ -127,13 +127,14 @@
 //! | call | what it checks |
 //! |---|---|
 //! | `stable_token`, `token` | AppID and AppSecret (40013, 40125) |
+//! | `getcallbackip` | nothing: the addresses are `127.0.0.1`, `192.0.2.7` and `198.51.100.0/25` |
 //! | `media/get` | a media id of the last three days (40007): a push's [`sound`](Push::sound), or an upload |
 //! | `media/upload` | type, format and size (40004, 40005, 40006), and that there is a file (41005) |
 //! | `message/custom/send` | the text's length (45002), the number of articles (45008), media ids (40007), window and quota (45015, 45047) |
 //! | `message/custom/typing` | that the user wrote within 30 s (45080), and that typing is not shown already (45081) |
 //! | any other path | 40066: WeChat has more calls, the simulator has not |
 //!
-//! All calls but these two check the access token (40001, 41001, 42001), and those that send to a user check the OpenID:
+//! All calls but the first two check the access token (40001, 41001, 42001), and those that send to a user check the OpenID:
 //! 40003 for a user who has sent nothing. As at WeChat, a failed call has the status 200.
 //!
 //! - **The account.** The AppSecret is [`APP_SECRET`], or that of [`with_app_secret`](Simulator::with_app_secret). Only an

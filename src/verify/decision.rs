@@ -1,4 +1,4 @@
-//! The order of the checks before the body is read: account, method, query, signature, timestamp.
+//! The order of the checks before the body is read: account, address, method, query, signature, timestamp.
 
 use std::{
     sync::Arc,
@@ -9,7 +9,10 @@ use bytes::Bytes;
 use http::{Method, header, request::Parts};
 use tokio::time::Instant;
 
-use super::rejection::{Rejection, RejectionKind};
+use super::{
+    allow_list::Allowed,
+    rejection::{Rejection, RejectionKind},
+};
 use crate::{
     account::Account,
     callback::{self, Opened, Query},
@@ -22,6 +25,7 @@ pub(super) struct Config {
     pub(super) account: Arc<PickAccount>,
     /// Whether the layer picks the account by the request.
     pub(super) is_picked: bool,
+    pub(super) allowed: Option<Arc<Allowed>>,
     pub(super) clock: Arc<Clock>,
     pub(super) timestamp_tolerance: Duration,
     pub(super) body_limit: usize,
@@ -65,6 +69,11 @@ impl Config {
         body_size: u64,
         arrival: Instant,
     ) -> Result<Decision, Rejection> {
+        if let Some(allowed) = &self.allowed
+            && let Err(kind) = allowed.check(head)
+        {
+            return Err(Rejection::new(kind).signed(self.is_signed(account, head)));
+        }
         let is_verification = match head.method {
             Method::GET => true,
             Method::POST => false,
@@ -99,6 +108,14 @@ impl Config {
             query,
         };
         Ok(Decision::Read(delivery, opener))
+    }
+
+    /// Returns whether the query has a valid signature.
+    fn is_signed(&self, account: &Account, head: &Parts) -> bool {
+        Query::parse(head.uri.query().unwrap_or_default()).is_ok_and(|query| {
+            let verified = query.verify(account, (self.clock)(), self.timestamp_tolerance);
+            query.is_signed(account) && verified.is_ok()
+        })
     }
 }
 

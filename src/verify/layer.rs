@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -9,7 +10,11 @@ use std::{
 use http::request::Parts;
 use tower::Layer;
 
-use super::{decision::Config, service::VerifySignature};
+use super::{
+    allow_list::{AllowList, Allowed},
+    decision::Config,
+    service::VerifySignature,
+};
 use crate::{account::Account, delivery::TIMESTAMP_TOLERANCE, observe};
 
 /// Applies [`VerifySignature`]: rejects callbacks that WeChat has not signed.
@@ -89,6 +94,7 @@ impl VerifySignatureLayer {
             config: Arc::new(Config {
                 account: Arc::new(account),
                 is_picked,
+                allowed: None,
                 clock: Arc::new(SystemTime::now),
                 timestamp_tolerance: TIMESTAMP_TOLERANCE,
                 body_limit: BODY_LIMIT,
@@ -105,6 +111,22 @@ impl VerifySignatureLayer {
     #[must_use]
     pub fn with_timestamp_tolerance(mut self, tolerance: Duration) -> Self {
         Arc::make_mut(&mut self.config).timestamp_tolerance = tolerance;
+        self
+    }
+
+    /// Rejects requests from addresses that are not on `list` with 403; by default every address is allowed.
+    ///
+    /// `client` returns the address that a request comes from, as your server or proxy passes it on. If it returns `None`
+    /// or panics, the request is rejected. An empty list allows all. See [An allow-list](super#an-allow-list) for an
+    /// example, and for what a proxy changes.
+    #[must_use]
+    pub fn with_allow_list(
+        mut self,
+        list: AllowList,
+        client: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        let client = Box::new(client);
+        Arc::make_mut(&mut self.config).allowed = Some(Arc::new(Allowed { list, client }));
         self
     }
 

@@ -10,29 +10,30 @@
 //!
 //! 1. The request has an account ([`VerifySignatureLayer::from_fn`]), otherwise 404. If the function
 //!    that picks it panics, 500.
-//! 2. The method is `GET` or `POST`, otherwise 405.
-//! 3. The query has each parameter at most once and in its only accepted form, otherwise 400.
+//! 2. The request comes from an address on the [allow-list](self#an-allow-list), if there is one, otherwise 403.
+//! 3. The method is `GET` or `POST`, otherwise 405.
+//! 4. The query has each parameter at most once and in its only accepted form, otherwise 400.
 //!    [`Query::parse`](crate::callback::Query::parse) lists the parameters. Others, such as `openid`, are ignored.
-//! 4. `signature` is the SHA-1 of one of the account's tokens, `timestamp` and `nonce`, otherwise 403. If it is
+//! 5. `signature` is the SHA-1 of one of the account's tokens, `timestamp` and `nonce`, otherwise 403. If it is
 //!    missing, 400. The comparison takes constant time. A WeCom request has no `signature`, and a `POST` to another
-//!    encrypted account needs none if it has a `msg_signature`; rule 9 checks its ciphertext.
-//! 5. `timestamp` is at most 300 s before or after the present
+//!    encrypted account needs none if it has a `msg_signature`; rule 10 checks its ciphertext.
+//! 6. `timestamp` is at most 300 s before or after the present
 //!    ([`with_timestamp_tolerance`](VerifySignatureLayer::with_timestamp_tolerance)), otherwise 403.
-//! 6. A `POST` to an encrypted account has a `msg_signature`, and its `encrypt_type`, if any, is `aes`, otherwise 400.
-//! 7. A `GET` has an `echostr` of 1 to 256 visible ASCII characters, otherwise 400. The layer answers it with 200, the
-//!    echostr, `text/plain` and `nosniff`. WeCom encrypts the echostr; the layer checks it as rule 9 does, and answers
+//! 7. A `POST` to an encrypted account has a `msg_signature`, and its `encrypt_type`, if any, is `aes`, otherwise 400.
+//! 8. A `GET` has an `echostr` of 1 to 256 visible ASCII characters, otherwise 400. The layer answers it with 200, the
+//!    echostr, `text/plain` and `nosniff`. WeCom encrypts the echostr; the layer checks it as rule 10 does, and answers
 //!    with the plaintext.
-//! 8. A `POST` has a whole body that is not empty, otherwise 400. The body has at most 64 KiB
+//! 9. A `POST` has a whole body that is not empty, otherwise 400. The body has at most 64 KiB
 //!    ([`with_body_limit`](VerifySignatureLayer::with_body_limit)), and at most 1024 frames without data, otherwise
 //!    413. It arrives within 2 s of the request's head
 //!    ([`with_body_timeout`](VerifySignatureLayer::with_body_timeout)), otherwise 408.
-//! 9. The body for an encrypted account passes the [checks of the envelope](crate::callback#checks), otherwise 400; 403
+//! 10. The body for an encrypted account passes the [checks of the envelope](crate::callback#checks), otherwise 400; 403
 //!    if its `msg_signature` is wrong. The body for a plain account is not only a ciphertext, otherwise 400.
 //!
-//! Only signed bytes decide rule 9: nothing beside the ciphertext changes the answer to an encrypted account's delivery.
+//! Only signed bytes decide rule 10: nothing beside the ciphertext changes the answer to an encrypted account's delivery.
 //! Bytes of a message that are not UTF-8 are replaced by U+FFFD in every mode, with a warning in the log.
 //!
-//! The body is not read before rule 8. A rejection has an empty body. Its reason is in the response's extensions, as a
+//! The body is not read before rule 9. A rejection has an empty body. Its reason is in the response's extensions, as a
 //! [`Rejection`], and in the log.
 //!
 //! # Verified requests
@@ -48,6 +49,60 @@
 //! The inner service accepts [`Verified`](crate::Verified) as its only body, as
 //! [`MessageService`](crate::MessageService) does. Or it accepts any body, as an axum `Router` does whose handlers
 //! extract `Bytes`.
+//!
+//! # An allow-list
+//!
+//! [`with_allow_list`](VerifySignatureLayer::with_allow_list) rejects requests from other addresses than WeChat's before
+//! all other checks. It is off by default. It protects plain mode most: an observer cannot replay a signed query from a
+//! machine of its own. It replaces no signature.
+//!
+//! - **Behind a proxy, every request comes from the proxy's address.** Then the address is in a header that the proxy
+//!   writes, such as `X-Real-IP`. Read one that the proxy overwrites. A client can send the header too, and most proxies
+//!   only append to `X-Forwarded-For`: its last entries are your proxies', the first ones are the client's own words.
+//! - **WeChat's addresses change.** WeChat asks to fetch them once a day. A list that is too old rejects deliveries. Then
+//!   the log has warnings: the rejected deliveries have a valid signature. A WeCom query has none, so WeCom's are only
+//!   counted, as [`Address`](RejectionKind::Address).
+//! - **An empty list allows every address**, with a warning in the log. So does a list that is not loaded yet.
+//! - **A request without an address is rejected**, unless the list is empty. If it is signed, the log has an error: the
+//!   server does not pass the address on.
+//! - The list is WeChat's for Official Accounts and mini programs. WeCom has another one.
+//!
+//! The server says where a request comes from. On axum, `into_make_service_with_connect_info` puts it into the extensions:
+//!
+//! ```
+//! use std::{net::SocketAddr, time::Duration};
+//!
+//! use axum::extract::ConnectInfo;
+//! use tower_wechat::{Account, VerifySignatureLayer, verify::AllowList};
+//!
+//! let list = AllowList::new();
+//! let layer = VerifySignatureLayer::new(Account::plain("rosebud7")?).with_allow_list(list.clone(), |head| {
+//!     let ConnectInfo(peer) = head.extensions.get::<ConnectInfo<SocketAddr>>()?;
+//!     Some(peer.ip())
+//! });
+//! # let _ = layer;
+//! # Ok::<(), tower_wechat::account::Error>(())
+//! ```
+//!
+//! A task refreshes the list. If WeChat gives none, the former one stays:
+//!
+//! ```
+//! # #[cfg(feature = "api")]
+//! # fn refresh(api: tower_wechat::Api, list: tower_wechat::verify::AllowList) {
+//! # use std::time::Duration;
+//! tokio::spawn(async move {
+//!     loop {
+//!         let fetched = api.callback_ips().await;
+//!         // A failure is a warning in the log.
+//!         let pause = if fetched.is_ok() { 24 * 60 } else { 1 };
+//!         if let Ok(nets) = fetched {
+//!             list.replace(nets);
+//!         }
+//!         tokio::time::sleep(Duration::from_mins(pause)).await;
+//!     }
+//! });
+//! # }
+//! ```
 //!
 //! # Where protection ends
 //!
@@ -119,6 +174,7 @@
 //! `.layer(VerifySignatureLayer::new(account))` around a router of your own. On a server that is not built on Tower,
 //! use [`callback`](crate::callback).
 
+mod allow_list;
 mod decision;
 mod future;
 mod layer;
@@ -126,6 +182,7 @@ mod rejection;
 mod service;
 
 pub use self::{
+    allow_list::{AllowList, IpNet, ParseIpNetError},
     future::ResponseFuture,
     layer::VerifySignatureLayer,
     rejection::{Rejection, RejectionKind},

@@ -39,7 +39,7 @@ impl Rejection {
     /// Returns whether a signature made with one of the account's tokens was valid.
     ///
     /// If it was, the request is from WeChat, or a copy of one from WeChat. Then a setting or a clock may be wrong, and
-    /// the rejection is logged at WARN, or at ERROR if the console's mode is not the account's. Otherwise anyone may have
+    /// the rejection is logged at WARN, or at ERROR if a setting rejects all deliveries. Otherwise anyone may have
     /// sent the request, and the rejection is logged at DEBUG. All are counted.
     pub fn is_signed(&self) -> bool {
         self.is_signed
@@ -51,7 +51,9 @@ impl Rejection {
             RejectionKind::UnknownAccount => StatusCode::NOT_FOUND,
             RejectionKind::AccountPanic => StatusCode::INTERNAL_SERVER_ERROR,
             RejectionKind::Method => StatusCode::METHOD_NOT_ALLOWED,
-            RejectionKind::Callback(
+            RejectionKind::Address
+            | RejectionKind::AddressUnknown
+            | RejectionKind::Callback(
                 callback::ErrorKind::Signature | callback::ErrorKind::Timestamp,
             ) => StatusCode::FORBIDDEN,
             RejectionKind::Callback(_)
@@ -98,6 +100,8 @@ impl fmt::Display for Rejection {
         f.write_str(match self.kind {
             RejectionKind::UnknownAccount => "expected the URL of a known account",
             RejectionKind::AccountPanic => "the function that picks the account panicked",
+            RejectionKind::Address => "expected an address on the allow-list",
+            RejectionKind::AddressUnknown => "expected an address, found none",
             RejectionKind::Method => "expected GET or POST, found another method",
             RejectionKind::BodyEmpty => "expected a message in the body, found nothing",
             RejectionKind::BodyTooLarge => "expected a body within the limit, found a larger one",
@@ -118,6 +122,10 @@ pub enum RejectionKind {
     UnknownAccount,
     /// The function that picks the account panicked: 500.
     AccountPanic,
+    /// The address is not on the [allow-list](super#an-allow-list): 403.
+    Address,
+    /// There is an [allow-list](super#an-allow-list), and the function that finds the address returned none: 403.
+    AddressUnknown,
     /// The method is neither GET nor POST: 405.
     Method,
     /// A [check](crate::callback#checks) of the query or of the envelope failed: 403 for `Signature` and `Timestamp`,
@@ -146,6 +154,10 @@ impl RejectionKind {
                 "the push is in plaintext and the account is encrypted: \
                  set 消息加解密方式 in the console to 安全模式 (safe mode), or build it with `Account::plain`",
             ),
+            Self::AddressUnknown => Some(
+                "the function of `with_allow_list` finds no address: \
+                 let the server or the proxy pass it on",
+            ),
             _ => None,
         }
     }
@@ -155,6 +167,8 @@ impl RejectionKind {
         match self {
             Self::UnknownAccount => "unknown_account",
             Self::AccountPanic => "account_panic",
+            Self::Address => "address",
+            Self::AddressUnknown => "address_unknown",
             Self::Method => "method",
             Self::BodyEmpty => "body_empty",
             Self::BodyTooLarge => "body_too_large",

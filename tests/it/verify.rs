@@ -1,5 +1,6 @@
 //! The verifying layer, from the outside: what reaches the inner service, and what is rejected how.
 
+mod allow_list;
 mod body;
 mod delivery;
 #[cfg(feature = "tracing")]

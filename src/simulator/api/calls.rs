@@ -65,11 +65,12 @@ type Answer = Result<Response<ResponseBody>, Refusal>;
 impl Simulator {
     /// Answers a call as WeChat does.
     pub(super) fn answer_call(&self, call: ApiCall, request: &ApiRequest) -> Answer {
-        let (method, refusal) = if call == ApiCall::Media || request.is_plain_token {
-            (Method::GET, Refusal::GET_REQUIRED)
-        } else {
-            (Method::POST, Refusal::POST_REQUIRED)
-        };
+        let (method, refusal) =
+            if matches!(call, ApiCall::CallbackIps | ApiCall::Media) || request.is_plain_token {
+                (Method::GET, Refusal::GET_REQUIRED)
+            } else {
+                (Method::POST, Refusal::POST_REQUIRED)
+            };
         if request.method != method {
             return Err(refusal);
         }
@@ -81,6 +82,7 @@ impl Simulator {
         }
         match call {
             ApiCall::Token => self.token(request),
+            ApiCall::CallbackIps => Ok(json_response(&json!({ "ip_list": CALLBACK_IPS }))),
             ApiCall::Media => self.media(request),
             ApiCall::Upload => self.upload(request),
             ApiCall::Send => self.send(request),
@@ -256,6 +258,9 @@ pub(super) fn response(content_type: &'static str, body: Bytes) -> Response<Resp
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }
+
+/// This machine, and those that RFC 5737 keeps for documentation. WeChat's list has addresses and networks too.
+const CALLBACK_IPS: [&str; 3] = ["127.0.0.1", "192.0.2.7", "198.51.100.0/25"];
 
 /// The types of uploads, their limits in bytes, and their formats. Source: WeChat's page on temporary media.
 const UPLOADS: [(&str, usize, &[Format]); 4] = [

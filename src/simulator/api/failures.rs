@@ -13,6 +13,8 @@ use http::StatusCode;
 pub enum ApiCall {
     /// `stable_token`, or the older `token`: the access token.
     Token,
+    /// `getcallbackip`: the addresses of WeChat's servers.
+    CallbackIps,
     /// `media/get`: a media file.
     Media,
     /// `media/upload`: a temporary media file.
@@ -27,6 +29,7 @@ impl ApiCall {
     pub(super) fn at(path: &str) -> Option<Self> {
         match path.strip_prefix("/cgi-bin/")? {
             "stable_token" | "token" => Some(Self::Token),
+            "getcallbackip" => Some(Self::CallbackIps),
             "media/get" => Some(Self::Media),
             "media/upload" => Some(Self::Upload),
             "message/custom/send" => Some(Self::Send),

@@ -466,6 +466,48 @@ async fn a_reply_that_cannot_be_sent_is_not() {
     assert_eq!((wechat.count(TOKEN), wechat.count(SEND)), (0, 0));
 }
 
+/// WeChat's list has addresses and networks. No answer empties the list of a server.
+#[tokio::test(start_paused = true)]
+async fn the_addresses_of_wechat_are_read() {
+    const PATH: &str = "getcallbackip";
+    let json = |json: &'static str| Answer::Http(200, "application/json", json.into());
+    let wechat = WeChat::new();
+    let api = api(&wechat);
+    wechat.script(
+        PATH,
+        [json(
+            r#"{"ip_list":["203.0.113.7","198.51.100.0/25"," 2001:db8::1 "]}"#,
+        )],
+    );
+    let nets = api.callback_ips().await.unwrap();
+    let nets: Vec<_> = nets.iter().map(ToString::to_string).collect();
+    assert_eq!(nets, ["203.0.113.7", "198.51.100.0/25", "2001:db8::1"]);
+    let seen = wechat.seen(PATH);
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].method, http::Method::GET);
+
+    for answer in [
+        r#"{"ip_list":[]}"#,
+        r#"{"ip_list":["203.0.113.7","all"]}"#,
+        r#"{"ip_list":["203.0.113.7",""]}"#,
+        r#"{"ip_list":"203.0.113.7"}"#,
+        r#"{"ip_list":null}"#,
+        "{}",
+        "[]",
+    ] {
+        wechat.script(PATH, [json(answer)]);
+        let message = format!(
+            "cannot get the addresses of WeChat's servers: expected a list of IP addresses and networks, \
+             found {} bytes of application/json",
+            answer.len()
+        );
+        check(api.callback_ips().await, ErrorKind::Response, &message);
+    }
+    wechat.script(PATH, [Answer::Code(48_001, "api unauthorized")]);
+    let error = api.callback_ips().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+}
+
 #[tokio::test(start_paused = true)]
 async fn typing_begins_and_ends() {
     let wechat = WeChat::new();

@@ -75,6 +75,13 @@ async fn a_recording_at_16_khz_is_preferred() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_addresses_are_those_of_the_docs() {
+    let nets = api(&wechat()).callback_ips().await.unwrap();
+    let nets: Vec<_> = nets.iter().map(ToString::to_string).collect();
+    assert_eq!(nets, ["127.0.0.1", "192.0.2.7", "198.51.100.0/25"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn media_are_kept_for_three_days() {
     let wechat = wechat();
     let api = api(&wechat);

@@ -5,8 +5,9 @@ use tokio::time::Instant;
 use super::*;
 
 /// Makes each call but the one for the token. Returns the kinds of their errors.
-async fn each_call(api: &Api) -> [Option<ErrorKind>; 4] {
+async fn each_call(api: &Api) -> [Option<ErrorKind>; 5] {
     [
+        kind(api.callback_ips().await),
         kind(api.media("Vo1").await),
         kind(api.upload(MediaKind::Image, b"\x89PNG").await),
         kind(api.send(USER, &"1".into()).await),
@@ -14,7 +15,8 @@ async fn each_call(api: &Api) -> [Option<ErrorKind>; 4] {
     ]
 }
 
-const CALLS: [ApiCall; 4] = [
+const CALLS: [ApiCall; 5] = [
+    ApiCall::CallbackIps,
     ApiCall::Media,
     ApiCall::Upload,
     ApiCall::Send,
@@ -25,7 +27,7 @@ async fn used() -> (Simulator, Api) {
     let wechat = wechat();
     hear(wechat.voice("Vo1").sound(AMR)).await;
     let api = api(&wechat);
-    assert_eq!(each_call(&api).await, [None; 4]);
+    assert_eq!(each_call(&api).await, [None; 5]);
     (wechat, api)
 }
 
@@ -47,12 +49,12 @@ async fn each_failure_of_each_call_has_its_kind() {
         for (number, call) in CALLS.into_iter().enumerate() {
             let (wechat, api) = used().await;
             wechat.api().fail_always(call, failure);
-            let mut kinds = [None; 4];
+            let mut kinds = [None; 5];
             kinds[number] = expected;
             assert_eq!(each_call(&api).await, kinds, "{call:?} {failure:?}");
             wechat.api().recover();
             if failure != ApiFailure::Unauthorized {
-                assert_eq!(each_call(&api).await, [None; 4], "{call:?} {failure:?}");
+                assert_eq!(each_call(&api).await, [None; 5], "{call:?} {failure:?}");
             }
         }
         let wechat = wechat();
@@ -71,7 +73,7 @@ async fn half_an_answer_is_no_answer_of_wechat() {
     for (number, call) in CALLS.into_iter().enumerate() {
         let (wechat, api) = used().await;
         wechat.api().fail_next(1, call, ApiFailure::HalfAnswer);
-        let mut kinds = [None; 4];
+        let mut kinds = [None; 5];
         // A recording is cut off where it is.
         if call != ApiCall::Media {
             kinds[number] = Some(ErrorKind::Response);
@@ -152,10 +154,10 @@ async fn an_unverified_account_is_told_once_an_hour() {
     for call in CALLS {
         wechat.api().fail_always(call, ApiFailure::Unauthorized);
     }
-    assert_eq!(each_call(&api).await, [Some(ErrorKind::Unauthorized); 4]);
+    assert_eq!(each_call(&api).await, [Some(ErrorKind::Unauthorized); 5]);
     wechat.api().recover();
     advance(almost(3600)).await;
-    assert_eq!(each_call(&api).await, [Some(ErrorKind::Unauthorized); 4]);
+    assert_eq!(each_call(&api).await, [Some(ErrorKind::Unauthorized); 5]);
     advance(MILLISECOND).await;
-    assert_eq!(each_call(&api).await, [None; 4]);
+    assert_eq!(each_call(&api).await, [None; 5]);
 }
