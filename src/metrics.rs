@@ -29,7 +29,7 @@
 //! - `account`: the account's [name](crate::Account::with_name). See [below](#who-chooses-an-account-label).
 //! - `outcome` is one of these:
 //!   - `rejected`: the request was rejected.
-//!   - `url_verified`: WeChat verified the URL.
+//!   - `url_verified`: WeChat verified the URL, or the console of cloud hosting its path.
 //!   - `run`: the delivery started a run and got its reply.
 //!   - `joined`: the delivery waited for a run that another delivery started.
 //!   - `kept_reply`: the delivery got the reply of a finished run.

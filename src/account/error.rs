@@ -37,6 +37,7 @@ pub(super) enum Cause {
     OriginalIdAsAppId,
     Swapped,
     NotEncrypted,
+    NoToken,
     NotAComponent(Mode),
 }
 
@@ -55,6 +56,7 @@ impl Error {
             Cause::OriginalIdAsAppId => ErrorKind::OriginalIdAsAppId,
             Cause::Swapped => ErrorKind::Swapped,
             Cause::NotEncrypted => ErrorKind::NotEncrypted,
+            Cause::NoToken => ErrorKind::NoToken,
             Cause::NotAComponent(_) => ErrorKind::NotAComponent,
         }
     }
@@ -100,7 +102,10 @@ impl fmt::Display for Error {
                  pass them in the order token, app id (for WeCom, corp id or suite id), EncodingAESKey",
             ),
             Cause::NotEncrypted => f.write_str(
-                "a plain account takes no EncodingAESKey: build it with `Account::encrypted`",
+                "an account without encryption takes no EncodingAESKey: build it with `Account::encrypted`",
+            ),
+            Cause::NoToken => f.write_str(
+                "an account on cloud hosting has no token: build it with `Account::encrypted`",
             ),
             Cause::NotAComponent(found) => write!(
                 f,
@@ -152,8 +157,10 @@ pub enum ErrorKind {
     /// The token begins like an id, and the id does not. App ids begin with `wx`. WeCom's ids begin with `ww`, `wx`,
     /// `dk` or `tj`.
     Swapped,
-    /// A plain account was given an EncodingAESKey.
+    /// A plain account, or one on cloud hosting, was given an EncodingAESKey.
     NotEncrypted,
+    /// An account on cloud hosting was given a token.
+    NoToken,
     /// An account that is not a component was asked for an authorizer.
     NotAComponent,
 }

@@ -11,6 +11,7 @@
 //! | 兼容模式 (compatible mode) | [`Account::encrypted`]: it reads the ciphertext and nothing beside it |
 //! | 明文模式 (plain mode), or no EncodingAESKey at all | [`Account::plain`] |
 //! | WeCom (企业微信): Token and EncodingAESKey of an app or suite | [`Account::wecom`] |
+//! | 微信云托管 (cloud hosting): no settings but a path | [`Account::insecure_cloud_hosting`], if nobody but the platform reaches the port |
 //! | open platform (开放平台), third-party platform: 授权事件接收URL | [`Account::component`] |
 //! | open platform: 消息与事件接收URL, with `$APPID$` in it | [`Account::authorizer`] of the component |
 //!
@@ -30,6 +31,7 @@
 //! | `Timestamp` | this machine's clock is off | `WARN`; WeCom: `DEBUG` |
 //! | `Padding`, `Length` | the EncodingAESKey differs from the console's | `WARN` |
 //! | `ReceiveId` | the app id is another account's | `WARN` |
+//! | [`Source`](crate::verify::RejectionKind::Source) | a request to an account on cloud hosting does not come from the platform: is 公网访问 on? | `DEBUG` |
 //! | `Document` | the body has no ciphertext: a proxy may have changed it | `WARN`; WeCom: `DEBUG` |
 
 mod error;
@@ -63,6 +65,8 @@ pub enum Mode {
     WeCom,
     /// A third-party platform's own pushes: tickets and authorizations. Encrypted.
     Component,
+    /// Cloud hosting (微信云托管). Neither signed nor encrypted.
+    CloudHosting,
     /// Messages to an account that has authorized a component. Encrypted for that component.
     Authorizer,
 }
@@ -71,7 +75,7 @@ pub enum Mode {
 struct AccountSettings {
     /// Empty if the account has no name.
     name: Arc<str>,
-    /// The current token first, then the previous ones.
+    /// The current token first, then the previous ones. Cloud hosting has none.
     tokens: Vec<Token>,
     encryption: Option<Encryption>,
 }
@@ -305,6 +309,51 @@ impl Account {
         })
     }
 
+    /// Makes the account of a service on WeChat's cloud hosting (微信云托管) that pushes are configured for. The platform
+    /// neither signs nor encrypts them.
+    ///
+    /// The account accepts all requests that have the platform's header `X-WX-SOURCE` (`X-WX-SOURCES` on another page of
+    /// WeChat's), and answers the console's probe of the path. **Anyone who reaches the port can send that header.** By
+    /// calling this function, you say that only the platform reaches it:
+    ///
+    /// - 公网访问 (public access) of the service is off, for its default domain and for your own.
+    /// - No other service in the network forwards requests from outside to the path.
+    /// - No user of the accounts on this environment knows the path. `wx.cloud.callContainer` reaches each path of a
+    ///   service, and the platform adds the header to these requests too. So a user with a modified client can send any
+    ///   message as anybody. Give the pushes a path that cannot be guessed, keep it secret, and let no message alone move
+    ///   money: ask WeChat's API.
+    ///
+    /// There is no timestamp either. A copy of a delivery is a retry as long as dedup remembers the message, then it
+    /// runs again.
+    ///
+    /// ```
+    /// use tower_wechat::{Account, account::Mode};
+    ///
+    /// let account = Account::insecure_cloud_hosting("wx0a1b2c3d4e5f6071")?;
+    /// assert_eq!(account.mode(), Mode::CloudHosting);
+    /// assert_eq!(account.name(), "wx0a1b2c3d4e5f6071");
+    /// # Ok::<(), tower_wechat::account::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the app id is malformed, see [`AppId::new`], or is the account's original id, which begins with `gh_`.
+    pub fn insecure_cloud_hosting(
+        app_id: impl TryInto<AppId, Error: Into<Error>>,
+    ) -> Result<Self, Error> {
+        let app_id: AppId = parse(app_id)?;
+        if app_id.as_str().starts_with("gh_") {
+            return Err(Error(Cause::OriginalIdAsAppId));
+        }
+        Ok(Self {
+            settings: Arc::new(AccountSettings {
+                name: app_id.into_shared(),
+                tokens: Vec::new(),
+                encryption: None,
+            }),
+        })
+    }
+
     fn of_app(
         token: impl TryInto<Token, Error: Into<Error>>,
         app_id: impl TryInto<AppId, Error: Into<Error>>,
@@ -346,12 +395,15 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// If `token` is not 3 to 32 ASCII letters or digits.
+    /// If `token` is not 3 to 32 ASCII letters or digits, or the account is on cloud hosting and has no token.
     pub fn with_previous_token(
         mut self,
         token: impl TryInto<Token, Error: Into<Error>>,
     ) -> Result<Self, Error> {
         let token = parse(token)?;
+        if self.is_cloud_hosted() {
+            return Err(Error(Cause::NoToken));
+        }
         Arc::make_mut(&mut self.settings).tokens.push(token);
         Ok(self)
     }
@@ -378,7 +430,8 @@ impl Account {
     /// Sets the account's name. Dedup keeps the messages of accounts with different names apart.
     ///
     /// Name every plain account that shares a process or a store with another account. By default, an encrypted
-    /// account is named by its app id, an authorizer by its original id, and a plain account has no name.
+    /// account and one on cloud hosting are named by their app id, an authorizer by its original id, and a plain account
+    /// has no name.
     ///
     /// The name is not a secret: metrics, log lines and spans show it. Choose it from a list of your own. Do not make
     /// it from the request, such as from its path. WeChat signs neither path nor host, so anyone with one signed query
@@ -405,6 +458,7 @@ impl Account {
     /// ```
     pub fn mode(&self) -> Mode {
         match self.encryption().map(|encryption| &encryption.platform) {
+            None if self.is_cloud_hosted() => Mode::CloudHosting,
             None => Mode::Plain,
             Some(Platform::OfficialAccount) => Mode::Encrypted,
             Some(Platform::WeCom) => Mode::WeCom,
@@ -430,9 +484,13 @@ impl Account {
         }
     }
 
-    /// Returns the tokens to try, the current one first; never empty.
+    /// Returns the tokens to try, the current one first. Only cloud hosting has none: no signature is valid there.
     pub(crate) fn tokens(&self) -> &[Token] {
         &self.settings.tokens
+    }
+
+    pub(crate) fn is_cloud_hosted(&self) -> bool {
+        self.settings.tokens.is_empty()
     }
 
     pub(crate) fn is_wecom(&self) -> bool {

@@ -67,11 +67,12 @@ const OUTCOMES: [&str; 11] = [
     "hung_up",
 ];
 
-const KINDS: [&str; 21] = [
+const KINDS: [&str; 22] = [
     "unknown_account",
     "account_panic",
     "address",
     "address_unknown",
+    "source",
     "method",
     "body_empty",
     "body_too_large",

@@ -65,6 +65,16 @@ pub(super) fn check_echo(answer: &Response<Bytes>, echostr: &str) -> Result<(), 
     }
 }
 
+/// Checks that the answer to the probe of cloud hosting is `success` or empty.
+pub(super) fn check_probe(answer: &Response<Bytes>) -> Result<(), Fault> {
+    check_status(answer)?;
+    if reply::is_silent(answer.body()) {
+        Ok(())
+    } else {
+        Err(Fault::probe())
+    }
+}
+
 /// Returns what an answer shows to the user, or why WeChat refuses it.
 pub(super) fn check_reply(
     answer: &Response<Bytes>,

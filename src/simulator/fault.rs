@@ -82,6 +82,10 @@ impl Fault {
     pub(super) fn echo() -> Self {
         Self::new(FaultKind::Echo, "expected the echostr and nothing else")
     }
+
+    pub(super) fn probe() -> Self {
+        Self::new(FaultKind::Echo, "expected `success` or nothing")
+    }
 }
 
 impl fmt::Display for Fault {
@@ -114,6 +118,6 @@ pub enum FaultKind {
     Limit,
     /// The reply of an encrypted account is not encrypted, or not with the account's token and key.
     Envelope,
-    /// The answer to a URL verification is not the echostr.
+    /// The answer to a URL verification is not the echostr, or that to the probe of cloud hosting not `success`.
     Echo,
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::Service;
@@ -205,7 +205,8 @@ impl Push {
         self
     }
 
-    /// Attacks as somebody who does not know the token: sends the message once, with a wrong signature.
+    /// Attacks as somebody who does not know the token: sends the message once, with a wrong signature. To an account on
+    /// cloud hosting, sends it without the platform's header.
     ///
     /// The user never sees the answer. This method, [`tamper`](Self::tamper) and [`downgrade`](Self::downgrade) replace
     /// each other: the last call counts.
@@ -306,7 +307,7 @@ impl Push {
         self.note(&parties);
         let (query, body) = self.wrapped(plaintext, &parties);
         Plan {
-            request: self.simulator.request(Method::POST, &query, body),
+            request: self.request_of(&query, body),
             query,
             account: self.simulator.account().clone(),
             parties,
@@ -325,10 +326,19 @@ impl Push {
         self.plan().request
     }
 
+    fn request_of(&self, query: &str, body: Bytes) -> Result<Request<Bytes>, http::Error> {
+        let mut request = self.simulator.request(Method::POST, query, body)?;
+        if self.simulator.account().is_cloud_hosted() && self.mishaps.attack != Some(Attack::Forge)
+        {
+            request.headers_mut().insert("x-wx-source", SOURCE);
+        }
+        Ok(request)
+    }
+
     fn wrapped(&self, plaintext: Bytes, parties: &Parties) -> (String, Bytes) {
         let (signed, body) = self.simulator.wrap(plaintext, self.mishaps.attack);
         let mut query = signed.to_string();
-        if !parties.user.is_empty() {
+        if !parties.user.is_empty() && !query.is_empty() {
             query.push_str("&openid=");
             query.extend(utf8_percent_encode(&parties.user, OPENID_ESCAPES));
         }
@@ -379,6 +389,9 @@ const OPENID_ESCAPES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 /// The original id of the account in messages, unless the account is an authorizer.
 pub(super) const ACCOUNT: &str = "gh_5130c4e1d2a7";
+
+/// WeChat does not document the header's value for pushes.
+const SOURCE: HeaderValue = HeaderValue::from_static("other");
 
 const MEDIA_ID_16K: &str = "MediaId16K";
 

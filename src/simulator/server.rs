@@ -14,7 +14,7 @@ use tower::Service;
 
 use super::{
     ApiServer, BoxError, Chat, DeliveryRecord, Fault, Push,
-    answer::check_echo,
+    answer::{check_echo, check_probe},
     api::{Failures, MediaFiles, Tokens},
     body::RequestBody,
     chat::Chats,
@@ -190,6 +190,8 @@ impl Simulator {
     ///
     /// Sends one `GET` with an echostr. The answer must be the echostr and nothing else, with status 200, within 5 s.
     /// Otherwise the [`fault`](DeliveryRecord::fault) of the record says why the console would refuse the URL.
+    ///
+    /// For an account on cloud hosting, sends the `POST` with which its console checks the path.
     pub async fn verify_url<S, B>(&self, service: S) -> DeliveryRecord
     where
         S: Service<Request<RequestBody>, Response = Response<B>>,
@@ -197,6 +199,10 @@ impl Simulator {
         B: Body,
         B::Error: Into<BoxError>,
     {
+        if self.account.is_cloud_hosted() {
+            let request = self.request(Method::POST, "", Bytes::from_static(PROBE));
+            return Self::verify(service, request, String::new(), check_probe).await;
+        }
         let echostr = (FIRST_ECHOSTR + number()).to_string();
         let mut query = self.sign();
         let sent = if self.account.is_wecom() {
@@ -208,11 +214,27 @@ impl Simulator {
         let sent = utf8_percent_encode(sent, NON_ALPHANUMERIC);
         let query = format!("{query}&echostr={sent}");
         let request = self.request(Method::GET, &query, Bytes::new());
+        let check = |response: &Response<Bytes>| check_echo(response, &echostr);
+        Self::verify(service, request, query, check).await
+    }
+
+    async fn verify<S, B>(
+        service: S,
+        request: Result<Request<Bytes>, http::Error>,
+        query: String,
+        check: impl FnOnce(&Response<Bytes>) -> Result<(), Fault>,
+    ) -> DeliveryRecord
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>>,
+        S::Error: Into<BoxError>,
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
         let request = request.map_err(|error| Fault::unsent(&error));
         let request = request.map(|request| request.map(RequestBody::new));
         let answer = send(&tokio::sync::Mutex::new(service), request, Duration::ZERO).await;
         let response = answer.response.as_ref().map_err(Fault::clone);
-        let verdict = response.and_then(|response| check_echo(response, &echostr));
+        let verdict = response.and_then(check);
         let verdict = verdict.map(|()| AnswerKind::Echo);
         let record = DeliveryRecord::new(Duration::ZERO, query, &answer, verdict);
         record.explained(&answer.seen)
@@ -239,6 +261,8 @@ impl Simulator {
     fn uri_with(&self, query: &str) -> Result<Uri, http::Error> {
         let path = self.uri.path();
         let path_and_query = match self.uri.query() {
+            Some(own) if query.is_empty() => format!("{path}?{own}"),
+            None if query.is_empty() => path.to_owned(),
             Some(own) => format!("{path}?{own}&{query}"),
             None => format!("{path}?{query}"),
         };
@@ -303,6 +327,9 @@ impl fmt::Debug for Simulator {
 }
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static("Mozilla/4.0");
+
+/// The body with which the console of cloud hosting checks a path. Source: WeChat's page on its message pushes.
+const PROBE: &[u8] = b"<xml><action>CheckContainerPath</action></xml>";
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/xml");
 

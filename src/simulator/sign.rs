@@ -14,7 +14,7 @@ use crate::callback::{self, Signature};
 
 /// The parameters that sign a request.
 pub(super) struct SignedQuery {
-    /// `None` for WeCom.
+    /// `None` for WeCom and cloud hosting.
     signature: Option<Signature>,
     timestamp: String,
     nonce: String,
@@ -39,6 +39,9 @@ impl fmt::Display for SignedQuery {
         let Self {
             timestamp, nonce, ..
         } = self;
+        if self.signature.is_none() && self.msg_signature.is_none() {
+            return Ok(());
+        }
         if let Some(signature) = self.signature {
             write!(f, "signature={}&", self.digits(signature))?;
         }

@@ -11,12 +11,14 @@ use tokio::time::Instant;
 
 use super::{
     allow_list::Allowed,
+    cloud_hosting,
     rejection::{Rejection, RejectionKind},
 };
 use crate::{
     account::Account,
     callback::{self, Opened, Query},
     delivery::Delivery,
+    timestamp::Timestamp,
 };
 
 /// The settings of a layer, and the decisions that need no body.
@@ -48,15 +50,35 @@ pub(super) struct Opener {
     /// Whether the query was signed.
     pub(super) is_signed: bool,
     account: Account,
-    query: Query,
+    sent: Sent,
+}
+
+/// What a head says of the sender.
+enum Sent {
+    /// WeChat has signed the query, or the body is encrypted.
+    Signed(Query),
+    /// The account is on cloud hosting. The platform `is_marked` as the sender.
+    Hosted { is_marked: bool },
+}
+
+/// The body of a push.
+pub(super) enum Body {
+    Push(Opened),
+    /// The console checks the path.
+    Probe,
 }
 
 impl Opener {
-    pub(super) fn open(&self, body: Bytes) -> Result<Opened, Rejection> {
+    pub(super) fn open(&self, body: Bytes) -> Result<Body, Rejection> {
         if body.is_empty() {
             return Err(Rejection::new(RejectionKind::BodyEmpty).signed(self.is_signed));
         }
-        Ok(callback::open(&self.account, &self.query, body)?)
+        match &self.sent {
+            Sent::Signed(query) => Ok(Body::Push(callback::open(&self.account, query, body)?)),
+            Sent::Hosted { .. } if cloud_hosting::is_probe(&body) => Ok(Body::Probe),
+            Sent::Hosted { is_marked: true } => Ok(Body::Push(Opened::new(body))),
+            Sent::Hosted { is_marked: false } => Err(Rejection::new(RejectionKind::Source)),
+        }
     }
 }
 
@@ -74,39 +96,58 @@ impl Config {
         {
             return Err(Rejection::new(kind).signed(self.is_signed(account, head)));
         }
+        let is_hosted = account.is_cloud_hosted();
         let is_verification = match head.method {
-            Method::GET => true,
+            Method::GET if !is_hosted => true,
             Method::POST => false,
             _ => return Err(Rejection::new(RejectionKind::Method)),
         };
-        let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let now = (self.clock)();
+        if is_hosted {
+            let is_marked = cloud_hosting::is_marked(&head.headers);
+            let opener = Opener {
+                is_signed: false,
+                account: account.clone(),
+                sent: Sent::Hosted { is_marked },
+            };
+            return self.read(opener, head, body_size, arrival, (now, now.into()));
+        }
+        let query = Query::parse(head.uri.query().unwrap_or_default())?;
         query.verify(account, now, self.timestamp_tolerance)?;
         if is_verification {
             return Ok(Decision::Echo(callback::echostr(account, &query)?));
         }
         let is_signed = query.is_signed(account);
-        let rejected = |kind| Err(Rejection::new(kind).signed(is_signed));
         if account.encryption().is_some()
             && let Err(kind) = query.msg_signature()
         {
-            return rejected(RejectionKind::Callback(kind));
+            return Err(Rejection::new(RejectionKind::Callback(kind)).signed(is_signed));
         }
-        if content_length(head).unwrap_or(0).max(body_size) > self.body_limit as u64 {
-            return rejected(RejectionKind::BodyTooLarge);
-        }
-        let delivery = Delivery::of_request(
-            account.shared_name(),
-            arrival,
-            now,
-            query.timestamp(),
-            self.timestamp_tolerance,
-        );
+        let times = (now, query.timestamp());
         let opener = Opener {
             is_signed,
             account: account.clone(),
-            query,
+            sent: Sent::Signed(query),
         };
+        self.read(opener, head, body_size, arrival, times)
+    }
+
+    /// Checks the size of a body. `times` are the present and the timestamp of the delivery.
+    fn read(
+        &self,
+        opener: Opener,
+        head: &Parts,
+        body_size: u64,
+        arrival: Instant,
+        times: (SystemTime, Timestamp),
+    ) -> Result<Decision, Rejection> {
+        if content_length(head).unwrap_or(0).max(body_size) > self.body_limit as u64 {
+            return Err(Rejection::new(RejectionKind::BodyTooLarge).signed(opener.is_signed));
+        }
+        let account = opener.account.shared_name();
+        let (now, timestamp) = times;
+        let tolerance = self.timestamp_tolerance;
+        let delivery = Delivery::of_request(account, arrival, now, timestamp, tolerance);
         Ok(Decision::Read(delivery, opener))
     }
 

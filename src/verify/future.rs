@@ -14,7 +14,10 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::{decision::Opener, rejection::Rejection};
+use super::{
+    decision::{self, Opener},
+    rejection::Rejection,
+};
 use crate::{
     body::ReadBody,
     call::Call,
@@ -69,13 +72,20 @@ pub(super) struct Pending<S> {
 }
 
 impl<S> Pending<S> {
-    /// Opens the body. Returns the request for the inner service, that service, and the [`Finish`] for its response.
+    /// Opens the body. Returns the request for the inner service, that service, and the [`Finish`] for its response; `None`
+    /// if the layer answers the request with `success`.
     fn open(
         self,
         body: Bytes,
         observed: &observe::DeliveryGuard,
-    ) -> Result<(Request<Verified>, S, Finish), Rejection> {
-        let opened = self.opener.open(body)?;
+    ) -> Result<Option<(Request<Verified>, S, Finish)>, Rejection> {
+        let opened = match self.opener.open(body)? {
+            decision::Body::Push(opened) => opened,
+            decision::Body::Probe => {
+                observed.record_probe();
+                return Ok(None);
+            }
+        };
         if opened.has_replaced_bytes() {
             observe::plaintext_lossy(self.delivery.account());
         }
@@ -86,7 +96,8 @@ impl<S> Pending<S> {
         };
         let verified = Verified::new(plaintext, head, self.delivery, observed.trace());
         observed.record_verified(|| verified.head());
-        Ok((Request::from_parts(self.head, verified), self.inner, finish))
+        let request = Request::from_parts(self.head, verified);
+        Ok(Some((request, self.inner, finish)))
     }
 }
 
@@ -183,9 +194,12 @@ where
                         .map_err(|error| Rejection::from(error).signed(is_signed))
                         .and_then(|body| pending.open(body, observed))
                     {
-                        Ok((request, inner, finish)) => State::Call {
+                        Ok(Some((request, inner, finish))) => State::Call {
                             call: Call::new(inner, request),
                             finish: Some(finish),
+                        },
+                        Ok(None) => State::Ready {
+                            response: Some(response::success()),
                         },
                         Err(rejection) => State::Ready {
                             response: Some(rejection.into_response(observed)),

@@ -30,6 +30,10 @@
 //! 10. The body for an encrypted account passes the [checks of the envelope](crate::callback#checks), otherwise 400; 403
 //!    if its `msg_signature` is wrong. The body for a plain account is not only a ciphertext, otherwise 400.
 //!
+//! An account on [cloud hosting](crate::Account::insecure_cloud_hosting) has other rules in place of 3 to 8 and 10: the
+//! method is `POST`, otherwise 405; and the request has the platform's header, otherwise 403. A request with the console's
+//! probe as its body is answered with 200 and `success`, with the header or without.
+//!
 //! Only signed bytes decide rule 10: nothing beside the ciphertext changes the answer to an encrypted account's delivery.
 //! Bytes of a message that are not UTF-8 are replaced by U+FFFD in every mode, with a warning in the log.
 //!
@@ -175,6 +179,7 @@
 //! use [`callback`](crate::callback).
 
 mod allow_list;
+mod cloud_hosting;
 mod decision;
 mod future;
 mod layer;

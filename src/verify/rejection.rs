@@ -53,6 +53,7 @@ impl Rejection {
             RejectionKind::Method => StatusCode::METHOD_NOT_ALLOWED,
             RejectionKind::Address
             | RejectionKind::AddressUnknown
+            | RejectionKind::Source
             | RejectionKind::Callback(
                 callback::ErrorKind::Signature | callback::ErrorKind::Timestamp,
             ) => StatusCode::FORBIDDEN,
@@ -102,6 +103,7 @@ impl fmt::Display for Rejection {
             RejectionKind::AccountPanic => "the function that picks the account panicked",
             RejectionKind::Address => "expected an address on the allow-list",
             RejectionKind::AddressUnknown => "expected an address, found none",
+            RejectionKind::Source => "expected the header of WeChat's cloud hosting",
             RejectionKind::Method => "expected GET or POST, found another method",
             RejectionKind::BodyEmpty => "expected a message in the body, found nothing",
             RejectionKind::BodyTooLarge => "expected a body within the limit, found a larger one",
@@ -126,7 +128,10 @@ pub enum RejectionKind {
     Address,
     /// There is an [allow-list](super#an-allow-list), and the function that finds the address returned none: 403.
     AddressUnknown,
-    /// The method is neither GET nor POST: 405.
+    /// The account is on [cloud hosting](crate::Account::insecure_cloud_hosting), and the request has not the platform's
+    /// header: 403.
+    Source,
+    /// The method is neither GET nor POST, or it is GET and the account is on cloud hosting: 405.
     Method,
     /// A [check](crate::callback#checks) of the query or of the envelope failed: 403 for `Signature` and `Timestamp`,
     /// 400 for all others.
@@ -169,6 +174,7 @@ impl RejectionKind {
             Self::AccountPanic => "account_panic",
             Self::Address => "address",
             Self::AddressUnknown => "address_unknown",
+            Self::Source => "source",
             Self::Method => "method",
             Self::BodyEmpty => "body_empty",
             Self::BodyTooLarge => "body_too_large",

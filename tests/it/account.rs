@@ -172,6 +172,10 @@ fn an_account_says_its_mode() {
     for (account, mode) in [
         (Account::plain("rosebud7").unwrap(), Mode::Plain),
         (
+            Account::insecure_cloud_hosting(APP_ID).unwrap(),
+            Mode::CloudHosting,
+        ),
+        (
             Account::encrypted("rosebud7", APP_ID, KEY).unwrap(),
             Mode::Encrypted,
         ),

@@ -2,6 +2,7 @@
 
 mod allow_list;
 mod body;
+mod cloud_hosting;
 mod delivery;
 #[cfg(feature = "tracing")]
 mod log;

@@ -107,7 +107,7 @@ pub struct Opened {
 
 impl Opened {
     /// Makes an opened push of any mode. This is where a plaintext becomes text.
-    fn new(plaintext: Bytes) -> Self {
+    pub(crate) fn new(plaintext: Bytes) -> Self {
         let (plaintext, has_replaced_bytes) = into_utf8(plaintext);
         Self {
             plaintext,

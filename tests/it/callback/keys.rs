@@ -77,7 +77,8 @@ fn settings_that_cannot_be_right_are_errors() {
         kind(plain.clone().with_previous_aes_key(KEY)),
         account::ErrorKind::NotEncrypted
     );
-    let message = "a plain account takes no EncodingAESKey: build it with `Account::encrypted`";
+    let message =
+        "an account without encryption takes no EncodingAESKey: build it with `Account::encrypted`";
     let error = plain.clone().with_previous_aes_key(KEY).unwrap_err();
     assert_eq!(error.to_string(), message);
     assert_eq!(
