@@ -4,12 +4,13 @@ use std::{
     collections::hash_map::RandomState,
     fmt,
     hash::{BuildHasher, Hash, Hasher},
+    time::Duration,
 };
 
 use http::Request;
 use sha1::{Digest, Sha1};
 
-use crate::{delivery::Verified, observe::MessageKey};
+use crate::{delivery::Verified, message::RETRIED_FOR, observe::MessageKey};
 
 /// The identity of a message: two deliveries with the same key are one message.
 ///
@@ -43,23 +44,7 @@ impl Key {
 
     /// Makes the key of a delivery, as the [module docs](crate::dedup#which-deliveries-are-one-message) say.
     pub fn of(request: &Request<Verified>) -> Self {
-        let body = request.body();
-        let account = body.delivery().account();
-        let message = body
-            .head()
-            .ok()
-            .and_then(|head| Some((head, head.message_id()?)));
-        let Some((head, id)) = message else {
-            return Self::new([account.as_bytes(), b"push", body.as_bytes()]);
-        };
-        Self::new([
-            account,
-            "message",
-            id,
-            head.from_user_name().unwrap_or_default(),
-            head.to_user_name().unwrap_or_default(),
-            head.create_time_text().unwrap_or_default(),
-        ])
+        Keyed::of(request).key
     }
 
     pub(crate) fn observed(self) -> MessageKey {
@@ -74,6 +59,73 @@ impl Key {
     /// Returns the hash.
     pub fn as_bytes(&self) -> &[u8; 20] {
         &self.0
+    }
+}
+
+/// The key of a delivery's message, and how WeChat retries the message.
+///
+/// A [`Key`] alone is the key of a message that WeChat retries for some seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keyed {
+    key: Key,
+    retried_for: Option<Duration>,
+}
+
+impl Keyed {
+    /// Makes the key of a delivery, as the [module docs](crate::dedup#which-deliveries-are-one-message) say.
+    pub fn of(request: &Request<Verified>) -> Self {
+        let body = request.body();
+        let account = body.delivery().account();
+        let head = body.head().ok();
+        if let Some((head, id)) = head.and_then(|head| Some((head, head.message_id()?))) {
+            return Self::from(Key::new([
+                account,
+                "message",
+                id,
+                head.from_user_name().unwrap_or_default(),
+                head.to_user_name().unwrap_or_default(),
+                head.create_time_text().unwrap_or_default(),
+            ]));
+        }
+        if let Some((head, identity)) =
+            head.and_then(|head| Some((head, head.identity(body.as_bytes())?)))
+        {
+            let receiver = head.to_user_name().unwrap_or_default();
+            let parts = [account, "retried", receiver].into_iter();
+            return Self::from(Key::new(parts.chain(identity.iter().map(String::as_str))))
+                .retried_for(RETRIED_FOR);
+        }
+        Self::from(Key::new([account.as_bytes(), b"push", body.as_bytes()]))
+    }
+
+    /// Sets that WeChat retries the message until it gets the answer that it wants, for up to `time`.
+    ///
+    /// Then the mark and the reply are kept for as long, and no sink for late replies gets the reply, see
+    /// [the module docs](crate::dedup#pushes-that-are-retried-until-they-are-answered). For other messages the reply is of
+    /// use for seconds.
+    #[must_use]
+    pub fn retried_for(mut self, time: Duration) -> Self {
+        self.retried_for = Some(time);
+        self
+    }
+
+    /// Returns the key.
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// For how long WeChat retries the message until it gets the answer that it wants. `None` for most messages.
+    pub(crate) fn is_retried_for(&self) -> Option<Duration> {
+        self.retried_for
+    }
+}
+
+impl From<Key> for Keyed {
+    fn from(key: Key) -> Self {
+        Self {
+            key,
+            retried_for: None,
+        }
     }
 }
 

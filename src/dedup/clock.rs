@@ -24,14 +24,17 @@ pub(super) struct Clock {
 impl Clock {
     /// Notes a delivery's age. Returns how far the clock may be ahead on its arrival.
     pub(super) fn note(&self, delivery: &Delivery) -> Duration {
-        self.push(delivery.age());
+        // A late retry says nothing of the clock.
+        if delivery.age() <= delivery.timestamp_tolerance() {
+            self.push(delivery.age());
+        }
         self.least()
     }
 
     /// Notes that the delivery's message had been `seen` for so long on its arrival.
     pub(super) fn note_seen(&self, delivery: &Delivery, seen: Duration) {
         // A first delivery has been noted.
-        if seen >= EARLIER {
+        if seen >= EARLIER && delivery.age() <= delivery.timestamp_tolerance() {
             self.push(delivery.age().saturating_sub(seen));
         }
     }

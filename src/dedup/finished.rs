@@ -8,7 +8,7 @@ use tokio::time::{self, Instant};
 
 use super::{
     guarded::GuardedStore,
-    node::{FETCH_WAIT, Node, RENEWAL},
+    node::{FETCH_WAIT, LEAST_TTL, Node, RENEWAL},
     store::{Claim, Claimed, Completed, Ending, Released},
 };
 use crate::{
@@ -76,6 +76,15 @@ impl Finished {
             response,
             origin,
             is_handed_over: false,
+        }
+    }
+
+    /// Keeps a failure only as long as its delivery may fetch it. WeChat tries again, and the next delivery runs the message.
+    pub(super) fn forget_failure(&mut self) {
+        let is_failed = self.origin == Origin::FailedRun || self.response.is_refusal();
+        if is_failed {
+            let ttls = &mut self.claim.ttls;
+            (ttls.reply, ttls.mark) = (LEAST_TTL, LEAST_TTL);
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     breaker::Guarded,
     delivery::Verified,
-    key::Key,
+    key::Keyed,
     late::{LateSink, NextMessage, Sinks},
     reply::{self, Reply},
 };
@@ -65,7 +65,7 @@ impl DedupLayer {
     pub fn builder() -> DedupBuilder {
         DedupBuilder {
             settings: Settings {
-                key: UserFn(Box::new(Key::of)),
+                key: UserFn(Box::new(Keyed::of)),
                 accepts_reply: UserFn(Box::new(accepts_reply_by_default)),
                 bounds: Bounds {
                     messages: 100_000,
@@ -232,17 +232,49 @@ impl<Scope> DedupBuilder<Scope> {
         }
     }
 
-    /// Tells messages apart by `key` instead of [`Key::of`].
+    /// Tells messages apart by `key` instead of [`Keyed::of`]. It returns a [`Key`](crate::dedup::Key), or a [`Keyed`] that
+    /// says for how long WeChat retries the message.
     ///
     /// Two deliveries with one key are one message: the second never reaches the handler. So a key has
     /// to contain the account, and everything by which two messages may differ. If `key` panics, the log has an error, and
-    /// the key is [`Key::of`].
+    /// the key is [`Keyed::of`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use serde::Deserialize;
+    /// use tower_wechat::{
+    ///     DedupLayer,
+    ///     dedup::{Key, Keyed},
+    ///     message,
+    /// };
+    ///
+    /// #[derive(Deserialize)]
+    /// struct ShopOrder {
+    ///     order_id: String,
+    /// }
+    ///
+    /// let layer = DedupLayer::builder()
+    ///     .with_key(|request| {
+    ///         let delivery = request.body();
+    ///         let is_order = delivery.head().is_ok_and(|head| head.event() == Some("my_shop_order"));
+    ///         match message::from_slice(delivery.as_bytes()) {
+    ///             Ok(ShopOrder { order_id }) if is_order => {
+    ///                 let key = Key::new([delivery.delivery().account(), "my_shop_order", &order_id]);
+    ///                 Keyed::from(key).retried_for(Duration::from_hours(6))
+    ///             }
+    ///             _ => Keyed::of(request),
+    ///         }
+    ///     })
+    ///     .build();
+    /// # let _ = layer;
+    /// ```
     #[must_use]
-    pub fn with_key(
+    pub fn with_key<K: Into<Keyed>>(
         mut self,
-        key: impl Fn(&Request<Verified>) -> Key + Send + Sync + 'static,
+        key: impl Fn(&Request<Verified>) -> K + Send + Sync + 'static,
     ) -> Self {
-        self.settings.key = UserFn(Box::new(key));
+        self.settings.key = UserFn(Box::new(move |request| key(request).into()));
         self
     }
 

@@ -20,12 +20,14 @@ use crate::key::{BuildKeyHasher, Key};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Messages {
     machines: HashMap<Key, Machine, BuildKeyHasher>,
-    /// Each message once, the one that was claimed first in front.
+    /// Each message once, in this queue or in the next one, the one that was claimed first in front.
     order: VecDeque<Key>,
+    /// Those that have been found to be kept long. They are spared as long as they are at most half of all.
+    lasting: VecDeque<Key>,
     /// The messages that may have a reply until this time, the one that was completed first in front.
     replies: VecDeque<(Key, Instant)>,
-    /// Those of them that have been found to be late.
-    late: VecDeque<Key>,
+    /// Those of them that have been found to be late, or to be kept long.
+    spared: VecDeque<Key>,
     /// The size of all replies.
     reply_bytes: usize,
     bounds: Bounds,
@@ -44,8 +46,9 @@ impl Messages {
         Self {
             machines: HashMap::default(),
             order: VecDeque::new(),
+            lasting: VecDeque::new(),
             replies: VecDeque::new(),
-            late: VecDeque::new(),
+            spared: VecDeque::new(),
             reply_bytes: 0,
             bounds,
         }
@@ -123,6 +126,7 @@ impl Messages {
 
     /// Forgets the messages in front whose time is over, and those that there is no room for.
     fn make_room(&mut self, now: Instant) {
+        self.make_room_among_lasting(now);
         // At most once around.
         for _ in 0..self.order.len() {
             let Some((key, machine)) = self.order.front().and_then(|key| {
@@ -133,15 +137,40 @@ impl Messages {
             };
             let is_full = self.machines.len() > self.bounds.messages;
             let is_busy = self.is_busy(machine, now);
-            if !is_full && !is_busy && now < machine.forgotten {
+            let is_lasting = !is_busy && is_lasting(machine.forgotten, now);
+            if !is_full && !is_busy && !is_lasting && now < machine.forgotten {
                 return;
             }
             self.order.pop_front();
-            if is_busy {
+            if is_lasting {
+                // Those behind it end before it.
+                self.lasting.push_back(key);
+                self.make_room_among_lasting(now);
+            } else if is_busy {
                 self.order.push_back(key);
                 if !is_full {
                     return;
                 }
+            } else if let Some(machine) = self.machines.remove(&key) {
+                self.reply_bytes -= machine.reply_size();
+            }
+        }
+    }
+
+    fn make_room_among_lasting(&mut self, now: Instant) {
+        while let Some(key) = self.lasting.front().copied() {
+            let is_full = self.machines.len() > self.bounds.messages
+                && self.lasting.len() > self.bounds.messages / 2;
+            let machine = self.machines.get(&key);
+            // It was forgotten since, and has begun anew.
+            let is_busy = machine.is_some_and(|machine| self.is_busy(machine, now));
+            let is_over = machine.is_none_or(|machine| machine.forgotten <= now);
+            if !is_full && !is_busy && !is_over {
+                return;
+            }
+            self.lasting.pop_front();
+            if is_busy {
+                self.order.push_back(key);
             } else if let Some(machine) = self.machines.remove(&key) {
                 self.reply_bytes -= machine.reply_size();
             }
@@ -162,7 +191,13 @@ impl Messages {
         for _ in 0..self.replies.len() {
             let is_full = self.reply_bytes > self.bounds.reply_bytes
                 || self.replies.len() > 2 * self.bounds.messages;
-            if !is_full && self.replies.front().is_none_or(|(_, until)| now < *until) {
+            let is_spared = |until| is_lasting(until, now);
+            if !is_full
+                && self
+                    .replies
+                    .front()
+                    .is_none_or(|(_, until)| now < *until && !is_spared(*until))
+            {
                 break;
             }
             let Some((key, until)) = self.replies.pop_front() else {
@@ -171,8 +206,8 @@ impl Messages {
             let Some(machine) = self.machines.get_mut(&key) else {
                 continue;
             };
-            if machine.is_late() {
-                self.late.push_back(key);
+            if machine.is_late() || machine.reply_size() > 0 && is_lasting(until, now) {
+                self.spared.push_back(key);
             } else if now >= until {
                 self.get(key, now);
             } else if self.bounds.spares_unfetched && machine.is_unfetched() {
@@ -183,20 +218,21 @@ impl Messages {
             }
         }
         while self.reply_bytes > self.bounds.reply_bytes
-            && let Some(key) = self.late.pop_front()
+            && let Some(key) = self.spared.pop_front()
         {
-            if let Some(machine) = self.machines.get_mut(&key)
-                && machine.is_late()
-            {
+            if let Some(machine) = self.machines.get_mut(&key) {
                 self.reply_bytes -= machine.reply_size();
                 machine.drop_reply();
             }
         }
-        // Messages that are late no more, or forgotten, leave their entries behind.
-        if self.late.len() > 2 * self.bounds.messages {
+        // Messages whose reply is gone leave their entries behind.
+        if self.spared.len() > 2 * self.bounds.messages {
             let machines = &self.machines;
-            let is_late = |key: &Key| machines.get(key).is_some_and(Machine::is_late);
-            self.late.retain(is_late);
+            let has_reply = |key: &Key| {
+                let machine = machines.get(key);
+                machine.is_some_and(|machine| machine.reply_size() > 0)
+            };
+            self.spared.retain(has_reply);
         }
     }
 
@@ -209,6 +245,14 @@ impl Messages {
         self.machines.len()
     }
 }
+
+/// Whether what ends then is kept long: far longer than WeChat's usual retries.
+fn is_lasting(end: Instant, now: Instant) -> bool {
+    end.saturating_duration_since(now) > LASTING
+}
+
+/// More than the default of all times. With longer ones, all messages are alike again.
+const LASTING: Duration = Duration::from_hours(1);
 
 #[cfg(test)]
 mod tests;

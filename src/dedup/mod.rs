@@ -87,12 +87,31 @@
 //! and `CreateTime`, as the documentation says, have dropped real events.
 //! [`DedupBuilder::with_key`] replaces the key.
 //!
+//! # Pushes that are retried until they are answered
+//!
+//! Virtual payment (`xpay_…`) and mini games retry the pushes about goods, coins, refunds and complaints
+//! [until they get the answer](crate::message::event#answers-of-virtual-payment) that they want: up to 15 times, over a day.
+//! Each retry differs in its `RetryTimes`. So the key of such a push has the order's, refund's or complaint's id in place of
+//! the plaintext, and this layer treats the push in another way ([`Keyed::retried_for`]):
+//!
+//! - Its mark and its reply are kept for 25 hours. All retries get the first run's reply.
+//! - It is not acknowledged while it runs: WeChat would take the fallback for a failure. WeChat hangs up, and a retry
+//!   gets the reply. No sink gets it.
+//! - A failure is not final: an answer with an `ErrCode` other than 0, or the failure reply after all runs have failed. It is
+//!   kept for 11 s; a retry after that runs the message again.
+//!
+//! A late retry may have the timestamp of the first delivery. [`VerifySignature`](crate::verify) accepts it for 25 hours if
+//! it is such a push, and encrypted.
+//!
+//! At its [bound](self#bounds), a table forgets ordinary messages first, as long as these pushes take no more than half of
+//! its room.
+//!
 //! # Bounds
 //!
 //! | what | default | at the bound |
 //! |---|---|---|
-//! | [messages remembered](DedupBuilder::with_capacity) | 100 000 | the one that was claimed first is forgotten; a running one never is |
-//! | [bytes of kept replies](DedupBuilder::with_max_reply_bytes) | 16 MiB | the oldest are dropped; later deliveries get `success` |
+//! | [messages remembered](DedupBuilder::with_capacity) | 100 000 | the one that was claimed first is forgotten; a running one never is, and those with a long mark are spared up to half of the room |
+//! | [bytes of kept replies](DedupBuilder::with_max_reply_bytes) | 16 MiB | the oldest are dropped, those that are kept long after all others; later deliveries get `success` |
 //! | [messages running](DedupBuilder::with_max_concurrent_runs) | 1024 | deliveries wait for room in the order of arrival, until 4.5 s after it, then get 503 |
 //! | [deliveries waiting for one message](DedupBuilder::with_max_waiters_per_message) | 16 | a further one waits for room, likewise |
 //! | messages that fetch from a mailbox | as many as are remembered | one that only fetches is no running one; it waits for 14.5 s at most |
@@ -197,4 +216,7 @@ pub use self::{
     service::{Dedup, ResponseFuture},
     store::Store,
 };
-pub use crate::{key::Key, response::StoredResponse};
+pub use crate::{
+    key::{Key, Keyed},
+    response::StoredResponse,
+};

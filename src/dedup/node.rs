@@ -21,7 +21,7 @@ use super::{
     table::{DELIVERIES_LAST, Table},
     turns::Turns,
 };
-use crate::{delivery::Verified, key::Key, late::Sinks, message::Head, reply::Reply, user_fn};
+use crate::{delivery::Verified, key::Keyed, late::Sinks, message::Head, reply::Reply, user_fn};
 
 /// The state that a layer and all its services share: the settings, and this node's messages.
 pub(super) struct Node {
@@ -72,7 +72,7 @@ pub(super) struct Settings {
 /// A function that the user of the layer has set.
 pub(super) struct UserFn<F: ?Sized>(pub(super) Box<F>);
 
-type KeyFn = dyn Fn(&Request<Verified>) -> Key + Send + Sync;
+type KeyFn = dyn Fn(&Request<Verified>) -> Keyed + Send + Sync;
 type ReplyFilter = dyn Fn(&Request<Verified>) -> bool + Send + Sync;
 
 impl Node {
@@ -105,9 +105,9 @@ impl Node {
     }
 
     /// The message that the request delivers.
-    pub(super) fn key_of(&self, request: &Request<Verified>) -> Key {
+    pub(super) fn key_of(&self, request: &Request<Verified>) -> Keyed {
         let key = user_fn::call("with_key", || self.settings.key.0(request));
-        key.unwrap_or_else(|| Key::of(request))
+        key.unwrap_or_else(|| Keyed::of(request))
     }
 
     /// Whether WeChat shows a reply to the request.
@@ -130,18 +130,21 @@ impl Node {
         now.saturating_duration_since(self.started) >= DELIVERIES_LAST
     }
 
-    /// How long to keep a message that can be delivered again for `replayable`.
-    pub(super) fn ttls(&self, replayable: Duration) -> Ttls {
-        // As long as a node may give the reply to a delivery or call the sinks, the store has to know of it.
-        let least = LEASE + FETCH_WAIT;
-        let mark = self
-            .settings
-            .dedup_ttl
-            .max(replayable)
-            .clamp(least, FOREVER);
+    /// How long to keep a message that can be delivered again for `replayable`. If there is `retried_for`, WeChat retries it
+    /// for this time until it gets the reply that it wants.
+    pub(super) fn ttls(&self, replayable: Duration, retried_for: Option<Duration>) -> Ttls {
+        let Settings {
+            dedup_ttl,
+            reply_ttl,
+            ..
+        } = self.settings;
+        let retried = retried_for.map(|time| time.saturating_add(replayable));
+        let mark = dedup_ttl.max(retried.unwrap_or(replayable));
+        let mark = mark.clamp(LEAST_TTL, FOREVER);
+        let reply = retried.unwrap_or(reply_ttl).clamp(LEAST_TTL, mark);
         Ttls {
             lease: LEASE,
-            reply: self.settings.reply_ttl.clamp(least, mark),
+            reply,
             mark,
         }
     }
@@ -165,6 +168,9 @@ pub(super) fn accepts_reply_by_default(request: &Request<Verified>) -> bool {
 /// A reply that no delivery has fetched by now stays unfetched: WeChat delivers again at once after
 /// it has hung up.
 pub(super) const FETCH_WAIT: Duration = Duration::from_secs(6);
+
+/// As long as a node may give the reply to a delivery or call the sinks, the store has to know of it.
+pub(super) const LEAST_TTL: Duration = LEASE.saturating_add(FETCH_WAIT);
 
 /// Five renewals: a late one costs nothing.
 pub(super) const LEASE: Duration = Duration::from_secs(5);

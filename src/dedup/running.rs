@@ -474,7 +474,12 @@ impl RunningMessage {
         let failure = &self.node.settings.failure;
         let is_failure = finished.origin == Origin::FailedRun && failure.is_none()
             || finished.origin == Origin::Fallback;
-        let response = self.finished.insert(finished).response.clone();
+        let finished = self.finished.insert(finished);
+        if self.task.is_retried_until_answered {
+            finished.forget_failure();
+            self.task.claim = finished.claim;
+        }
+        let response = finished.response.clone();
         let Some(store) = &self.node.store else {
             return Ok(Completed::Stored);
         };

@@ -11,7 +11,7 @@ use super::{
     store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Run, Ttls},
 };
 use crate::{
-    key::{BuildKeyHasher, Key},
+    key::{BuildKeyHasher, Key, Keyed},
     late::Fetching,
     response::StoredResponse,
 };
@@ -35,6 +35,8 @@ pub(super) struct Table {
 #[derive(Debug, Clone)]
 pub(super) struct Task {
     pub(super) claim: Claim,
+    /// Whether WeChat retries it until it gets the reply that it wants, so that the reply is never late.
+    pub(super) is_retried_until_answered: bool,
     /// Its receivers are the deliveries that wait.
     pub(super) progress: watch::Sender<Progress>,
     /// Cancelled when the task is over.
@@ -111,12 +113,14 @@ impl Table {
     /// Decides on a delivery that arrived at `arrival`. A vacant message takes the permit to run.
     pub(super) fn claim<P>(
         &mut self,
-        key: Key,
+        keyed: impl Into<Keyed>,
         ttls: Ttls,
         arrival: Instant,
         now: Instant,
         permit: Option<P>,
     ) -> Admission<P> {
+        let keyed = keyed.into();
+        let key = keyed.key();
         match self.messages.get(key, now) {
             Some(machine) if !machine.may_be_claimed(now) => match machine.state {
                 State::Running {
@@ -138,7 +142,7 @@ impl Table {
                 }
             },
             _ => match permit {
-                Some(permit) => self.run(key, ttls, arrival, now, permit),
+                Some(permit) => self.run(keyed, ttls, arrival, now, permit),
                 None => Admission::NoPermit,
             },
         }
@@ -155,12 +159,13 @@ impl Table {
 
     fn run<P>(
         &mut self,
-        key: Key,
+        keyed: Keyed,
         ttls: Ttls,
         arrival: Instant,
         now: Instant,
         permit: P,
     ) -> Admission<P> {
+        let key = keyed.key();
         let claim = Claim::new(key, self.next, ttls);
         self.next = self.next.next();
         // No lease runs out here, and no running message is forgotten: its task releases it.
@@ -179,6 +184,7 @@ impl Table {
         let over = CancellationToken::new();
         let task = Task {
             claim,
+            is_retried_until_answered: keyed.is_retried_for().is_some(),
             progress,
             over,
         };
@@ -234,8 +240,11 @@ impl Table {
         let ending = response.clone().map_or(Ending::Nothing, Ending::Reply);
         let completed = self.messages.complete(claim, ending, now);
         match completed {
-            // A reply that shows nothing need not be fetched.
-            Completed::Stored if response.is_some_and(|response| response.is_silent()) => {
+            // A reply that shows nothing need not be fetched. One that WeChat retries for waits for a later delivery.
+            Completed::Stored
+                if response.is_some_and(|response| response.is_silent())
+                    || self.is_retried_until_answered(claim) =>
+            {
                 self.acknowledge(claim, None, now);
             }
             Completed::Stored => {
@@ -280,6 +289,11 @@ impl Table {
     /// Whether the message runs here, or its reply waits for a delivery.
     pub(super) fn has_task(&self, key: Key) -> bool {
         self.tasks.contains_key(&key)
+    }
+
+    fn is_retried_until_answered(&self, claim: Claim) -> bool {
+        let task = self.task(claim);
+        task.is_some_and(|task| task.is_retried_until_answered)
     }
 
     fn task(&self, claim: Claim) -> Option<&Task> {

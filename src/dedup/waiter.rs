@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     delivery::{Delivery, Verified},
-    key::Key,
+    key::Keyed,
     late::{conversation_of, mailbox::Conversation},
     observe,
     response::{self, ResponseBody},
@@ -38,7 +38,7 @@ use crate::{
 pub(super) struct Waiter {
     node: Arc<Node>,
     request: Arc<Request<Verified>>,
-    key: Key,
+    keyed: Keyed,
     ttls: Ttls,
     conversation: OnceLock<Option<Conversation>>,
     /// How far this machine's clock may be ahead.
@@ -49,18 +49,18 @@ pub(super) struct Waiter {
 impl Waiter {
     pub(super) fn new(node: Arc<Node>, request: Request<Verified>) -> Self {
         let clock_ahead = node.clock.note(request.body().delivery());
-        let key = node.key_of(&request);
+        let keyed = node.key_of(&request);
         let body = request.body();
         let account = body.delivery().shared_account();
         // It can be replayed until its timestamp is rejected: at first from the tolerance ahead of the clock, at last
         // until the tolerance behind it.
         let replayable = body.delivery().timestamp_tolerance().saturating_mul(2);
         Self {
-            ttls: node.ttls(replayable),
+            ttls: node.ttls(replayable, keyed.is_retried_for()),
             clock_ahead,
             conversation: OnceLock::new(),
-            observed: observe::Deduped::new(account, key.observed(), body.trace()),
-            key,
+            observed: observe::Deduped::new(account, keyed.key().observed(), body.trace()),
+            keyed,
             node,
             request: Arc::new(request),
         }
@@ -164,7 +164,7 @@ impl Waiter {
         let arrival = self.delivery().arrived();
         let is_full = user.is_some_and(|(turns, user)| turns.are_full(user));
         let permit = permit.filter(|_| !is_full);
-        match table.claim(self.key, self.ttls, arrival, now, permit) {
+        match table.claim(self.keyed, self.ttls, arrival, now, permit) {
             Admission::NoPermit if is_full => Admission::Full,
             // Under the lock, in the order of the claims.
             admission => {
@@ -228,6 +228,10 @@ impl Waiter {
 
     /// Whether WeChat may be left to hang up and deliver again.
     fn may_hang(&self, task: &Task) -> bool {
+        // It takes the fallback for a failure, and retries all the same.
+        if task.is_retried_until_answered {
+            return true;
+        }
         let progress = task.progress.borrow();
         let (first_seen, is_in_store) = (progress.first_seen, progress.is_in_store);
         drop(progress);

@@ -114,6 +114,8 @@ pub mod platform;
 mod read;
 #[cfg(feature = "layers")]
 mod receiver;
+#[cfg(feature = "layers")]
+mod retried;
 mod standard;
 pub mod wecom;
 
@@ -123,8 +125,6 @@ use std::any::Any;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::json::Body;
-#[cfg(feature = "layers")]
-pub(crate) use self::receiver::receiver;
 pub use self::{
     event::{Event, EventMessage},
     head::Head,
@@ -136,6 +136,8 @@ pub use self::{
 };
 #[cfg(feature = "layers")]
 use self::{platform::PlatformMessage, wecom::SuiteMessage};
+#[cfg(feature = "layers")]
+pub(crate) use self::{receiver::receiver, retried::RETRIED_FOR};
 use crate::{timestamp::Timestamp, xml};
 
 /// Matches a [`Message`]: one arm for all standard types, and an arm for each of the rest.

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::{HandlerError, IntoReply, Reply, content::Content, error::Error, parts::writable};
+#[cfg(feature = "layers")]
+use crate::message;
 use crate::xml;
 
 impl Reply {
@@ -117,8 +119,8 @@ fn to_json<T: Serialize + ?Sized>(_answer: &T) -> Result<String, String> {
 /// ```
 ///
 /// WeChat takes any other answer as a failure, so an error of the handler is one too: it ends in `success` after the last
-/// run. A run that takes longer than 4.5 s is acknowledged with `success`, and goes on. If WeChat then sends the
-/// push again, its `RetryTimes` differs: so the handler has to know an order that it has delivered.
+/// run. Behind [`DedupLayer`](crate::DedupLayer), WeChat's retries of an order, a refund or a complaint get the answer of
+/// the first run, and a failed one is [run again](crate::dedup#pushes-that-are-retried-until-they-are-answered).
 ///
 /// Source: WeChat's pages "Virtual payment" (virtual-payment) and on its callbacks (virtual-payment-callback).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -174,6 +176,17 @@ impl XpayAnswer {
             ..Self::success()
         }
     }
+}
+
+/// Returns whether a body is the answer that a push has not been dealt with: an ErrCode other than 0.
+#[cfg(feature = "layers")]
+pub(crate) fn is_refusal(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Code {
+        #[serde(rename = "ErrCode", deserialize_with = "xml::number")]
+        code: i64,
+    }
+    message::from_slice(body).is_ok_and(|Code { code }| code != 0)
 }
 
 impl From<XpayAnswer> for Reply {

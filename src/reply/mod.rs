@@ -110,6 +110,8 @@ pub use self::{
 
 #[cfg(feature = "layers")]
 pub(crate) use self::content::TEXT_LIMIT;
+#[cfg(feature = "layers")]
+pub(crate) use self::custom::is_refusal;
 #[cfg(any(feature = "json", feature = "layers"))]
 use self::error::Cause;
 #[cfg(feature = "simulator")]

@@ -168,6 +168,11 @@ impl StoredResponse {
         self.status == StatusCode::OK && reply::is_silent(&self.body)
     }
 
+    /// Whether it says to a push that wants an answer of its own that it has not been dealt with.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.status != StatusCode::OK || reply::is_refusal(&self.body)
+    }
+
     /// Whether the service says that it has failed, so that another run may succeed.
     pub(crate) fn is_failure(&self) -> bool {
         self.status.is_server_error()

@@ -65,6 +65,28 @@ pub(super) fn check_echo(answer: &Response<Bytes>, echostr: &str) -> Result<(), 
     }
 }
 
+/// Checks that the answer is the one that virtual payment takes for success. It shows the user nothing.
+pub(super) fn check_payment(
+    answer: &Response<Bytes>,
+    account: &Account,
+) -> Result<(Shown, AnswerKind), Fault> {
+    check_status(answer)?;
+    let body = answer.body();
+    let opened = match account.encryption() {
+        Some(_) if !reply::is_silent(body) => {
+            callback::open_reply(account, body).map_err(Fault::envelope)?
+        }
+        _ => body.clone(),
+    };
+    let code = message::from_slice::<Value>(&opened).ok();
+    let code = code.and_then(|answer| answer.element("ErrCode")?.as_number());
+    if code == Some(0_i64) {
+        Ok((Shown::Nothing, AnswerKind::Reply))
+    } else {
+        Err(Fault::refused())
+    }
+}
+
 /// Checks that the answer to the probe of cloud hosting is `success` or empty.
 pub(super) fn check_probe(answer: &Response<Bytes>) -> Result<(), Fault> {
     check_status(answer)?;

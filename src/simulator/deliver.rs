@@ -14,7 +14,7 @@ use tower::{Service, ServiceExt};
 
 use super::{
     BoxError, DeliveryRecord, Fault, FaultKind, Shown, Transcript,
-    answer::{Parties, check_reply},
+    answer::{Parties, check_payment, check_reply},
 };
 use crate::{
     account::Account,
@@ -24,9 +24,6 @@ use crate::{
 
 /// A message to deliver, and the failures to simulate.
 pub(super) struct Plan {
-    /// The same for each delivery.
-    pub(super) request: Result<Request<Bytes>, http::Error>,
-    pub(super) query: String,
     /// Opens a sealed answer.
     pub(super) account: Account,
     pub(super) parties: Parties,
@@ -43,6 +40,15 @@ pub(super) struct Mishaps {
     /// Whether the second delivery overtakes the first.
     pub(super) is_overtaken: bool,
     pub(super) attack: Option<Attack>,
+    /// Whether it is retried as virtual payment does.
+    pub(super) is_payment: bool,
+}
+
+/// A request as it is sent, and its query without the URL's own.
+#[derive(Clone)]
+pub(super) struct Sent {
+    pub(super) request: Result<Request<Bytes>, Fault>,
+    pub(super) query: String,
 }
 
 /// An attack to simulate.
@@ -66,9 +72,10 @@ pub enum Part {
 }
 
 /// Delivers a message until WeChat gets an answer with status 200, at most [`DELIVERIES`] times. An attack is sent
-/// once.
+/// once. `make` makes the request of the delivery with this number, counted from 0.
 pub(super) async fn deliver<S, R, B>(
     plan: Plan,
+    make: impl Fn(u32) -> Sent,
     body: impl Fn(Bytes) -> R,
     service: S,
 ) -> Transcript
@@ -79,42 +86,50 @@ where
     B::Error: Into<BoxError>,
 {
     let Plan {
-        request,
-        query,
         account,
         parties,
         mishaps,
     } = plan;
-    let request = request.map_err(|error| Fault::unsent(&error));
+    let mut sent = make(0);
     // Two requests may use the service at the same time.
     let service = Mutex::new(service);
-    let send = || {
-        let request = request.clone().map(|request| request.map(&body));
+    let send = |sent: &Sent| {
+        let request = sent.request.clone().map(|request| request.map(&body));
         send(&service, request, mishaps.latency)
     };
     let mut deliveries = Vec::new();
-    let mut judge = |at, answer: HttpAnswer| {
+    let mut judge = |at, sent: &Sent, answer: HttpAnswer| {
         let response = answer.response.as_ref().map_err(Fault::clone);
-        let verdict = response.and_then(|response| check_reply(response, &account, &parties));
+        let verdict = response.and_then(|response| {
+            if mishaps.is_payment {
+                check_payment(response, &account)
+            } else {
+                check_reply(response, &account, &parties)
+            }
+        });
         let kind = verdict
             .as_ref()
             .map(|(_, kind)| *kind)
             .map_err(Fault::clone);
-        let delivery = DeliveryRecord::new(at, query.clone(), &answer, kind);
+        let delivery = DeliveryRecord::new(at, sent.query.clone(), &answer, kind);
         deliveries.push((delivery, answer.seen));
         verdict.map(|(shown, _)| shown)
     };
 
     let mut answers_to_lose = mishaps.lost_answers;
     let start = Instant::now();
-    let mut number = 0;
+    let mut number: u32 = 0;
     let shown = loop {
+        // An ordinary retry is a copy.
+        if mishaps.is_payment && number > 0 {
+            sent = make(number);
+        }
         number += 1;
         let at = start.elapsed();
         let mut copy = None;
         let mut answer = match number {
             1 if mishaps.is_overtaken => hang_up().await,
-            2 if mishaps.is_overtaken => match select(pin!(send()), pin!(send())).await {
+            2 if mishaps.is_overtaken => match select(pin!(send(&sent)), pin!(send(&sent))).await {
                 Either::Left((answer, overtaken)) => {
                     // Polls the other request once, so that it reaches the service however fast the answer was.
                     let _ = overtaken.now_or_never();
@@ -123,19 +138,19 @@ where
                 Either::Right((_nobody_waits_for_it, answer)) => answer.await,
             },
             _ if mishaps.is_duplicated => {
-                let (answer, copied) = join(send(), send()).await;
+                let (answer, copied) = join(send(&sent), send(&sent)).await;
                 copy = Some(copied);
                 answer
             }
-            _ => send().await,
+            _ => send(&sent).await,
         };
         if answers_to_lose > 0 && answer.response.is_ok() {
             answers_to_lose -= 1;
             answer.response = Err(Fault::lost());
         }
-        let verdict = judge(at, answer);
+        let verdict = judge(at, &sent, answer);
         if let Some(copy) = copy {
-            let _ = judge(at, copy);
+            let _ = judge(at, &sent, copy);
         }
 
         if mishaps.attack.is_some() {
@@ -145,6 +160,13 @@ where
             Ok(shown) => break shown,
             Err(fault) => fault.kind(),
         };
+        if mishaps.is_payment {
+            if number == 1 + PAYMENT_RETRIES {
+                break Shown::Nothing;
+            }
+            time::sleep(Duration::from_secs(1 << number)).await;
+            continue;
+        }
         if !is_sent_again(kind) || number == DELIVERIES {
             break Shown::Fault;
         }
@@ -240,6 +262,7 @@ fn is_sent_again(kind: FaultKind) -> bool {
         | FaultKind::Addressing
         | FaultKind::Limit
         | FaultKind::Envelope
+        | FaultKind::Refused
         | FaultKind::Echo => false,
     }
 }
@@ -249,7 +272,11 @@ const HANG_UP: Duration = Duration::from_secs(5);
 
 /// The number of deliveries in all. The page says 总共重试三次, which can mean three retries or three deliveries.
 /// Integrations count on three deliveries: they say that there are 15 s for an answer.
-const DELIVERIES: usize = 3;
+const DELIVERIES: u32 = 3;
+
+/// Virtual payment retries as often, after 2, 4, 8 … s: 18 hours in all. Source: implementations by others; WeChat's page
+/// says that it retries.
+const PAYMENT_RETRIES: u32 = 15;
 
 /// The delay before a retry. WeChat does not document it. In a published log, all retries after a 201 came within about
 /// a second.

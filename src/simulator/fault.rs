@@ -83,6 +83,10 @@ impl Fault {
         Self::new(FaultKind::Echo, "expected the echostr and nothing else")
     }
 
+    pub(super) fn refused() -> Self {
+        Self::new(FaultKind::Refused, "expected the ErrCode 0")
+    }
+
     pub(super) fn probe() -> Self {
         Self::new(FaultKind::Echo, "expected `success` or nothing")
     }
@@ -118,6 +122,8 @@ pub enum FaultKind {
     Limit,
     /// The reply of an encrypted account is not encrypted, or not with the account's token and key.
     Envelope,
+    /// The answer to a push of [payment](super::Push::retry_as_payment) has no ErrCode, or another one than 0.
+    Refused,
     /// The answer to a URL verification is not the echostr, or that to the probe of cloud hosting not `success`.
     Echo,
 }

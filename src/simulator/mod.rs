@@ -108,7 +108,8 @@
 //! # What goes wrong
 //!
 //! A [`Push`] can simulate a bad network: lost answers, latency, duplicates, a delivery that arrives after its own
-//! retry, and a slow body. It can also simulate an attacker: a wrong signature, a changed part, or plaintext for an
+//! retry, and a slow body. [`retry_as_payment`](Push::retry_as_payment) retries as virtual payment does: each time with
+//! another `RetryTimes` and ciphertext, for hours. It can also simulate an attacker: a wrong signature, a changed part, or plaintext for an
 //! encrypted account.
 //!
 //! ```

@@ -13,14 +13,16 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
+use memchr::memmem;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::Service;
 
 use super::{
-    BoxError, Simulator, Transcript,
+    BoxError, Fault, Simulator, Transcript,
     answer::Parties,
     body::RequestBody,
-    deliver::{Attack, Mishaps, Part, Plan, deliver},
+    deliver::{Attack, Mishaps, Part, Plan, Sent, deliver},
+    sign::SignedQuery,
     unique::number,
 };
 use crate::{api::Recording, timestamp::Timestamp};
@@ -205,6 +207,17 @@ impl Push {
         self
     }
 
+    /// Retries the message as virtual payment (虚拟支付) does, until it gets an answer with the `ErrCode` 0.
+    ///
+    /// There are up to 15 retries, after 2, 4, 8 … s, 18 hours in all. `RetryTimes` counts them, and an encrypted retry has
+    /// another ciphertext. All repeat the first timestamp and nonce: some have been seen to do so.
+    ///
+    /// Time is tokio's, so pause its clock, and make the clocks of the simulator and of the layers follow it.
+    pub fn retry_as_payment(mut self) -> Self {
+        self.mishaps.is_payment = true;
+        self
+    }
+
     /// Attacks as somebody who does not know the token: sends the message once, with a wrong signature. To an account on
     /// cloud hosting, sends it without the platform's header.
     ///
@@ -266,10 +279,10 @@ impl Push {
         B: Body,
         B::Error: Into<BoxError>,
     {
-        let plan = self.plan();
+        let (plan, make) = self.plan();
         let user = plan.parties.user.clone();
         // The future has both requests and answers, and so some KiB.
-        let transcript = Box::pin(deliver(plan, body, service)).await;
+        let transcript = Box::pin(deliver(plan, make, body, service)).await;
         let chats = &mut self.simulator.state().chats;
         chats.answer(&user, transcript.shown(), transcript.is_fetched());
         transcript
@@ -301,18 +314,25 @@ impl Push {
         }
     }
 
-    fn plan(&self) -> Plan {
-        let plaintext = self.body();
-        let parties = Parties::of(&plaintext);
+    /// Plans the deliveries, and makes the request of each.
+    fn plan(&self) -> (Plan, impl Fn(u32) -> Sent + use<>) {
+        let parties = Parties::of(&self.body());
         self.note(&parties);
-        let (query, body) = self.wrapped(plaintext, &parties);
-        Plan {
-            request: self.request_of(&query, body),
-            query,
+        let (push, user, signed) = (self.clone(), parties.user.clone(), self.simulator.sign());
+        let make = move |number| {
+            let (query, body) = push.wrapped(signed.clone(), number, &user);
+            let request = push.request_of(&query, body);
+            Sent {
+                request: request.map_err(|error| Fault::unsent(&error)),
+                query,
+            }
+        };
+        let plan = Plan {
             account: self.simulator.account().clone(),
             parties,
             mishaps: self.mishaps.clone(),
-        }
+        };
+        (plan, make)
     }
 
     /// Makes the request of one delivery, signed now, so that you can send it yourself.
@@ -323,7 +343,10 @@ impl Push {
     ///
     /// If the OpenID makes the URI longer than [`http::Uri`] can be.
     pub fn request(&self) -> Result<Request<Bytes>, http::Error> {
-        self.plan().request
+        let parties = Parties::of(&self.body());
+        self.note(&parties);
+        let (query, body) = self.wrapped(self.simulator.sign(), 0, &parties.user);
+        self.request_of(&query, body)
     }
 
     fn request_of(&self, query: &str, body: Bytes) -> Result<Request<Bytes>, http::Error> {
@@ -335,12 +358,18 @@ impl Push {
         Ok(request)
     }
 
-    fn wrapped(&self, plaintext: Bytes, parties: &Parties) -> (String, Bytes) {
-        let (signed, body) = self.simulator.wrap(plaintext, self.mishaps.attack);
+    /// Makes the query and the body of the delivery with this number.
+    fn wrapped(&self, signed: SignedQuery, number: u32, user: &str) -> (String, Bytes) {
+        let mut plaintext = self.body();
+        if self.mishaps.is_payment {
+            plaintext = with_retry_times(&plaintext, number).into();
+        }
+        let attack = self.mishaps.attack;
+        let (signed, body) = self.simulator.wrap(signed, plaintext, attack);
         let mut query = signed.to_string();
-        if !parties.user.is_empty() && !query.is_empty() {
+        if !user.is_empty() && !query.is_empty() {
             query.push_str("&openid=");
-            query.extend(utf8_percent_encode(&parties.user, OPENID_ESCAPES));
+            query.extend(utf8_percent_encode(user, OPENID_ESCAPES));
         }
         (query, body)
     }
@@ -382,6 +411,31 @@ impl fmt::Display for PushFields {
 
 fn section(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
     writeln!(f, "<{name}><![CDATA[{value}]]></{name}>")
+}
+
+/// Sets the number of retries in a body, in XML or JSON.
+fn with_retry_times(body: &[u8], number: u32) -> Vec<u8> {
+    const NAME: &str = "RetryTimes";
+    let number = number.to_string();
+    let (at, old, new) = match memmem::find(body, NAME.as_bytes()) {
+        Some(name) => {
+            let behind = body.get(name + NAME.len()..).unwrap_or_default();
+            let is_digit = |byte: &u8| byte.is_ascii_digit();
+            let start = behind.iter().position(is_digit).unwrap_or(behind.len());
+            let digits = behind.iter().skip(start).take_while(|byte| is_digit(byte));
+            (name + NAME.len() + start, digits.count(), number)
+        }
+        None if body.trim_ascii_start().starts_with(b"{") => {
+            let at = memmem::find(body, b"{").map_or(0, |at| at + 1);
+            (at, 0, format!(r#""{NAME}":{number},"#))
+        }
+        None => {
+            let at = memmem::rfind(body, b"</xml>").unwrap_or(body.len());
+            (at, 0, format!("<{NAME}>{number}</{NAME}>\n"))
+        }
+    };
+    let (before, rest) = body.split_at(at.min(body.len()));
+    [before, new.as_bytes(), rest.get(old..).unwrap_or_default()].concat()
 }
 
 /// An `OpenID` consists of letters, digits, `-` and `_`.

@@ -13,6 +13,7 @@ use super::{
 use crate::callback::{self, Signature};
 
 /// The parameters that sign a request.
+#[derive(Clone)]
 pub(super) struct SignedQuery {
     /// `None` for WeCom and cloud hosting.
     signature: Option<Signature>,
@@ -76,13 +77,13 @@ impl Simulator {
         }
     }
 
-    /// Makes the query and the body that deliver `plaintext` now, changed by the `attack` if there is one.
+    /// Makes the query and the body that deliver `plaintext`, changed by the `attack` if there is one.
     pub(super) fn wrap(
         &self,
+        mut query: SignedQuery,
         mut plaintext: Bytes,
         attack: Option<Attack>,
     ) -> (SignedQuery, Bytes) {
-        let mut query = self.sign();
         let mut encrypt = match attack {
             Some(Attack::Downgrade) => None,
             _ => self.encrypt(&mut query, &plaintext),

@@ -18,6 +18,7 @@ use crate::{
     account::Account,
     callback::{self, Opened, Query},
     delivery::Delivery,
+    message::{Head, RETRIED_FOR},
     timestamp::Timestamp,
 };
 
@@ -55,8 +56,8 @@ pub(super) struct Opener {
 
 /// What a head says of the sender.
 enum Sent {
-    /// WeChat has signed the query, or the body is encrypted.
-    Signed(Query),
+    /// WeChat has signed the query, or the body is encrypted. If it `is_late`, the timestamp is too old for most pushes.
+    Signed { query: Query, is_late: bool },
     /// The account is on cloud hosting. The platform `is_marked` as the sender.
     Hosted { is_marked: bool },
 }
@@ -74,7 +75,15 @@ impl Opener {
             return Err(Rejection::new(RejectionKind::BodyEmpty).signed(self.is_signed));
         }
         match &self.sent {
-            Sent::Signed(query) => Ok(Body::Push(callback::open(&self.account, query, body)?)),
+            Sent::Signed { query, is_late } => {
+                let mut opened = callback::open(&self.account, query, body)?;
+                let is_retried = |head: &Head| head.is_retried_until_answered();
+                if *is_late && !opened.head().is_ok_and(is_retried) {
+                    let kind = RejectionKind::Callback(callback::ErrorKind::Timestamp);
+                    return Err(Rejection::new(kind).signed(self.is_signed));
+                }
+                Ok(Body::Push(opened))
+            }
             Sent::Hosted { .. } if cloud_hosting::is_probe(&body) => Ok(Body::Probe),
             Sent::Hosted { is_marked: true } => Ok(Body::Push(Opened::new(body))),
             Sent::Hosted { is_marked: false } => Err(Rejection::new(RejectionKind::Source)),
@@ -113,7 +122,19 @@ impl Config {
             return self.read(opener, head, body_size, arrival, (now, now.into()));
         }
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        query.verify(account, now, self.timestamp_tolerance)?;
+        let is_late = match query.verify(account, now, self.timestamp_tolerance) {
+            Err(error)
+                if error.kind() == callback::ErrorKind::Timestamp
+                    && !is_verification
+                    && may_be_late(account, &query, now) =>
+            {
+                true
+            }
+            verified => {
+                verified?;
+                false
+            }
+        };
         if is_verification {
             return Ok(Decision::Echo(callback::echostr(account, &query)?));
         }
@@ -127,7 +148,7 @@ impl Config {
         let opener = Opener {
             is_signed,
             account: account.clone(),
-            sent: Sent::Signed(query),
+            sent: Sent::Signed { query, is_late },
         };
         self.read(opener, head, body_size, arrival, times)
     }
@@ -158,6 +179,15 @@ impl Config {
             query.is_signed(account) && verified.is_ok()
         })
     }
+}
+
+/// Returns whether a query with a valid signature may be of a late retry: the push says whether it is one, and only a holder
+/// of the key can write it.
+fn may_be_late(account: &Account, query: &Query, now: SystemTime) -> bool {
+    let age = now.duration_since(query.timestamp().into());
+    account.encryption().is_some()
+        && query.is_signed(account)
+        && age.is_ok_and(|age| age <= RETRIED_FOR)
 }
 
 /// Returns the length in the header. An outer layer may have hidden the body's own size.

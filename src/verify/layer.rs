@@ -106,6 +106,8 @@ impl VerifySignatureLayer {
     /// Sets how far before or after the present a timestamp may be; the default is 300 s. A request with any other
     /// timestamp is answered 403.
     ///
+    /// Encrypted pushes about payments have [more time](super#rules).
+    ///
     /// A captured query string can be replayed for this time. WeChat's retries repeat the timestamp for about 20 s, so
     /// a tolerance far below a minute rejects real deliveries.
     #[must_use]

@@ -18,7 +18,10 @@
 //!    missing, 400. The comparison takes constant time. A WeCom request has no `signature`, and a `POST` to another
 //!    encrypted account needs none if it has a `msg_signature`; rule 10 checks its ciphertext.
 //! 6. `timestamp` is at most 300 s before or after the present
-//!    ([`with_timestamp_tolerance`](VerifySignatureLayer::with_timestamp_tolerance)), otherwise 403.
+//!    ([`with_timestamp_tolerance`](VerifySignatureLayer::with_timestamp_tolerance)), otherwise 403. An encrypted `POST` with
+//!    a `signature` passes for 25 hours if its message turns out to be one that WeChat
+//!    [retries until it is answered](crate::dedup#pushes-that-are-retried-until-they-are-answered). Late retries may repeat
+//!    the first timestamp.
 //! 7. A `POST` to an encrypted account has a `msg_signature`, and its `encrypt_type`, if any, is `aes`, otherwise 400.
 //! 8. A `GET` has an `echostr` of 1 to 256 visible ASCII characters, otherwise 400. The layer answers it with 200, the
 //!    echostr, `text/plain` and `nosniff`. WeCom encrypts the echostr; the layer checks it as rule 10 does, and answers
@@ -113,7 +116,8 @@
 //! - **Plain mode does not sign the body.** Anyone who sees one signed query, on the wire or in an access log,
 //!   can send any body with it. The only protection is TLS up to a machine that you trust.
 //! - **A signed query is valid until its timestamp is too old.** WeChat's retries repeat it, so a repeated query cannot
-//!   be rejected.
+//!   be rejected. A copy of an encrypted push about a payment is valid for 25 hours. Dedup knows it as a retry as long as its
+//!   memory, or its store's, lasts: let the handler recognize what it has dealt with.
 //! - **The path, the host and all other parameters are not signed**, `openid` included. The holder of a signed
 //!   query can use it with any of them.
 //! - Timestamp and nonce are hashed without a separator. So a signature is also valid for the few other ways to split

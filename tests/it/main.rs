@@ -40,6 +40,8 @@ mod processes;
 #[cfg(feature = "api")]
 mod recognize;
 mod reply;
+#[cfg(feature = "simulator")]
+mod retries;
 mod samples;
 #[cfg(feature = "simulator")]
 mod simulator;

@@ -141,6 +141,14 @@ impl Opened {
         seal_reply(self.sealer.as_ref(), reply.into())
     }
 
+    /// Returns the head of the message. It is parsed once.
+    pub(crate) fn head(&mut self) -> Result<&Head, &xml::Error> {
+        let Self {
+            head, plaintext, ..
+        } = self;
+        head.get_or_insert_with(|| Head::read(plaintext)).as_ref()
+    }
+
     pub(crate) fn into_parts(self) -> (Bytes, Option<xml::Result<Head>>, Option<Sealer>) {
         (self.plaintext, self.head, self.sealer)
     }

@@ -634,7 +634,7 @@ fn the_entries_of_late_replies_are_bounded() {
     for message in 0..99 {
         late(&mut messages, claim(message, 1), "1", now);
         end(&mut messages, claim(message, 1), now);
-        assert!(messages.replies.len() + messages.late.len() <= 16);
+        assert!(messages.replies.len() + messages.spared.len() <= 16);
     }
     assert_eq!(messages.reply_bytes(), 0);
 }
@@ -686,4 +686,89 @@ fn a_reply_that_only_its_run_holds_is_not_dropped_where_those_are_spared() {
         later.release(claim(9, 1), now + seconds(60));
         assert_eq!(later.reply_bytes(), 0);
     }
+}
+
+/// A claim whose message is retried for a day.
+fn lasting(message: u8) -> Claim {
+    let mut claim = claim(message, 1);
+    claim.ttls.reply = Duration::from_hours(25);
+    claim.ttls.mark = Duration::from_hours(25);
+    claim
+}
+
+#[test]
+fn messages_that_are_kept_long_are_spared_up_to_half_of_the_room() {
+    let start = Instant::now();
+    let mut messages = messages(4, 1000, false);
+    for message in [0, 1] {
+        reply(&mut messages, lasting(message), "reply", start);
+    }
+    let mut now = start + seconds(1);
+    for message in 10..200 {
+        reply(&mut messages, claim(message, 1), "reply", now);
+        now += seconds(1);
+        assert!(messages.len() <= 4);
+    }
+    for message in [0, 1] {
+        let (claimed, age) = (messages.clone().claim(claim(message, 2), now), 191);
+        assert_eq!(claimed, replied(age, "reply"));
+    }
+    // More of them leave room for the others.
+    for message in 2..10 {
+        reply(&mut messages, lasting(message), "reply", now);
+    }
+    for message in 200..203 {
+        reply(&mut messages, claim(message, 1), "reply", now);
+    }
+    let is_known = |message: u8| {
+        matches!(
+            messages.clone().claim(claim(message, 2), now),
+            Claimed::Replied { .. }
+        )
+    };
+    let all: Vec<_> = (0..=u8::MAX).filter(|message| is_known(*message)).collect();
+    assert_eq!(all, [8, 9, 201, 202]);
+}
+
+/// They stand in front of others, which end before them.
+#[test]
+fn messages_that_are_kept_long_keep_no_other_one_in_memory() {
+    let start = Instant::now();
+    let mut messages = messages(100, 1000, false);
+    reply(&mut messages, lasting(0), "reply", start);
+    for message in 1..40 {
+        reply(&mut messages, claim(message, 1), "reply", start);
+    }
+    let later = start + seconds(600);
+    reply(&mut messages, claim(200, 1), "reply", later);
+    assert_eq!(messages.len(), 2);
+    assert_eq!(messages.reply_bytes(), 10);
+    let over = start + Duration::from_hours(25);
+    reply(&mut messages, claim(201, 1), "reply", over);
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages.reply_bytes(), 5);
+}
+
+#[test]
+fn replies_that_are_kept_long_are_dropped_after_the_others() {
+    let now = Instant::now();
+    let mut messages = messages(100, 10, false);
+    reply(&mut messages, lasting(0), "first", now);
+    for message in 1..4 {
+        reply(&mut messages, claim(message, 1), "other", now);
+    }
+    assert_eq!(
+        messages.clone().claim(claim(0, 2), now),
+        replied(0, "first")
+    );
+    assert_eq!(
+        messages.clone().claim(claim(3, 2), now),
+        replied(0, "other")
+    );
+    for message in 4..6 {
+        reply(&mut messages, lasting(message), "later", now);
+    }
+    assert_eq!(messages.claim(claim(0, 2), now), Claimed::Done);
+    assert_eq!(messages.claim(claim(5, 2), now), replied(0, "later"));
+    assert!(messages.reply_bytes() <= 10);
 }

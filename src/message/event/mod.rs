@@ -38,10 +38,14 @@
 //!
 //! Virtual payment (虚拟支付) sends the events that begin with `xpay_`. It wants its own answer to each, an
 //! [`XpayAnswer`](crate::reply::XpayAnswer): an ErrCode and an ErrMsg. Anything else is a failure, and it sends the event
-//! again: after 2, 4, 8 … s, up to 15 times, over some hours. Each time `RetryTimes` is one more, so deduplication does not
-//! recognize it. Recognize it by the order (`out_trade_no`), the refund (`wx_refund_id`) or the complaint (`request_id`).
+//! again: after 2, 4, 8 … s, up to 15 times, over some hours. Each time `RetryTimes` is one more.
 //!
 //! Mini games want the same answer to [`MinigameCoinDeliverCompleted`]. They send it up to 13 times, over 12 hours.
+//!
+//! Deduplication [recognizes the retries](crate::dedup#pushes-that-are-retried-until-they-are-answered) of goods, coins,
+//! refunds and complaints, and gives them the same answer for 25 hours. A process that is restarted, or a store that has
+//! lost its data, does not know them: so let the handler recognize an order (`out_trade_no`), a refund (`wx_refund_id`) or
+//! a complaint (`request_id`) that it has dealt with.
 //!
 //! # Events without a type
 //!

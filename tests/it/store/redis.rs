@@ -134,6 +134,40 @@ async fn keys_begin_with_the_prefix_and_expire_with_the_mark() {
     assert!((590_000..=600_000).contains(&left), "{left} ms");
 }
 
+/// WeChat retries a push about a payment for a day.
+#[tokio::test]
+async fn a_message_that_is_retried_until_it_is_answered_lives_for_a_day() {
+    let server = Server::start();
+    let mut connection = server.connect().await;
+    let inner = service_fn(|request: Request<Verified>| async move {
+        let code = i32::from(request.body().as_bytes().ends_with(b" "));
+        let answer = format!("<xml><ErrCode>{code}</ErrCode></xml>");
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(answer)))
+    });
+    let push = "<xml><MsgType>event</MsgType><Event>xpay_coin_pay_notify</Event>\
+        <OutTradeNo>7</OutTradeNo></xml>";
+    for (end, hours) in [("", 24..=25), (" ", 0..=0)] {
+        let node = DedupLayer::shared(RedisStore::new(connection.clone())).layer(inner);
+        let request = Request::new(assume(format!("{push}{end}")));
+        let answer = node.oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        let keys: Vec<String> = connection.keys("*").await.unwrap();
+        let left: i64 = connection.pttl(&keys[0]).await.unwrap();
+        assert!(hours.contains(&(left / 3_600_000)), "{left} ms");
+        // As long as the mark.
+        let ends: i64 = connection.hget(&keys[0], "ends").await.unwrap();
+        let now: (i64, i64) = redis::cmd("TIME")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        assert!(
+            (ends - now.0 * 1000 - left).abs() < 10_000,
+            "{ends} {now:?} {left}"
+        );
+        let () = connection.del(&keys[0]).await.unwrap();
+    }
+}
+
 /// A reply that has been sent leaves its room.
 #[tokio::test]
 async fn a_message_has_the_fields_of_its_state_alone() {

@@ -1,0 +1,480 @@
+//! Pushes that WeChat retries until they are answered, against the finished stack. Their retries differ from each other,
+//! and come for hours.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use tokio::time::{Instant, advance, sleep};
+use tower::{Service, ServiceBuilder, ServiceExt};
+use tower_wechat::{
+    Account, DedupLayer, Delivery, Message, Reply, ResponseBody, Verified, VerifySignatureLayer,
+    callback::ErrorKind,
+    dedup::{Key, Keyed, store::MemoryStore},
+    late::LateReply,
+    message_fn,
+    reply::XpayAnswer,
+    simulator::{FaultKind, Push, RequestBody, Simulator, Transcript},
+    verify::{Rejection, RejectionKind},
+};
+
+const KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
+
+const GOODS: &str = include_str!("fixtures/event/xpay_goods_deliver_notify.xml");
+
+const GOODS_IN_JSON: &str = r#"{"ToUserName":"gh_5d1c0e94a7b3","FromUserName":"oUser9ZtRw2",
+    "CreateTime":1717500123,"MsgType":"event","Event":"xpay_goods_deliver_notify",
+    "OpenId":"oUser9ZtRw2","OutTradeNo":"trade-7","Env":0,"GoodsInfo":{"ProductId":"prod-8"}}"#;
+
+const MINIGAME: &str = r#"{"ToUserName":"gh_5d1c0e94a7b3","FromUserName":"oUser9ZtRw2",
+    "CreateTime":1717500123,"MsgType":"event","Event":"minigame_h5_goods_deliver_notify",
+    "MiniGame":{"Payload":"{\"OutTradeNo\":\"trade-7\"}","PayEventSig":"5e1f"}}"#;
+
+/// All pushes of this kind.
+const PUSHES: [&str; 7] = [
+    GOODS,
+    GOODS_IN_JSON,
+    include_str!("fixtures/event/xpay_coin_pay_notify.xml"),
+    include_str!("fixtures/event/xpay_refund_notify.xml"),
+    include_str!("fixtures/event/xpay_complaint_notify.xml"),
+    include_str!("fixtures/event/minigame_coin_deliver_completed.xml"),
+    MINIGAME,
+];
+
+/// Others of virtual payment. It is not known that they are retried, or what would tell them apart.
+const OTHERS: [&str; 3] = [
+    include_str!("fixtures/event/xpay_subscribe_signing_result_notify.xml"),
+    include_str!("fixtures/event/xpay_subscribe_ios_refund_query_notify.xml"),
+    include_str!("fixtures/event/subscribe.xml"),
+];
+
+fn safe() -> Account {
+    Account::encrypted("rosebud7", "wx0a1b2c3d4e5f6071", KEY).unwrap()
+}
+
+/// What the handler does in one run: how long it takes, and what it returns.
+type Run = (Duration, Result<XpayAnswer, &'static str>);
+
+fn at_once(answer: Result<XpayAnswer, &'static str>) -> Run {
+    (Duration::ZERO, answer)
+}
+
+/// WeChat and some nodes, whose clocks follow tokio's.
+struct World {
+    wechat: Simulator,
+    account: Account,
+    start: Instant,
+    runs: Arc<AtomicUsize>,
+    /// What no delivery has got.
+    late: Arc<Mutex<Vec<String>>>,
+}
+
+impl World {
+    fn new(account: Account) -> Self {
+        let start = Instant::now();
+        Self {
+            wechat: Simulator::new(account.clone()).with_clock(clock(start)),
+            account,
+            start,
+            runs: Arc::default(),
+            late: Arc::default(),
+        }
+    }
+
+    /// A node that runs `script`, and its last line again and again.
+    fn node(
+        &self,
+        script: &[Run],
+        store: Option<MemoryStore>,
+    ) -> impl Service<Request<Full<Bytes>>, Response = Response<ResponseBody>, Error = Infallible>
+    + Clone
+    + use<> {
+        let late = Arc::clone(&self.late);
+        let sink = move |reply: LateReply| {
+            late.lock().unwrap().push(format!("{:?}", reply.cause()));
+            async {}
+        };
+        let builder = DedupLayer::builder().with_late_replies(sink);
+        let dedup = match store {
+            Some(store) => builder.with_store(store).build(),
+            None => builder.build(),
+        };
+        let (script, runs) = (script.to_vec(), Arc::clone(&self.runs));
+        let handler = move |_: Message| {
+            let number = runs.fetch_add(1, Ordering::SeqCst).min(script.len() - 1);
+            let (time, answer) = script[number].clone();
+            async move {
+                sleep(time).await;
+                answer
+            }
+        };
+        ServiceBuilder::new()
+            .layer(VerifySignatureLayer::new(self.account.clone()).with_clock(clock(self.start)))
+            .layer(dedup)
+            .service(message_fn(handler))
+    }
+
+    fn push(&self, document: &'static str) -> Push {
+        self.wechat.xml(document).retry_as_payment()
+    }
+
+    #[track_caller]
+    fn check(&self, runs: usize) {
+        assert_eq!(self.runs.load(Ordering::SeqCst), runs);
+        assert_eq!(*self.late.lock().unwrap(), [""; 0]);
+    }
+}
+
+/// Brings the simulator's requests to a node.
+fn wired<S>(
+    node: S,
+) -> impl Service<Request<RequestBody>, Response = Response<ResponseBody>, Error = Infallible>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<ResponseBody>, Error = Infallible> + Clone,
+{
+    tower::service_fn(move |request: Request<RequestBody>| {
+        let node = node.clone();
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            node.oneshot(Request::from_parts(head, Full::new(body)))
+                .await
+        }
+    })
+}
+
+fn clock(start: Instant) -> impl Fn() -> SystemTime + Clone {
+    move || SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + start.elapsed()
+}
+
+/// What became of each delivery: when it was sent in seconds, and `ok`, the fault or the status.
+fn deliveries(transcript: &Transcript) -> Vec<(u64, String)> {
+    let deliveries = transcript.deliveries().iter().map(|delivery| {
+        let became = match (delivery.fault(), delivery.status()) {
+            (None, _) => "ok".to_owned(),
+            (Some(fault), Some(status)) if fault.kind() == FaultKind::Status => status.to_string(),
+            (Some(fault), _) => format!("{:?}", fault.kind()),
+        };
+        (delivery.at().as_secs(), became)
+    });
+    deliveries.collect()
+}
+
+#[track_caller]
+fn check(transcript: &Transcript, expected: &[(u64, &str)]) {
+    let found = deliveries(transcript);
+    let found: Vec<_> = found.iter().map(|(at, it)| (*at, &**it)).collect();
+    assert_eq!(found, expected);
+}
+
+/// Another RetryTimes, another ciphertext, and nine hours after the first timestamp.
+#[tokio::test(start_paused = true)]
+async fn all_retries_get_the_answer_of_one_run() {
+    for document in PUSHES {
+        let world = World::new(safe());
+        let node = world.node(&[at_once(Ok(XpayAnswer::success()))], None);
+        let transcript = world
+            .push(document)
+            .lose_answers(14)
+            .deliver(wired(node))
+            .await;
+        let found = deliveries(&transcript);
+        assert_eq!(found.len(), 15, "{document}");
+        assert_eq!(found.last().unwrap(), &(32_766, "ok".to_owned()));
+        assert!(found.iter().rev().skip(1).all(|(_, it)| it == "Lost"));
+        world.check(1);
+    }
+}
+
+/// The simulator changes what this is about.
+#[tokio::test(start_paused = true)]
+async fn each_retry_differs() {
+    let world = World::new(Account::plain("rosebud7").unwrap());
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&bodies);
+    let collect = tower::service_fn(move |request: Request<RequestBody>| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            seen.lock().unwrap().push((query, body));
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }
+    });
+    let _ = world.push(GOODS).deliver(collect).await;
+    let bodies = bodies.lock().unwrap();
+    assert_eq!(bodies.len(), 16);
+    for (number, (query, body)) in bodies.iter().enumerate() {
+        assert_eq!(*query, bodies[0].0);
+        let retry_times = format!("<RetryTimes>{number}</RetryTimes>");
+        assert_eq!(body.matches(&retry_times).count(), 1, "{body}");
+    }
+}
+
+/// Its signature does not cover the body, so nobody knows what an old query was for.
+#[tokio::test(start_paused = true)]
+async fn in_plain_mode_a_late_retry_is_rejected() {
+    let world = World::new(Account::plain("rosebud7").unwrap());
+    let node = world.node(&[at_once(Ok(XpayAnswer::success()))], None);
+    let transcript = world.push(GOODS).lose_answers(8).deliver(wired(node)).await;
+    let found = deliveries(&transcript);
+    for (at, became) in found {
+        let expected = if at <= 300 { "Lost" } else { "403 Forbidden" };
+        assert_eq!(became, expected, "after {at} s");
+    }
+    world.check(1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_pushes_have_no_more_time() {
+    for document in OTHERS {
+        let world = World::new(safe());
+        let node = world.node(&[at_once(Ok(XpayAnswer::success()))], None);
+        let request = world.wechat.xml(document).request().unwrap();
+        advance(Duration::from_secs(301)).await;
+        let response = node.oneshot(request.map(Full::new)).await.unwrap();
+        check_late(&response);
+        world.check(0);
+    }
+}
+
+#[track_caller]
+fn check_late(response: &Response<ResponseBody>) {
+    assert_eq!(response.status(), 403);
+    let rejection: &Rejection = response.extensions().get().expect("a rejection");
+    let kind = RejectionKind::Callback(ErrorKind::Timestamp);
+    assert_eq!((rejection.kind(), rejection.is_signed()), (kind, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_is_accepted_for_a_day_and_an_hour() {
+    for (age, is_accepted) in [(25 * 3600, true), (25 * 3600 + 1, false)] {
+        let world = World::new(safe());
+        let node = world.node(&[at_once(Ok(XpayAnswer::success()))], None);
+        let request = world.wechat.xml(GOODS).request().unwrap();
+        advance(Duration::from_secs(age)).await;
+        let response = node.oneshot(request.map(Full::new)).await.unwrap();
+        if is_accepted {
+            assert_eq!(response.status(), 200);
+        } else {
+            check_late(&response);
+        }
+        world.check(usize::from(is_accepted));
+    }
+    // The message is known for longer than its copies are accepted.
+    let world = World::new(safe());
+    let node = world.node(&[at_once(Ok(XpayAnswer::success()))], None);
+    let request = world.wechat.xml(GOODS).request().unwrap();
+    for _ in 0..2 {
+        let copy = request.clone().map(Full::new);
+        let response = node.clone().oneshot(copy).await.unwrap();
+        assert_eq!(response.status(), 200);
+        advance(Duration::from_hours(25)).await;
+    }
+    world.check(1);
+}
+
+/// Neither a timestamp ahead of the clock, nor a `GET`, nor a query that nobody has signed is of a retry.
+#[tokio::test(start_paused = true)]
+async fn nothing_but_a_retry_may_be_late() {
+    let world = World::new(safe());
+    let node = world.node(&[at_once(Ok(XpayAnswer::success()))], None);
+    let ahead = world.wechat.clone();
+    let ahead = ahead.with_clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_301));
+    let request = ahead.xml(GOODS).request().unwrap();
+    let response = node.clone().oneshot(request.map(Full::new)).await;
+    check_late(&response.unwrap());
+
+    let request = world.wechat.xml(GOODS).request().unwrap();
+    advance(Duration::from_secs(301)).await;
+    let mut verification = request.clone();
+    *verification.method_mut() = http::Method::GET;
+    let response = node.clone().oneshot(verification.map(Full::new)).await;
+    check_late(&response.unwrap());
+
+    let mut unsigned = request;
+    let (_, query) = unsigned.uri().query().unwrap().split_once('&').unwrap();
+    *unsigned.uri_mut() = format!("/wechat?{query}").parse().unwrap();
+    let response = node.oneshot(unsigned.map(Full::new)).await.unwrap();
+    let rejection: &Rejection = response.extensions().get().unwrap();
+    assert!(!rejection.is_signed());
+    assert_eq!(response.status(), 403);
+    world.check(0);
+}
+
+/// WeChat tries again, and so does the handler: not at once, but after the deliveries of a moment.
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_not_final() {
+    let refusal = || at_once(Ok(XpayAnswer::failure(1, "out of stock")));
+    let success = || at_once(Ok(XpayAnswer::success()));
+    for document in PUSHES {
+        let world = World::new(safe());
+        let node = world.node(&[refusal(), success()], None);
+        let transcript = world.push(document).deliver(wired(node)).await;
+        check(
+            &transcript,
+            &[(0, "Refused"), (2, "Refused"), (6, "Refused"), (14, "ok")],
+        );
+        world.check(2);
+    }
+
+    // Three runs that fail, the last one after 2.5 s.
+    let world = World::new(safe());
+    let error = || at_once(Err("no database"));
+    let node = world.node(&[error(), error(), error(), success()], None);
+    let transcript = world.push(GOODS).deliver(wired(node)).await;
+    check(
+        &transcript,
+        &[(0, "Refused"), (4, "Refused"), (8, "Refused"), (16, "ok")],
+    );
+    world.check(4);
+}
+
+/// WeChat would take an acknowledgement for a failure, so it hangs up, and a retry joins the run.
+#[tokio::test(start_paused = true)]
+async fn a_slow_run_is_not_acknowledged() {
+    let slow = |seconds| (Duration::from_secs(seconds), Ok(XpayAnswer::success()));
+    let world = World::new(safe());
+    let node = world.node(&[slow(6)], None);
+    let transcript = world.push(GOODS).deliver(wired(node)).await;
+    check(&transcript, &[(0, "HungUp"), (7, "ok")]);
+    world.check(1);
+
+    let world = World::new(safe());
+    let node = world.node(&[slow(18)], None);
+    let transcript = world.push(GOODS).deliver(wired(node)).await;
+    check(&transcript, &[(0, "HungUp"), (7, "HungUp"), (16, "ok")]);
+    world.check(1);
+}
+
+/// Nobody fetches the reply for an hour, and then another node gets the retry.
+#[tokio::test(start_paused = true)]
+async fn an_answer_waits_for_its_retry_on_any_node() {
+    let slow = (Duration::from_secs(6), Ok(XpayAnswer::success()));
+    for is_shared in [false, true] {
+        let world = World::new(safe());
+        let store = is_shared.then(MemoryStore::new);
+        let first = world.node(std::slice::from_ref(&slow), store.clone());
+        let push = world.wechat.xml(GOODS);
+        let request = push.request().unwrap();
+        let delivered = first.clone().oneshot(request.map(Full::new));
+        let hung_up = tokio::time::timeout(Duration::from_secs(5), delivered).await;
+        assert!(hung_up.is_err());
+        sleep(Duration::from_hours(1)).await;
+
+        // It has a timestamp of its own, and the same RetryTimes.
+        let other = world.node(std::slice::from_ref(&slow), store);
+        let request = push.request().unwrap().map(Full::new);
+        let response = if is_shared {
+            other.oneshot(request).await
+        } else {
+            first.oneshot(request).await
+        };
+        let response = response.unwrap();
+        assert_eq!(response.status(), 200);
+        assert!(response.body().as_bytes().len() > "success".len());
+        world.check(1);
+    }
+}
+
+fn key(document: &str) -> Key {
+    let body = Verified::insecure_assume(document.to_owned(), Delivery::new("shop"));
+    Key::of(&Request::new(body))
+}
+
+#[test]
+fn what_differs_between_retries_is_no_part_of_the_key() {
+    for document in PUSHES {
+        let later = document
+            .replace("1717500123", "1717509999")
+            .replace("<RetryTimes>1<", "<RetryTimes>2<");
+        assert_ne!(later, document);
+        assert_eq!(key(&later), key(document), "{document}");
+    }
+    for document in OTHERS {
+        assert_ne!(
+            key(&document.replace("1717500123", "1717509999")),
+            key(document)
+        );
+    }
+    // What tells two pushes apart is.
+    let refund = PUSHES[3];
+    for (document, part, other) in [
+        (GOODS, "trade-20240605-7", "trade-20240605-8"),
+        (GOODS, "<Env>0<", "<Env>1<"),
+        (GOODS, "gh_5d1c0e94a7b3", "gh_5d1c0e94a7b4"),
+        (GOODS, "xpay_goods_deliver_notify", "xpay_coin_pay_notify"),
+        (GOODS_IN_JSON, "trade-7", "trade-8"),
+        (GOODS_IN_JSON, r#""Env":0"#, r#""Env":1"#),
+        (refund, "wxr-7", "wxr-8"),
+        (refund, "<RetCode>0<", "<RetCode>268435456<"),
+        (MINIGAME, "trade-7", "trade-8"),
+    ] {
+        let changed = document.replace(part, other);
+        assert_ne!(changed, document, "{part}");
+        assert_ne!(key(&changed), key(document), "{part}");
+    }
+    // In either format, and however the name is written.
+    let xml = GOODS.replace("trade-20240605-7", "trade-7");
+    assert_eq!(key(&xml), key(GOODS_IN_JSON));
+    let upper = xml.replace("xpay_goods_deliver_notify", "XPAY_goods_deliver_notify");
+    assert_eq!(key(&upper), key(&xml));
+    // Without an id, all bytes count.
+    let nameless = xml.replace("trade-7", "");
+    assert_ne!(
+        key(&nameless.replace("1717500123", "1717509999")),
+        key(&nameless)
+    );
+}
+
+/// A family of the user's own, with a life of its own.
+#[tokio::test(start_paused = true)]
+async fn a_key_function_says_how_long_a_message_is_retried() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&runs);
+    let key = |request: &Request<Verified>| {
+        Keyed::from(Key::new([request
+            .body()
+            .as_bytes()
+            .first_chunk::<1>()
+            .unwrap()]))
+        .retried_for(Duration::from_hours(2))
+    };
+    let dedup = DedupLayer::builder().with_key(key).build();
+    let service = ServiceBuilder::new().layer(dedup).service(message_fn(
+        move |_: tower_wechat::xml::Value| {
+            let number = counter.fetch_add(1, Ordering::SeqCst);
+            async move { Reply::from(XpayAnswer::success()).then(Reply::text(number.to_string())) }
+        },
+    ));
+    let tolerance = Duration::from_mins(10);
+    let mut answers = Vec::new();
+    for (number, pause) in [60, 59, 21].into_iter().enumerate() {
+        let delivery = Delivery::new("shop").with_timestamp_tolerance(tolerance);
+        let body = Verified::insecure_assume(format!("<xml><N>{number}</N></xml>"), delivery);
+        let request = Request::new(body);
+        let response = service.clone().oneshot(request).await.unwrap();
+        answers.push(response.body().to_bytes());
+        advance(Duration::from_mins(pause)).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+    }
+    assert!(
+        answers
+            .iter()
+            .all(|answer| *answer == answers[0] && answer.len() > 7)
+    );
+    // Two hours and twice the tolerance are over.
+    advance(Duration::from_secs(1)).await;
+    let body = Verified::insecure_assume("<xml></xml>", Delivery::new("shop"));
+    service.oneshot(Request::new(body)).await.unwrap();
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+}
