@@ -183,10 +183,14 @@ impl DedupBuilder {
     pub fn with_store(self, store: impl Store) -> DedupBuilder<Shared> {
         DedupBuilder {
             settings: self.settings,
-            store: Some(Box::new(Guarded::new(store, "store"))),
+            store: Some(guarded(store)),
             scope: PhantomData,
         }
     }
+}
+
+fn guarded(store: impl Store) -> Box<dyn GuardedStore> {
+    Box::new(Guarded::new(store, "store"))
 }
 
 impl<Scope> DedupBuilder<Scope> {
@@ -222,6 +226,28 @@ impl<Scope> DedupBuilder<Scope> {
         Scope: HasStore,
     {
         self.settings.runs_inline = true;
+        self
+    }
+
+    /// Shares the state of each message with other nodes if there is a store, for a program that may be given its address.
+    /// `None` changes nothing.
+    ///
+    /// It does not make the settings available that need a store. Pass a store that is always there to
+    /// [`with_store`](DedupBuilder::with_store).
+    ///
+    /// ```
+    /// use tower_wechat::{DedupLayer, dedup::Store};
+    ///
+    /// fn layer(store: Option<impl Store>) -> DedupLayer {
+    ///     DedupLayer::builder().with_optional_store(store).build()
+    /// }
+    /// # let _ = layer(None::<tower_wechat::dedup::store::MemoryStore>);
+    /// ```
+    #[must_use]
+    pub fn with_optional_store(mut self, store: Option<impl Store>) -> Self {
+        if let Some(store) = store {
+            self.store = Some(guarded(store));
+        }
         self
     }
 

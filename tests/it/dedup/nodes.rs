@@ -63,6 +63,37 @@ async fn a_retry_on_another_node_joins_the_run_and_gets_its_reply() {
     none.check_none();
 }
 
+/// A program that may be given the address of a store, or none.
+#[tokio::test(start_paused = true)]
+async fn an_optional_store_is_shared_if_it_is_there() {
+    for (store, runs_again) in [(Some(MemoryStore::new()), false), (None, true)] {
+        let node = || DedupLayer::builder().with_optional_store(store.clone());
+        let [(a, mut runs), (b, mut others)] = [(); 2].map(|()| stack(&node().build()));
+        let first = a.deliver(&text("user", "1", "hi")).await;
+        runs.next().await.1.send(Ok(ok("reply"))).unwrap();
+        check(&first.await.unwrap(), 200, "reply");
+        let retry = b.deliver(&text("user", "1", "hi")).await;
+        if runs_again {
+            others.next().await.1.send(Ok(ok("another"))).unwrap();
+            check(&retry.await.unwrap(), 200, "another");
+        } else {
+            check(&retry.await.unwrap(), 200, "reply");
+            others.check_none();
+        }
+    }
+    // `None` takes away no store that has been set.
+    let store = MemoryStore::new();
+    let builder = DedupLayer::builder().with_store(store.clone());
+    let layer = builder.with_optional_store(None::<MemoryStore>).build();
+    let ((a, mut runs), (b, mut none)) = (stack(&layer), stack(&DedupLayer::shared(store)));
+    let first = a.deliver(&text("user", "1", "hi")).await;
+    runs.next().await.1.send(Ok(ok("reply"))).unwrap();
+    check(&first.await.unwrap(), 200, "reply");
+    let retry = b.deliver(&text("user", "1", "hi")).await;
+    check(&retry.await.unwrap(), 200, "reply");
+    none.check_none();
+}
+
 #[tokio::test(start_paused = true)]
 async fn acknowledging_on_one_node_hands_the_reply_over_on_the_other() {
     let store = MemoryStore::new();
