@@ -252,6 +252,14 @@ mod user_fn;
 pub mod verify;
 pub mod xml;
 
+// Only docs need them. Their examples need the simulator to be tested.
+#[cfg(all(doc, feature = "layers"))]
+#[doc = include_str!("_guide/without_tower.md")]
+pub mod without_tower {}
+#[cfg(all(doc, feature = "layers"))]
+#[doc = include_str!("_guide/zh/without_tower.md")]
+pub mod without_tower_zh {}
+
 #[cfg(feature = "layers")]
 pub use self::{
     account::Account,

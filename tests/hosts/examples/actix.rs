@@ -1,40 +1,71 @@
-//! A voice bot on actix-web, which has no Tower services, by the pure functions. A retry runs it again.
+//! A voice bot on actix-web, which takes no Tower services. SIGTERM ends it without losing a message.
 
-use actix_web::error::{ErrorBadRequest, ErrorForbidden};
-use actix_web::{App, HttpRequest, HttpServer, Result, http::Method, web::Bytes, web::Data};
-use std::time::Duration;
-use tower_wechat::{Account, Reply, Timestamp, callback, message, reply::Addressing};
+use std::{convert::Infallible, io, net::TcpListener, time::Duration};
 
-#[actix_web::route("/wechat", method = "GET", method = "POST")]
-pub(crate) async fn wechat(to: Data<Account>, from: HttpRequest, body: Bytes) -> Result<Bytes> {
-    answer(&to, &from, body).map_err(|error| match error.kind() {
-        callback::ErrorKind::Signature | callback::ErrorKind::Timestamp => ErrorForbidden(""),
-        _ => ErrorBadRequest(""),
-    })
+use actix_web::error::{ErrorBadRequest, ErrorInternalServerError};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Result, dev::Server, web};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::signal::unix::{SignalKind, signal};
+use tower::{BoxError, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
+use tower_wechat::message::VoiceMessage;
+use tower_wechat::{Account, DedupLayer, ResponseBody, VerifySignatureLayer, message_fn};
+
+/// The whole stack, as a type with a name.
+pub(crate) type WeChat =
+    BoxCloneSyncService<Request<Full<Bytes>>, Response<ResponseBody>, Infallible>;
+
+async fn answer(voice: VoiceMessage) -> String {
+    voice.recognition.unwrap_or("我没听清，请打字".to_owned())
 }
 
-fn answer(to: &Account, from: &HttpRequest, body: Bytes) -> Result<Bytes, callback::Error> {
-    let query = callback::Query::parse(from.query_string())?;
-    query.verify(to, Timestamp::now().into(), Duration::from_secs(300))?;
-    if from.method() == Method::GET {
-        return callback::echostr(to, &query);
+pub(crate) fn stack(account: Account, dedup: DedupLayer) -> WeChat {
+    let stack = ServiceBuilder::new()
+        .layer(VerifySignatureLayer::new(account))
+        .layer(dedup)
+        .service(message_fn(answer));
+    BoxCloneSyncService::new(stack)
+}
+
+/// Translates between actix-web's types and those of Tower's servers.
+async fn wechat(stack: web::Data<WeChat>, from: HttpRequest, body: Bytes) -> Result<HttpResponse> {
+    let request = Request::builder()
+        .method(from.method().as_str())
+        .uri(from.uri().to_string())
+        .body(Full::new(body))
+        .map_err(ErrorBadRequest)?;
+    let Ok(response) = stack.get_ref().clone().oneshot(request).await;
+    let status = response.status().as_u16().try_into();
+    let mut answer = HttpResponse::build(status.map_err(ErrorInternalServerError)?);
+    for (name, value) in response.headers() {
+        answer.insert_header((name.as_str(), value.as_bytes()));
     }
-    let opened = callback::open(to, &query, body)?;
-    let sealed = opened.seal(reply(opened.plaintext()).unwrap_or_default());
-    Ok(sealed.map_or(Bytes::new(), callback::Answer::into_body))
+    Ok(answer.body(response.body().to_bytes()))
 }
 
-fn reply(plaintext: &[u8]) -> Option<String> {
-    let voice: message::VoiceMessage = message::from_slice(plaintext).ok()?;
-    let to = Addressing::new(voice.from_user_name?, voice.to_user_name);
-    let reply = Reply::text(voice.recognition?).render(&to, Timestamp::now());
-    Some(reply.ok()?.into_body().into_owned())
+/// Accepts retries until the drain is over, then gives the open connections a second.
+pub(crate) fn serve(listener: TcpListener, stack: WeChat, dedup: DedupLayer) -> io::Result<Server> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let drained = async move {
+        terminate.recv().await;
+        dedup.drain(Duration::from_secs(20)).await;
+    };
+    let stack = web::Data::new(stack);
+    let app = move || {
+        let stack = stack.clone();
+        App::new().app_data(stack).route("/wechat", web::to(wechat))
+    };
+    let server = HttpServer::new(app).shutdown_signal(drained);
+    Ok(server.shutdown_timeout(1).listen(listener)?.run())
 }
 
 #[actix_web::main]
-async fn main() -> Result<(), tower::BoxError> {
-    let key = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
-    let account = Data::new(Account::encrypted("rosebud7", "wx0a1b2c3d4e5f6071", key)?);
-    let app = move || App::new().app_data(account.clone()).service(wechat);
-    Ok(HttpServer::new(app).bind("127.0.0.1:8080")?.run().await?)
+async fn main() -> Result<(), BoxError> {
+    let aes_key = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
+    let account = Account::encrypted("rosebud7", "wx0a1b2c3d4e5f6071", aes_key)?;
+    let listener = TcpListener::bind("127.0.0.1:8080")
+        .map_err(|error| format!("cannot listen on 127.0.0.1:8080: {error}"))?;
+    let dedup = DedupLayer::in_memory();
+    Ok(serve(listener, stack(account, dedup.clone()), dedup)?.await?)
 }

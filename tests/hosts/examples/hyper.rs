@@ -9,13 +9,17 @@ use tokio::{net::TcpListener, signal::unix::SignalKind, signal::unix::signal, ti
 use tower::{BoxError, ServiceBuilder};
 use tower_wechat::{Account, DedupLayer, VerifySignatureLayer, message::VoiceMessage, message_fn};
 
+async fn answer(voice: VoiceMessage) -> String {
+    voice.recognition.unwrap_or("我没听清，请打字".to_owned())
+}
+
 /// Accepts retries until the drain is over, then gives the open connections a second.
 pub(crate) async fn serve(listener: TcpListener, account: Account) -> Result<(), BoxError> {
     let dedup = DedupLayer::in_memory();
     let wechat = ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account))
         .layer(dedup.clone())
-        .service(message_fn(async |voice: VoiceMessage| voice.recognition));
+        .service(message_fn(answer));
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new());
     // Cuts clients that drip a head. Those that send nothing are cut only if HTTP/2 is off: `http1_only`.

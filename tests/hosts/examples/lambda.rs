@@ -9,6 +9,10 @@ use tower::{BoxError, Service, ServiceBuilder};
 use tower_wechat::{Account, DedupLayer, ResponseBody, VerifySignatureLayer, message_fn};
 use tower_wechat::{dedup::RedisStore, dedup::Store, message::VoiceMessage};
 
+async fn answer(voice: VoiceMessage) -> String {
+    voice.recognition.unwrap_or("我没听清，请打字".to_owned())
+}
+
 /// Lambda stops the clock once a response is out, so a run belongs to its delivery. Retries reach other instances,
 /// which share the store.
 pub(crate) fn function(
@@ -20,7 +24,7 @@ pub(crate) fn function(
     ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account))
         .layer(dedup.build())
-        .service(message_fn(async |voice: VoiceMessage| voice.recognition))
+        .service(message_fn(answer))
 }
 
 #[tokio::main]

@@ -8,11 +8,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tower::{BoxError, ServiceBuilder};
 use tower_wechat::{Account, DedupLayer, VerifySignatureLayer, message::VoiceMessage, message_fn};
 
+async fn answer(voice: VoiceMessage) -> String {
+    voice.recognition.unwrap_or("我没听清，请打字".to_owned())
+}
+
 pub(crate) fn app(account: Account, dedup: DedupLayer) -> Route {
     let wechat = ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account))
         .layer(dedup)
-        .service(message_fn(async |voice: VoiceMessage| voice.recognition));
+        .service(message_fn(answer));
     Route::new().at("/wechat", wechat.compat())
 }
 

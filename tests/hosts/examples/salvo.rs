@@ -7,7 +7,10 @@ use tower_wechat::{Account, DedupLayer, Message, Reply, VerifySignatureLayer, me
 
 async fn answer(message: Message) -> Reply {
     match message {
-        Message::Voice(voice) => Reply::text(voice.recognition.unwrap_or_default()),
+        Message::Voice(voice) => Reply::text(match voice.recognition {
+            Some(words) => words,
+            None => "我没听清，请打字".to_owned(),
+        }),
         _ => Reply::success(),
     }
 }

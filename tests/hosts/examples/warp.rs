@@ -1,20 +1,28 @@
 //! A filter of warp behind the layers, at <http://127.0.0.1:8080/wechat>.
 
+use bytes::Bytes;
 use hyper_util::{
     rt::TokioExecutor, rt::TokioIo, server::conn::auto, service::TowerToHyperService,
 };
 use tokio::net::TcpListener;
 use tower::{BoxError, ServiceBuilder};
-use tower_wechat::{Account, DedupLayer, VerifySignatureLayer};
+use tower_wechat::message::{self, VoiceMessage};
+use tower_wechat::reply::Addressing;
+use tower_wechat::{Account, DedupLayer, Reply, Timestamp, VerifySignatureLayer};
 use warp::Filter;
 
+/// A filter gets the bytes, and answers with bytes. `None` shows nothing.
+fn answer(message: &[u8]) -> Option<String> {
+    let voice: VoiceMessage = message::from_slice(message).ok()?;
+    let addressing = Addressing::new(voice.from_user_name?, voice.to_user_name);
+    let reply = Reply::text(voice.recognition.unwrap_or("我没听清，请打字".to_owned()));
+    let rendered = reply.render(&addressing, Timestamp::now()).ok()?;
+    Some(rendered.into_body().into_owned())
+}
+
 pub(crate) async fn serve(listener: TcpListener, account: Account) -> Result<(), BoxError> {
-    let filter = warp::path("wechat".to_owned())
-        .and(warp::body::bytes())
-        .map(|message: bytes::Bytes| {
-            println!("{} bytes from WeChat", message.len());
-            "success".to_owned()
-        });
+    let filter = warp::path("wechat".to_owned()).and(warp::body::bytes());
+    let filter = filter.map(|message: Bytes| answer(&message).unwrap_or_default());
     let wechat = ServiceBuilder::new()
         .layer(VerifySignatureLayer::new(account))
         .layer(DedupLayer::in_memory())

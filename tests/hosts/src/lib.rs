@@ -174,6 +174,9 @@ where
         assert_eq!(statuses_of(&transcript), statuses, "{transcript}");
         assert_eq!(transcript.shown().text(), shown, "{transcript}");
     }
+    // Nobody has recognized what was said, as usual.
+    let transcript = wechat.voice("media-1").deliver(&mut service).await;
+    assert_eq!(transcript, "我没听清，请打字");
 }
 
 type Try = (Push, Vec<Option<u16>>, usize, Option<&'static str>);

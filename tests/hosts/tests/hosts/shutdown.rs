@@ -30,9 +30,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
+use tower::util::BoxCloneSyncService;
 use tower_wechat::{DedupLayer, Message, Reply, simulator::Shown};
 
-use crate::{axum, hyper, poem};
+use crate::{actix, axum, hyper, poem};
 
 /// The second delivery finds the run, and gets its reply. Before, the server stopped accepting first: the retry was
 /// refused, and the user saw the fault text.
@@ -159,6 +160,12 @@ async fn serve(host: &str, takes: String) {
             let app = Route::new().at("/wechat", stack_with(answer, dedup.clone()).compat());
             poem::example::serve(acceptor, app, dedup).await.unwrap();
         }
+        "actix" => {
+            let listener = listener.into_std().unwrap();
+            let stack = BoxCloneSyncService::new(stack_with(answer, dedup.clone()));
+            let server = actix::example::serve(listener, stack, dedup).unwrap();
+            server.await.unwrap();
+        }
         "hyper" => serve_with_hyper(listener, answer, dedup).await,
         "hyper's example" => hyper::example::serve(listener, account()).await.unwrap(),
         _ => panic!("an unknown host: {host}"),
@@ -261,7 +268,7 @@ impl Server {
     }
 }
 
-const HOSTS: [&str; 3] = ["axum", "poem", "hyper"];
+const HOSTS: [&str; 4] = ["axum", "poem", "hyper", "actix"];
 
 /// The patience of the examples.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use hosts::{Runs, account, http1, listen};
+use hosts::{Runs, account, check_example, http1, listen};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -56,8 +56,5 @@ async fn both_layers_around_a_filter() {
 async fn the_example() {
     let (listener, wechat) = listen().await;
     tokio::spawn(example::serve(listener, account()));
-    assert_eq!(wechat.verify_url(http1()).await.fault(), None);
-    let transcript = wechat.text("hi").deliver(http1()).await;
-    assert_eq!(transcript.shown(), &Shown::Nothing, "{transcript}");
-    assert_eq!(transcript.deliveries()[0].fault(), None);
+    check_example(&wechat, http1()).await;
 }
