@@ -91,7 +91,9 @@ impl Keyed {
             head.and_then(|head| Some((head, head.identity(body.as_bytes())?)))
         {
             let receiver = head.to_user_name().unwrap_or_default();
-            let parts = [account, "retried", receiver].into_iter();
+            // The answer is kept in the push's format.
+            let format = if head.is_json() { "json" } else { "xml" };
+            let parts = [account, "retried", receiver, format].into_iter();
             return Self::from(Key::new(parts.chain(identity.iter().map(String::as_str))))
                 .retried_for(RETRIED_FOR);
         }

@@ -187,6 +187,7 @@ fn may_be_late(account: &Account, query: &Query, now: SystemTime) -> bool {
     let age = now.duration_since(query.timestamp().into());
     account.encryption().is_some()
         && query.is_signed(account)
+        && query.msg_signature().is_ok()
         && age.is_ok_and(|age| age <= RETRIED_FOR)
 }
 
