@@ -68,6 +68,7 @@ impl Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keyed {
     key: Key,
+    fingerprint: Option<Fingerprint>,
     retried_for: Option<Duration>,
 }
 
@@ -85,7 +86,8 @@ impl Keyed {
                 head.from_user_name().unwrap_or_default(),
                 head.to_user_name().unwrap_or_default(),
                 head.create_time_text().unwrap_or_default(),
-            ]));
+            ]))
+            .with_fingerprint(body.as_bytes());
         }
         if let Some((head, identity)) =
             head.and_then(|head| Some((head, head.identity(body.as_bytes())?)))
@@ -94,10 +96,22 @@ impl Keyed {
             // The answer is kept in the push's format.
             let format = if head.is_json() { "json" } else { "xml" };
             let parts = [account, "retried", receiver, format].into_iter();
-            return Self::from(Key::new(parts.chain(identity.iter().map(String::as_str))))
+            let identified = identity.parts.iter().map(String::as_str);
+            return Self::from(Key::new(parts.chain(identified)))
+                .with_fingerprint(identity.rest)
                 .retried_for(RETRIED_FOR);
         }
         Self::from(Key::new([account.as_bytes(), b"push", body.as_bytes()]))
+    }
+
+    /// Sets what all deliveries of the message have in common, such as the plaintext.
+    ///
+    /// If two deliveries with one key differ in it, the log has a warning: the key may have made one message of two. The
+    /// second one is answered like a retry all the same.
+    #[must_use]
+    pub fn with_fingerprint(mut self, common: impl AsRef<[u8]>) -> Self {
+        self.fingerprint = Some(Fingerprint::of(common.as_ref()));
+        self
     }
 
     /// Sets that WeChat retries the message until it gets the answer that it wants, for up to `time`.
@@ -116,6 +130,10 @@ impl Keyed {
         self.key
     }
 
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
+    }
+
     /// For how long WeChat retries the message until it gets the answer that it wants. `None` for most messages.
     pub(crate) fn is_retried_for(&self) -> Option<Duration> {
         self.retried_for
@@ -126,10 +144,44 @@ impl From<Key> for Keyed {
     fn from(key: Key) -> Self {
         Self {
             key,
+            fingerprint: None,
             retried_for: None,
         }
     }
 }
+
+/// A short hash of what all deliveries of a message have in common. It tells messages that have one key by mistake apart,
+/// not those that somebody makes alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u64);
+
+impl Fingerprint {
+    fn of(bytes: &[u8]) -> Self {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let mut last = [0; 8];
+        for (byte, rest) in last.iter_mut().zip(rest) {
+            *byte = *rest;
+        }
+        let mut hash = bytes.len() as u64;
+        for word in words.iter().chain([&last]) {
+            hash = (hash.rotate_left(23) ^ u64::from_le_bytes(*word)).wrapping_mul(ODD);
+        }
+        Self(hash ^ (hash >> 32))
+    }
+
+    /// Makes the fingerprint whose bytes these are, as [`to_bytes`](Self::to_bytes) has returned them.
+    pub fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(bytes))
+    }
+
+    /// Returns the fingerprint's bytes, as a store may keep it.
+    pub fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+}
+
+/// The golden ratio's bits: an odd factor that spreads well.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// In hexadecimal.
 impl fmt::Display for Key {

@@ -10,6 +10,7 @@
 //! | `tower_wechat_rejections_total` | counter | `account`, `kind` | rejected requests |
 //! | `tower_wechat_joins_total` | counter | `account` | deliveries that waited for a run that another delivery started |
 //! | `tower_wechat_kept_replies_total` | counter | `account` | deliveries that got the reply of a finished run |
+//! | `tower_wechat_differing_retries_total` | counter | | deliveries with the key of a message that has another body, see [below](#alerts) |
 //! | `tower_wechat_hang_ups_total` | counter | `account` | deliveries left unanswered until WeChat hung up; WeChat raises an alarm at 30 in 5 minutes |
 //! | `tower_wechat_runs_total` | counter | `account`, `result` | finished runs |
 //! | `tower_wechat_handler_duration_seconds` | histogram | `account` | duration of finished runs |
@@ -85,7 +86,7 @@
 //! # Ok::<(), tower_wechat::account::Error>(())
 //! ```
 //!
-//! - [`describe`] begins what has no label `account` or `app_id`: the gauges, and the errors of the store.
+//! - [`describe`] begins what has no label `account` or `app_id`: the gauges, differing retries, and the errors of the store.
 //! - [`VerifySignatureLayer::new`](crate::VerifySignatureLayer::new) begins the counters of its account.
 //! - [`begin`] begins the counters of an account that a layer picks by the request.
 //! - Histograms, and the counters of an `Api` and of recognitions, begin with their first event.
@@ -100,6 +101,7 @@
 //! | wrong token | `sum(increase(tower_wechat_rejections_total{kind="signature"}[15m])) > 0 and sum(increase(tower_wechat_rejections_total[15m])) == sum(increase(tower_wechat_deliveries_total[15m]))` | All requests are rejected, some by their signature. Without the second half, each scanner raises the alert. |
 //! | wrong setting | `sum by (account, kind) (increase(tower_wechat_rejections_total{kind=~"timestamp\|padding\|length\|receive_id\|plain_account\|encrypted_account"}[15m])) > 0` | The request has a valid signature. [`account`](crate::account#finding-a-wrong-setting) lists the cause of each kind. |
 //! | outdated allow-list | `sum by (account) (increase(tower_wechat_rejections_total{kind=~"address.*"}[15m])) > 0 and sum by (account) (increase(tower_wechat_deliveries_total{outcome=~"run\|joined\|kept_reply\|done\|acknowledged\|passed"}[15m])) == 0` | No delivery gets through, and the [allow-list](crate::verify#an-allow-list) rejects some. |
+//! | key of two messages | `increase(tower_wechat_differing_retries_total[1h]) > 0` | A [key function](crate::dedup::DedupBuilder::with_key) makes one message of two, and the second one is lost; or in plain mode somebody sends another body with a captured query. |
 //! | late parts lost | `sum by (account) (increase(tower_wechat_late_parts_total{way=~"lost\|evicted"}[15m])) > 0` | Users miss a part of an answer. The log has an error with the message's key. |
 //! | failing handler | `sum by (account) (increase(tower_wechat_late_replies_total{cause="failed"}[15m])) > 0` | All runs of an acknowledged message have failed. |
 //! | store away | `sum(increase(tower_wechat_store_errors_total[5m])) > 10` | Nodes go on alone: messages may run twice. |
@@ -144,6 +146,11 @@ const COUNTERS: &[Description] = &[
         KEPT_REPLIES,
         Unit::Count,
         "Deliveries that got the reply of a finished run.",
+    ),
+    (
+        DIFFERING_RETRIES,
+        Unit::Count,
+        "Deliveries with the key of a message that has another body.",
     ),
     (
         HANG_UPS,
@@ -206,6 +213,7 @@ pub(crate) const DELIVERIES_OPEN: &str = "tower_wechat_deliveries_open";
 pub(crate) const REJECTIONS: &str = "tower_wechat_rejections_total";
 pub(crate) const JOINS: &str = "tower_wechat_joins_total";
 pub(crate) const KEPT_REPLIES: &str = "tower_wechat_kept_replies_total";
+pub(crate) const DIFFERING_RETRIES: &str = "tower_wechat_differing_retries_total";
 pub(crate) const HANG_UPS: &str = "tower_wechat_hang_ups_total";
 pub(crate) const RUNS: &str = "tower_wechat_runs_total";
 pub(crate) const HANDLER_DURATION: &str = "tower_wechat_handler_duration_seconds";

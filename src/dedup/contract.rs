@@ -46,7 +46,7 @@ use super::{
 pub use crate::contract::Violation;
 use crate::{
     contract::{self, Contract, Random},
-    key::Key,
+    key::{Fingerprint, Key},
     response::StoredResponse,
 };
 
@@ -83,6 +83,8 @@ struct Operation {
     verb: Verb,
     message: usize,
     claim: usize,
+    /// What its fingerprint is of.
+    body: u32,
     /// In minutes.
     lease: u32,
     reply: u32,
@@ -100,7 +102,7 @@ enum Verb {
 
 #[derive(Debug, Clone, PartialEq)]
 enum StoreAnswer {
-    Claimed(Claimed),
+    Claimed(Claimed, Option<Fingerprint>),
     Renewed(Renewed),
     Completed(Completed),
     Acknowledged(Acknowledged),
@@ -128,6 +130,7 @@ impl Operation {
             verb,
             message: usize::from(random.below(4) == 0),
             claim: random.below(3) as usize,
+            body: random.below(3),
             lease,
             reply,
             mark,
@@ -208,7 +211,10 @@ impl Cast {
     async fn ask(&self, store: &impl Store, operation: &Operation) -> Result<StoreAnswer, String> {
         let claim = self.claim(operation);
         let answer = match &operation.verb {
-            Verb::Claim => store.claim(claim).await.map(StoreAnswer::Claimed),
+            Verb::Claim => {
+                let claimed = store.claim(claim).await;
+                claimed.map(|(claimed, known)| StoreAnswer::Claimed(claimed, known))
+            }
             Verb::Renew(run) => store.renew(claim, *run).await.map(StoreAnswer::Renewed),
             Verb::Complete(ending) => {
                 let completed = store.complete(claim, ending.clone()).await;
@@ -226,7 +232,10 @@ impl Cast {
     fn expect(&self, messages: &mut Messages, operation: &Operation, now: Instant) -> StoreAnswer {
         let claim = self.claim(operation);
         match &operation.verb {
-            Verb::Claim => StoreAnswer::Claimed(messages.claim(claim, now)),
+            Verb::Claim => {
+                let (claimed, known) = messages.claim_known(claim, now);
+                StoreAnswer::Claimed(claimed, known)
+            }
             Verb::Renew(run) => StoreAnswer::Renewed(messages.renew(claim, *run, now)),
             Verb::Complete(ending) => {
                 StoreAnswer::Completed(messages.complete(claim, ending.clone(), now))
@@ -249,37 +258,43 @@ impl Cast {
             second
         };
         let id = self.claims.get(operation.claim).copied();
-        Claim::new(key, id.unwrap_or(ClaimId::NONE), ttls)
+        let fingerprint = operation.body.checked_sub(1).map(|body| {
+            let bytes = (u64::MAX - u64::from(body)).to_be_bytes();
+            Fingerprint::from_bytes(bytes)
+        });
+        Claim::new(key, id.unwrap_or(ClaimId::NONE), ttls).with_fingerprint(fingerprint)
     }
 }
 
 impl StoreAnswer {
     fn agrees(&self, other: &Self, tolerance: Duration) -> bool {
+        let (Self::Claimed(claimed, known), Self::Claimed(other, other_known)) = (self, other)
+        else {
+            return self == other;
+        };
         let is_near = |one: &Duration, other: &Duration| one.abs_diff(*other) <= tolerance;
-        match (self, other) {
-            (Self::Claimed(Claimed::Won(run)), Self::Claimed(Claimed::Won(other))) => {
+        let is_alike = match (claimed, other) {
+            (Claimed::Won(run), Claimed::Won(other)) => {
                 run.number == other.number && is_near(&run.age, &other.age)
             }
             (
-                Self::Claimed(Claimed::Running { age, lease }),
-                Self::Claimed(Claimed::Running {
+                Claimed::Running { age, lease },
+                Claimed::Running {
                     age: other_age,
                     lease: other_lease,
-                }),
+                },
             ) => is_near(age, other_age) && is_near(lease, other_lease),
             (
-                Self::Claimed(Claimed::Replied { age, response }),
-                Self::Claimed(Claimed::Replied {
+                Claimed::Replied { age, response },
+                Claimed::Replied {
                     age: other_age,
                     response: other,
-                }),
+                },
             ) => response == other && is_near(age, other_age),
-            (
-                Self::Claimed(Claimed::Late { lease }),
-                Self::Claimed(Claimed::Late { lease: other }),
-            ) => is_near(lease, other),
-            _ => self == other,
-        }
+            (Claimed::Late { lease }, Claimed::Late { lease: other }) => is_near(lease, other),
+            _ => claimed == other,
+        };
+        is_alike && known == other_known
     }
 }
 

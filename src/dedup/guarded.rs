@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::{TryFutureExt as _, future::BoxFuture};
 use tokio::time::Instant;
 
-use super::store::{
-    Acknowledged, Claim, Claimed, Completed, Ending, Released, Renewed, Run, Store,
+use super::{
+    store::{Acknowledged, Claim, Claimed, Completed, Ending, Released, Renewed, Run, Store},
+    table::Task,
 };
-use crate::breaker::{Guarded, TIMEOUT, Unavailable};
+use crate::{
+    breaker::{Guarded, TIMEOUT, Unavailable},
+    observe,
+};
 
 /// A [`Store`] whose operations end soon, with an answer or without one.
 ///
@@ -25,6 +29,9 @@ pub(super) trait GuardedStore: Send + Sync {
     fn caught_up(&self) -> Instant;
 
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
+
+    /// [`claim`](Self::claim) for a task. Its message may have begun with another body, which is reported once.
+    fn claim_for<'a>(&'a self, task: &'a Task) -> Answer<'a, Claimed>;
 
     /// [`claim`](Self::claim) at the end of a message, to learn what reply the claim holds. Nothing waits for it, so it may
     /// take long.
@@ -58,11 +65,24 @@ impl<St: Store> GuardedStore for Guarded<St> {
     }
 
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
-        Box::pin(self.unless_away("claim", move |store| store.claim(claim)))
+        let asked = self.unless_away("claim", move |store| store.claim(claim));
+        Box::pin(asked.map_ok(|(claimed, _)| claimed))
+    }
+
+    fn claim_for<'a>(&'a self, task: &'a Task) -> Answer<'a, Claimed> {
+        let claim = task.claim;
+        let asked = self.unless_away("claim", move |store| store.claim(claim));
+        Box::pin(asked.map_ok(move |(claimed, known)| {
+            if claim.differs_from(known) && task.differs_for_the_first_time() {
+                observe::retry_differs(claim.key.observed());
+            }
+            claimed
+        }))
     }
 
     fn claim_patiently(&self, claim: Claim) -> Answer<'_, Claimed> {
-        Box::pin(self.ask("claim", LONG_TIMEOUT, move |store| store.claim(claim)))
+        let asked = self.ask("claim", LONG_TIMEOUT, move |store| store.claim(claim));
+        Box::pin(asked.map_ok(|(claimed, _)| claimed))
     }
 
     fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed> {

@@ -7,12 +7,14 @@ use tokio::time::Instant;
 use super::store::{
     Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run,
 };
-use crate::response::StoredResponse;
+use crate::{key::Fingerprint, response::StoredResponse};
 
 /// A message that is not vacant.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Machine {
     pub(super) first_seen: Instant,
+    /// Of the claim that it began with.
+    pub(super) fingerprint: Option<Fingerprint>,
     /// When it is vacant again.
     pub(super) forgotten: Instant,
     number: u32,
@@ -44,9 +46,10 @@ pub(super) enum State {
 }
 
 impl Machine {
-    /// A vacant message. It is `id`'s, and its lease is over.
-    pub(super) fn vacant(id: ClaimId, run: Run, now: Instant) -> Self {
+    /// A vacant message that begins with `claim`. It is `id`'s, and its lease is over.
+    pub(super) fn vacant(claim: Claim, id: ClaimId, run: Run, now: Instant) -> Self {
         Self {
+            fingerprint: claim.fingerprint,
             first_seen: now.checked_sub(run.age).unwrap_or(now),
             forgotten: now,
             number: run.number,

@@ -11,7 +11,7 @@ use super::{
     machine::{Machine, State, after},
     store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run},
 };
-use crate::key::{BuildKeyHasher, Key};
+use crate::key::{BuildKeyHasher, Fingerprint, Key};
 
 /// The messages that are not vacant. The caller says what time it is.
 ///
@@ -55,17 +55,29 @@ impl Messages {
     }
 
     pub(super) fn claim(&mut self, claim: Claim, now: Instant) -> Claimed {
-        let vacant = || Machine::vacant(ClaimId::NONE, Run::new(Duration::ZERO, 0), now);
-        self.change(claim.key, now, vacant, |machine| machine.claim(claim, now))
+        self.claim_known(claim, now).0
+    }
+
+    /// Returns the fingerprint of the claim that the message began with, too.
+    pub(super) fn claim_known(
+        &mut self,
+        claim: Claim,
+        now: Instant,
+    ) -> (Claimed, Option<Fingerprint>) {
+        let none = ClaimId::NONE;
+        let vacant = || Machine::vacant(claim, none, Run::new(Duration::ZERO, 0), now);
+        self.change(claim.key, now, vacant, |machine| {
+            (machine.claim(claim, now), machine.fingerprint)
+        })
     }
 
     pub(super) fn renew(&mut self, claim: Claim, run: Run, now: Instant) -> Renewed {
-        let vacant = || Machine::vacant(claim.id, run, now);
+        let vacant = || Machine::vacant(claim, claim.id, run, now);
         self.change(claim.key, now, vacant, |machine| machine.renew(claim, now))
     }
 
     pub(super) fn complete(&mut self, claim: Claim, ending: Ending, now: Instant) -> Completed {
-        let vacant = || Machine::vacant(claim.id, Run::new(Duration::ZERO, 1), now);
+        let vacant = || Machine::vacant(claim, claim.id, Run::new(Duration::ZERO, 1), now);
         let (is_new, completed) = self.change(claim.key, now, vacant, |machine| {
             let size = machine.reply_size();
             let completed = machine.complete(claim, ending, now);

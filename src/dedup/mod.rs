@@ -87,6 +87,9 @@
 //! and `CreateTime`, as the documentation says, have dropped real events.
 //! [`DedupBuilder::with_key`] replaces the key.
 //!
+//! Beside a message's mark stands a [`Fingerprint`](store::Fingerprint) of its plaintext. A delivery with the same key and another fingerprint
+//! is answered as a retry, with a warning in the log and a count in `tower_wechat_differing_retries_total`.
+//!
 //! # Pushes that are retried until they are answered
 //!
 //! Virtual payment (`xpay_…`) and mini games retry the pushes about goods, coins, refunds and complaints

@@ -242,7 +242,7 @@ impl RunningMessage {
             let pause = next_pause;
             next_pause = (pause * 2).min(LAST_POLL);
             self.may_be_in_store = true;
-            let claimed = store.claim(self.task.claim).await;
+            let claimed = store.claim_for(&self.task).await;
             if let Ok(
                 Claimed::Won(Run { age, .. })
                 | Claimed::Running { age, .. }

@@ -54,6 +54,7 @@ use std::{
 };
 
 pub use super::memory::MemoryStore;
+pub use crate::key::Fingerprint;
 use crate::{key::Key, response::StoredResponse};
 
 /// Deduplication state of each message, shared between nodes.
@@ -74,7 +75,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Gives the message to the claim if it is vacant, or running or late and its lease is over. Takes hold of its reply
     /// if it is kept for deliveries.
-    fn claim(&self, claim: Claim) -> impl Future<Output = Result<Claimed, Self::Error>> + Send;
+    ///
+    /// Returns the fingerprint of the claim that the message began with, too.
+    fn claim(
+        &self,
+        claim: Claim,
+    ) -> impl Future<Output = Result<(Claimed, Option<Fingerprint>), Self::Error>> + Send;
 
     /// Renews the claim's lease of a running or late message, from now on.
     ///
@@ -114,18 +120,42 @@ pub struct Claim {
     pub id: ClaimId,
     /// How long to keep the message.
     pub ttls: Ttls,
+    /// What the store keeps beside a message that begins with this claim, whichever operation it is.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Claim {
     /// Makes a claim.
     pub fn new(key: Key, id: ClaimId, ttls: Ttls) -> Self {
-        Self { key, id, ttls }
+        Self {
+            key,
+            id,
+            ttls,
+            fingerprint: None,
+        }
+    }
+
+    /// Sets the message's fingerprint.
+    #[must_use]
+    pub fn with_fingerprint(mut self, fingerprint: Option<Fingerprint>) -> Self {
+        self.fingerprint = fingerprint;
+        self
+    }
+
+    /// Whether a message with this fingerprint is another one, as far as is known.
+    pub(super) fn differs_from(&self, known: Option<Fingerprint>) -> bool {
+        let both = self.fingerprint.zip(known);
+        both.is_some_and(|(own, known)| own != known)
     }
 
     /// Makes the same claim on what the message leaves behind, which is a message of its own in the store.
     pub(super) fn on_its(self, what: &str) -> Self {
         let key = Key::new([self.key.as_bytes(), what.as_bytes()]);
-        Self { key, ..self }
+        Self {
+            key,
+            fingerprint: None,
+            ..self
+        }
     }
 }
 

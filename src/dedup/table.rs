@@ -13,6 +13,7 @@ use super::{
 use crate::{
     key::{BuildKeyHasher, Key, Keyed},
     late::Fetching,
+    observe,
     response::StoredResponse,
 };
 
@@ -50,6 +51,8 @@ pub(super) struct Progress {
     pub(super) first_seen: Instant,
     /// Whether the store has answered the claim.
     pub(super) is_in_store: bool,
+    /// Whether the store knows the message with another body.
+    pub(super) differs_in_store: bool,
     /// What the message does with what is kept for its user.
     pub(super) fetching: Fetching,
     /// Whether a task keeps the message's slot in the mailbox.
@@ -122,25 +125,32 @@ impl Table {
         let keyed = keyed.into();
         let key = keyed.key();
         match self.messages.get(key, now) {
-            Some(machine) if !machine.may_be_claimed(now) => match machine.state {
-                State::Running {
-                    is_acknowledged: true,
-                    ..
-                } => Admission::Done,
-                State::Running { .. } => self.join(key),
-                State::Ended { .. } | State::Late { .. } => {
-                    let task = self.tasks.get(&key);
-                    if machine.is_unfetched() && task.is_some_and(|task| task.is_given_up(arrival))
-                    {
-                        return Admission::Done;
-                    }
-                    let delivered = Claim::new(key, ClaimId::DELIVERED, ttls);
-                    match self.acknowledge(delivered, None, now) {
-                        Some(Acknowledged::Replied(response)) => Admission::Replied(response),
-                        _ => Admission::Done,
+            Some(machine) if !machine.may_be_claimed(now) => {
+                let delivered =
+                    Claim::new(key, ClaimId::DELIVERED, ttls).with_fingerprint(keyed.fingerprint());
+                if delivered.differs_from(machine.fingerprint) {
+                    observe::retry_differs(key.observed());
+                }
+                match machine.state {
+                    State::Running {
+                        is_acknowledged: true,
+                        ..
+                    } => Admission::Done,
+                    State::Running { .. } => self.join(key),
+                    State::Ended { .. } | State::Late { .. } => {
+                        let task = self.tasks.get(&key);
+                        if machine.is_unfetched()
+                            && task.is_some_and(|task| task.is_given_up(arrival))
+                        {
+                            return Admission::Done;
+                        }
+                        match self.acknowledge(delivered, None, now) {
+                            Some(Acknowledged::Replied(response)) => Admission::Replied(response),
+                            _ => Admission::Done,
+                        }
                     }
                 }
-            },
+            }
             _ => match permit {
                 Some(permit) => self.run(keyed, ttls, arrival, now, permit),
                 None => Admission::NoPermit,
@@ -166,10 +176,14 @@ impl Table {
         permit: P,
     ) -> Admission<P> {
         let key = keyed.key();
-        let claim = Claim::new(key, self.next, ttls);
+        let fingerprint = keyed.fingerprint();
+        let claim = Claim::new(key, self.next, ttls).with_fingerprint(fingerprint);
         self.next = self.next.next();
         // No lease runs out here, and no running message is forgotten: its task releases it.
-        let for_ever = Claim::new(key, claim.id, Ttls::new(FOREVER));
+        let for_ever = Claim {
+            ttls: Ttls::new(FOREVER),
+            ..claim
+        };
         let Claimed::Won(run) = self.messages.claim(for_ever, now) else {
             return Admission::Full;
         };
@@ -177,6 +191,7 @@ impl Table {
             milestone: Milestone::Running,
             first_seen: arrival.min(now.checked_sub(run.age).unwrap_or(now)),
             is_in_store: false,
+            differs_in_store: false,
             fetching: Fetching::None,
             is_slot_kept: false,
             hang_ups: 0,
@@ -322,6 +337,16 @@ impl Task {
         self.progress.send_if_modified(|progress| {
             progress.first_seen = since.min(progress.first_seen);
             is_first = !mem::replace(&mut progress.is_in_store, true);
+            false
+        });
+        is_first
+    }
+
+    /// Notes that the store knows the message with another body. Wakes nobody. Returns whether it is new.
+    pub(super) fn differs_for_the_first_time(&self) -> bool {
+        let mut is_first = false;
+        self.progress.send_if_modified(|progress| {
+            is_first = !mem::replace(&mut progress.differs_in_store, true);
             false
         });
         is_first

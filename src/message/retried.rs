@@ -30,24 +30,41 @@ const PUSHES: [(&str, &[&[&str]]); 7] = [
 /// The order as JSON text.
 const PAYLOAD: &[&[&str]] = &[&["MiniGame", "Payload"]];
 
+/// The fields in which retries differ, or may.
+const VARYING: [&str; 2] = ["CreateTime", "RetryTimes"];
+
+/// What identifies a push whose retries differ.
+pub(crate) struct Identity {
+    /// The name of its event, and the texts of its fields.
+    pub(crate) parts: Vec<String>,
+    /// All that its retries have in common.
+    pub(crate) rest: String,
+}
+
 impl Head {
     /// Whether WeChat retries the push until it gets the answer that it wants, for up to [`RETRIED_FOR`].
     pub(crate) fn is_retried_until_answered(&self) -> bool {
         self.identifying_fields().is_some()
     }
 
-    /// Returns what identifies such a push with this plaintext: the name of its event, and the texts of its fields. `None`
-    /// also if it has no id.
-    pub(crate) fn identity(&self, plaintext: &[u8]) -> Option<Vec<String>> {
+    /// Returns what identifies such a push with this plaintext. `None` also if it has no id.
+    pub(crate) fn identity(&self, plaintext: &[u8]) -> Option<Identity> {
         let (event, fields) = self.identifying_fields()?;
         let push: Value = Body::new(plaintext).ok()?.read().ok()?;
         let texts = fields.iter().map(|path| {
             let found = path.iter().try_fold(&push, |at, name| at.element(name));
             found.and_then(Value::as_str).unwrap_or_default().to_owned()
         });
-        let identity: Vec<_> = [event.to_owned()].into_iter().chain(texts).collect();
-        let has_id = identity.get(1).is_some_and(|id| !id.is_empty());
-        has_id.then_some(identity)
+        let parts: Vec<_> = [event.to_owned()].into_iter().chain(texts).collect();
+        let has_id = parts.get(1).is_some_and(|id| !id.is_empty());
+        let common = push
+            .elements()
+            .iter()
+            .filter(|(name, _)| !VARYING.contains(&&**name));
+        has_id.then(|| Identity {
+            parts,
+            rest: format!("{:?}", common.collect::<Vec<_>>()),
+        })
     }
 
     fn identifying_fields(&self) -> Option<(&'static str, &'static [&'static [&'static str]])> {

@@ -44,6 +44,7 @@ fn rejections_are_counted(account: &str) {
 pub(crate) fn node_is_observed() {
     meter!(gauge!(DELIVERIES_OPEN).increment(0));
     meter!(gauge!(RUNS_OPEN).increment(0));
+    meter!(counter!(DIFFERING_RETRIES).increment(0));
     for operation in OPERATIONS {
         for cause in ["error", "timeout"] {
             meter!(counter!(STORE_ERRORS, "operation" => operation, "cause" => cause).increment(0));
@@ -150,6 +151,10 @@ pub(super) fn parts_went(account: &str, way: &'static str, parts: usize) {
 
 pub(super) fn reply_unconfirmed(account: &str) {
     meter!(counter!(UNCONFIRMED_REPLIES, "account" => label(account)).increment(1));
+}
+
+pub(super) fn retry_differs() {
+    meter!(counter!(DIFFERING_RETRIES).increment(1));
 }
 
 pub(super) fn store_failed(operation: &'static str, cause: &'static str) {

@@ -386,6 +386,79 @@ async fn an_answer_waits_for_its_retry_on_any_node() {
     }
 }
 
+/// One MsgId, and another text.
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn a_retry_with_another_body_is_logged_on_every_node() {
+    let text = |content: &str| {
+        let body = format!(
+            "<xml><ToUserName>gh_1</ToUserName><FromUserName>o1</FromUserName>\
+             <CreateTime>1</CreateTime><MsgType>text</MsgType><Content>{content}</Content>\
+             <MsgId>7</MsgId></xml>"
+        );
+        Request::new(Verified::insecure_assume(body, Delivery::new("shop")))
+    };
+    let store = MemoryStore::new();
+    let node = || {
+        let dedup = DedupLayer::shared(store.clone());
+        let answer = async |message: Message| match message {
+            Message::Text(text) => text.content,
+            _ => String::new(),
+        };
+        ServiceBuilder::new()
+            .layer(dedup)
+            .service(message_fn(answer))
+    };
+    let log = crate::log::of(async || {
+        let (first, second) = (node(), node());
+        for (node, content) in [
+            (&first, "one"),
+            (&first, "one"),
+            (&second, "one"),
+            // The last ones differ.
+            (&second, "two"),
+            (&first, "two"),
+            (&node(), "two"),
+        ] {
+            let response = node.clone().oneshot(text(content)).await.unwrap();
+            let body = String::from_utf8(response.body().as_bytes().to_vec()).unwrap();
+            assert!(body.contains("one"), "{body}");
+        }
+        sleep(Duration::from_mins(1)).await;
+    })
+    .await;
+    let warning = "a delivery has the key of another message";
+    let warned: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warned.len(), 3, "{log}");
+    assert!(warned.iter().all(|line| line.contains(warning)), "{log}");
+    assert!(!log.contains("two"), "{log}");
+}
+
+/// What their retries differ in is none of these messages' fingerprint, and the rest is.
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn retries_that_differ_as_they_should_are_not_logged() {
+    for document in PUSHES {
+        let world = World::new(safe());
+        let log = crate::log::of(async || {
+            let node = world.node(&[at_once(Ok(XpayAnswer::success()))], None);
+            let retried = world.push(document).lose_answers(3);
+            let _ = retried.deliver(wired(node.clone())).await;
+            // The sender.
+            let other = document.replacen("oUser9ZtRw2", "oUser9ZtRw3", 1);
+            let _ = world
+                .wechat
+                .xml(other)
+                .retry_as_payment()
+                .deliver(wired(node))
+                .await;
+        });
+        let log = log.await;
+        assert_eq!(log.matches("WARN").count(), 1, "{document}: {log}");
+        world.check(1);
+    }
+}
+
 fn key(document: &str) -> Key {
     let body = Verified::insecure_assume(document.to_owned(), Delivery::new("shop"));
     Key::of(&Request::new(body))

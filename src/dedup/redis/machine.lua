@@ -1,12 +1,13 @@
 -- One operation on one message: machine.rs with Redis' clock and Redis' memory.
 --
--- KEYS: the message. ARGV: the operation, the claim, the times of its mark and of its lease, then the operation's own
--- arguments. All times are in milliseconds.
+-- KEYS: the message. ARGV: the operation, the claim, the times of its mark and of its lease, its fingerprint or nothing, then
+-- the operation's own arguments. All times are in milliseconds.
 --
 -- The message is one hash, which expires with the mark:
 --   format        the version of this list
 --   first_seen    when the message was first claimed; every time is by Redis' own clock
 --   number        of its run
+--   fingerprint   of the claim that it began with; empty or missing if that had none
 --   state         running, replied, late or done
 --   owner         the claim that runs it, has completed it, hands it over, or has ended it
 --   lease         running, late: until when it belongs to the claim
@@ -16,7 +17,7 @@
 --   status, body, content_type, attachment   replied, late: the reply; the last two may be missing
 
 local key = KEYS[1]
-local operation, claim, mark, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local operation, claim, mark, lease, fingerprint = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -36,7 +37,8 @@ local function count(digits)
 end
 
 local stored = redis.call('HMGET', key,
-  'format', 'first_seen', 'number', 'state', 'owner', 'lease', 'acknowledged', 'ends', 'holders')
+  'format', 'first_seen', 'number', 'state', 'owner', 'lease', 'acknowledged', 'ends', 'holders',
+  'fingerprint')
 local known = stored[1] == '1'
 local entry = {
   first_seen = count(stored[2]),
@@ -47,6 +49,7 @@ local entry = {
   acknowledged = stored[7] == '1',
   ends = count(stored[8]),
   holders = stored[9],
+  fingerprint = stored[10] or '',
 }
 local intact = entry.first_seen and entry.number and entry.owner
   and (((entry.state == 'running' or entry.state == 'late') and entry.lease)
@@ -75,7 +78,8 @@ end
 -- Makes a vacant message the claim's. Its lease is over.
 local function begin(by, age, number)
   if not known then
-    entry = {first_seen = now - age, number = number, state = 'running', owner = by, lease = now}
+    entry = {first_seen = now - age, number = number, state = 'running', owner = by, lease = now,
+      fingerprint = fingerprint}
   end
 end
 
@@ -83,7 +87,7 @@ end
 -- Nor is one deleted before: after a command that frees memory, Redis without memory carries out all the rest.
 local function write(state, ...)
   redis.call('HSET', key, 'format', '1', 'first_seen', integer(entry.first_seen),
-    'number', integer(entry.number), 'owner', claim, 'state', state, ...)
+    'number', integer(entry.number), 'fingerprint', entry.fingerprint, 'owner', claim, 'state', state, ...)
   redis.call('PEXPIRE', key, mark)
   if absent[state] then
     redis.call('HDEL', key, unpack(absent[state]))
@@ -120,22 +124,22 @@ local operations = {}
 function operations.claim()
   begin(string.rep('0', 32), 0, 0)
   if entry.state == 'replied' then
-    return {'replied', age(), 0, hold()}
+    return {'replied', age(), 0, hold(), entry.fingerprint}
   elseif entry.state == 'done' then
-    return {'done', 0, 0, false}
+    return {'done', 0, 0, false, entry.fingerprint}
   elseif is_elsewhere() then
-    return {entry.state, age(), entry.lease - now, false}
+    return {entry.state, age(), entry.lease - now, false, entry.fingerprint}
   elseif entry.state == 'late' then
     local reply = read_reply()
     if reply then
       write('late', 'lease', after(lease))
     end
-    return {'taken over', 0, 0, reply}
+    return {'taken over', 0, 0, reply, entry.fingerprint}
   elseif entry.owner ~= claim then
     entry.number = math.min(entry.number + 1, 4294967295)
   end
   write('running', 'lease', after(lease))
-  return {'won', age(), entry.number, false}
+  return {'won', age(), entry.number, false, entry.fingerprint}
 end
 
 function operations.renew(its_age, number)
@@ -215,4 +219,4 @@ function operations.release()
   return 'last'
 end
 
-return operations[operation](unpack(ARGV, 5))
+return operations[operation](unpack(ARGV, 6))

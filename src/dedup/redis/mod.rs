@@ -133,6 +133,7 @@ use super::store::{
 use crate::key::Key;
 pub use crate::redis::{Error, ErrorKind};
 use crate::{
+    key::Fingerprint,
     redis::{PREFIX, Script, milliseconds},
     response::StoredResponse,
 };
@@ -174,7 +175,13 @@ impl<C> RedisStore<C> {
         let key = format!("{}{}", self.prefix, claim.key);
         let id = claim.id.to_string();
         let [mark, lease] = [claim.ttls.mark, claim.ttls.lease].map(milliseconds);
-        let mut all: Vec<_> = [operation, &id, &mark, &lease].map(str::as_bytes).into();
+        let fingerprint = claim
+            .fingerprint
+            .map(Fingerprint::to_bytes)
+            .map(u64::from_be_bytes);
+        let fingerprint = fingerprint.map_or_else(String::new, |bits| format!("{bits:016x}"));
+        let all = [operation, &id, &mark, &lease, &fingerprint];
+        let mut all: Vec<_> = all.map(str::as_bytes).into();
         all.extend(arguments);
         MACHINE.run(&self.connection, &key, &all).await
     }
@@ -186,11 +193,13 @@ where
 {
     type Error = Error;
 
-    async fn claim(&self, claim: Claim) -> Result<Claimed, Error> {
-        let (word, age, number, reply): (String, u64, u64, Option<Reply>) =
+    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), Error> {
+        let (word, age, number, reply, known): (String, u64, u64, Option<Reply>, String) =
             self.run("claim", claim, &[]).await?;
         let age = Duration::from_millis(age);
-        match (&*word, u32::try_from(number), reply) {
+        let known = u64::from_str_radix(&known, 16).ok();
+        let known = known.map(|bits| Fingerprint::from_bytes(bits.to_be_bytes()));
+        let claimed = match (&*word, u32::try_from(number), reply) {
             ("won", Ok(number), None) => Ok(Claimed::Won(Run::new(age, number))),
             ("running", _, None) => Ok(Claimed::Running {
                 age,
@@ -206,7 +215,8 @@ where
             ("taken over", _, Some(reply)) => Ok(Claimed::TakenOver(response(reply)?)),
             ("done", _, None) => Ok(Claimed::Done),
             _ => Err(Error::foreign()),
-        }
+        };
+        Ok((claimed?, known))
     }
 
     async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Error> {

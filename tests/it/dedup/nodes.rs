@@ -4,8 +4,8 @@ use tower_wechat::{
     dedup::{
         StoredResponse,
         store::{
-            Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run,
-            Store, Ttls,
+            Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Fingerprint, Released,
+            Renewed, Run, Store, Ttls,
         },
     },
     late::LateCause,
@@ -34,7 +34,10 @@ async fn claim_by_a_lost_node(store: &MemoryStore) -> Claim {
     let key = Key::of(&Request::new(assume(text("user", "1", "hi"))));
     let lost = Claim::new(key, ClaimId::random(), Ttls::new(Duration::from_secs(5)));
     let claimed = store.claim(lost).await;
-    assert_eq!(claimed, Ok(Claimed::Won(Run::new(Duration::ZERO, 1))));
+    assert_eq!(
+        claimed,
+        Ok((Claimed::Won(Run::new(Duration::ZERO, 1)), None))
+    );
     lost
 }
 
@@ -381,9 +384,9 @@ struct Endless;
 impl Store for Endless {
     type Error = Infallible;
 
-    async fn claim(&self, _: Claim) -> Result<Claimed, Infallible> {
+    async fn claim(&self, _: Claim) -> Result<(Claimed, Option<Fingerprint>), Infallible> {
         let (age, lease) = (Duration::MAX, Duration::MAX);
-        Ok(Claimed::Running { age, lease })
+        Ok((Claimed::Running { age, lease }, None))
     }
 
     async fn renew(&self, _: Claim, _: Run) -> Result<Renewed, Infallible> {

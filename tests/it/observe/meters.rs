@@ -217,6 +217,30 @@ async fn a_shared_store_and_one_that_is_away() {
     check(without_the_store, expected).await;
 }
 
+/// One MsgId, and two texts.
+#[tokio::test(start_paused = true)]
+async fn retries_with_another_body() {
+    let send = async || {
+        let service = tower::ServiceBuilder::new()
+            .layer(tower_wechat::DedupLayer::in_memory())
+            .service(tower_wechat::message_fn(
+                async |_: tower_wechat::Message| "hi",
+            ));
+        for text in ["one", "one", "two"] {
+            let body = format!(
+                "<xml><MsgType>text</MsgType><MsgId>7</MsgId><Content>{text}</Content></xml>"
+            );
+            let request = http::Request::new(crate::assume(body));
+            let answered = tower::ServiceExt::oneshot(service.clone(), request).await;
+            drop(answered.unwrap());
+        }
+    };
+    let recorded = recorded(send).await.lines();
+    let found = recorded.iter().filter(|line| line.contains("differing"));
+    let found: Vec<_> = found.collect();
+    assert_eq!(found, ["differing_retries_total [1.0]"]);
+}
+
 /// The rows in the table of the docs whose name, type and labels are as `is_meant` says.
 fn documented_where(is_meant: impl Fn(&str, &str, &str) -> bool) -> BTreeSet<String> {
     let docs = include_str!("../../../src/metrics.rs");
@@ -386,7 +410,7 @@ async fn the_recorded_metrics_are_described_and_documented() {
         format!("{} {name}", cells.next().unwrap())
     });
     let documented: BTreeSet<_> = documented.collect();
-    assert_eq!(documented.len(), 19, "{documented:#?}");
+    assert_eq!(documented.len(), 20, "{documented:#?}");
     assert_eq!(recorded.described(), documented);
     assert_eq!(recorded.names(), documented);
 }

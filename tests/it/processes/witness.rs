@@ -5,7 +5,8 @@ use std::{future::Future, process};
 use tower_wechat::dedup::{
     Key,
     store::{
-        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run, Store,
+        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Fingerprint, Released, Renewed,
+        Run, Store,
     },
 };
 
@@ -45,9 +46,9 @@ impl<St> Witness<St> {
 impl<St: Store> Store for Witness<St> {
     type Error = St::Error;
 
-    async fn claim(&self, claim: Claim) -> Result<Claimed, St::Error> {
+    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), St::Error> {
         let call = self.store.claim(claim);
-        let said = |claimed: &Claimed| match claimed {
+        let said = |(claimed, _): &(Claimed, Option<Fingerprint>)| match claimed {
             Claimed::Won(run) => Answer::Run(run.number),
             Claimed::Running { .. } => Answer::Running,
             Claimed::Replied { .. } => Answer::Replied,

@@ -15,8 +15,8 @@ use tower_wechat::dedup::{
     Key, StoredResponse,
     contract::{self, Subject},
     store::{
-        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, MemoryStore, Released, Renewed,
-        Run, Store,
+        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Fingerprint, MemoryStore,
+        Released, Renewed, Run, Store,
     },
 };
 
@@ -46,6 +46,8 @@ enum Mistake {
     KeepsTheLateReply,
     /// Releasing a message that has not been completed looks like a hold of another claim.
     NotCompletedIsHeld,
+    /// The fingerprint is the last claim's.
+    ForgetsTheFingerprint,
 }
 
 #[derive(Clone)]
@@ -88,12 +90,17 @@ impl Double {
 impl Store for Double {
     type Error = Infallible;
 
-    async fn claim(&self, claim: Claim) -> Result<Claimed, Infallible> {
+    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), Infallible> {
         let is_torn = self.meet().await && self.mistake == Mistake::TornClaim;
         let id = claim.id;
         let mut claim = self.changed(claim);
         claim.id = id;
-        let claimed = match self.store.claim(claim).await? {
+        let own = claim.fingerprint;
+        let (claimed, mut known) = self.store.claim(claim).await?;
+        if self.mistake == Mistake::ForgetsTheFingerprint {
+            known = own;
+        }
+        let claimed = match claimed {
             Claimed::Running { age, .. } if is_torn => Claimed::Won(Run::new(age, 1)),
             Claimed::TakenOver(_) if self.mistake == Mistake::LeavesTheLateReply => Claimed::Done,
             claimed => claimed,
@@ -104,7 +111,7 @@ impl Store for Double {
             claims.retain(|claim| *claim != id);
             claims.push(id);
         }
-        Ok(claimed)
+        Ok((claimed, known))
     }
 
     async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Infallible> {
@@ -189,6 +196,7 @@ async fn the_contract_is_violated_by_each_classic_mistake() {
         Mistake::LeavesTheLateReply,
         Mistake::KeepsTheLateReply,
         Mistake::NotCompletedIsHeld,
+        Mistake::ForgetsTheFingerprint,
     ] {
         let checked = contract::check(&mistake, 20_000, SEED).await;
         let violation = checked.expect_err(&format!("{mistake:?} is not noticed"));

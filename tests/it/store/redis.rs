@@ -186,8 +186,8 @@ async fn a_message_has_the_fields_of_its_state_alone() {
         let reply = Ending::Reply(reply.clone());
         store.complete(claim, reply).await.unwrap();
         store.release(claim).await.unwrap();
-        let late = "attachment body content_type first_seen format lease number owner state status";
-        let done = "first_seen format holders number owner state";
+        let late = "attachment body content_type fingerprint first_seen format lease number owner state status";
+        let done = "fingerprint first_seen format holders number owner state";
         for expected in [late, done] {
             let name = format!("tower-wechat:{key}");
             let mut fields: Vec<String> = connection.hkeys(name).await.unwrap();
