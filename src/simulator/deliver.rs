@@ -90,7 +90,7 @@ where
         parties,
         mishaps,
     } = plan;
-    let mut sent = make(0);
+    let mut current = make(0);
     // Two requests may use the service at the same time.
     let service = Mutex::new(service);
     let send = |sent: &Sent| {
@@ -122,35 +122,37 @@ where
     let shown = loop {
         // An ordinary retry is a copy.
         if mishaps.is_payment && number > 0 {
-            sent = make(number);
+            current = make(number);
         }
         number += 1;
         let at = start.elapsed();
         let mut copy = None;
         let mut answer = match number {
             1 if mishaps.is_overtaken => hang_up().await,
-            2 if mishaps.is_overtaken => match select(pin!(send(&sent)), pin!(send(&sent))).await {
-                Either::Left((answer, overtaken)) => {
-                    // Polls the other request once, so that it reaches the service however fast the answer was.
-                    let _ = overtaken.now_or_never();
-                    answer
+            2 if mishaps.is_overtaken => {
+                match select(pin!(send(&current)), pin!(send(&current))).await {
+                    Either::Left((answer, overtaken)) => {
+                        // Polls the other request once, so that it reaches the service however fast the answer was.
+                        let _ = overtaken.now_or_never();
+                        answer
+                    }
+                    Either::Right((_nobody_waits_for_it, answer)) => answer.await,
                 }
-                Either::Right((_nobody_waits_for_it, answer)) => answer.await,
-            },
+            }
             _ if mishaps.is_duplicated => {
-                let (answer, copied) = join(send(&sent), send(&sent)).await;
+                let (answer, copied) = join(send(&current), send(&current)).await;
                 copy = Some(copied);
                 answer
             }
-            _ => send(&sent).await,
+            _ => send(&current).await,
         };
         if answers_to_lose > 0 && answer.response.is_ok() {
             answers_to_lose -= 1;
             answer.response = Err(Fault::lost());
         }
-        let verdict = judge(at, &sent, answer);
+        let verdict = judge(at, &current, answer);
         if let Some(copy) = copy {
-            let _ = judge(at, &sent, copy);
+            let _ = judge(at, &current, copy);
         }
 
         if mishaps.attack.is_some() {

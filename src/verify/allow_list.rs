@@ -86,10 +86,12 @@ impl fmt::Debug for AllowList {
     }
 }
 
+type FindClient = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
+
 /// A list, and how to find the address of a request.
 pub(super) struct Allowed {
     pub(super) list: AllowList,
-    pub(super) client: Box<dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync>,
+    pub(super) client: Box<FindClient>,
 }
 
 impl Allowed {

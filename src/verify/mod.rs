@@ -31,7 +31,7 @@
 //!    413. It arrives within 2 s of the request's head
 //!    ([`with_body_timeout`](VerifySignatureLayer::with_body_timeout)), otherwise 408.
 //! 10. The body for an encrypted account passes the [checks of the envelope](crate::callback#checks), otherwise 400; 403
-//!    if its `msg_signature` is wrong. The body for a plain account is not only a ciphertext, otherwise 400.
+//!     if its `msg_signature` is wrong. The body for a plain account is not only a ciphertext, otherwise 400.
 //!
 //! An account on [cloud hosting](crate::Account::insecure_cloud_hosting) has other rules in place of 3 to 8 and 10: the
 //! method is `POST`, otherwise 405; and the request has the platform's header, otherwise 403. A request with the console's
