@@ -74,6 +74,8 @@ pub fn router(settings: &Settings, dedup: DedupLayer, metrics: PrometheusHandle)
 /// Serves until `stop`. Then WeChat's retries are still accepted until the running messages have been answered, and the open
 /// connections have one second more.
 ///
+/// Let a proxy stand in front: `axum::serve` waits for the head of a request without limit.
+///
 /// # Errors
 ///
 /// If the listener fails.

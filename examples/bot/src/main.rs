@@ -1,11 +1,12 @@
 //! Serves the bot until SIGTERM or Ctrl-C.
 
-use std::{env, process::ExitCode};
+use std::{env, process::ExitCode, time::Duration};
 
 use bot::{dedup, router, serve, settings::Settings, settings::https};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tokio::{
     net::TcpListener, select, signal::ctrl_c, signal::unix::SignalKind, signal::unix::signal,
+    time::sleep,
 };
 use tower::BoxError;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt::format::FmtSpan};
@@ -40,6 +41,14 @@ async fn run() -> Result<(), BoxError> {
         .set_buckets_for_metric(seconds, &BUCKETS)?
         .install_recorder()?;
     tower_wechat::metrics::describe();
+    let upkeep = metrics.clone();
+    tokio::spawn(async move {
+        // Otherwise what nobody scrapes would pile up.
+        loop {
+            sleep(Duration::from_secs(5)).await;
+            upkeep.run_upkeep();
+        }
+    });
 
     let dedup = dedup(&settings).await?;
     let router = router(&settings, dedup.clone(), metrics);
