@@ -18,9 +18,12 @@
 //! # Finding a wrong setting
 //!
 //! Some wrong settings show only when a delivery comes. The delivery is rejected, and the
-//! [kind](crate::callback::ErrorKind) of the rejection hints at the setting. With the feature `tracing`, the log has it
-//! too: at `WARN` or `ERROR` after a valid signature, otherwise at `DEBUG`, since scanners cause such rejections every
-//! day.
+//! [kind](crate::callback::ErrorKind) of the rejection hints at the setting. The rejection's message begins with the
+//! cause. With the feature `tracing`, the log has it too: at `WARN` or `ERROR` after a valid signature, otherwise at
+//! `DEBUG`, since scanners cause such rejections every day.
+//!
+//! Saving the URL in the console verifies the Token alone. Only the first message shows whether the EncodingAESKey, the
+//! AppID and the mode are right, except for WeCom, which encrypts its verification too.
 //!
 //! | kind | likely cause | level |
 //! |---|---|---|
@@ -29,8 +32,9 @@
 //! | `Signature` | the Token differs from the console's | `DEBUG` |
 //! | `Parameters` | the request is not a callback | `DEBUG` |
 //! | `Timestamp` | this machine's clock is off | `WARN`; WeCom: `DEBUG` |
-//! | `Padding`, `Length` | the EncodingAESKey differs from the console's | `WARN` |
-//! | `ReceiveId` | the app id is another account's | `WARN` |
+//! | `Padding`, `Length` | the EncodingAESKey differs from the console's | `ERROR` |
+//! | `ReceiveId` | the app id is another account's | `ERROR` |
+//! | `Echostr` | a redirect has made a `GET` of a `POST`: let the proxy serve the URL as the console has it | `WARN` |
 //! | [`Source`](crate::verify::RejectionKind::Source) | a request to an account on cloud hosting does not come from the platform: is 公网访问 on? | `DEBUG` |
 //! | `Document` | the body has no ciphertext: a proxy may have changed it | `WARN`; WeCom: `DEBUG` |
 

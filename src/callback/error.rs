@@ -3,6 +3,8 @@
 use std::{error, fmt};
 
 /// The reason why a callback is rejected: the check that failed. It contains no part of the request.
+///
+/// The message begins with the likely cause, such as `wrong EncodingAESKey: the padding does not fit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -43,7 +45,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.expectation())
+        f.write_str(self.kind.cause(self.is_signed))
     }
 }
 
@@ -86,27 +88,60 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Returns the text of an error of this kind.
-    pub(crate) fn expectation(self) -> &'static str {
+    /// Returns the text of an error of this kind: the likely cause, then what was found.
+    pub(crate) fn cause(self, is_signed: bool) -> &'static str {
         match self {
             Self::Parameters => {
-                "expected a callback's query, found a parameter missing, malformed or repeated"
+                "no callback of WeChat: a parameter of the query is missing, malformed or repeated; \
+                 a proxy may have dropped the query"
             }
-            Self::Signature => "expected a signature made with the account's token",
-            Self::Timestamp => "expected a timestamp near the present time",
-            Self::Echostr => "expected an echostr of 1 to 256 visible ASCII characters",
-            Self::PlainAccount => "expected a push in plaintext, found an encrypted one",
-            Self::EncryptedAccount => "expected an encrypted push, found one in plaintext",
-            Self::Document => "expected an envelope with a ciphertext",
-            Self::Ciphertext => "expected canonical base64 of whole AES blocks",
-            Self::Padding => {
-                "expected 1 to 32 equal bytes of padding: the EncodingAESKey may be the wrong one"
+            // The query's signature needs the token alone.
+            Self::Signature if is_signed => {
+                "the signature of the query is right, and that of the ciphertext is wrong: something has changed the body"
             }
-            Self::Length => {
-                "expected a plaintext of the length it states: the EncodingAESKey may be the wrong one"
+            Self::Signature => {
+                "wrong Token, or not from WeChat: no token of the account makes the signature"
             }
-            Self::ReceiveId => "expected a plaintext for the account's own app id",
-            Self::Receiver => "expected a push to the account that the URL belongs to",
+            Self::Timestamp => {
+                "wrong clock, or an old request: the timestamp is too far from this machine's time"
+            }
+            Self::Echostr => {
+                "no echostr of 1 to 256 visible ASCII characters: a redirect may have made a GET of a POST"
+            }
+            Self::PlainAccount => {
+                "wrong mode: the push is encrypted and the account is plain: build it with `Account::encrypted`, \
+                 or set 消息加解密方式 in the console to 明文模式 (plain mode)"
+            }
+            Self::EncryptedAccount => {
+                "wrong mode: the push is in plaintext and the account is encrypted: \
+                 set 消息加解密方式 in the console to 安全模式 (safe mode), or build it with `Account::plain`"
+            }
+            Self::Document => "the body has no ciphertext: something may have changed it",
+            Self::Ciphertext => "malformed ciphertext: no canonical base64 of whole AES blocks",
+            Self::Padding => "wrong EncodingAESKey: the padding does not fit",
+            Self::Length => "wrong EncodingAESKey: the length does not fit",
+            Self::ReceiveId => {
+                "wrong app id (for WeCom, corp id or suite id): the message is encrypted for another one"
+            }
+            Self::Receiver => "wrong URL: the push is for another account than the URL's",
+        }
+    }
+
+    /// Returns whether WeChat's own deliveries fail in this way until a setting is changed.
+    pub(crate) fn is_setting(self) -> bool {
+        match self {
+            Self::PlainAccount
+            | Self::EncryptedAccount
+            | Self::Padding
+            | Self::Length
+            | Self::ReceiveId => true,
+            Self::Parameters
+            | Self::Signature
+            | Self::Timestamp
+            | Self::Echostr
+            | Self::Document
+            | Self::Ciphertext
+            | Self::Receiver => false,
         }
     }
 }

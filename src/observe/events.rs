@@ -15,25 +15,38 @@ impl fmt::Display for MessageKey {
     }
 }
 
+/// How much a rejection matters.
+#[derive(Clone, Copy)]
+pub(crate) enum Severity {
+    /// Anyone may have sent the request. At DEBUG, so that scanners do not fill the log.
+    Unsigned,
+    /// A signature was valid.
+    Signed,
+    /// Likewise, and every delivery will be rejected until a setting is changed.
+    Setting,
+}
+
 /// Logs and counts a rejected request. `account` is empty if it is unknown, or if a stranger may have chosen its name.
-///
-/// Unless the request `is_signed`, anyone may have sent it. Such events are at DEBUG, so that scanners do not fill the
-/// log. There is `advice` if every delivery will be rejected until a setting is changed.
 pub(super) fn callback_rejected(
     account: &str,
     kind: &'static str,
-    is_signed: bool,
-    advice: Option<&'static str>,
+    severity: Severity,
+    cause: &dyn fmt::Display,
 ) {
-    match advice {
-        _ if !is_signed => {
-            event!(DEBUG, account, kind, "rejected an unsigned callback");
+    match severity {
+        Severity::Unsigned => {
+            event!(
+                DEBUG,
+                account,
+                kind,
+                "rejected an unsigned callback: {cause}"
+            );
         }
-        Some(advice) => {
-            event!(ERROR, account, kind, "rejected a signed callback: {advice}");
+        Severity::Signed => {
+            event!(WARN, account, kind, "rejected a signed callback: {cause}");
         }
-        None => {
-            event!(WARN, account, kind, "rejected a signed callback");
+        Severity::Setting => {
+            event!(ERROR, account, kind, "rejected a signed callback: {cause}");
         }
     }
     meters::callback_rejected(account, kind);
@@ -42,6 +55,51 @@ pub(super) fn callback_rejected(
 /// Logs that there is an allow-list, and nothing on it.
 pub(crate) fn allow_list_empty() {
     event!(WARN, "the allow-list is empty, and allows every address");
+}
+
+/// Logs that WeChat has verified the URL. Unless the `key_is_checked`, this proves the token alone.
+pub(super) fn url_verified(account: &str, key_is_checked: bool) {
+    if key_is_checked {
+        event!(INFO, account, "WeChat has verified the URL");
+    } else {
+        event!(
+            INFO,
+            account,
+            "WeChat has verified the URL: the Token is right, the first message checks the EncodingAESKey and the AppID"
+        );
+    }
+}
+
+/// Logs the answer to a message.
+pub(super) fn message_answered(account: &str, outcome: &'static str, answer: Answer) {
+    match answer {
+        Answer::Reply => {
+            event!(INFO, account, outcome, "answered a message with a reply");
+        }
+        Answer::Silent => {
+            event!(INFO, account, outcome, "answered a message with no reply");
+        }
+        Answer::Status(status) => {
+            event!(
+                WARN,
+                account,
+                outcome,
+                status,
+                "the inner service answered a message with a status that WeChat does not accept"
+            );
+        }
+    }
+}
+
+/// The answer of the inner service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The user sees something.
+    Reply,
+    /// The user sees nothing: the body is empty or `success`.
+    Silent,
+    /// WeChat sends the message again, since the status is not 200.
+    Status(u16),
 }
 
 /// Logs that a verified plaintext had bytes that are not UTF-8.

@@ -17,7 +17,7 @@ use http::{Extensions, Response};
 use tokio::time::Instant;
 
 use super::{
-    events::{self, MessageKey},
+    events::{self, Answer, MessageKey, Severity},
     meters,
     outcome::{Outcome, OutcomeCell},
     sender::Sender,
@@ -33,6 +33,8 @@ pub(crate) struct DeliveryGuard {
     known: OutcomeCell,
     /// The kind of its rejection.
     rejection: OnceLock<&'static str>,
+    /// The answer of the inner service.
+    answer: OnceLock<Answer>,
     /// The outcome to record if the delivery is dropped now; `None` after its end.
     dropped: Option<Outcome>,
 }
@@ -47,6 +49,7 @@ impl DeliveryGuard {
             sender: Mutex::default(),
             known: OutcomeCell::of(extensions),
             rejection: OnceLock::new(),
+            answer: OnceLock::new(),
             dropped: Some(Outcome::HungUp),
         }
     }
@@ -106,21 +109,27 @@ impl DeliveryGuard {
         }
     }
 
-    /// Records a rejection. It `is_signed` if a signature was valid. `advice` says which setting to change.
+    /// Records a rejection.
     pub(crate) fn record_rejection(
         &self,
         kind: &'static str,
-        is_signed: bool,
-        advice: Option<&'static str>,
+        severity: Severity,
+        cause: &dyn fmt::Display,
     ) {
         // A delivery is rejected at most once.
         let _ = self.rejection.set(kind);
         let mut sender = lock(&self.sender);
-        if is_signed {
+        if !matches!(severity, Severity::Unsigned) {
             sender.record_signature();
         }
         let account = sender.label().unwrap_or_default();
-        self.in_scope(|| events::callback_rejected(&account, kind, is_signed, advice));
+        self.in_scope(|| events::callback_rejected(&account, kind, severity, cause));
+    }
+
+    /// Records what the inner service has answered.
+    pub(crate) fn record_inner_answer(&self, answer: Answer) {
+        // It answers once.
+        let _ = self.answer.set(answer);
     }
 
     /// Returns the trace, which the verified body takes to dedup.
@@ -160,6 +169,20 @@ impl DeliveryGuard {
             self.span.is_answered(answer.status(), rejection);
         }
         self.end(outcome);
+        self.in_scope(|| self.log_answer(outcome));
+    }
+
+    /// Logs the answer, unless it has been logged as a rejection or as a failure.
+    fn log_answer(&self, outcome: Outcome) {
+        let sender = lock(&self.sender);
+        let account = || sender.label().unwrap_or_default();
+        match (outcome, self.answer.get()) {
+            (Outcome::UrlVerified, _) => {
+                events::url_verified(&account(), sender.url_checks_all());
+            }
+            (Outcome::TurnedAway, _) | (_, None) => {}
+            (_, Some(answer)) => events::message_answered(&account(), outcome.as_str(), *answer),
+        }
     }
 
     fn end(&mut self, outcome: Outcome) {

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use super::spans;
-use crate::account::Account;
+use crate::account::{Account, Mode};
 
 #[derive(Default)]
 pub(super) struct Sender {
@@ -57,6 +57,17 @@ impl Sender {
             Proven::Signature if self.is_picked => Some(account.signed_name()),
             _ => Some(account.shared_name()),
         }
+    }
+
+    /// Returns whether the verification of the URL checks every setting of the account. An Official Account's checks the
+    /// token alone.
+    pub(super) fn url_checks_all(&self) -> bool {
+        self.account.as_ref().is_none_or(|account| {
+            matches!(
+                account.mode(),
+                Mode::Plain | Mode::WeCom | Mode::CloudHosting
+            )
+        })
     }
 
     /// Records the label in the span, at most once.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header, request, response::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header, request, response::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::Service;
@@ -23,7 +23,7 @@ use crate::{
     call::Call,
     callback::{Sealer, seal_reply},
     delivery::{Delivery, Verified},
-    observe,
+    observe, reply,
     response::{self, ResponseBody},
 };
 
@@ -108,7 +108,17 @@ struct Finish {
 }
 
 impl Finish {
-    fn finish(self, mut head: Parts, body: Bytes) -> Response<ResponseBody> {
+    fn finish(
+        self,
+        mut head: Parts,
+        body: Bytes,
+        observed: &observe::DeliveryGuard,
+    ) -> Response<ResponseBody> {
+        observed.record_inner_answer(match head.status {
+            StatusCode::OK if reply::is_silent(&body) => observe::Answer::Silent,
+            StatusCode::OK => observe::Answer::Reply,
+            status => observe::Answer::Status(status.as_u16()),
+        });
         // Seals whatever the status is: no answer to an encrypted message may leave in plaintext.
         match seal_reply(self.sealer.as_ref(), body) {
             Ok(answer) => {
@@ -218,7 +228,7 @@ where
                     let body = ready!(body.poll(cx));
                     let (head, finish) = (taken(head), taken(finish));
                     return Poll::Ready(Ok(match body {
-                        Ok(body) => finish.finish(head, body),
+                        Ok(body) => finish.finish(head, body, observed),
                         Err(error) => {
                             observe::response_unreadable(&finish.account, &error);
                             response::failure()

@@ -67,7 +67,12 @@ impl Rejection {
 
     /// Logs and counts the rejection, and makes the response with it in the extensions.
     pub(super) fn into_response(self, observed: &observe::DeliveryGuard) -> Response<ResponseBody> {
-        observed.record_rejection(self.kind.name(), self.is_signed, self.kind.advice());
+        let severity = match self.is_signed {
+            false => observe::Severity::Unsigned,
+            true if self.kind.is_setting() => observe::Severity::Setting,
+            true => observe::Severity::Signed,
+        };
+        observed.record_rejection(self.kind.name(), severity, &self);
         let mut response = Response::new(ResponseBody::default());
         *response.status_mut() = self.status();
         if self.kind == RejectionKind::Method {
@@ -99,17 +104,19 @@ impl<E> From<ReadError<E>> for Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            RejectionKind::UnknownAccount => "expected the URL of a known account",
+            RejectionKind::UnknownAccount => "no known account has this URL",
             RejectionKind::AccountPanic => "the function that picks the account panicked",
-            RejectionKind::Address => "expected an address on the allow-list",
-            RejectionKind::AddressUnknown => "expected an address, found none",
-            RejectionKind::Source => "expected the header of WeChat's cloud hosting",
-            RejectionKind::Method => "expected GET or POST, found another method",
-            RejectionKind::BodyEmpty => "expected a message in the body, found nothing",
-            RejectionKind::BodyTooLarge => "expected a body within the limit, found a larger one",
-            RejectionKind::BodyTimeout => "expected the whole body in time",
-            RejectionKind::BodyIncomplete => "expected a whole body, found a part of one",
-            RejectionKind::Callback(kind) => kind.expectation(),
+            RejectionKind::Address => "the address is not on the allow-list",
+            RejectionKind::AddressUnknown => {
+                "the function of `with_allow_list` finds no address: let the server or the proxy pass it on"
+            }
+            RejectionKind::Source => "the header of WeChat's cloud hosting is missing",
+            RejectionKind::Method => "no callback of WeChat: the method is neither GET nor POST",
+            RejectionKind::BodyEmpty => "the body is empty: something may have dropped it",
+            RejectionKind::BodyTooLarge => "the body is larger than the limit",
+            RejectionKind::BodyTimeout => "the whole body did not arrive in time",
+            RejectionKind::BodyIncomplete => "the body ended too early",
+            RejectionKind::Callback(kind) => kind.cause(self.is_signed),
         })
     }
 }
@@ -147,23 +154,12 @@ pub enum RejectionKind {
 }
 
 impl RejectionKind {
-    /// Returns what to do if WeChat's own deliveries are rejected for this reason. Only such reasons have one that all
-    /// deliveries share.
-    fn advice(self) -> Option<&'static str> {
+    /// Returns whether WeChat's own deliveries are rejected for this reason until a setting is changed.
+    fn is_setting(self) -> bool {
         match self {
-            Self::Callback(callback::ErrorKind::PlainAccount) => Some(
-                "the push is encrypted and the account is plain: build it with `Account::encrypted`, \
-                 or set 消息加解密方式 in the console to 明文模式 (plain mode)",
-            ),
-            Self::Callback(callback::ErrorKind::EncryptedAccount) => Some(
-                "the push is in plaintext and the account is encrypted: \
-                 set 消息加解密方式 in the console to 安全模式 (safe mode), or build it with `Account::plain`",
-            ),
-            Self::AddressUnknown => Some(
-                "the function of `with_allow_list` finds no address: \
-                 let the server or the proxy pass it on",
-            ),
-            _ => None,
+            Self::AddressUnknown => true,
+            Self::Callback(kind) => kind.is_setting(),
+            _ => false,
         }
     }
 

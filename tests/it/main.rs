@@ -44,6 +44,8 @@ mod reply;
 mod retries;
 mod samples;
 #[cfg(feature = "simulator")]
+mod setup;
+#[cfg(feature = "simulator")]
 mod simulator;
 #[cfg(feature = "simulator")]
 mod simulator_api;

@@ -109,8 +109,8 @@ async fn a_transcript_says_what_became_of_each_delivery() {
         (
             text("0 hi").forge_signature(),
             "an attacker sends: 0 hi\n\
-             at 0.0 s: 403 after 0.0 s: expected status 200, found 403 (rejected: expected a \
-             signature made with the account's token)\n\
+             at 0.0 s: 403 after 0.0 s: expected status 200, found 403 (rejected: wrong Token, or not from WeChat: \
+             no token of the account makes the signature)\n\
              the user sees nothing",
         ),
         (

@@ -24,11 +24,12 @@ async fn no_secret_and_no_content_is_logged() {
     log::check(
         &log,
         [
+            &["INFO", APP_ID, "answered a message with no reply"],
             &["WARN", APP_ID, "kind=\"document\""],
             &["WARN", APP_ID, "kind=\"signature\""],
-            &["WARN", APP_ID, "kind=\"padding\""],
-            &["WARN", APP_ID, "kind=\"length\""],
-            &["WARN", APP_ID, "kind=\"receive_id\""],
+            &["ERROR", APP_ID, "kind=\"padding\""],
+            &["ERROR", APP_ID, "kind=\"length\""],
+            &["ERROR", APP_ID, "kind=\"receive_id\""],
             &["WARN", APP_ID, "kind=\"ciphertext\""],
         ],
     );

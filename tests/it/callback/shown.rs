@@ -17,27 +17,27 @@ fn an_error_says_which_check_failed() {
         (
             account(),
             "====".to_owned(),
-            "expected canonical base64 of whole AES blocks",
+            "malformed ciphertext: no canonical base64 of whole AES blocks",
         ),
         (
             account(),
             sealed(&no_padding),
-            "expected 1 to 32 equal bytes of padding: the EncodingAESKey may be the wrong one",
+            "wrong EncodingAESKey: the padding does not fit",
         ),
         (
             account(),
             sealed(&too_long),
-            "expected a plaintext of the length it states: the EncodingAESKey may be the wrong one",
+            "wrong EncodingAESKey: the length does not fit",
         ),
         (
             account(),
             sealed(&receives("wxother")),
-            "expected a plaintext for the account's own app id",
+            "wrong app id (for WeCom, corp id or suite id): the message is encrypted for another one",
         ),
         (
             authorizer,
             ciphertext(MESSAGE),
-            "expected a push to the account that the URL belongs to",
+            "wrong URL: the push is for another account than the URL's",
         ),
     ] {
         let query = Query::parse(&query(&encrypt)).unwrap();
@@ -51,27 +51,28 @@ fn an_error_says_which_check_failed() {
     for (error, message) in [
         (
             Query::parse("").unwrap_err(),
-            "expected a callback's query, found a parameter missing, malformed or repeated",
+            "no callback of WeChat: a parameter of the query is missing, malformed or repeated; \
+             a proxy may have dropped the query",
         ),
         (
             parsed
                 .verify(&another, at(NOW), Duration::ZERO)
                 .unwrap_err(),
-            "expected a signature made with the account's token",
+            "wrong Token, or not from WeChat: no token of the account makes the signature",
         ),
         (
             parsed
                 .verify(&account(), at(0), Duration::ZERO)
                 .unwrap_err(),
-            "expected a timestamp near the present time",
+            "wrong clock, or an old request: the timestamp is too far from this machine's time",
         ),
         (
             callback::echostr(&account(), &parsed).unwrap_err(),
-            "expected an echostr of 1 to 256 visible ASCII characters",
+            "no echostr of 1 to 256 visible ASCII characters: a redirect may have made a GET of a POST",
         ),
         (
             callback::open(&account(), &parsed, MESSAGE).unwrap_err(),
-            "expected an envelope with a ciphertext",
+            "the body has no ciphertext: something may have changed it",
         ),
     ] {
         assert_eq!(error.to_string(), message, "{:?}", error.kind());

@@ -2,7 +2,7 @@ use tower::ServiceBuilder;
 use tracing::{Instrument, info_span};
 
 use super::{
-    subscriber::{Told, told},
+    subscriber::{Told, told, told as told_of},
     *,
 };
 
@@ -39,8 +39,8 @@ async fn a_rejected_delivery_says_why() {
     let end = "status=403 rejection=signature outcome=rejected duration_seconds=0.0";
     let rejection = format!("INFO delivery account=post-office {end}");
     let told = check(rejected, &[rejection]).await;
-    let event = "DEBUG in 0 message=rejected an unsigned callback account=post-office \
-                 kind=signature";
+    let event = "DEBUG in 0 message=rejected an unsigned callback: wrong Token, or not from WeChat: \
+                 no token of the account makes the signature account=post-office kind=signature";
     assert_eq!(told.events(), [event]);
 
     let end = "status=404 rejection=unknown_account outcome=rejected duration_seconds=0.0";
@@ -120,7 +120,7 @@ async fn rejections_are_warnings_once_a_signature_holds() {
         (
             wecom("ww1"),
             elsewhere.text(CONTENT).request().unwrap(),
-            "WARN",
+            "ERROR",
             "receive_id",
         ),
     ] {
@@ -130,16 +130,19 @@ async fn rejections_are_warnings_once_a_signature_holds() {
             assert!(matches!(service.answer(&request).await, Some(400 | 403)));
         })
         .await;
-        let message = match level {
-            "DEBUG" => "rejected an unsigned callback",
-            "WARN" => "rejected a signed callback",
-            _ => {
-                "rejected a signed callback: the push is in plaintext and the account is encrypted: \
-                 set 消息加解密方式 in the console to 安全模式 (safe mode), or build it with `Account::plain`"
-            }
+        let signed = if level == "DEBUG" {
+            "an unsigned"
+        } else {
+            "a signed"
         };
-        let event = format!("{level} in 0 message={message} account=post-office kind={kind}");
-        assert_eq!(told.events(), [event]);
+        let events = told.events();
+        let start = format!("{level} in 0 message=rejected {signed} callback: ");
+        let end = format!(" account=post-office kind={kind}");
+        assert!(
+            events[0].starts_with(&start) && events[0].ends_with(&end),
+            "{events:?}"
+        );
+        assert_eq!(events.len(), 1);
     }
 }
 
@@ -155,20 +158,69 @@ async fn the_name_of_a_picked_account_is_recorded_once_the_signature_holds() {
         "{spans:#?}"
     );
     let events = told.events();
-    assert_eq!(
-        events[2],
-        "DEBUG in 2 message=rejected an unsigned callback account= kind=signature"
-    );
+    assert!(events[2].starts_with("DEBUG in 2 message=rejected an unsigned callback: wrong Token"));
+    assert!(events[2].ends_with(" account= kind=signature"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_verification_of_a_url_is_a_delivery_without_a_message() {
     let end = "status=200 outcome=url_verified duration_seconds=0.0";
-    check(
-        url_verified,
-        &[format!("INFO delivery account=post-office {end}")],
-    )
+    let span = format!("INFO delivery account=post-office {end}");
+    let told = check(url_verified, &[span]).await;
+    let event = "INFO in 0 message=WeChat has verified the URL: the Token is right, \
+                 the first message checks the EncodingAESKey and the AppID account=post-office";
+    assert_eq!(told.events(), [event]);
+
+    // WeCom encrypts the echostr.
+    let wecom = || Account::wecom(TOKEN, "ww1", KEY).unwrap();
+    let told = told_of(async || {
+        let layer = VerifySignatureLayer::new(wecom());
+        let service = layer.layer(MessageService::new(service_fn(handle)));
+        let delivery = Simulator::new(wecom()).verify_url(simulated(service)).await;
+        assert_eq!(delivery.fault(), None);
+    })
     .await;
+    assert_eq!(
+        told.events(),
+        ["INFO in 0 message=WeChat has verified the URL account=ww1"]
+    );
+}
+
+/// Without span events, too, the log shows that the bot is alive, and whether the user sees something.
+#[tokio::test(start_paused = true)]
+async fn each_answered_message_is_an_event() {
+    let answered = |span: usize, with: &str, outcome: &str| {
+        format!(
+            "INFO in {span} message=answered a message with {with} account=post-office outcome={outcome}"
+        )
+    };
+    let told = told_of(self::answered).await;
+    let expected = [
+        "INFO in 1 message=thinking".to_owned(),
+        answered(0, "a reply", "run"),
+        answered(2, "a reply", "kept_reply"),
+        answered(3, "no reply", "done"),
+    ];
+    assert_eq!(told.events(), expected);
+
+    let told = told_of(acknowledged).await;
+    let acknowledged = answered(3, "no reply", "acknowledged");
+    assert_eq!(told.events()[3], acknowledged);
+
+    // A router behind the layer that does not know the path.
+    let told = told_of(async || {
+        let router = service_fn(async |_: Request<Verified>| {
+            let mut response = Response::new(Full::<Bytes>::default());
+            *response.status_mut() = http::StatusCode::NOT_FOUND;
+            Ok::<_, Infallible>(response)
+        });
+        let service = overheard(VerifySignatureLayer::new(account()).layer(router));
+        assert_eq!(service.answer(&text("1")).await, Some(404));
+    })
+    .await;
+    let event = "WARN in 0 message=the inner service answered a message with a status that WeChat does not accept \
+                 account=post-office outcome=passed status=404";
+    assert_eq!(told.events(), [event]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,7 +232,7 @@ async fn one_run_and_the_copies_of_its_delivery() {
         delivery(" status=200 outcome=done duration_seconds=0.0"),
     ];
     let told = check(answered, &expected).await;
-    assert_eq!(told.events(), ["INFO in 1 message=thinking"]);
+    assert_eq!(told.events()[0], "INFO in 1 message=thinking");
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,7 +251,7 @@ async fn a_run_outlives_the_delivery_that_started_it() {
         delivery(" status=200 outcome=acknowledged duration_seconds=4.5"),
     ];
     let told = check(acknowledged, &expected).await;
-    let [thinking, first, second, late, part] = &told.events()[..] else {
+    let [thinking, first, second, _, late, part] = &told.events()[..] else {
         panic!("{:#?}", told.events())
     };
     assert_eq!(thinking, "INFO in 1 message=thinking");
@@ -357,7 +409,7 @@ async fn spans_of_other_layers_nest_around_and_between() {
         run(1, 1, " result=answered duration_seconds=1.0"),
     ];
     let told = check(case, &expected).await;
-    assert_eq!(told.events(), ["INFO in 4 message=thinking"]);
+    assert_eq!(told.events()[0], "INFO in 4 message=thinking");
 }
 
 const KEY_FIELD: &str = " message_key=";

@@ -40,31 +40,31 @@ fn a_rejection_says_what_was_expected() {
             unknown,
             post(&signed()),
             RejectionKind::UnknownAccount,
-            "expected the URL of a known account",
+            "no known account has this URL",
         ),
         (
             layer(),
             put,
             RejectionKind::Method,
-            "expected GET or POST, found another method",
+            "no callback of WeChat: the method is neither GET nor POST",
         ),
         (
             layer(),
             empty,
             RejectionKind::BodyEmpty,
-            "expected a message in the body, found nothing",
+            "the body is empty: something may have dropped it",
         ),
         (
             layer().with_body_limit(1),
             post(&signed()),
             RejectionKind::BodyTooLarge,
-            "expected a body within the limit, found a larger one",
+            "the body is larger than the limit",
         ),
         (
             layer(),
             get(&signed()),
             RejectionKind::Callback(ErrorKind::Echostr),
-            "expected an echostr of 1 to 256 visible ASCII characters",
+            "no echostr of 1 to 256 visible ASCII characters: a redirect may have made a GET of a POST",
         ),
     ] {
         let outcome = block_on(send(&layer, request));

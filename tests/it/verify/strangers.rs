@@ -131,6 +131,9 @@ fn check_log(logged: &str, case: &Case, account: &str) {
             RejectionKind::Callback(
                 kind @ (ErrorKind::PlainAccount | ErrorKind::EncryptedAccount),
             ) => ("ERROR", documented_cause(kind)),
+            RejectionKind::Callback(
+                ErrorKind::Padding | ErrorKind::Length | ErrorKind::ReceiveId,
+            ) => ("ERROR", String::new()),
             _ => ("WARN", String::new()),
         };
         let account = format!("account={account:?}");

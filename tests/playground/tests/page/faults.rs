@@ -61,22 +61,22 @@ fn in_safe_mode_every_change_is_rejected() {
         (
             "signature",
             "403 rejected",
-            "signature made with the account's token",
+            "no token of the account makes the signature",
         ),
         (
             "timestamp",
             "403 rejected",
-            "signature made with the account's token",
+            "no token of the account makes the signature",
         ),
         (
             "ciphertext",
             "403 rejected",
-            "signature made with the account's token",
+            "no token of the account makes the signature",
         ),
         (
             "plaintext",
             "400 rejected",
-            "expected an encrypted push, found one in plaintext",
+            "the push is in plaintext and the account is encrypted",
         ),
     ] {
         page.browser
