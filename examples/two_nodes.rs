@@ -2,7 +2,7 @@
 //! user's next message if the answer is late.
 //!
 //! ```sh
-//! cargo run --example two_nodes --features redis,simulator -- --once
+//! cargo run -p examples --features redis --bin two_nodes -- --once
 //! ```
 //!
 //! It starts a `redis-server` on loopback, or uses the one at `--redis URL`.
@@ -381,7 +381,7 @@ usage: two_nodes [--redis URL] [--once]
 
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, command_line::tests::in_the_readmes};
+    use super::{Arguments, command_line::tests::in_the_docs};
 
     fn parse(words: &[&str]) -> Result<Option<Arguments>, String> {
         let parser = lexopt::Parser::from_args(words);
@@ -399,7 +399,7 @@ mod tests {
             assert!(arguments.once);
         }
         assert!(parse(&["-h"]).unwrap().is_none());
-        for parser in in_the_readmes("two_nodes") {
+        for parser in in_the_docs("two_nodes") {
             assert!(Arguments::parse(parser).unwrap().is_some());
         }
     }

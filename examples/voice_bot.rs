@@ -1,7 +1,7 @@
 //! A bot that answers a voice message with the words that were spoken.
 //!
 //! ```sh
-//! cargo run --example voice_bot --features simulator
+//! cargo run -p examples --bin voice_bot
 //! ```
 //!
 //! WeChat cannot reach a developer's machine. So a simulated WeChat sends requests to the bot, over its socket. The bot
@@ -23,7 +23,7 @@ use std::{
 use axum::Router;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use lexopt::prelude::*;
-use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command, time::sleep};
+use tokio::{io::AsyncWriteExt, process::Command, time::sleep};
 use tower::{BoxError, ServiceBuilder, service_fn};
 use tower_wechat::{
     Account, Api, DedupLayer, Message, Reply, VerifySignatureLayer,
@@ -122,9 +122,7 @@ async fn run() -> Result<bool, BoxError> {
         return Ok(true);
     };
     let account = arguments.account;
-    let listener = TcpListener::bind(arguments.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
+    let listener = command_line::listen(arguments.listen).await?;
     let url = format!("http://{}/wechat", listener.local_addr()?);
     let wechat = Simulator::new(account.clone()).with_uri(&url)?;
 
@@ -431,7 +429,7 @@ const AES_KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
 mod tests {
     use tower_wechat::account::Mode;
 
-    use super::{Arguments, command_line::tests::in_the_readmes};
+    use super::{Arguments, command_line::tests::in_the_docs};
 
     fn parse(words: &[&str]) -> Result<Option<Arguments>, String> {
         let parser = lexopt::Parser::from_args(words);
@@ -446,7 +444,7 @@ mod tests {
         assert_eq!(arguments.account.mode(), Mode::Encrypted);
         assert!(arguments.once);
         assert!(parse(&["--help"]).unwrap().is_none());
-        for parser in in_the_readmes("voice_bot") {
+        for parser in in_the_docs("voice_bot") {
             assert!(Arguments::parse(parser).unwrap().is_some());
         }
     }

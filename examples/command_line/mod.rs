@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use tokio::net::TcpListener;
 use tower::BoxError;
 
 /// Parses the value of `--listen`. A port alone is one on loopback, and so is `localhost`.
@@ -15,6 +16,12 @@ pub(crate) fn address(value: &str) -> Result<SocketAddr, BoxError> {
     })
 }
 
+/// Listens on an address. The error names it.
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, BoxError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| format!("cannot listen on {address}: {error}").into())
+}
+
 /// Adds to the error of a command line where the options are explained.
 pub(crate) fn see_help(error: &BoxError) -> BoxError {
     format!("{error} (--help lists the options)").into()
@@ -22,7 +29,18 @@ pub(crate) fn see_help(error: &BoxError) -> BoxError {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::address;
+    use std::net::Ipv4Addr;
+
+    use super::{address, listen};
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named() {
+        let used = listen((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let address = used.local_addr().unwrap();
+        let error = listen(address).await.unwrap_err().to_string();
+        let expected = format!("cannot listen on {address}: Address already in use");
+        assert!(error.starts_with(&expected), "{error}");
+    }
 
     #[test]
     fn listens_on_a_port_a_name_or_an_address() {
@@ -51,17 +69,19 @@ pub(crate) mod tests {
         }
     }
 
-    /// The command lines in both READMEs that run `example`, without what is before ` -- `.
-    pub(crate) fn in_the_readmes(example: &str) -> Vec<lexopt::Parser> {
-        let readmes = [
+    /// The command lines in the READMEs that run `example`, without what is before ` -- `.
+    pub(crate) fn in_the_docs(example: &str) -> Vec<lexopt::Parser> {
+        let pages = [
             include_str!("../../README.md"),
             include_str!("../../README.zh-CN.md"),
         ];
-        let command = format!("cargo run --example {example} ");
+        let program = format!("--bin {example}");
         let mut found = Vec::new();
-        for readme in readmes {
-            let readme = readme.replace("\\\n", " ");
-            let lines = readme.lines().filter(|line| line.starts_with(&command));
+        for page in pages {
+            let page = page.replace("\\\n", " ");
+            let lines = page.lines().filter(|line| {
+                line.starts_with("cargo run -p examples ") && line.contains(&program)
+            });
             found.extend(lines.map(|line| {
                 let arguments = line
                     .split_once(" -- ")
@@ -75,7 +95,7 @@ pub(crate) mod tests {
                 lexopt::Parser::from_args(words)
             }));
         }
-        assert!(!found.is_empty(), "no README runs {example}");
+        assert!(!found.is_empty(), "no page runs {example}");
         found
     }
 }

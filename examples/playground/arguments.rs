@@ -113,7 +113,7 @@ const AES_KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
 #[cfg(test)]
 mod tests {
     use super::{AES_KEY, APP_ID, Arguments, Setup};
-    use crate::{command_line::tests::in_the_readmes, letter::Mode};
+    use crate::{command_line::tests::in_the_docs, letter::Mode};
 
     fn parse(words: &[&str]) -> Result<Option<Arguments>, String> {
         let parser = lexopt::Parser::from_args(words);
@@ -136,7 +136,7 @@ mod tests {
         let arguments = parse(&["--listen", "localhost:0"]).unwrap().unwrap();
         assert!(matches!(arguments.setup, Setup::BuiltIn { .. }));
         assert!(parse(&["--help"]).unwrap().is_none());
-        for parser in in_the_readmes("playground") {
+        for parser in in_the_docs("playground") {
             assert!(Arguments::parse(parser).unwrap().is_some());
         }
     }

@@ -1,7 +1,7 @@
 //! A chat window in the browser that acts as WeChat, to try a bot without a public server.
 //!
 //! ```sh
-//! cargo run --example playground --features simulator
+//! cargo run -p examples --bin playground
 //! ```
 //!
 //! The [simulator](tower_wechat::simulator) delivers each message of the window to a bot. The window shows what the
@@ -36,7 +36,6 @@ mod wire;
 
 use std::process::ExitCode;
 
-use tokio::net::TcpListener;
 use tower::BoxError;
 
 use arguments::{Arguments, USAGE};
@@ -58,9 +57,7 @@ async fn run() -> Result<(), BoxError> {
         println!("{USAGE}");
         return Ok(());
     };
-    let listener = TcpListener::bind(arguments.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
+    let listener = command_line::listen(arguments.listen).await?;
     let address = listener.local_addr()?;
     let app = server::router(arguments.setup)?;
     println!("Open http://{address}/ in a browser. Press Ctrl-C to exit.");
