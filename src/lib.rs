@@ -7,6 +7,7 @@
 //! ```no_run
 //! use tower::ServiceBuilder;
 //! use tower_wechat::{Account, DedupLayer, Message, Reply, VerifySignatureLayer, message_fn};
+//! use tracing_subscriber::{filter::LevelFilter, fmt::format::FmtSpan};
 //!
 //! async fn answer(message: Message) -> Reply {
 //!     match message {
@@ -17,6 +18,11 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Prints what goes wrong, and each delivery and run when it ends. It needs the feature `tracing`.
+//! tracing_subscriber::fmt()
+//!     .with_max_level(LevelFilter::DEBUG)
+//!     .with_span_events(FmtSpan::CLOSE)
+//!     .init();
 //! let account = Account::encrypted(
 //!     "rosebud7",
 //!     "wx0a1b2c3d4e5f6071",
@@ -31,6 +37,30 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Where to read on
+//!
+//! The [guides](_guide) answer one question each, also [in Chinese](_guide::zh): [voice](_guide::voice),
+//! [retries](_guide::retries), [late answers](_guide::late), [several nodes](_guide::nodes), [going live](_guide::going_live),
+//! [testing](_guide::testing), [parts alone](_guide::parts), [without Tower](_guide::without_tower),
+//! [migrating](_guide::migrating) from other SDKs, [a comparison](_guide::comparison) with them, and
+//! [figures](_guide::figures).
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`account`] | Holds the console's values, and says which setting is wrong. |
+//! | [`verify`] | Lets only requests through that WeChat has signed. |
+//! | [`callback`] | Makes the same checks as pure functions, without Tower. |
+//! | [`dedup`] | Runs the handler once for each message, and gives retries its reply. |
+//! | [`late`] | Brings replies to the user that are late or too long. |
+//! | [`handler`] | Calls the handler with a typed message, and renders its reply. |
+//! | [`message`] | Has a type for each message and event that WeChat sends. |
+//! | [`reply`] | Has the types of replies, and checks them against WeChat's limits. |
+//! | [`xml`] | Reads and writes WeChat's dialect of XML, as a serde format. |
+//! | `api` | Calls WeChat's API: access token, media, customer-service messages. |
+//! | `recognize` | Gives voice messages their words. |
+//! | `metrics` | Names the metrics, and alerts on them. |
+//! | `simulator` | Acts as WeChat, in your tests. |
 //!
 //! # How a delivery flows
 //!
@@ -67,20 +97,11 @@
 //! - All deadlines count from the arrival of the request's head.
 //! - State lives in the layer. All services that one layer makes share it.
 //!
-//! # Using one part alone
-//!
-//! Each layer works alone. [`VerifySignatureLayer`] wraps any service that takes [`Verified`] as its request body, such
-//! as an axum router whose handlers extract `Bytes`. [`callback`] makes the same checks without Tower. [`xml`] is a
-//! serde format of its own, and reads the types of [`message`]: `xml::from_str::<VoiceMessage>(body)`.
-//!
-//! With `default-features = false`, only [`xml`], [`message`] and [`reply`] are built. They depend on at most 11 other
-//! crates.
-//!
 //! # Features
 //!
-//! Only `layers` is on by default. A feature adds to the crate and does not change another feature, with one exception:
-//! `json` makes dedup identify a JSON message by its MsgId instead of its whole body. So nodes that share a store need
-//! the same features.
+//! Only `layers` is on by default. Without it, only [`xml`], [`message`] and [`reply`] are built, on at most 11 other
+//! crates. A feature adds to the crate and does not change another feature, with one exception: `json` makes dedup
+//! identify a JSON message by its MsgId instead of its whole body. So nodes that share a store need the same features.
 //!
 //! - `api`: calls to WeChat's API, over an HTTP client of your choice: the access token, media files and recordings,
 //!   customer-service messages. `tower_wechat::api` has an example. `tower_wechat::late::CustomerService` sends late and long
@@ -124,67 +145,18 @@
 //!
 //! Spans are at the level `INFO`. Events have these levels:
 //!
-//! - `ERROR` needs attention: a lost reply, an unreadable body, a console whose mode is not the account's.
+//! - `ERROR` needs attention: a lost reply, an unreadable body, a mode, an EncodingAESKey or an app id that is not the
+//!   console's.
 //! - `WARN` may recover by itself: a failed run, an unavailable store. It also reports a message that does not fit its
-//!   type, bytes that are not UTF-8, and a request that is rejected after its signature was valid: usually a setting is
-//!   wrong.
-//! - `INFO` reports one thing: an unavailable store is available again.
+//!   type, bytes that are not UTF-8, and a request that is rejected after its signature was valid.
+//! - `INFO` shows that all is well: WeChat has verified the URL, a message has been answered with a reply or without one,
+//!   an unavailable store is available again.
 //! - `DEBUG` is normal: slow handlers, and rejected requests that anyone may have sent.
 //!
 //! No field holds message contents, a secret or an OpenID. Only events contain the text of an error. It comes from your
 //! handler, the inner service, the recognizer or the store, and is logged as it is. The text of a failed call to WeChat's API is logged
 //! without token, secret and OpenID. The path of a decode error consists of element names.
 //! A text that leaves its section can invent such a name, so a few of a user's words may stand there ([`xml`] says how).
-//!
-//! # Before you go live
-//!
-//! 1. **Mode.** Choose 安全模式 (safe mode) in the console, and build the account with [`Account::encrypted`]. Plain mode
-//!    does not protect the contents of a message. To change a token or a key without rejecting a delivery, use
-//!    [`with_previous_token`](Account::with_previous_token) or
-//!    [`with_previous_aes_key`](Account::with_previous_aes_key).
-//! 2. **Proxy.** Serve the URL on port 80 or 443, over TLS. The proxy must pass on path, query and body unchanged, wait
-//!    7 s or more, and hang up when WeChat does. It must not repeat a `POST` by itself ([`dedup`] has the nginx
-//!    directives). Keep the query out of its log: a query can be replayed for
-//!    [five minutes](VerifySignatureLayer::with_timestamp_tolerance). Limit the time that a client takes for the
-//!    head of a request, in the proxy or in the server: the layers never see an unfinished head. `axum::serve` has no
-//!    such limit. With hyper-util's `auto::Builder`, call `http1_only`, and set a `timer` and a `header_read_timeout`.
-//! 3. **Clock.** Keep the clock synchronised: a timestamp more than five minutes from this machine's clock is rejected.
-//!    If all deliveries are rejected with [`Timestamp`](callback::ErrorKind::Timestamp), the clock is wrong.
-//! 4. **Several nodes.** WeChat's retries reach any node. Give all nodes one store ([`DedupLayer::shared`]): a Redis
-//!    with `noeviction`, and a different prefix for each deployment. Otherwise a retry on another node runs the message
-//!    again. `tower_wechat::dedup::redis` says which connection to choose, and what a failover loses.
-//! 5. **The handler.** It has about 14 s for an answer that the user sees as the reply, and
-//!    [60 s](dedup::DedupBuilder::with_run_timeout) in all. It may run again after a crash. If work must not happen
-//!    twice, fence it with the message's id and the [`RunNumber`](dedup::RunNumber).
-//! 6. **Late and long replies.** Decide how they reach the user: [`late`] has a table. An account that may send
-//!    customer-service messages adds the sink `CustomerService`. Without a sink a reply that is late is lost, and a passive
-//!    reply shows at most 2047 bytes of a [long text](reply#long-texts).
-//! 7. **Limits.** [`dedup`] lists its bounds, and what happens at each. A request's body may have
-//!    [64 KiB](VerifySignatureLayer::with_body_limit) and take [2 s](VerifySignatureLayer::with_body_timeout). An inner
-//!    service's response may have 1 MiB. Put a limit on concurrency behind [`DedupLayer`], where duplicates take no
-//!    permit of it.
-//! 8. **Shutdown.** On a signal, [`drain`](DedupLayer::drain) first, while the server still accepts retries. Then stop
-//!    accepting, and exit ([`dedup`](dedup#shutting-down) says why):
-//!
-//!    ```no_run
-//!    # use std::time::Duration;
-//!    # use tower_wechat::DedupLayer;
-//!    # async fn serve(app: axum::Router, dedup: DedupLayer, signal: impl Future<Output = ()> + Send + 'static)
-//!    # -> std::io::Result<()> {
-//!    let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-//!    let drained = async move {
-//!        signal.await;
-//!        dedup.drain(Duration::from_secs(20)).await;
-//!    };
-//!    axum::serve(listener, app).with_graceful_shutdown(drained).await?;
-//!    # Ok(())
-//!    # }
-//!    ```
-//! 9. **Monitoring.** Watch the log for errors: replies that WeChat would refuse, bodies that cannot be read, messages
-//!    whose runs have all failed, lost replies. Watch it for warnings too: an unavailable store, signed callbacks that
-//!    are rejected.
-//! 10. **A test.** Let the [`simulator`](crate#features) deliver to the finished stack. It acts as WeChat does, and
-//!     reports what the user would see.
 //!
 //! # Threat model
 //!
@@ -252,13 +224,9 @@ mod user_fn;
 pub mod verify;
 pub mod xml;
 
-// Only docs need them. Their examples need the simulator to be tested.
-#[cfg(all(doc, feature = "layers"))]
-#[doc = include_str!("_guide/without_tower.md")]
-pub mod without_tower {}
-#[cfg(all(doc, feature = "layers"))]
-#[doc = include_str!("_guide/zh/without_tower.md")]
-pub mod without_tower_zh {}
+// Only docs need it. Its examples need all of these features.
+#[cfg(all(doc, any(not(doctest), all(feature = "redis", feature = "simulator"))))]
+pub mod _guide;
 
 #[cfg(feature = "layers")]
 pub use self::{

@@ -69,11 +69,15 @@ pub(crate) mod tests {
         }
     }
 
-    /// The command lines in the READMEs that run `example`, without what is before ` -- `.
+    /// The command lines in the READMEs and the guides that run `example`, without what is before ` -- `.
     pub(crate) fn in_the_docs(example: &str) -> Vec<lexopt::Parser> {
         let pages = [
             include_str!("../../README.md"),
             include_str!("../../README.zh-CN.md"),
+            include_str!("../../src/_guide/nodes.md"),
+            include_str!("../../src/_guide/voice.md"),
+            include_str!("../../src/_guide/zh/nodes.md"),
+            include_str!("../../src/_guide/zh/voice.md"),
         ];
         let program = format!("--bin {example}");
         let mut found = Vec::new();

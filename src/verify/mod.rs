@@ -126,7 +126,7 @@
 //! - The token is the secret. An attacker can find a short token by trial from a single signed query: use all
 //!   32 characters.
 //! - The layer does not limit the number of connections, or the time that a client takes for the head. Let the server
-//!   do that ([which ones do](crate#before-you-go-live)). Each request holds at most the body limit in memory.
+//!   do that ([which ones do](crate::_guide::going_live)). Each request holds at most the body limit in memory.
 //!
 //! The layer compares the timestamp with the system's clock. If that clock is wrong by more than the tolerance, all
 //! deliveries are rejected with [`Timestamp`](crate::callback::ErrorKind::Timestamp).

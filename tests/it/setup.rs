@@ -402,6 +402,36 @@ async fn the_store_goes_away() {
     .await;
 }
 
+/// The READMEs lead from what one sees to the cause.
+#[test]
+fn the_readmes_quote_the_log() {
+    let sources = [
+        include_str!("../../src/callback/error.rs"),
+        include_str!("../../src/observe/events.rs"),
+        include_str!("../../src/verify/rejection.rs"),
+    ];
+    let sources = sources.concat().replace("{name}", "store");
+    for (readme, heading) in [
+        (include_str!("../../README.md"), "### If it does not work"),
+        (include_str!("../../README.zh-CN.md"), "### 不能用的时候"),
+    ] {
+        let (_, section) = readme.split_once(heading).unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let rows = section.lines().filter(|line| line.starts_with("| "));
+        let logged = rows.filter_map(|row| row.split('|').nth(2));
+        let quoted = logged.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        let sentences: Vec<_> = quoted
+            .flat_map(|quoted| quoted.split('…'))
+            .map(str::trim)
+            .collect();
+        assert!(sentences.len() > 10, "{sentences:?}");
+        for sentence in sentences {
+            let sentence = sentence.trim_matches([':', ' ']);
+            assert!(sources.contains(sentence), "nothing logs {sentence:?}");
+        }
+    }
+}
+
 /// Sends a request to a bot, and checks the status and the sentence. The log has the sentence at the `level`. Without
 /// `tracing`, a rejection in the response's extensions has it.
 async fn check(

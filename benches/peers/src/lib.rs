@@ -1,6 +1,6 @@
 //! What other SDKs do with the deliveries that tower-wechat is made for, side by side with it.
 //!
-//! The README's comparison table says what these tests say and nothing else. Each test asserts what was **found**, of one
+//! The table in the guide `comparison` says what these tests say and nothing else. Each test asserts what was **found**, of one
 //! pinned version, so that it goes red when a new version behaves differently. tower-wechat is asked the same questions
 //! through the same trait.
 //!
