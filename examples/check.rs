@@ -1,7 +1,7 @@
 //! Says offline what the layers do with one request, and why. It takes the console's values and a captured request.
 //!
 //! ```sh
-//! cargo run -p examples --bin check -- --help
+//! cargo run --example check --features simulator -- --help
 //! ```
 //!
 //! It prints neither the values nor the message.

@@ -2,7 +2,7 @@
 //! user's next message if the answer is late.
 //!
 //! ```sh
-//! cargo run -p examples --features redis --bin two_nodes -- --once
+//! cargo run --example two_nodes --features redis,simulator -- --once
 //! ```
 //!
 //! It starts a `redis-server` on loopback, or uses the one at `--redis URL`.

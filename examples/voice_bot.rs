@@ -1,7 +1,7 @@
 //! A bot that answers a voice message with the words that were spoken.
 //!
 //! ```sh
-//! cargo run -p examples --bin voice_bot
+//! cargo run --example voice_bot --features simulator
 //! ```
 //!
 //! WeChat cannot reach a developer's machine. So a simulated WeChat sends requests to the bot, over its socket. The bot

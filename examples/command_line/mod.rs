@@ -79,13 +79,11 @@ pub(crate) mod tests {
             include_str!("../../src/_guide/zh/nodes.md"),
             include_str!("../../src/_guide/zh/voice.md"),
         ];
-        let program = format!("--bin {example}");
+        let program = format!("cargo run --example {example} ");
         let mut found = Vec::new();
         for page in pages {
             let page = page.replace("\\\n", " ");
-            let lines = page.lines().filter(|line| {
-                line.starts_with("cargo run -p examples ") && line.contains(&program)
-            });
+            let lines = page.lines().filter(|line| line.starts_with(&program));
             found.extend(lines.map(|line| {
                 let arguments = line
                     .split_once(" -- ")

@@ -1,7 +1,7 @@
 //! A chat window in the browser that acts as WeChat, to try a bot without a public server.
 //!
 //! ```sh
-//! cargo run -p examples --bin playground
+//! cargo run --example playground --features simulator
 //! ```
 //!
 //! The [simulator](tower_wechat::simulator) delivers each message of the window to a bot. The window shows what the

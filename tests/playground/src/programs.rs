@@ -108,13 +108,13 @@ fn example(name: &str) -> Command {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let built = Command::new("cargo")
-            .args(["build", "--quiet", "--locked", "-p", "examples"])
-            .args(["--bin", "playground", "--bin", "voice_bot"])
+            .args(["build", "--quiet", "--locked", "--features", "simulator"])
+            .args(["--example", "playground", "--example", "voice_bot"])
             .current_dir(&root)
             .status();
         assert!(built.is_ok_and(|status| status.success()), "cargo build");
         let target = env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-        target.join("debug")
+        target.join("debug/examples")
     });
     Command::new(FOLDER.join(name))
 }
