@@ -43,17 +43,15 @@ impl Signature {
     }
 
     pub(super) fn from_hex(digits: &[u8]) -> Option<Self> {
-        let (pairs, []) = digits.as_chunks::<2>() else {
-            return None;
-        };
-        if pairs.len() != LENGTH {
-            return None;
-        }
+        // Without a branch for each digit.
+        let nibbles = <&[u8; 2 * LENGTH]>::try_from(digits).ok()?.map(nibble);
+        let is_hex = nibbles.iter().fold(0, |all, nibble| all | nibble) < 16;
+        let (pairs, _) = nibbles.as_chunks();
         let mut bytes = [0; LENGTH];
         for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = nibble(*high)? << 4 | nibble(*low)?;
+            *byte = high << 4 | low;
         }
-        Some(Self(bytes))
+        is_hex.then_some(Self(bytes))
     }
 }
 
@@ -67,6 +65,17 @@ impl FromStr for Signature {
 }
 
 impl Signature {
+    /// Returns the lower-case hex digits.
+    pub(super) fn digits(self) -> [u8; 2 * LENGTH] {
+        // Formatting byte by byte would take five times as long.
+        let mut digits = [0; 2 * LENGTH];
+        for ([high, low], byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *high = digit(byte >> 4);
+            *low = digit(byte & 15);
+        }
+        digits
+    }
+
     /// Compares in constant time.
     pub(super) fn ct_eq(&self, other: &Self) -> Choice {
         // Collects all differences in one word and compares that word. `ct_eq` of the slices would go byte by byte, and
@@ -92,13 +101,7 @@ impl Eq for Signature {}
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Formatting byte by byte would take five times as long.
-        let mut digits = [0; 2 * LENGTH];
-        for ([high, low], byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
-            *high = digit(byte >> 4);
-            *low = digit(byte & 15);
-        }
-        f.pad(str::from_utf8(&digits).unwrap_or_default())
+        f.pad(str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
@@ -115,12 +118,16 @@ fn digit(nibble: u8) -> u8 {
     }
 }
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+/// Returns the value of a hex digit, or a larger one.
+fn nibble(digit: u8) -> u8 {
+    let number = digit.wrapping_sub(b'0');
+    let letter = (digit | 0x20).wrapping_sub(b'a');
+    if number < 10 {
+        number
+    } else if letter < 6 {
+        letter + 10
+    } else {
+        u8::MAX
     }
 }
 

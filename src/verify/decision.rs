@@ -25,14 +25,20 @@ use crate::{
 /// The settings of a layer, and the decisions that need no body.
 #[derive(Clone)]
 pub(super) struct Config {
-    pub(super) account: Arc<PickAccount>,
-    /// Whether the layer picks the account by the request.
-    pub(super) is_picked: bool,
+    pub(super) accounts: Accounts,
     pub(super) allowed: Option<Arc<Allowed>>,
     pub(super) clock: Arc<Clock>,
     pub(super) timestamp_tolerance: Duration,
     pub(super) body_limit: usize,
     pub(super) body_timeout: Duration,
+}
+
+/// The accounts of a layer.
+#[derive(Clone)]
+pub(super) enum Accounts {
+    One(Account),
+    /// The layer picks the account by the request.
+    Picked(Arc<PickAccount>),
 }
 
 type PickAccount = dyn Fn(&Parts) -> Option<Account> + Send + Sync;
@@ -98,7 +104,6 @@ impl Config {
         account: &Account,
         head: &Parts,
         body_size: u64,
-        arrival: Instant,
     ) -> Result<Decision, Rejection> {
         if let Some(allowed) = &self.allowed
             && let Err(kind) = allowed.check(head)
@@ -111,7 +116,6 @@ impl Config {
             Method::POST => false,
             _ => return Err(Rejection::new(RejectionKind::Method)),
         };
-        let now = (self.clock)();
         if is_hosted {
             let is_marked = cloud_hosting::is_marked(&head.headers);
             let opener = Opener {
@@ -119,17 +123,15 @@ impl Config {
                 account: account.clone(),
                 sent: Sent::Hosted { is_marked },
             };
+            let (arrival, now) = (Instant::now(), (self.clock)());
             return self.read(opener, head, body_size, arrival, (now, now.into()));
         }
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        let is_late = match query.verify(account, now, self.timestamp_tolerance) {
-            Err(error)
-                if error.kind() == callback::ErrorKind::Timestamp
-                    && !is_verification
-                    && may_be_late(account, &query, now) =>
-            {
-                true
-            }
+        // Before any clock is read: strangers cost as little as possible.
+        query.verify_signature(account)?;
+        let (arrival, now) = (Instant::now(), (self.clock)());
+        let is_late = match query.verify_timestamp(account, now, self.timestamp_tolerance) {
+            Err(_) if !is_verification && may_be_late(account, &query, now) => true,
             verified => {
                 verified?;
                 false

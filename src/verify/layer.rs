@@ -12,7 +12,7 @@ use tower::Layer;
 
 use super::{
     allow_list::{AllowList, Allowed},
-    decision::Config,
+    decision::{Accounts, Config},
     service::VerifySignature,
 };
 use crate::{account::Account, delivery::TIMESTAMP_TOLERANCE, observe};
@@ -31,7 +31,7 @@ impl VerifySignatureLayer {
     /// With the feature `metrics`, the account's counters begin at zero now.
     pub fn new(account: Account) -> Self {
         observe::account_is_served(&account.shared_name());
-        Self::with(move |_| Some(account.clone()), false)
+        Self::with(Accounts::One(account))
     }
 
     /// Makes the layer that picks the account of each request with `account`, for example by path, query or host.
@@ -83,17 +83,13 @@ impl VerifySignatureLayer {
     /// With the feature `metrics`, begin the counters of your accounts with `metrics::begin`.
     pub fn from_fn(account: impl Fn(&Parts) -> Option<Account> + Send + Sync + 'static) -> Self {
         observe::accounts_are_picked();
-        Self::with(account, true)
+        Self::with(Accounts::Picked(Arc::new(account)))
     }
 
-    fn with(
-        account: impl Fn(&Parts) -> Option<Account> + Send + Sync + 'static,
-        is_picked: bool,
-    ) -> Self {
+    fn with(accounts: Accounts) -> Self {
         Self {
             config: Arc::new(Config {
-                account: Arc::new(account),
-                is_picked,
+                accounts,
                 allowed: None,
                 clock: Arc::new(SystemTime::now),
                 timestamp_tolerance: TIMESTAMP_TOLERANCE,

@@ -9,11 +9,10 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
-use tokio::time::Instant;
 use tower::Service;
 
 use super::{
-    decision::{Config, Decision},
+    decision::{Accounts, Config, Decision},
     future::{Pending, ResponseFuture},
     rejection::{Rejection, RejectionKind},
 };
@@ -51,16 +50,19 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let arrival = Instant::now();
         let observed = observe::DeliveryGuard::begin(request.extensions());
         let (head, body) = request.into_parts();
         let size = body.size_hint().lower();
         let decision = observed.in_scope(|| {
-            let account = user_fn::call("from_fn", || (self.config.account)(&head))
-                .ok_or(Rejection::new(RejectionKind::AccountPanic))?
-                .ok_or(Rejection::new(RejectionKind::UnknownAccount))?;
-            observed.record_account(&account, self.config.is_picked);
-            self.config.decide(&account, &head, size, arrival)
+            let account = match &self.config.accounts {
+                Accounts::One(account) => account,
+                Accounts::Picked(pick) => &user_fn::call("from_fn", || pick(&head))
+                    .ok_or(Rejection::new(RejectionKind::AccountPanic))?
+                    .ok_or(Rejection::new(RejectionKind::UnknownAccount))?,
+            };
+            let is_picked = matches!(self.config.accounts, Accounts::Picked(_));
+            observed.record_account(account, is_picked);
+            self.config.decide(account, &head, size)
         });
         match decision {
             Ok(Decision::Read(delivery, opener)) => {
@@ -68,7 +70,7 @@ where
                     observed.record_signed_query();
                 }
                 // A timeout that ends beyond the range of `Instant` means no deadline.
-                let deadline = arrival.checked_add(self.config.body_timeout);
+                let deadline = delivery.arrived().checked_add(self.config.body_timeout);
                 let body = ReadBody::new(body, self.config.body_limit, deadline);
                 let pending = Pending {
                     head,
