@@ -41,7 +41,10 @@ impl Format {
 ///
 /// The last candidates are for a ciphertext in which `/` is escaped, as it may be in JSON, and for what the format says.
 pub(super) fn ciphertexts(body: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
-    let longest = runs(body).max_by_key(|run| run.len());
+    // A run that is longer than the rest of the body is the longest: the others need not be found.
+    let is_longest = |run: &&[u8]| run.len() > body.len() / 2;
+    let longest = runs(body).find(is_longest);
+    let longest = longest.or_else(|| runs(body).max_by_key(|run| run.len()));
     let others = move || {
         let mut runs: Vec<_> = runs(body).collect();
         runs.reverse();
@@ -63,8 +66,7 @@ fn runs(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     iter::from_fn(move || {
         loop {
             let (least, more) = rest.split_at_checked(cipher::MIN_ENCODED)?;
-            // From the end: of a text without long runs, most bytes need not be read.
-            if let Some(last) = least.iter().rposition(|byte| !is_base64(*byte)) {
+            if let Some(last) = last_other(least) {
                 rest = rest.get(last + 1..)?;
                 continue;
             }
@@ -75,13 +77,31 @@ fn runs(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Returns the position of the last byte that is no base64 character. From the end: of a text without long runs, most
+/// bytes need not be read.
+fn last_other(bytes: &[u8]) -> Option<usize> {
+    let (_, chunks) = bytes.as_rchunks();
+    let run = CHUNK
+        * chunks
+            .iter()
+            .rev()
+            .take_while(|chunk| is_run(chunk))
+            .count();
+    let rest = bytes.get(..bytes.len() - run)?;
+    rest.iter().rposition(|byte| !is_base64(*byte))
+}
+
 /// Returns the number of base64 characters with which `bytes` begins.
 fn run_length(bytes: &[u8]) -> usize {
-    // A chunk is checked without a branch, in a few vector instructions.
-    let (chunks, _) = bytes.as_chunks::<32>();
-    let is_run = |chunk: &&[u8; 32]| chunk.iter().fold(true, |all, byte| all & is_base64(*byte));
-    let (run, rest) = bytes.split_at(32 * chunks.iter().take_while(is_run).count());
+    let (chunks, _) = bytes.as_chunks();
+    let (run, rest) =
+        bytes.split_at(CHUNK * chunks.iter().take_while(|chunk| is_run(chunk)).count());
     run.len() + rest.iter().take_while(|byte| is_base64(**byte)).count()
+}
+
+/// Checks a chunk without a branch, in a few vector instructions.
+fn is_run(chunk: &[u8; CHUNK]) -> bool {
+    chunk.iter().fold(true, |all, byte| all & is_base64(*byte))
 }
 
 fn is_base64(byte: u8) -> bool {
@@ -130,6 +150,9 @@ fn parsed(body: &[u8]) -> Option<Vec<u8>> {
     };
     Some(envelope.encrypt.into_bytes())
 }
+
+/// So many bytes are checked at a time.
+const CHUNK: usize = 32;
 
 /// The number of runs that are tried. Each costs a hash or two for each token, so a body with thousands of runs would
 /// otherwise cost several times as much as one of the same size.
@@ -181,32 +204,46 @@ impl Sealed {
 
     /// Returns the envelope in XML: `Encrypt`, `MsgSignature`, `TimeStamp`, `Nonce`.
     pub fn to_xml(&self) -> String {
-        let Self {
-            encrypt,
-            msg_signature,
-            timestamp,
-            nonce,
-        } = self;
         // No part contains `]]>` or a character that XML escapes.
-        format!(
-            "<xml><Encrypt><![CDATA[{encrypt}]]></Encrypt>\
-             <MsgSignature><![CDATA[{msg_signature}]]></MsgSignature>\
-             <TimeStamp>{timestamp}</TimeStamp><Nonce><![CDATA[{nonce}]]></Nonce></xml>"
-        )
+        self.between([
+            "<xml><Encrypt><![CDATA[",
+            "]]></Encrypt><MsgSignature><![CDATA[",
+            "]]></MsgSignature><TimeStamp>",
+            "</TimeStamp><Nonce><![CDATA[",
+            "]]></Nonce></xml>",
+        ])
     }
 
     /// Returns the envelope in JSON, for an account whose pushes are in JSON.
     pub fn to_json(&self) -> String {
-        let Self {
-            encrypt,
-            msg_signature,
-            timestamp,
-            nonce,
-        } = self;
         // No part contains a character that JSON escapes.
-        format!(
-            r#"{{"Encrypt":"{encrypt}","MsgSignature":"{msg_signature}","TimeStamp":{timestamp},"Nonce":"{nonce}"}}"#
-        )
+        self.between([
+            r#"{"Encrypt":""#,
+            r#"","MsgSignature":""#,
+            r#"","TimeStamp":"#,
+            r#","Nonce":""#,
+            r#""}"#,
+        ])
+    }
+
+    /// Writes the four parts between the marks, into a text of the right size.
+    fn between(&self, marks: [&str; 5]) -> String {
+        let [before, first, second, third, behind] = marks;
+        let msg_signature = self.msg_signature.digits();
+        let msg_signature = str::from_utf8(&msg_signature).unwrap_or_default();
+        let timestamp = self.timestamp.to_string();
+        [
+            before,
+            &self.encrypt,
+            first,
+            msg_signature,
+            second,
+            &timestamp,
+            third,
+            &self.nonce,
+            behind,
+        ]
+        .concat()
     }
 
     pub(super) fn to_document(&self, format: Format) -> String {

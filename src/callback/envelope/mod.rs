@@ -55,15 +55,16 @@ pub fn open(account: &Account, query: &Query, body: impl Into<Bytes>) -> Result<
         })
         .ok_or_else(|| query.error(failure, account))?;
     let (plaintext, key) = decrypt(encryption, &encrypt)?;
-    let opened = Opened::new(plaintext);
+    let (plaintext, has_replaced_bytes) = into_utf8(plaintext);
     Ok(Opened {
-        head: check_receiver(&encryption.platform, &opened.plaintext)?,
+        head: check_receiver(&encryption.platform, &plaintext)?,
+        plaintext,
+        has_replaced_bytes,
         sealer: Some(Sealer {
             account: account.clone(),
             index: KeyIndex { token, key },
             format: Format::of(&body),
         }),
-        ..opened
     })
 }
 
@@ -232,7 +233,7 @@ pub(crate) fn seal_reply(sealer: Option<&Sealer>, reply: Bytes) -> Result<Answer
 /// Replaces the bytes that are not UTF-8, such as the half of a character that was cut, by U+FFFD. Returns whether there
 /// were any. ASCII stays, so a replaced byte never hides a tag or a quote.
 pub(crate) fn into_utf8(text: Bytes) -> (Bytes, bool) {
-    match str::from_utf8(&text) {
+    match simdutf8::basic::from_utf8(&text) {
         Ok(_) => (text, false),
         Err(_) => (String::from_utf8_lossy(&text).into_owned().into(), true),
     }

@@ -1,5 +1,7 @@
 //! `echostr`, `open` and `seal` are the same calls for every mode of an account.
 
+use std::{collections::HashSet, thread};
+
 use tower_wechat::account::Mode;
 
 use super::*;
@@ -257,4 +259,22 @@ fn an_error_says_whether_a_signature_was_valid() {
             assert_eq!(found, (ErrorKind::Echostr, true));
         }
     }
+}
+
+/// Random bytes are fetched for several seals at a time.
+#[test]
+fn no_two_seals_are_alike() {
+    let account = account();
+    let seals = || -> Vec<_> {
+        (0..100)
+            .map(|_| callback::seal(&account, b"<xml/>").unwrap())
+            .map(|sealed| (sealed.nonce().to_owned(), sealed.encrypt().to_owned()))
+            .collect()
+    };
+    let (here, there) = thread::scope(|scope| {
+        let there = scope.spawn(seals);
+        (seals(), there.join().unwrap())
+    });
+    let (nonces, ciphertexts): (HashSet<_>, HashSet<_>) = here.into_iter().chain(there).unzip();
+    assert_eq!((nonces.len(), ciphertexts.len()), (200, 200));
 }
