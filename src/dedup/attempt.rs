@@ -1,6 +1,8 @@
 //! The runs of a message.
 
-use std::{fmt, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{
+    fmt, future::poll_fn, panic::AssertUnwindSafe, pin::pin, sync::Arc, task::Poll, time::Duration,
+};
 
 use futures_util::FutureExt;
 use http::{Request, Response};
@@ -133,7 +135,12 @@ fn attempt(
         };
         // The run is dropped here, where a panic of its `Drop` is caught too. A panic leaves a broken service behind, but
         // the next run is a clone's.
-        time::timeout(timeout, pin!(run)).await
+        let mut run = pin!(run);
+        // A run that never waits needs no timer.
+        if let Poll::Ready(ended) = poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx))).await {
+            return Ok(ended);
+        }
+        time::timeout(timeout, run).await
     };
     AssertUnwindSafe(run).catch_unwind().map(|ended| {
         let (result, reason) = match ended {

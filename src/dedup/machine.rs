@@ -34,7 +34,7 @@ pub(super) enum State {
         by: ClaimId,
         reply: Option<(StoredResponse, Instant)>,
         /// The claims that may give the reply to a delivery.
-        holders: Vec<ClaimId>,
+        holders: Holders,
     },
     /// No delivery gets the reply any more.
     Late {
@@ -86,7 +86,7 @@ impl Machine {
                 holders,
                 ..
             } => {
-                hold(holders, claim.id);
+                holders.add(claim.id);
                 Claimed::Replied {
                     age,
                     response: response.clone(),
@@ -122,7 +122,7 @@ impl Machine {
                 ..
             } if *id == claim.id => Some(*is_acknowledged),
             State::Late { id, .. } if *id == claim.id => Some(true),
-            State::Ended { holders, .. } if holders[..] == [claim.id] => {
+            State::Ended { holders, .. } if holders.are_only(claim.id) => {
                 (!matches!(ending, Ending::Reply(_))).then_some(true)
             }
             // A repeated operation, or another claim's message.
@@ -134,7 +134,7 @@ impl Machine {
                 Ending::Reply(reply) if !is_late => State::Ended {
                     by: claim.id,
                     reply: Some((reply, after(now, claim.ttls.reply))),
-                    holders: vec![claim.id],
+                    holders: Holders::new(claim.id),
                 },
                 Ending::Reply(reply) | Ending::Late(reply) => State::late(claim, reply, now),
                 Ending::Nothing => State::done(claim.id),
@@ -162,7 +162,7 @@ impl Machine {
                 holders,
                 ..
             } => {
-                hold(holders, claim.id);
+                holders.add(claim.id);
                 return Acknowledged::Replied(response.clone());
             }
             State::Ended { reply: None, .. } | State::Late { .. } => {}
@@ -182,7 +182,7 @@ impl Machine {
             State::Running { lease, .. } if now < *lease => Released::RunningElsewhere,
             // Another claim has lost it.
             State::Running { .. } => Released::Unclaimed,
-            State::Ended { reply, holders, .. } if holders[..] == [claim.id] => {
+            State::Ended { reply, holders, .. } if holders.are_only(claim.id) => {
                 self.forgotten = after(now, claim.ttls.mark);
                 self.state = match reply.take() {
                     Some((reply, _until)) => State::late(claim, reply, now),
@@ -191,7 +191,7 @@ impl Machine {
                 Released::LastHold
             }
             State::Ended { holders, .. } if !holders.is_empty() => {
-                holders.retain(|holder| *holder != claim.id);
+                holders.remove(claim.id);
                 Released::HeldElsewhere
             }
             // A repeated operation.
@@ -209,7 +209,7 @@ impl Machine {
 
     /// Whether no claim but the one that completed it has taken hold of its reply.
     pub(super) fn is_unfetched(&self) -> bool {
-        matches!(&self.state, State::Ended { by, holders, .. } if holders[..] == [*by])
+        matches!(&self.state, State::Ended { by, holders, .. } if holders.are_only(*by))
     }
 
     pub(super) fn is_late(&self) -> bool {
@@ -258,14 +258,53 @@ impl State {
         Self::Ended {
             by,
             reply: None,
-            holders: Vec::new(),
+            holders: Holders::default(),
         }
     }
 }
 
-fn hold(holders: &mut Vec<ClaimId>, id: ClaimId) {
-    if !holders.contains(&id) {
-        holders.push(id);
+/// The claims that hold a reply, seldom more than two: the one that completed the message, and that of all deliveries.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Holders {
+    few: [Option<ClaimId>; 2],
+    more: Vec<ClaimId>,
+}
+
+impl Holders {
+    fn new(id: ClaimId) -> Self {
+        Self {
+            few: [Some(id), None],
+            more: Vec::new(),
+        }
+    }
+
+    fn ids(&self) -> impl Iterator<Item = ClaimId> {
+        self.few.iter().flatten().chain(&self.more).copied()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ids().next().is_none()
+    }
+
+    fn are_only(&self, id: ClaimId) -> bool {
+        self.ids().eq([id])
+    }
+
+    fn add(&mut self, id: ClaimId) {
+        if self.ids().any(|holder| holder == id) {
+            return;
+        }
+        match self.few.iter_mut().find(|holder| holder.is_none()) {
+            Some(free) => *free = Some(id),
+            None => self.more.push(id),
+        }
+    }
+
+    fn remove(&mut self, id: ClaimId) {
+        for holder in &mut self.few {
+            holder.take_if(|holder| *holder == id);
+        }
+        self.more.retain(|holder| *holder != id);
     }
 }
 

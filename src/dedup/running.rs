@@ -106,10 +106,20 @@ impl RunningMessage {
     /// it.
     ///
     /// `number` is the run's by this node's count.
-    pub(super) async fn drive(mut self, number: u32, inner: impl Inner) {
-        let cut = self.node.cut.clone();
-        let driven = pin!(self.drive_to_end(number, inner));
-        select(driven, pin!(cut.cancelled())).await;
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` has room for `self` twice"
+    )]
+    pub(super) fn drive(
+        mut self,
+        number: u32,
+        inner: impl Inner,
+    ) -> impl Future<Output = ()> + Send {
+        async move {
+            let cut = self.node.cut.clone();
+            let driven = pin!(self.drive_to_end(number, inner));
+            select(driven, pin!(cut.cancelled())).await;
+        }
     }
 
     async fn drive_to_end(&mut self, own_number: u32, inner: impl Inner) {
@@ -470,7 +480,6 @@ impl RunningMessage {
 
     /// Ends the message for all nodes.
     async fn complete(&mut self, finished: Finished) -> Told {
-        let is_acknowledged = self.is_acknowledged();
         let failure = &self.node.settings.failure;
         let is_failure = finished.origin == Origin::FailedRun && failure.is_none()
             || finished.origin == Origin::Fallback;
@@ -484,7 +493,7 @@ impl RunningMessage {
             return Ok(Completed::Stored);
         };
         // The rest would be sent after the answer to the delivery, which an inline run must not outlive.
-        let is_late = is_acknowledged
+        let is_late = self.is_acknowledged()
             || self.node.settings.runs_inline
                 && response.rest().is_some()
                 && self.node.settings.sinks.send_at_once();
@@ -526,7 +535,7 @@ impl RunningMessage {
         self.permit = None;
         if let Some(cause) = late {
             self.stage = Stage::Late(cause);
-            return self.hand_over(cause, told).await;
+            return Box::pin(self.hand_over(cause, told)).await;
         }
         self.stage = Stage::Over;
         if let Some(rest) = finished.response.rest() {

@@ -54,9 +54,8 @@ where
     fn call(&mut self, request: Request<V>) -> ResponseFuture {
         let request = request.map(V::into_verified);
         let Self { inner, node } = self.clone();
-        ResponseFuture(Box::pin(async {
-            Waiter::new(node, request).answer_after(0, inner).await
-        }))
+        let waiter = Waiter::new(node, request);
+        ResponseFuture(Box::pin(async move { waiter.answer_after(0, inner).await }))
     }
 }
 

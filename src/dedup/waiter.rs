@@ -1,9 +1,12 @@
 //! One delivery: how long it waits, and when it is acknowledged or answered.
 
 use std::{
+    future::poll_fn,
     mem,
+    ops::ControlFlow,
     pin::pin,
     sync::{Arc, OnceLock},
+    task::Poll,
     time::Duration,
 };
 
@@ -13,9 +16,10 @@ use futures_util::{
 };
 use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, watch},
     time::{self, Instant},
 };
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
     attempt::Inner,
@@ -72,105 +76,136 @@ impl Waiter {
         mut lost: u32,
         inner: impl Inner,
     ) -> Response<ResponseBody> {
-        let arrival = self.delivery().arrived();
-        let draining = &self.node.draining;
         let mut permit = None;
         loop {
-            let now = Instant::now();
-            // With a permit this delivery may make the message run: until its task is spawned, a drain waits for it.
-            let token = permit.is_some().then(|| self.node.tasks.token());
-            if draining.is_cancelled() {
-                permit = None;
-            }
-            // WeChat has hung up: a reply would be lost with this delivery.
-            if now >= arrival + HANG_UP {
-                return self.turn_away("no outcome in time");
-            }
-            if lost > MAX_LOST_RUNS {
-                return self.turn_away("its runs were lost");
-            }
-            let (task, waiting) = match self.claim(permit.take()) {
-                Admission::Replied(response) => {
-                    self.observed.record_kept_reply(response.taken().is_some());
-                    return response.into_response();
-                }
-                Admission::Done => {
-                    self.observed.record_done();
-                    return response::success();
-                }
-                Admission::Join(task, waiting) => {
-                    self.observed.record_join();
-                    let seen = task.age_at(arrival);
-                    self.node.clock.note_seen(self.delivery(), seen);
-                    (task, waiting)
-                }
-                Admission::Run(task, run, (permit, turn), waiting) => {
-                    let message = RunningMessage::new(
-                        Arc::clone(&self.node),
-                        task.clone(),
-                        Arc::clone(&self.request),
-                        self.conversation(),
-                        self.observed.start_runs(),
-                        permit,
-                    )
-                    .in_turn(turn);
-                    let run = message.drive(run.number, inner.clone());
-                    if self.node.settings.runs_inline {
-                        let run = self.node.tasks.track_future(run);
-                        drop(token);
-                        return self.answer_inline(lost, task, waiting, inner, run).await;
-                    }
-                    self.node.tasks.spawn(run);
-                    (task, waiting)
-                }
-                Admission::NoPermit if draining.is_cancelled() => {
-                    return self.turn_away("shutting down");
-                }
-                Admission::NoPermit => {
-                    drop(token);
-                    let permits = Arc::clone(&self.node.run_permits);
-                    let permit_or_end = draining.run_until_cancelled(permits.acquire_owned());
-                    match time::timeout_at(arrival + PATIENCE, permit_or_end).await {
-                        Ok(Some(Ok(acquired))) => permit = Some(acquired),
-                        // Looks again, without a permit.
-                        Ok(None) => {}
-                        Ok(Some(Err(_))) | Err(_) => {
-                            return self.turn_away("too many messages running");
-                        }
-                    }
-                    continue;
-                }
-                Admission::Full if now < arrival + PATIENCE => {
-                    drop(token);
-                    time::sleep(LOOK_AGAIN).await;
-                    continue;
-                }
-                Admission::Full => return self.turn_away("too many deliveries"),
+            let next = match self.admit(permit.take(), lost, &inner) {
+                ControlFlow::Break(response) => return response,
+                ControlFlow::Continue(next) => next,
             };
-            drop(token);
-            match self.wait(task, waiting).await {
-                Some(response) => return response,
-                None => lost += 1,
+            match next {
+                Next::Wait(task, mut waiting) => match self.wait(&task, &mut waiting).await {
+                    Some(response) => return response,
+                    None => lost += 1,
+                },
+                Next::Inline(answer) => return answer.await,
+                Next::LookAgain(later) => match later.await {
+                    Ok(acquired) => permit = acquired,
+                    Err(reason) => return self.turn_away(reason),
+                },
             }
         }
     }
 
-    fn claim<P>(&self, permit: Option<P>) -> Admission<(P, Option<Turn>)> {
+    /// Looks at the table, and makes the message run if it is vacant. Returns the answer, or how to go on.
+    fn admit(
+        &self,
+        permit: Option<OwnedSemaphorePermit>,
+        lost: u32,
+        inner: &impl Inner,
+    ) -> ControlFlow<Response<ResponseBody>, Next<'_>> {
+        if lost > MAX_LOST_RUNS {
+            return ControlFlow::Break(self.turn_away("its runs were lost"));
+        }
+        // WeChat has hung up: a reply would be lost with this delivery.
+        let Some(admission) = self.claim(permit) else {
+            return ControlFlow::Break(self.turn_away("no outcome in time"));
+        };
+        let arrival = self.delivery().arrived();
+        let patience = arrival + PATIENCE;
+        let draining = &self.node.draining;
+        ControlFlow::Continue(match admission {
+            Admission::Replied(response) => {
+                self.observed.record_kept_reply(response.taken().is_some());
+                return ControlFlow::Break(response.into_response());
+            }
+            Admission::Done => {
+                self.observed.record_done();
+                return ControlFlow::Break(response::success());
+            }
+            Admission::Join(task, waiting) => {
+                self.observed.record_join();
+                let seen = task.age_at(arrival);
+                self.node.clock.note_seen(self.delivery(), seen);
+                Next::Wait(task, waiting)
+            }
+            Admission::Run(task, run, (ToRun { permit, token }, turn), waiting) => {
+                let message = RunningMessage::new(
+                    Arc::clone(&self.node),
+                    task.clone(),
+                    Arc::clone(&self.request),
+                    self.conversation(),
+                    self.observed.start_runs(),
+                    permit,
+                )
+                .in_turn(turn);
+                // Boxed, it is moved as a pointer.
+                let run = Box::pin(message.drive(run.number, inner.clone()));
+                if self.node.settings.runs_inline {
+                    let run = self.node.tasks.track_future(run);
+                    drop(token);
+                    Next::Inline(self.answer_inline(lost, task, waiting, inner.clone(), run))
+                } else {
+                    self.node.tasks.spawn(run);
+                    drop(token);
+                    Next::Wait(task, waiting)
+                }
+            }
+            Admission::NoPermit if draining.is_cancelled() => {
+                return ControlFlow::Break(self.turn_away("shutting down"));
+            }
+            Admission::NoPermit => {
+                let permits = Arc::clone(&self.node.run_permits);
+                let permit_or_end = draining.run_until_cancelled(permits.acquire_owned());
+                let acquired = time::timeout_at(patience, permit_or_end);
+                Next::LookAgain(Box::pin(acquired.map(|acquired| match acquired {
+                    // At the drain's begin, looks again without a permit.
+                    Ok(acquired) => acquired.transpose().map_err(|_closed| TOO_MANY),
+                    Err(_elapsed) => Err(TOO_MANY),
+                })))
+            }
+            Admission::Full if Instant::now() < patience => {
+                Next::LookAgain(Box::pin(time::sleep(LOOK_AGAIN).map(|()| Ok(None))))
+            }
+            Admission::Full => return ControlFlow::Break(self.turn_away("too many deliveries")),
+        })
+    }
+
+    /// Claims the message, with the `permit` that this delivery has waited for, or another one that is free. Returns `None`
+    /// if WeChat has hung up.
+    fn claim(
+        &self,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Option<Admission<(ToRun, Option<Turn>)>> {
         let turns = self.node.turns.as_ref();
         let user = turns.and_then(|turns| Some((turns, self.conversation()?.key())));
         let mut table = self.node.table();
         // The time is read under the lock: no other delivery has seen a later one.
         let now = Instant::now();
         let arrival = self.delivery().arrived();
-        let is_full = user.is_some_and(|(turns, user)| turns.are_full(user));
-        let permit = permit.filter(|_| !is_full);
-        match table.claim(self.keyed, self.ttls, arrival, now, permit) {
-            Admission::NoPermit if is_full => Admission::Full,
-            // Under the lock, in the order of the claims.
-            admission => {
-                admission.map(|permit| (permit, user.map(|(turns, user)| turns.take(user))))
-            }
+        if now >= arrival + HANG_UP {
+            return None;
         }
+        let is_full = user.is_some_and(|(turns, user)| turns.are_full(user));
+        let mut claim = |to_run| table.claim(self.keyed, self.ttls, arrival, now, to_run);
+        // A duplicate takes no permit.
+        let admission = match claim(None) {
+            Admission::NoPermit if is_full => Admission::Full,
+            Admission::NoPermit => claim(self.to_run(permit)),
+            admission => admission,
+        };
+        // Under the lock, in the order of the claims.
+        Some(admission.map(|to_run| (to_run, user.map(|(turns, user)| turns.take(user)))))
+    }
+
+    fn to_run(&self, permit: Option<OwnedSemaphorePermit>) -> Option<ToRun> {
+        // Before the drain is looked for.
+        let token = self.node.tasks.token();
+        if self.node.draining.is_cancelled() {
+            return None;
+        }
+        let free = || Arc::clone(&self.node.run_permits).try_acquire_owned().ok();
+        let permit = permit.or_else(free)?;
+        Some(ToRun { permit, token })
     }
 
     /// Answers with the run as part of the delivery. The run ends when its reply has been fetched.
@@ -180,12 +215,12 @@ impl Waiter {
         &self,
         lost: u32,
         task: Task,
-        waiting: watch::Receiver<Progress>,
+        mut waiting: watch::Receiver<Progress>,
         inner: impl Inner,
         run: impl Future<Output = ()> + Send + 'static,
     ) -> BoxFuture<'_, Response<ResponseBody>> {
         let answer = async move {
-            match self.wait(task, waiting).await {
+            match self.wait(&task, &mut waiting).await {
                 Some(response) => response,
                 None => self.answer_after(lost + 1, inner).await,
             }
@@ -198,23 +233,22 @@ impl Waiter {
     /// waiting ends earlier.
     async fn wait(
         &self,
-        task: Task,
-        mut waiting: watch::Receiver<Progress>,
+        task: &Task,
+        waiting: &mut watch::Receiver<Progress>,
     ) -> Option<Response<ResponseBody>> {
         let arrival = self.delivery().arrived();
+        // What ends at once needs no timer.
+        after_others().await;
         let ended = waiting.wait_for(|progress| progress.milestone != Milestone::Running);
         let mut ended = pin!(ended);
         let outcome = time::timeout_at(arrival + PATIENCE, &mut ended);
         if outcome.await.is_ok() {
             return None;
         }
-        if !self.may_hang(&task) {
-            return self.acknowledge(&task).await;
+        if !self.may_hang(task) {
+            return Box::pin(self.acknowledge(task)).await;
         }
-        let hang_up = HangUp {
-            waiter: self,
-            task: &task,
-        };
+        let hang_up = HangUp { waiter: self, task };
         let outcome = time::timeout_at(arrival + HANG_UP, ended);
         if outcome.await.is_ok() {
             mem::forget(hang_up);
@@ -325,6 +359,37 @@ impl Waiter {
     }
 }
 
+/// Goes on after the tasks that are ready to run.
+async fn after_others() {
+    let mut is_first = true;
+    poll_fn(|cx| {
+        if mem::take(&mut is_first) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// How a delivery goes on that has no answer yet.
+enum Next<'a> {
+    /// It waits for the message to be over.
+    Wait(Task, watch::Receiver<Progress>),
+    /// It runs the message as a part of itself.
+    Inline(BoxFuture<'a, Response<ResponseBody>>),
+    /// It looks at the table again, perhaps with a permit. Or it is turned away, for this reason.
+    LookAgain(BoxFuture<'a, Result<Option<OwnedSemaphorePermit>, &'static str>>),
+}
+
+/// What a delivery needs to make its message run.
+#[derive(Debug)]
+struct ToRun {
+    permit: OwnedSemaphorePermit,
+    /// Until the message's task is spawned, a drain waits for the delivery.
+    token: TaskTrackerToken,
+}
+
 /// Counts a hang-up when it is dropped. It is forgotten if the delivery is answered.
 ///
 /// Hang-ups are counted at most four times per message, so replaying one message cannot exhaust the account's budget.
@@ -355,6 +420,9 @@ const CAP: Duration = Duration::from_secs(6);
 
 /// The age of a message in its last delivery. WeChat makes it after 10 s; half a second is for the ways there.
 const LAST_DELIVERY: Duration = Duration::from_millis(9500);
+
+/// Why a delivery is turned away that has got no permit.
+const TOO_MANY: &str = "too many messages running";
 
 /// How often a delivery looks whether there is room to wait.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
