@@ -280,7 +280,7 @@ impl Place {
         }
         let place = self.clone();
         self.node.tasks.spawn(async move {
-            let over = place.task.over.clone();
+            let over = place.task.over();
             if over.run_until_cancelled(place.renew()).await.is_some() {
                 place.task.leave_slot();
                 over.cancelled().await;

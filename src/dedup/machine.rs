@@ -258,28 +258,32 @@ impl State {
         Self::Ended {
             by,
             reply: None,
-            holders: Holders::default(),
+            holders: Holders::NONE,
         }
     }
 }
 
 /// The claims that hold a reply, seldom more than two: the one that completed the message, and that of all deliveries.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Holders {
-    few: [Option<ClaimId>; 2],
+    /// [`ClaimId::NONE`] stands for none.
+    few: [ClaimId; 2],
     more: Vec<ClaimId>,
 }
 
 impl Holders {
-    fn new(id: ClaimId) -> Self {
+    const NONE: Self = Self::new(ClaimId::NONE);
+
+    const fn new(id: ClaimId) -> Self {
         Self {
-            few: [Some(id), None],
+            few: [id, ClaimId::NONE],
             more: Vec::new(),
         }
     }
 
     fn ids(&self) -> impl Iterator<Item = ClaimId> {
-        self.few.iter().flatten().chain(&self.more).copied()
+        let ids = self.few.iter().chain(&self.more).copied();
+        ids.filter(|id| *id != ClaimId::NONE)
     }
 
     fn is_empty(&self) -> bool {
@@ -294,15 +298,15 @@ impl Holders {
         if self.ids().any(|holder| holder == id) {
             return;
         }
-        match self.few.iter_mut().find(|holder| holder.is_none()) {
-            Some(free) => *free = Some(id),
+        match self.few.iter_mut().find(|holder| **holder == ClaimId::NONE) {
+            Some(free) => *free = id,
             None => self.more.push(id),
         }
     }
 
     fn remove(&mut self, id: ClaimId) {
-        for holder in &mut self.few {
-            holder.take_if(|holder| *holder == id);
+        if let Some(holder) = self.few.iter_mut().find(|holder| **holder == id) {
+            *holder = ClaimId::NONE;
         }
         self.more.retain(|holder| *holder != id);
     }

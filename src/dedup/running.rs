@@ -488,10 +488,11 @@ impl RunningMessage {
             finished.forget_failure();
             self.task.claim = finished.claim;
         }
-        let response = finished.response.clone();
+        let response = &finished.response;
         let Some(store) = &self.node.store else {
             return Ok(Completed::Stored);
         };
+        let response = response.clone();
         // The rest would be sent after the answer to the delivery, which an inline run must not outlive.
         let is_late = self.is_acknowledged()
             || self.node.settings.runs_inline
@@ -518,13 +519,17 @@ impl RunningMessage {
         };
         let claim = self.task.claim;
         let kept = (told != Ok(Completed::Acknowledged)).then_some(&finished.response);
-        let completed = self.node.table().complete(claim, kept, Instant::now());
+        let (completed, now) = {
+            let mut table = self.node.table();
+            let now = Instant::now();
+            (table.complete(claim, kept, now), now)
+        };
         let late = match completed {
             Completed::Stored => {
                 let mut progress = self.task.progress.subscribe();
                 let fetched =
                     progress.wait_for(|progress| progress.milestone == Milestone::Fetched);
-                let fetched = time::timeout(FETCH_WAIT, fetched);
+                let fetched = time::timeout_at(now + FETCH_WAIT, fetched);
                 finished.confirm_until(fetched, &mut told).await;
                 let released = self.node.table().release(claim, Instant::now());
                 (released == Released::LastHold).then_some(LateCause::Unfetched)
@@ -745,13 +750,13 @@ impl Drop for RunningMessage {
             Stage::InTable => self.leave_table(),
             Stage::Late(cause) => Some(cause),
             Stage::HandedBack(cause) => {
-                self.task.over.cancel();
+                self.task.end();
                 return self.report_cut(cause);
             }
             Stage::Over => None,
         };
         let Some(cause) = cause else {
-            self.task.over.cancel();
+            self.task.end();
             return;
         };
         // Without a runtime the lease runs out.

@@ -40,8 +40,6 @@ pub(super) struct Task {
     pub(super) is_retried_until_answered: bool,
     /// Its receivers are the deliveries that wait.
     pub(super) progress: watch::Sender<Progress>,
-    /// Cancelled when the task is over.
-    pub(super) over: CancellationToken,
 }
 
 /// What the task and the deliveries tell each other.
@@ -59,6 +57,9 @@ pub(super) struct Progress {
     pub(super) is_slot_kept: bool,
     /// How many of its deliveries WeChat has given up.
     pub(super) hang_ups: u8,
+    is_over: bool,
+    /// Cancelled when the task is over, if somebody waits for that.
+    over: Option<CancellationToken>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,13 +196,13 @@ impl Table {
             fetching: Fetching::None,
             is_slot_kept: false,
             hang_ups: 0,
+            is_over: false,
+            over: None,
         });
-        let over = CancellationToken::new();
         let task = Task {
             claim,
             is_retried_until_answered: keyed.is_retried_for().is_some(),
             progress,
-            over,
         };
         self.tasks.insert(key, task.clone());
         Admission::Run(task, run, permit, waiting)
@@ -251,13 +252,13 @@ impl Table {
         now: Instant,
     ) -> Completed {
         // Only a late reply needs the typed one, and its task has it.
-        let response = response.map(|response| response.clone().without_reply());
-        let ending = response.clone().map_or(Ending::Nothing, Ending::Reply);
+        let ending = response.map(StoredResponse::without_reply);
+        let ending = ending.map_or(Ending::Nothing, Ending::Reply);
         let completed = self.messages.complete(claim, ending, now);
         match completed {
             // A reply that shows nothing need not be fetched. One that WeChat retries for waits for a later delivery.
             Completed::Stored
-                if response.is_some_and(|response| response.is_silent())
+                if response.is_some_and(StoredResponse::is_silent)
                     || self.is_retried_until_answered(claim) =>
             {
                 self.acknowledge(claim, None, now);
@@ -380,6 +381,30 @@ impl Task {
             progress.is_slot_kept = false;
             false
         });
+    }
+
+    /// Notes that the task is over. Wakes those who wait for that alone.
+    pub(super) fn end(&self) {
+        self.progress.send_if_modified(|progress| {
+            progress.is_over = true;
+            if let Some(over) = &progress.over {
+                over.cancel();
+            }
+            false
+        });
+    }
+
+    /// The token that is cancelled when the task is over.
+    pub(super) fn over(&self) -> CancellationToken {
+        let mut token = CancellationToken::new();
+        self.progress.send_if_modified(|progress| {
+            token.clone_from(progress.over.get_or_insert_with(|| token.clone()));
+            if progress.is_over {
+                token.cancel();
+            }
+            false
+        });
+        token
     }
 
     pub(super) fn first_seen(&self) -> Instant {

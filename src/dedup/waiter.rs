@@ -329,7 +329,7 @@ impl Waiter {
             }
             Acknowledged::Replied(response) => {
                 self.observed.record_kept_reply(response.taken().is_some());
-                task.over.cancel();
+                task.end();
                 Some(response.into_response())
             }
         }

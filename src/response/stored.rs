@@ -192,11 +192,16 @@ impl StoredResponse {
     }
 
     /// Forgets all but what a delivery gets, and where it comes from: the message's task has the rest.
-    pub(crate) fn without_reply(mut self) -> Self {
-        if let Behind::Whole(_) = self.behind {
-            self.behind = Behind::Body;
+    pub(crate) fn without_reply(&self) -> Self {
+        Self {
+            status: self.status,
+            content_type: self.content_type.clone(),
+            body: self.body.clone(),
+            behind: match &self.behind {
+                Behind::Body | Behind::Whole(_) => Behind::Body,
+                Behind::Mailbox(taken) => Behind::Mailbox(*taken),
+            },
         }
-        self
     }
 
     pub(crate) fn into_response(self) -> Response<ResponseBody> {
