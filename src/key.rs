@@ -157,15 +157,21 @@ pub struct Fingerprint(u64);
 
 impl Fingerprint {
     fn of(bytes: &[u8]) -> Self {
-        let (words, rest) = bytes.as_chunks::<8>();
-        let mut last = [0; 8];
+        let (blocks, rest) = bytes.as_chunks::<32>();
+        let mut last = [0; 32];
         for (byte, rest) in last.iter_mut().zip(rest) {
             *byte = *rest;
         }
-        let mut hash = bytes.len() as u64;
-        for word in words.iter().chain([&last]) {
-            hash = (hash.rotate_left(23) ^ u64::from_le_bytes(*word)).wrapping_mul(ODD);
+        let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(ODD);
+        // Four at a time, since each waits for the one before it.
+        let mut lanes = [1, 2, 3, 4];
+        for block in blocks.iter().chain([&last]) {
+            let (words, _) = block.as_chunks::<8>();
+            for (lane, word) in lanes.iter_mut().zip(words) {
+                *lane = mix(*lane, u64::from_le_bytes(*word));
+            }
         }
+        let hash = lanes.into_iter().fold(bytes.len() as u64, mix);
         Self(hash ^ (hash >> 32))
     }
 
@@ -259,7 +265,7 @@ mod tests {
 
     use proptest::{collection::vec, prelude::*, sample::select};
 
-    use super::{BuildKeyHasher, Key};
+    use super::{BuildKeyHasher, Fingerprint, Key};
 
     proptest! {
         /// Bytes that could be lengths, cut in two ways.
@@ -281,6 +287,24 @@ mod tests {
                 parts
             });
             prop_assert_eq!(Key::new(&one) == Key::new(&other), one == other);
+        }
+    }
+
+    /// Wherever it is, and at each length of the last block.
+    #[test]
+    fn a_changed_byte_changes_the_fingerprint() {
+        for length in 0..100 {
+            let bytes = vec![7; length];
+            let whole = Fingerprint::of(&bytes);
+            assert_eq!(Fingerprint::from_bytes(whole.to_bytes()), whole);
+            assert_ne!(Fingerprint::of(&[&bytes[..], &[0]].concat()), whole);
+            for at in 0..length {
+                let mut changed = bytes.clone();
+                if let Some(byte) = changed.get_mut(at) {
+                    *byte ^= 1;
+                }
+                assert_ne!(Fingerprint::of(&changed), whole, "{at} of {length}");
+            }
         }
     }
 
