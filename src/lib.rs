@@ -119,8 +119,8 @@
 //!
 //! With the feature `tracing`, each request to the verifying layer has a span `delivery` inside the server's own span.
 //! Each run has a span `run`, which contains the handler's spans and events. A run can outlive the delivery that
-//! started it, and other deliveries wait for it too. So its span is a root span, and follows from the span of that
-//! delivery.
+//! started it, and other deliveries wait for it too. So its span is a root span. The span of the first run follows from that
+//! of the delivery.
 //!
 //! All deliveries and runs of one message have the same `message_key` on all nodes. It is the message's
 //! [`Key`](dedup::Key) in hexadecimal.

@@ -3,7 +3,7 @@
 //! A method's name says what happens to the delivery or the run; the method records it.
 
 use std::{
-    fmt,
+    fmt, mem,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -138,7 +138,7 @@ impl DeliveryGuard {
     /// Returns the trace, which the verified body takes to dedup.
     pub(crate) fn trace(&self) -> Trace {
         Trace {
-            span: self.span.clone(),
+            span: Mutex::new(self.span.clone()),
             known: self.known.clone(),
         }
     }
@@ -210,9 +210,9 @@ impl Drop for DeliveryGuard {
 }
 
 /// The delivery's span and outcome on the way to dedup. The layers in between may have spans of their own.
-#[derive(Clone)]
 pub(crate) struct Trace {
-    span: spans::DeliverySpan,
+    /// Until dedup takes it: the message may live longer than the delivery.
+    span: Mutex<spans::DeliverySpan>,
     known: OutcomeCell,
 }
 
@@ -220,7 +220,7 @@ impl Trace {
     /// Makes the trace of a delivery that `VerifySignature` has not verified.
     pub(crate) fn none() -> Self {
         Self {
-            span: spans::DeliverySpan::none(),
+            span: Mutex::default(),
             known: OutcomeCell::new(),
         }
     }
@@ -241,13 +241,13 @@ pub(crate) struct Deduped {
 
 impl Deduped {
     pub(crate) fn new(account: &Arc<str>, key: MessageKey, trace: &Trace) -> Self {
-        let Trace { span, known } = trace.clone();
+        let span = mem::take(&mut *lock(&trace.span));
         span.is_of(key);
         Self {
             account: Arc::clone(account),
             key,
             span,
-            known,
+            known: trace.known.clone(),
         }
     }
 
@@ -257,7 +257,7 @@ impl Deduped {
         Runs {
             account: Arc::clone(&self.account),
             key: self.key,
-            cause: self.span.cause(),
+            cause: Mutex::new(self.span.clone()),
             known: self.known.clone(),
             are_lost: AtomicBool::new(false),
         }
@@ -309,7 +309,8 @@ impl Deduped {
 pub(crate) struct Runs {
     account: Arc<str>,
     key: MessageKey,
-    cause: spans::Cause,
+    /// The span of the delivery that started them, until the first of them begins.
+    cause: Mutex<spans::DeliverySpan>,
     /// The outcome of the delivery that started the runs.
     known: OutcomeCell,
     are_lost: AtomicBool,
@@ -321,6 +322,8 @@ impl Runs {
         if self.known.turn(Some(Outcome::Run), Outcome::Joined) {
             meters::joined(&self.account);
         }
+        // Its delivery may end long before the run.
+        mem::take(&mut *lock(&self.cause));
     }
 
     /// Records that another node has kept a reply. The delivery gets it, unless it has waited for it.
@@ -382,7 +385,8 @@ impl<'a> RunGuard<'a> {
     ) -> Self {
         meters::run_began();
         of.are_lost.store(false, Ordering::Relaxed);
-        let span = spans::RunSpan::open(&of.account, of.key, number, &of.cause);
+        let cause = mem::take(&mut *lock(&of.cause));
+        let span = spans::RunSpan::open(&of.account, of.key, number, &cause);
         if span.is_enabled()
             && let Ok(head) = head()
         {

@@ -4,15 +4,12 @@ use std::{fmt, time::Duration};
 
 use http::StatusCode;
 #[cfg(feature = "tracing")]
-pub(super) use tracing::{Instrument, Span};
+use tracing::field::{Empty, display};
 #[cfg(feature = "tracing")]
-use tracing::{
-    field::{Empty, display},
-    span::Id,
-};
+pub(super) use tracing::{Instrument, Span};
 
 #[cfg(not(feature = "tracing"))]
-use self::silent::{Id, display};
+use self::silent::display;
 #[cfg(not(feature = "tracing"))]
 pub(super) use self::silent::{Instrument, Span};
 use super::events::{self, MessageKey};
@@ -38,11 +35,6 @@ impl DeliverySpan {
             status = Empty,
             duration_seconds = Empty,
         ))
-    }
-
-    /// Makes a disabled span, for a delivery that `VerifySignature` has not verified.
-    pub(super) fn none() -> Self {
-        Self(Span::none())
     }
 
     pub(super) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
@@ -76,15 +68,14 @@ impl DeliverySpan {
         self.0.record("outcome", outcome);
         self.0.record("duration_seconds", duration.as_secs_f64());
     }
-
-    /// Returns the cause, from which the span of a run follows.
-    pub(super) fn cause(&self) -> Cause {
-        Cause(self.0.id())
-    }
 }
 
-/// The id of a delivery's span. It does not keep the span open.
-pub(super) struct Cause(Option<Id>);
+/// A disabled span: the delivery has none, or it is with another owner.
+impl Default for DeliverySpan {
+    fn default() -> Self {
+        Self(Span::none())
+    }
+}
 
 /// The span of one run of a message.
 pub(super) struct RunSpan(Span);
@@ -93,9 +84,9 @@ impl RunSpan {
     /// Opens the span as a root span: the run may outlive the delivery that started it, and other deliveries wait for
     /// it too.
     ///
-    /// Two links connect run and deliveries. `follows_from` links the run to the delivery that started it.
+    /// Two links connect run and deliveries. `follows_from` links the first run to the delivery that started it.
     /// `message_key` is the same for all deliveries and runs of a message on all nodes, and plain logs show it.
-    pub(super) fn open(account: &str, key: MessageKey, number: u32, cause: &Cause) -> Self {
+    pub(super) fn open(account: &str, key: MessageKey, number: u32, cause: &DeliverySpan) -> Self {
         let span = span!(
             parent: None,
             tracing::Level::INFO,
@@ -109,7 +100,7 @@ impl RunSpan {
             result = Empty,
             duration_seconds = Empty,
         );
-        span.follows_from(cause.0.clone());
+        span.follows_from(&cause.0);
         Self(span)
     }
 
@@ -170,9 +161,6 @@ mod silent {
     #[derive(Clone)]
     pub(in super::super) struct Span;
 
-    #[derive(Clone)]
-    pub(super) struct Id;
-
     #[expect(clippy::unused_self, reason = "the signatures are those of `tracing`")]
     impl Span {
         pub(super) fn none() -> Self {
@@ -194,11 +182,7 @@ mod silent {
 
         pub(super) fn record<T>(&self, _field: &str, _value: T) {}
 
-        pub(super) fn id(&self) -> Option<Id> {
-            None
-        }
-
-        pub(super) fn follows_from(&self, _cause: Option<Id>) {}
+        pub(super) fn follows_from(&self, _cause: &Self) {}
     }
 
     pub(in super::super) trait Instrument: Sized {

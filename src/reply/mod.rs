@@ -532,6 +532,7 @@ impl Reply {
     }
 
     /// The bytes of its texts, which are the largest part of most replies.
+    #[cfg(feature = "layers")]
     pub(crate) fn text_len(&self) -> usize {
         let texts = self.contents().map(|content| match content {
             Content::Text(text) => text.len(),

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use tokio::time::Instant;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -35,7 +36,24 @@ struct Line {
     /// `level name`, and `in` or `after` another span.
     head: String,
     fields: Vec<(&'static str, String)>,
-    is_closed: bool,
+    began: Instant,
+    closed: Option<Instant>,
+}
+
+impl Line {
+    /// Checks that a span has been open just as long as it says.
+    fn check(&self) {
+        let closed = self.closed.unwrap_or_else(|| panic!("{self} is open"));
+        let said = self
+            .fields
+            .iter()
+            .find(|(name, _)| *name == "duration_seconds");
+        if let Some((_, said)) = said {
+            let open = closed.duration_since(self.began).as_secs_f64();
+            let said: f64 = said.parse().unwrap();
+            assert!((open - said).abs() < 0.001, "{self} was open for {open} s");
+        }
+    }
 }
 
 impl Told {
@@ -43,7 +61,7 @@ impl Told {
     pub(super) fn spans(&self) -> Vec<String> {
         let lines = self.0.lock().unwrap();
         let spans = lines.iter().filter(|line| line.id.is_some());
-        let spans = spans.inspect(|span| assert!(span.is_closed, "{} is open", span.head));
+        let spans = spans.inspect(|span| span.check());
         spans.map(ToString::to_string).collect()
     }
 
@@ -55,8 +73,10 @@ impl Told {
 
     fn number(&self, wanted: &Id) -> usize {
         let lines = self.0.lock().unwrap();
-        let mut spans = lines.iter().filter_map(|line| line.id.as_ref());
-        spans.position(|id| id == wanted).expect("a known span")
+        let spans: Vec<_> = lines.iter().filter_map(|line| line.id.as_ref()).collect();
+        // The id of a closed span may be given again.
+        let last = spans.iter().rposition(|id| *id == wanted);
+        last.expect("a known span")
     }
 
     fn change(&self, id: &Id, change: impl FnOnce(&mut Line)) {
@@ -96,7 +116,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Told {
             id: Some(id.clone()),
             head: format!("{} {}", metadata.level(), metadata.name()),
             fields: Vec::new(),
-            is_closed: false,
+            began: Instant::now(),
+            closed: None,
         };
         attributes.record(&mut line);
         if let Some(parent) = context.span(id).unwrap().parent() {
@@ -123,7 +144,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Told {
             id: None,
             head: event.metadata().level().to_string(),
             fields: Vec::new(),
-            is_closed: true,
+            began: Instant::now(),
+            closed: None,
         };
         event.record(&mut line);
         if let Some(span) = context.event_span(event) {
@@ -133,6 +155,6 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Told {
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
-        self.change(&id, |line| line.is_closed = true);
+        self.change(&id, |line| line.closed = Some(Instant::now()));
     }
 }
