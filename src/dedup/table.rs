@@ -57,9 +57,16 @@ pub(super) struct Progress {
     pub(super) is_slot_kept: bool,
     /// How many of its deliveries WeChat has given up.
     pub(super) hang_ups: u8,
-    is_over: bool,
-    /// Cancelled when the task is over, if somebody waits for that.
-    over: Option<CancellationToken>,
+    end: End,
+}
+
+/// Whether a task is over.
+#[derive(Debug)]
+enum End {
+    Ahead,
+    /// The token is cancelled then.
+    Awaited(CancellationToken),
+    Reached,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,8 +203,7 @@ impl Table {
             fetching: Fetching::None,
             is_slot_kept: false,
             hang_ups: 0,
-            is_over: false,
-            over: None,
+            end: End::Ahead,
         });
         let task = Task {
             claim,
@@ -386,8 +392,7 @@ impl Task {
     /// Notes that the task is over. Wakes those who wait for that alone.
     pub(super) fn end(&self) {
         self.progress.send_if_modified(|progress| {
-            progress.is_over = true;
-            if let Some(over) = &progress.over {
+            if let End::Awaited(over) = mem::replace(&mut progress.end, End::Reached) {
                 over.cancel();
             }
             false
@@ -398,9 +403,10 @@ impl Task {
     pub(super) fn over(&self) -> CancellationToken {
         let mut token = CancellationToken::new();
         self.progress.send_if_modified(|progress| {
-            token.clone_from(progress.over.get_or_insert_with(|| token.clone()));
-            if progress.is_over {
-                token.cancel();
+            match &progress.end {
+                End::Ahead => progress.end = End::Awaited(token.clone()),
+                End::Awaited(over) => token = over.clone(),
+                End::Reached => token.cancel(),
             }
             false
         });
