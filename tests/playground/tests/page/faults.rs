@@ -71,7 +71,7 @@ fn in_safe_mode_every_change_is_rejected() {
         (
             "ciphertext",
             "403 rejected",
-            "no token of the account makes the signature",
+            "that of the ciphertext is wrong",
         ),
         (
             "plaintext",
