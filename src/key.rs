@@ -79,15 +79,16 @@ impl Keyed {
         let account = body.delivery().account();
         let head = body.head().ok();
         if let Some((head, id)) = head.and_then(|head| Some((head, head.message_id()?))) {
-            return Self::from(Key::new([
+            let parts = [
                 account,
                 "message",
                 id,
                 head.from_user_name().unwrap_or_default(),
                 head.to_user_name().unwrap_or_default(),
                 head.create_time_text().unwrap_or_default(),
-            ]))
-            .with_fingerprint(body.as_bytes());
+            ];
+            return Self::from(Key::new(parts.into_iter().chain(head.chat_id())))
+                .with_fingerprint(body.as_bytes());
         }
         if let Some((head, identity)) =
             head.and_then(|head| Some((head, head.identity(body.as_bytes())?)))

@@ -130,7 +130,7 @@
 //! | `account` | both | the account's [name](Account::with_name) |
 //! | `msg_type`, `event`, `msg_id` | both | as in the message, if it has 1 to 64 characters, all of them ASCII letters, digits or `_` |
 //! | `message_key` | both | the message's key; empty if the delivery never reached dedup |
-//! | `outcome` | `delivery` | `rejected`, `url_verified`, `run`, `joined`, `kept_reply`, `done`, `acknowledged`, `turned_away`, `passed`, `failed` or `hung_up` |
+//! | `outcome` | `delivery` | `rejected`, `url_verified`, `run`, `joined`, `kept_reply`, `done`, `acknowledged`, `polled`, `turned_away`, `passed`, `failed` or `hung_up` |
 //! | `rejection` | `delivery` | the [`RejectionKind`](verify::RejectionKind) in snake case |
 //! | `status` | `delivery` | the response's status |
 //! | `number` | `run` | the [`RunNumber`](dedup::RunNumber) |
@@ -208,6 +208,8 @@ pub mod message;
 pub mod metrics;
 #[cfg(feature = "layers")]
 mod observe;
+#[cfg(feature = "layers")]
+mod partial;
 #[cfg(feature = "api")]
 pub mod recognize;
 #[cfg(feature = "redis")]

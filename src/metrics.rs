@@ -36,6 +36,7 @@
 //!   - `kept_reply`: the delivery got the reply of a finished run.
 //!   - `done`: the message was finished, and no reply was left.
 //!   - `acknowledged`: the delivery was acknowledged while the message was still running.
+//!   - `polled`: the delivery asked for the [stream](crate::message::smart_bot#streams) of a smart bot's answer.
 //!   - `turned_away`: the delivery was answered 503.
 //!   - `passed`: the delivery reached the inner service without dedup in between.
 //!   - `failed`: the inner service failed or answered with a 5xx status, or its response could not be read or sealed.
@@ -44,8 +45,8 @@
 //!   case, such as `body_too_large` or `signature`.
 //! - `result`: `answered`, `failed`, `timed_out`, `panicked`, `lost_lease`, or `cut` when the node shut down.
 //! - `cause` of a late reply: `acknowledged`, `unfetched`, `rest`, `queued` or `failed`, see [`LateCause`](crate::late::LateCause).
-//! - `way` of a message of a late reply: `customer_service`, `unknown` if WeChat's answer was lost, `dropped` if the user does
-//!   not follow the account, `function` for an async function, or `lost`. Of a mailbox: `kept`, later `fetched`; `evicted` at a
+//! - `way` of a message of a late reply: `customer_service`, `response_url`, `unknown` if WeChat's answer was lost, `dropped` if the user does
+//!   not follow the account, `stream` for the end of a smart bot's stream, `function` for an async function, or `lost`. Of a mailbox: `kept`, later `fetched`; `evicted` at a
 //!   bound, `unsubscribed` if the user has left. The rest of what was kept has expired, or is still there.
 //! - `operation`: `claim`, `renew`, `complete`, `publish`, `acknowledge` or `release`; of a mailbox, `mailbox_` and the
 //!   operation, such as `mailbox_take`. Its `cause` is `error` or `timeout`.

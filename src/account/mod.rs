@@ -12,6 +12,7 @@
 //! | 明文模式 (plain mode), or no EncodingAESKey at all | [`Account::plain`] |
 //! | WeCom (企业微信): Token and EncodingAESKey of an app or suite | [`Account::wecom`] |
 //! | 微信云托管 (cloud hosting): no settings but a path | [`Account::insecure_cloud_hosting`], if nobody but the platform reaches the port |
+//! | WeCom: Token and EncodingAESKey of a smart bot (智能机器人) in API mode | [`Account::smart_bot`] |
 //! | open platform (开放平台), third-party platform: 授权事件接收URL | [`Account::component`] |
 //! | open platform: 消息与事件接收URL, with `$APPID$` in it | [`Account::authorizer`] of the component |
 //!
@@ -67,6 +68,8 @@ pub enum Mode {
     Encrypted,
     /// WeCom (企业微信). Always encrypted.
     WeCom,
+    /// A smart bot of WeCom (智能机器人). Always encrypted, in JSON.
+    SmartBot,
     /// A third-party platform's own pushes: tickets and authorizations. Encrypted.
     Component,
     /// Cloud hosting (微信云托管). Neither signed nor encrypted.
@@ -100,6 +103,8 @@ pub(crate) enum Platform {
     OfficialAccount,
     /// Encrypts the echostr too, and signs only ciphertexts.
     WeCom,
+    /// Likewise. Its envelopes are in JSON, with names in lower case.
+    SmartBot,
     /// Pushes about authorizations. They name no receiver.
     Component,
     /// Messages to the account with this original id.
@@ -150,7 +155,8 @@ impl Account {
     /// [`SuiteMessage`](crate::message::wecom::SuiteMessage)s: see [`wecom`](crate::message::wecom).
     ///
     /// `receive_id` is the corp id for a corporation's own app, and the suite id for the pushes of a suite. Pass the
-    /// empty string where WeCom has no such id: for suites of personal entities, and for smart bots.
+    /// empty string where WeCom has no such id: for suites of personal entities. A smart bot has an account of its own:
+    /// [`smart_bot`](Self::smart_bot).
     ///
     /// # Errors
     ///
@@ -175,6 +181,33 @@ impl Account {
         }
         let aes_key = parse(aes_key)?;
         Ok(Self::new(token, receive_id, aes_key, Platform::WeCom))
+    }
+
+    /// Makes the account of a smart bot (智能机器人) of WeCom, in API mode with a callback URL. Its callbacks are always
+    /// encrypted, for no id.
+    ///
+    /// Its messages and events are [`BotMessage`](crate::message::smart_bot::BotMessage)s, in JSON: reading them needs the
+    /// feature `json`. The account accepts only pushes that are a smart bot's.
+    ///
+    /// All such accounts have the empty name. Give each a [name](Self::with_name) if one stack serves several bots.
+    ///
+    /// ```
+    /// use tower_wechat::Account;
+    ///
+    /// let account = Account::smart_bot("rosebud7", "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb")?
+    ///     .with_name("bot");
+    /// # Ok::<(), tower_wechat::account::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a value is malformed: see [`Token::new`] and [`EncodingAesKey::new`].
+    pub fn smart_bot(
+        token: impl TryInto<Token, Error: Into<Error>>,
+        aes_key: impl TryInto<EncodingAesKey, Error: Into<Error>>,
+    ) -> Result<Self, Error> {
+        let (token, aes_key) = (parse(token)?, parse(aes_key)?);
+        Ok(Self::new(token, Arc::from(""), aes_key, Platform::SmartBot))
     }
 
     /// Makes the account of a third-party platform (第三方平台) of the open platform, for the URL that receives its tickets
@@ -466,6 +499,7 @@ impl Account {
             None => Mode::Plain,
             Some(Platform::OfficialAccount) => Mode::Encrypted,
             Some(Platform::WeCom) => Mode::WeCom,
+            Some(Platform::SmartBot) => Mode::SmartBot,
             Some(Platform::Component) => Mode::Component,
             Some(Platform::Authorizer(_)) => Mode::Authorizer,
         }
@@ -497,8 +531,9 @@ impl Account {
         self.settings.tokens.is_empty()
     }
 
+    /// Returns whether WeCom encrypts the echostr too, and signs only ciphertexts.
     pub(crate) fn is_wecom(&self) -> bool {
-        self.mode() == Mode::WeCom
+        matches!(self.mode(), Mode::WeCom | Mode::SmartBot)
     }
 
     /// Returns the settings for encryption; `None` in plain mode.

@@ -35,6 +35,7 @@ pub(super) enum Call {
     Upload,
     Send,
     Typing,
+    Respond,
 }
 
 impl Call {
@@ -47,6 +48,7 @@ impl Call {
             Self::Upload => "media/upload",
             Self::Send => "message/custom/send",
             Self::Typing => "message/custom/typing",
+            Self::Respond => "aibot/response",
         }
     }
 
@@ -59,13 +61,14 @@ impl Call {
             Self::Upload => "upload a media file",
             Self::Send => "send a customer-service message",
             Self::Typing => "show that an answer is being typed",
+            Self::Respond => "post an answer to a response_url",
         }
     }
 
     fn method(self) -> Method {
         match self {
             Self::CallbackIps | Self::Media => Method::GET,
-            Self::Token | Self::Upload | Self::Send | Self::Typing => Method::POST,
+            Self::Token | Self::Upload | Self::Send | Self::Typing | Self::Respond => Method::POST,
         }
     }
 }
@@ -325,6 +328,20 @@ pub(super) fn read<T: DeserializeOwned>(
     object(answer.body()).ok_or_else(|| Error::new(call, unexpected(expected, answer)))
 }
 
+/// Checks that a call that returns nothing has succeeded. Only the errcode 0 is a success.
+pub(super) fn done(call: Call, answer: &Answer) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Done {
+        errcode: i64,
+    }
+    let expected = "an errcode";
+    match read(call, answer, expected)? {
+        Done { errcode: 0 } => Ok(()),
+        // Too long to be a failure of WeChat's.
+        Done { .. } => Err(Error::new(call, unexpected(expected, answer))),
+    }
+}
+
 /// Reads a JSON object. serde would read a struct from a list too.
 pub(super) fn object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     let text = text_of(body);
@@ -362,7 +379,7 @@ pub(super) fn content_type(answer: &Answer) -> Option<&str> {
 }
 
 /// Returns WeChat's error code and message, if the answer is the JSON of a failure. Its HTTP status is 200.
-fn failure(answer: &Answer) -> Option<(i64, String)> {
+pub(super) fn failure(answer: &Answer) -> Option<(i64, String)> {
     #[derive(Deserialize)]
     struct Failure {
         errcode: i64,
@@ -381,7 +398,7 @@ fn failure(answer: &Answer) -> Option<(i64, String)> {
 
 impl Cause {
     /// Removes `secrets` from the texts that others have written, and makes them one short line.
-    fn without(mut self, secrets: &[&str]) -> Self {
+    pub(super) fn without(mut self, secrets: &[&str]) -> Self {
         if let Self::Client(text) | Self::Unreached(text) | Self::Code { errmsg: text, .. } =
             &mut self
         {

@@ -115,6 +115,7 @@ mod client;
 mod error;
 mod media;
 mod recording;
+mod respond;
 mod text;
 mod token;
 
@@ -126,9 +127,8 @@ use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-pub(crate) use self::text::one_short_line;
 use self::{
-    call::{Call, FAILURE_LIMIT, Outgoing, Unauthorized, read, unexpected},
+    call::{Call, FAILURE_LIMIT, Outgoing, Unauthorized, done, read, unexpected},
     client::Client,
     error::Cause,
     media::Wanted,
@@ -141,6 +141,7 @@ pub use self::{
     recording::{Encoding, Recording},
     token::AccessToken,
 };
+pub(crate) use self::{respond::Responder, text::one_short_line};
 use crate::{
     account::{self, AppId},
     body::RESPONSE_LIMIT,
@@ -485,17 +486,7 @@ impl Api {
 
     /// Makes a call that returns nothing. Only the errcode 0 is a success.
     async fn command(&self, outgoing: &Outgoing<'_>) -> Result<(), Error> {
-        #[derive(Deserialize)]
-        struct Done {
-            errcode: i64,
-        }
-        let expected = "an errcode";
-        let answer = self.call(outgoing).await?;
-        match read(outgoing.call, &answer, expected)? {
-            Done { errcode: 0 } => Ok(()),
-            // Too long to be a failure of WeChat's.
-            Done { .. } => Err(Error::new(outgoing.call, unexpected(expected, &answer))),
-        }
+        done(outgoing.call, &self.call(outgoing).await?)
     }
 }
 

@@ -199,6 +199,11 @@ impl Query {
         Error::new(kind, self.is_signed(account))
     }
 
+    pub(super) fn nonce(&self) -> &str {
+        // It is ASCII.
+        str::from_utf8(self.nonce.as_bytes()).unwrap_or_default()
+    }
+
     /// Returns the signed parameters: timestamp and nonce.
     pub(super) fn signed_parts(&self) -> [&[u8]; 2] {
         [&self.timestamp, self.nonce.as_bytes()]

@@ -94,8 +94,14 @@ pub(super) async fn hand_over(node: &Arc<Node>, claim: Claim, lease: Lease, late
         let late = Handover::from(late);
         async move {
             let (sinks, timeout) = (&node.settings.sinks, node.settings.run_timeout);
-            let handed_over = pin!(sinks.hand_over(late, timeout, &node.cut));
-            lease.hold(&node, claim, handed_over).await;
+            let mut late = late;
+            let handed_over = async {
+                node.streams.finish(late.get_mut(), &node.cut).await;
+                if !late.get_mut().is_handed_over() {
+                    sinks.hand_over(late, timeout, &node.cut).await;
+                }
+            };
+            lease.hold(&node, claim, pin!(handed_over)).await;
             lease.end(&node, claim).await;
         }
     };

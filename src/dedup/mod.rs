@@ -207,6 +207,7 @@ pub mod redis;
 mod running;
 mod service;
 pub mod store;
+mod streams;
 mod table;
 mod turns;
 mod waiter;

@@ -18,6 +18,7 @@ use super::{
     machine::FOREVER,
     messages::Bounds,
     store::Ttls,
+    streams::Streams,
     table::{DELIVERIES_LAST, Table},
     turns::Turns,
 };
@@ -44,6 +45,7 @@ pub(super) struct Node {
     /// Cancelled a little later, when what was cut has had its time to be handed back or over.
     pub(super) end: CancellationToken,
     pub(super) clock: Clock,
+    pub(super) streams: Streams,
     /// `None`: the messages of one user run side by side.
     pub(super) turns: Option<Arc<Turns>>,
     started: Instant,
@@ -94,6 +96,7 @@ impl Node {
             end: CancellationToken::new(),
             started: Instant::now(),
             clock: Clock::default(),
+            streams: Streams::default(),
             turns: settings.runs_in_turn.then(Arc::default),
             settings,
         }

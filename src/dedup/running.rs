@@ -28,6 +28,7 @@ use super::{
     machine::FOREVER,
     node::{FETCH_WAIT, FIRST_POLL, LAST_POLL, LEASE, MAX_CLAIM_FAILURES, Node, RENEWAL},
     store::{Claimed, Completed, Ending, Released, Renewed, Run},
+    streams,
     table::{Milestone, Task},
     turns::Turn,
 };
@@ -55,6 +56,8 @@ pub(super) struct RunningMessage {
     permit: Option<OwnedSemaphorePermit>,
     /// When it may run, until it has.
     turn: Option<Turn>,
+    /// What answers a smart bot's message while it runs here.
+    stream: Option<streams::Open>,
     /// Whether the store may know the claim, as the one that runs the message or as a holder of its reply.
     may_be_in_store: bool,
     /// The result, from the end of the runs on.
@@ -90,6 +93,7 @@ impl RunningMessage {
             observed: Arc::new(observed),
             permit: Some(permit),
             turn: None,
+            stream: None,
             may_be_in_store: false,
             finished: None,
             stage: Stage::InTable,
@@ -145,6 +149,8 @@ impl RunningMessage {
                     let turn = self.turn.take();
                     let turn = turn.or_else(|| Turn::of(&self.node, self.conversation));
                     let permit = place.as_ref().and_then(|_| self.permit.take());
+                    self.stream = None;
+                    self.stream = streams::Open::new(&self.node, &self.request, self.task.over());
                     let answer = {
                         let place = place.as_ref();
                         let answer = self.answer(place, turn, permit, inner.clone(), run.number);
@@ -771,6 +777,7 @@ impl Drop for RunningMessage {
             observed: Arc::clone(&self.observed),
             permit: None,
             turn: None,
+            stream: None,
             may_be_in_store: self.may_be_in_store,
             finished: mem::take(&mut self.finished),
             stage: Stage::HandedBack(cause),

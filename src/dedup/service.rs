@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    fmt,
+    fmt, future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -54,6 +54,9 @@ where
     fn call(&mut self, request: Request<V>) -> ResponseFuture {
         let request = request.map(V::into_verified);
         let Self { inner, node } = self.clone();
+        if let Some(response) = node.streams.poll(&request) {
+            return ResponseFuture(Box::pin(future::ready(response)));
+        }
         let waiter = Waiter::new(node, request);
         ResponseFuture(Box::pin(async move { waiter.answer_after(0, inner).await }))
     }

@@ -27,6 +27,7 @@ use super::{
     node::Node,
     running::RunningMessage,
     store::{Acknowledged, Ttls},
+    streams,
     table::{Admission, Milestone, Progress, Task},
     turns::Turn,
 };
@@ -34,7 +35,9 @@ use crate::{
     delivery::{Delivery, Verified},
     key::Keyed,
     late::{conversation_of, mailbox::Conversation},
+    message::Head,
     observe,
+    partial::Partial,
     response::{self, ResponseBody},
 };
 
@@ -47,11 +50,17 @@ pub(super) struct Waiter {
     conversation: OnceLock<Option<Conversation>>,
     /// How far this machine's clock may be ahead.
     clock_ahead: Duration,
+    /// Whether a stream answers the message while it runs. An inline run ends with its delivery.
+    is_streamed: bool,
     observed: observe::Deduped,
 }
 
 impl Waiter {
-    pub(super) fn new(node: Arc<Node>, request: Request<Verified>) -> Self {
+    pub(super) fn new(node: Arc<Node>, mut request: Request<Verified>) -> Self {
+        let is_streamed = !node.settings.runs_inline && streams::is_streamed(&request);
+        if is_streamed {
+            request.extensions_mut().insert(Partial::new());
+        }
         let clock_ahead = node.clock.note(request.body().delivery());
         let keyed = node.key_of(&request);
         let body = request.body();
@@ -63,6 +72,7 @@ impl Waiter {
             ttls: node.ttls(replayable, keyed.is_retried_for()),
             clock_ahead,
             conversation: OnceLock::new(),
+            is_streamed,
             observed: observe::Deduped::new(account, keyed.key().observed(), body.trace()),
             keyed,
             node,
@@ -120,7 +130,8 @@ impl Waiter {
             }
             Admission::Done => {
                 self.observed.record_done();
-                return ControlFlow::Break(response::success());
+                let stream = self.node.streams.answer(&self.request);
+                return ControlFlow::Break(stream.unwrap_or_else(response::success));
             }
             Admission::Join(task, waiting) => {
                 self.observed.record_join();
@@ -241,7 +252,12 @@ impl Waiter {
         after_others().await;
         let ended = waiting.wait_for(|progress| progress.milestone != Milestone::Running);
         let mut ended = pin!(ended);
-        let outcome = time::timeout_at(arrival + PATIENCE, &mut ended);
+        let patience = if self.is_streamed {
+            STREAM_AFTER
+        } else {
+            PATIENCE
+        };
+        let outcome = time::timeout_at(arrival + patience, &mut ended);
         if outcome.await.is_ok() {
             return None;
         }
@@ -274,7 +290,10 @@ impl Waiter {
             return true;
         }
         let (account, hang_ups) = (self.delivery().account(), &self.node.hang_ups);
-        !self.node.acknowledges_first()
+        // WeCom is not known to send a smart bot's pushes again.
+        let is_bots = self.request.body().head().is_ok_and(Head::is_smart_bot);
+        !is_bots
+            && !self.node.acknowledges_first()
             && self.age(first_seen, is_in_store) < LAST_DELIVERY
             && self.node.accepts_reply(&self.request)
             && !hang_ups.are_spent(account, Instant::now())
@@ -302,8 +321,11 @@ impl Waiter {
     /// Acknowledges the message, or sends the reply if it is there by now. Returns `None` if the run was lost.
     async fn acknowledge(&self, task: &Task) -> Option<Response<ResponseBody>> {
         let claim = task.claim;
+        let stream = self.stream();
         let expect = async {
-            if let Some(conversation) = self.conversation()
+            // The stream gets the reply, before any message can fetch it.
+            if stream.is_none()
+                && let Some(conversation) = self.conversation()
                 && let Some(place) = Place::of(&self.node, task, &self.request, conversation)
             {
                 place.expect().await;
@@ -324,6 +346,9 @@ impl Waiter {
         match acknowledged? {
             Acknowledged::Recorded => {
                 self.observed.record_acknowledged();
+                if let Some(stream) = stream {
+                    return Some(stream);
+                }
                 let fallback = self.node.settings.fallback.clone();
                 Some(response::of_whole_reply(fallback, self.request.body()))
             }
@@ -333,6 +358,16 @@ impl Waiter {
                 Some(response.into_response())
             }
         }
+    }
+
+    /// The answer of a smart bot to a message that still runs, on this node or on another.
+    fn stream(&self) -> Option<Response<ResponseBody>> {
+        if !self.is_streamed {
+            return None;
+        }
+        let elsewhere = || self.node.store.is_some();
+        let begun = self.node.streams.begin(&self.request);
+        begun.or_else(|| elsewhere().then(|| streams::unfinished(&self.request, "")))
     }
 
     /// Answers 503, so that WeChat delivers the message again. The connection is closed, since
@@ -411,6 +446,9 @@ impl Drop for HangUp<'_> {
 
 /// From a delivery's arrival: half a second is left for the answer's way back.
 const PATIENCE: Duration = Duration::from_millis(4500);
+
+/// From the arrival of a smart bot's message: a reply that comes sooner needs no stream.
+const STREAM_AFTER: Duration = Duration::from_secs(1);
 
 /// From a delivery's arrival: WeChat has hung up.
 const HANG_UP: Duration = Duration::from_secs(5);

@@ -197,10 +197,13 @@ mod decode_failure;
 mod future;
 mod message_fn;
 mod service;
+mod stream_fn;
 
 pub use self::{
     decode_failure::DecodeFailure,
     future::ResponseFuture,
     message_fn::{MessageFn, MessageFnFuture, message_fn},
     service::MessageService,
+    stream_fn::{StreamFn, StreamFnFuture, stream_fn},
 };
+pub use crate::partial::Partial;

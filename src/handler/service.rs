@@ -16,7 +16,7 @@ use super::{decode_failure::DecodeFailure, future::ResponseFuture};
 use crate::{
     dedup::RunNumber,
     delivery::{Verified, VerifiedBody},
-    message::{self, Message},
+    message::{self, Head, Message, NoMessage},
     observe,
     reply::{self, IntoReply},
     response::ResponseBody,
@@ -171,7 +171,8 @@ impl<H, M> MessageService<H, M> {
         M: DeserializeOwned,
     {
         let account = body.delivery().account();
-        if is_another_type(&error) || is_named_otherwise::<M>(body.as_bytes()) {
+        let is_bots = || body.head().is_ok_and(Head::is_smart_bot);
+        if is_another_type(&error) || is_named_otherwise::<M>(body.as_bytes()) || is_bots() {
             body.trace().record_trouble(&ANOTHER_TYPE);
             observe::another_type(account, error.path());
             return;
@@ -209,8 +210,11 @@ where
                     let account = body.delivery().account();
                     if let Some(misfit) = message::misfit(&message) {
                         observe::misfit(account, misfit);
-                    } else if message::info_type(&message).is_some() {
-                        observe::no_message(account);
+                    }
+                    match message::no_message(&message) {
+                        Some(NoMessage::Info) => observe::no_message(account),
+                        Some(NoMessage::SmartBot) => observe::smart_bot_is_no_message(account),
+                        None => {}
                     }
                 }
                 // A layer in front may have put another one there.

@@ -13,6 +13,7 @@
 //! | your account | sinks |
 //! |---|---|
 //! | may send customer-service messages (客服消息) | `CustomerService`, of the feature `api` |
+//! | is a smart bot of WeCom | `ResponseUrl`, of the feature `api`, behind its [stream](crate::message::smart_bot#streams) |
 //! | may not, like all personal accounts | [`NextMessage`]: the user's next message fetches the reply |
 //! | either, and another channel | an async function |
 //!
@@ -93,6 +94,8 @@
 mod customer_service;
 pub mod mailbox;
 mod next_message;
+#[cfg(feature = "api")]
+mod response_url;
 mod sink;
 #[cfg(feature = "api")]
 mod typing;
@@ -105,6 +108,8 @@ use tokio::time::Instant;
 
 #[cfg(feature = "api")]
 pub use self::customer_service::CustomerService;
+#[cfg(feature = "api")]
+pub use self::response_url::ResponseUrl;
 #[cfg(feature = "api")]
 pub use self::typing::{Typing, TypingFuture, TypingLayer};
 pub use self::{
@@ -242,6 +247,13 @@ impl LateReply {
     /// Hands over all that is left: no further sink gets it.
     pub fn hand_over(&mut self) {
         self.left = Left::Reply(Reply::success());
+    }
+
+    /// Hands over the message that the response shows. The rest is left.
+    pub(crate) fn hand_over_first(&mut self, rest: Option<Reply>) {
+        self.left = Left::Reply(rest.unwrap_or_default());
+        self.cause = LateCause::Rest;
+        self.response = None;
     }
 
     /// Returns whether nothing is left.

@@ -18,7 +18,7 @@ use crate::{
     breaker::{Guarded, TIMEOUT},
     delivery::Verified,
     key::Key,
-    message::{self, TextMessage, event::Click},
+    message::{self, TextMessage, event::Click, smart_bot::BotMessage},
     observe::{self, Way},
     reply::{self, Reply},
     response::Taken,
@@ -161,6 +161,9 @@ impl NextMessage {
         let has = |texts: &[String], text: &str| texts.iter().any(|known| known == text.trim());
         if head.is_message() {
             let is_bare = self.settings.only_fetches
+                || head.is_smart_bot()
+                    && matches!(message::from_slice::<BotMessage>(message.as_bytes()), Ok(bot)
+                        if bot.content.text().is_some_and(|text| has(&self.settings.words, text)))
                 || head.msg_type() == Some("text")
                     && matches!(message::from_slice::<TextMessage>(message.as_bytes()), Ok(text)
                         if text.replaces_unsupported_message()
@@ -267,8 +270,12 @@ pub(crate) enum Fetching {
 /// The user and the account of a message. `None` if the message names no sender.
 pub(crate) fn conversation_of(request: &Request<Verified>) -> Option<Conversation> {
     let body = request.body();
-    let openid = body.head().ok()?.from_user_name()?;
-    Some(Conversation::new(body.delivery().account(), openid))
+    let (head, account) = (body.head().ok()?, body.delivery().account());
+    let openid = head.from_user_name()?;
+    Some(match head.chat_id() {
+        None => Conversation::new(account, openid),
+        Some(chat_id) => Conversation::in_chat(account, openid, chat_id),
+    })
 }
 
 /// The operations of the mailbox. `None`: it has not answered, which the log has.

@@ -208,6 +208,12 @@ pub(crate) struct Handover {
     failure: &'static str,
 }
 
+impl Handover {
+    pub(crate) fn get_mut(&mut self) -> &mut LateReply {
+        &mut self.late
+    }
+}
+
 impl From<LateReply> for Handover {
     fn from(late: LateReply) -> Self {
         Self { late, failure: CUT }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::Deserialize;
 
-use super::{event, field, json::Body};
+use super::{event, field, json::Body, smart_bot::Identity};
 use crate::{timestamp::Timestamp, xml};
 
 /// The fields that say who sent what to whom, whatever the type of the message.
@@ -31,7 +31,15 @@ pub struct Head {
     texts: Box<str>,
     /// Where each field's text ends.
     ends: [usize; FIELDS],
-    is_json: bool,
+    form: Form,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Xml,
+    Json,
+    /// The JSON of a smart bot, whose names are others.
+    SmartBot,
 }
 
 /// The positions of the fields in a [`Head`].
@@ -42,7 +50,9 @@ const MSG_TYPE: usize = 3;
 const EVENT: usize = 4;
 const MSG_ID: usize = 5;
 const AGENT_ID: usize = 6;
-const FIELDS: usize = 7;
+const CHAT_ID: usize = 7;
+const STREAM_ID: usize = 8;
+const FIELDS: usize = 9;
 
 impl Head {
     /// Reads the head of a plaintext in XML or, with the feature `json`, in JSON.
@@ -54,8 +64,42 @@ impl Head {
         #[cfg(test)]
         super::parses::count_head();
         let body = Body::new(plaintext)?;
-        let is_json = body.tree.is_some();
-        body.read().map(|fields: Fields<'_>| fields.join(is_json))
+        if let Some(push) = body.tree.as_ref().map(Identity::of).transpose()?.flatten() {
+            return Ok(Self::of_bot(&push));
+        }
+        let form = match body.tree {
+            Some(_) => Form::Json,
+            None => Form::Xml,
+        };
+        body.read().map(|fields: Fields<'_>| fields.join(form))
+    }
+
+    fn of_bot(push: &Identity<'_>) -> Self {
+        let texts = [
+            push.aibot_id,
+            push.user_id,
+            push.create_time,
+            push.msg_type,
+            push.event,
+            push.msg_id,
+            None,
+            push.chat_id,
+            push.stream_id,
+        ];
+        Self::join(texts.map(Option::unwrap_or_default), Form::SmartBot)
+    }
+
+    /// Makes it of the fields in the order of their positions.
+    fn join(fields: [&str; FIELDS], form: Form) -> Self {
+        let mut end = 0;
+        Self {
+            texts: fields.concat().into(),
+            ends: fields.map(|text| {
+                end += text.len();
+                end
+            }),
+            form,
+        }
     }
 
     /// The MsgType as it came: `event` for events, in any case.
@@ -70,12 +114,12 @@ impl Head {
         self.text(EVENT)
     }
 
-    /// The sender: a user's OpenID.
+    /// The sender: a user's OpenID, or a member's id at WeCom.
     pub fn from_user_name(&self) -> Option<&str> {
         self.text(FROM_USER_NAME)
     }
 
-    /// The receiver: the account's original id (`gh_…`).
+    /// The receiver: the account's original id (`gh_…`), or a smart bot's id.
     pub fn to_user_name(&self) -> Option<&str> {
         self.text(TO_USER_NAME)
     }
@@ -92,15 +136,30 @@ impl Head {
 
     /// The id that tells a message from all others of its sender. WeChat's retries repeat it.
     ///
-    /// Events have none: the MsgID of an event is the id of a job. An id of `0` is none.
+    /// Events have none: the MsgID of an event is the id of a job. An id of `0` is none. The events of a smart bot have one.
     pub fn message_id(&self) -> Option<&str> {
         let id = self.text(MSG_ID)?;
-        (self.is_message() && id != "0").then_some(id)
+        ((self.is_message() || self.is_smart_bot()) && id != "0").then_some(id)
     }
 
     /// The WeCom app's id (AgentID); `None` elsewhere.
     pub fn agent_id(&self) -> Option<&str> {
         self.text(AGENT_ID)
+    }
+
+    /// The group chat in which a smart bot is addressed; `None` elsewhere.
+    pub fn chat_id(&self) -> Option<&str> {
+        self.text(CHAT_ID)
+    }
+
+    /// The stream that a [poll](super::smart_bot#streams) of a smart bot's asks for; `None` elsewhere.
+    pub fn stream_id(&self) -> Option<&str> {
+        self.text(STREAM_ID)
+    }
+
+    /// Whether it is a push to a [smart bot](super::smart_bot) of WeCom.
+    pub fn is_smart_bot(&self) -> bool {
+        self.form == Form::SmartBot
     }
 
     /// Whether it is a message from a user: it has a MsgType, and that is not `event`.
@@ -115,12 +174,15 @@ impl Head {
 
     /// Whether the plaintext is JSON.
     pub fn is_json(&self) -> bool {
-        self.is_json
+        self.form != Form::Xml
     }
 
     /// Whether WeChat shows the user a passive reply to it, see
     /// [`Message::accepts_reply`](super::Message::accepts_reply).
     pub fn accepts_reply(&self) -> bool {
+        if self.is_smart_bot() && self.is_event() {
+            return self.event() != Some("feedback_event");
+        }
         accepts_reply(self.msg_type(), self.event())
     }
 
@@ -179,8 +241,7 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn join(&self, is_json: bool) -> Head {
-        // In the order of the positions.
+    fn join(&self, form: Form) -> Head {
         let fields: [&str; FIELDS] = [
             &self.to_user_name,
             &self.from_user_name,
@@ -189,15 +250,9 @@ impl Fields<'_> {
             &self.event,
             &self.msg_id,
             &self.agent_id,
+            "",
+            "",
         ];
-        let mut end = 0;
-        Head {
-            texts: fields.concat().into(),
-            ends: fields.map(|text| {
-                end += text.len();
-                end
-            }),
-            is_json,
-        }
+        Head::join(fields, form)
     }
 }

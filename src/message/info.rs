@@ -73,27 +73,35 @@ pub(super) use infos;
 ///
 /// A message or event is of another type: its MsgType is an error here, where its path is known.
 pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OtherMessage, D::Error> {
-    let fields = deserializer.deserialize_newtype_struct(lookahead::ELEMENTS, Fields)?;
+    let fields = read_without(deserializer, &["MsgType"])?;
     match fields.info_type() {
         Some(_) => Ok(fields),
         None => Err(de::Error::missing_field("InfoType")),
     }
 }
 
-struct Fields;
+/// Reads all fields of a push. One of these fields is an error, where its path is known: the push is of another type.
+pub(super) fn read_without<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    foreign: &'static [&'static str],
+) -> Result<OtherMessage, D::Error> {
+    deserializer.deserialize_newtype_struct(lookahead::ELEMENTS, Fields(foreign))
+}
+
+struct Fields(&'static [&'static str]);
 
 impl<'de> Visitor<'de> for Fields {
     type Value = OtherMessage;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the fields of a push with an InfoType")
+        f.write_str("the fields of a push")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OtherMessage, A::Error> {
         let mut elements = Vec::new();
         while let Some(name) = map.next_key::<String>()? {
-            if name == "MsgType" {
-                let NoMsgType = map.next_value()?;
+            if self.0.contains(&&*name) {
+                let Foreign = map.next_value()?;
                 continue;
             }
             elements.push((name, map.next_value()?));
@@ -111,12 +119,12 @@ impl<'de> Visitor<'de> for Fields {
     }
 }
 
-/// A MsgType where none belongs.
-struct NoMsgType;
+/// The name of another type of push.
+struct Foreign;
 
-impl<'de> Deserialize<'de> for NoMsgType {
+impl<'de> Deserialize<'de> for Foreign {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Err(de::Error::unknown_variant(&name, &["no MsgType"]))
+        Err(de::Error::unknown_variant(&name, &["none"]))
     }
 }

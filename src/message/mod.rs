@@ -42,7 +42,7 @@
 //!
 //! The pushes of the open platform (开放平台) to a third-party platform have an InfoType instead of a MsgType, and so have
 //! those to a suite of WeCom (企业微信): see [`platform`] and [`wecom`]. Messages and events to an app of WeCom are
-//! [`Message`]s.
+//! [`Message`]s. Those to a smart bot (智能机器人) have names of their own: see [`smart_bot`].
 //!
 //! # Messages that do not fit their type
 //!
@@ -70,7 +70,7 @@
 //!   InfoType.
 //!
 //! A `MessageService` logs a warning for such a [`Message`], [`EventMessage`],
-//! [`platform::PlatformMessage`] or [`wecom::SuiteMessage`]. It does not look into a type of your own that holds one.
+//! [`platform::PlatformMessage`], [`wecom::SuiteMessage`] or [`smart_bot::BotMessage`]. It does not look into a type of your own that holds one.
 //!
 //! No field is required. Without FromUserName or ToUserName, nobody can get a passive reply. An [`EventMessage`] requires
 //! ToUserName and CreateTime; an event without these is a [`Message::Other`]. Any other type is an error if its fields do
@@ -116,6 +116,7 @@ mod read;
 mod receiver;
 #[cfg(feature = "layers")]
 mod retried;
+pub mod smart_bot;
 mod standard;
 pub mod wecom;
 
@@ -135,7 +136,7 @@ pub use self::{
     },
 };
 #[cfg(feature = "layers")]
-use self::{platform::PlatformMessage, wecom::SuiteMessage};
+use self::{platform::PlatformMessage, smart_bot::BotMessage, wecom::SuiteMessage};
 #[cfg(feature = "layers")]
 pub(crate) use self::{receiver::receiver, retried::RETRIED_FOR};
 use crate::{timestamp::Timestamp, xml};
@@ -271,22 +272,34 @@ pub(crate) fn misfit<M: 'static>(message: &M) -> Option<&xml::Error> {
     let event = || message.downcast_ref().and_then(EventMessage::other);
     let platform = || message.downcast_ref().and_then(PlatformMessage::other);
     let suite = || message.downcast_ref().and_then(SuiteMessage::other);
+    let bot = || message.downcast_ref().and_then(BotMessage::other);
     let other = message.downcast_ref().and_then(Message::other);
     other
         .or_else(event)
         .or_else(platform)
-        .or_else(suite)?
+        .or_else(suite)
+        .or_else(bot)?
         .misfit()
 }
 
-/// Returns the InfoType of a push that names itself by it, if `message` is a [`Message`].
+/// Returns whether `message` is a [`Message`] made of a push that is none.
 #[cfg(feature = "layers")]
-pub(crate) fn info_type<M: 'static>(message: &M) -> Option<&str> {
+pub(crate) fn no_message<M: 'static>(message: &M) -> Option<NoMessage> {
     let message: &dyn Any = message;
     match message.downcast_ref()? {
-        Message::Other(other) if other.msg_type().is_none() => other.info_type(),
+        Message::Other(other) if other.msg_type().is_some() => None,
+        Message::Other(other) if other.info_type().is_some() => Some(NoMessage::Info),
+        Message::Other(other) if smart_bot::is_push(other.fields()) => Some(NoMessage::SmartBot),
         _ => None,
     }
+}
+
+/// A push that is no [`Message`].
+#[cfg(feature = "layers")]
+pub(crate) enum NoMessage {
+    /// Of the open platform, or to a WeCom suite.
+    Info,
+    SmartBot,
 }
 
 /// Reads a body in either format: JSON if it begins with `{`, XML otherwise.

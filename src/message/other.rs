@@ -22,7 +22,9 @@ use crate::{
 /// - a push of the open platform (开放平台) or to a WeCom suite, which has an InfoType and no MsgType: its own type is
 ///   [`PlatformMessage`](super::platform::PlatformMessage) or [`SuiteMessage`](super::wecom::SuiteMessage),
 /// - a message that does not fit its type: it has a [misfit](Self::misfit),
-/// - an event without ToUserName or CreateTime: it has a misfit too.
+/// - an event without ToUserName or CreateTime: it has a misfit too,
+/// - a push to a [smart bot](super::smart_bot) of WeCom, whose own type is a
+///   [`BotMessage`](super::smart_bot::BotMessage).
 ///
 /// ```
 /// use serde::Deserialize;
@@ -109,7 +111,7 @@ impl OtherMessage {
         self.fields.read()
     }
 
-    /// The MsgType: `event` for events; `None` for pushes of the open platform and of WeCom suites.
+    /// The MsgType: `event` for events; `None` for pushes of the open platform, of WeCom suites and of smart bots.
     pub fn msg_type(&self) -> Option<&str> {
         self.text("MsgType")
     }

@@ -24,7 +24,7 @@
 //!
 //! WeCom shows a passive reply of text, picture, voice, video or up to eight articles. In answer to a tap on a card,
 //! [`Reply::update_button`](crate::Reply::update_button) and
-//! [`Reply::update_template_card`](crate::Reply::update_template_card) change the card.
+//! [`Reply::template_card`](crate::Reply::template_card) change the card.
 //!
 //! ```
 //! use tower_wechat::{Message, Reply, message::Event};

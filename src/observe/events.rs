@@ -163,6 +163,20 @@ pub(crate) fn no_message(account: &str) {
     );
 }
 
+/// Logs that a smart bot's push reaches a handler of messages as `Other`.
+pub(crate) fn smart_bot_is_no_message(account: &str) {
+    event!(
+        WARN,
+        account,
+        "a smart bot's push is no message, and is handled as `Other`: its handler takes a `BotMessage`"
+    );
+}
+
+/// Logs that WeCom polls a stream that this node does not know.
+pub(crate) fn unknown_stream(account: &str) {
+    event!(DEBUG, account, "a poll asks for an unknown stream");
+}
+
 /// Logs that a function that the user of the crate has set panicked.
 pub(crate) fn function_panicked(name: &'static str) {
     event!(ERROR, function = name, "a function panicked");
@@ -305,6 +319,9 @@ pub(crate) enum Way {
     /// To the user, as a customer-service message.
     #[cfg(feature = "api")]
     CustomerService,
+    /// To the user, through the URL of a smart bot's message.
+    #[cfg(feature = "api")]
+    ResponseUrl,
     /// Likewise, perhaps: the answer was lost.
     #[cfg(feature = "api")]
     Unknown,
@@ -317,6 +334,8 @@ pub(crate) enum Way {
     Fetched,
     /// Nowhere: the user has unsubscribed.
     Unsubscribed,
+    /// To the user, as the end of a smart bot's stream.
+    Stream,
     /// To an async function.
     Function,
     /// To no sink.
@@ -329,12 +348,15 @@ impl Way {
             #[cfg(feature = "api")]
             Self::CustomerService => "customer_service",
             #[cfg(feature = "api")]
+            Self::ResponseUrl => "response_url",
+            #[cfg(feature = "api")]
             Self::Unknown => "unknown",
             #[cfg(feature = "api")]
             Self::Dropped => "dropped",
             Self::Kept => "kept",
             Self::Fetched => "fetched",
             Self::Unsubscribed => "unsubscribed",
+            Self::Stream => "stream",
             Self::Function => "function",
             Self::Lost => "lost",
         }

@@ -229,6 +229,11 @@ impl Trace {
     pub(crate) fn record_trouble(&self, trouble: &dyn fmt::Display) {
         self.known.record_trouble(trouble);
     }
+
+    /// Records that the delivery asks for the stream of a message.
+    pub(crate) fn record_polled(&self) {
+        self.known.set(Outcome::Polled);
+    }
 }
 
 /// Observes a delivery in dedup. It keeps the span open.

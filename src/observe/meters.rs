@@ -54,7 +54,7 @@ pub(crate) fn node_is_observed() {
 
 // The values of the labels. Each change of a counter checks its own, so that none begins with its first event.
 
-const OUTCOMES: [&str; 11] = [
+const OUTCOMES: [&str; 12] = [
     "rejected",
     "url_verified",
     "passed",
@@ -63,6 +63,7 @@ const OUTCOMES: [&str; 11] = [
     "kept_reply",
     "done",
     "acknowledged",
+    "polled",
     "turned_away",
     "failed",
     "hung_up",
@@ -104,14 +105,16 @@ const RESULTS: [&str; 6] = [
 
 const CAUSES: [&str; 5] = ["acknowledged", "unfetched", "rest", "queued", "failed"];
 
-const WAYS: [&str; 9] = [
+const WAYS: [&str; 11] = [
     "customer_service",
+    "response_url",
     "unknown",
     "dropped",
     "kept",
     "fetched",
     "evicted",
     "unsubscribed",
+    "stream",
     "function",
     "lost",
 ];

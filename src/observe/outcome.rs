@@ -28,6 +28,8 @@ pub(super) enum Outcome {
     Done,
     /// It was acknowledged while the message ran.
     Acknowledged,
+    /// It asked for the stream of a message that runs, or that has its reply.
+    Polled,
     /// It was answered 503, so that WeChat retries.
     TurnedAway,
     /// The inner service failed or answered with a 5xx status, or its response could not be read or sealed.
@@ -48,6 +50,7 @@ impl Outcome {
             Self::KeptReply => "kept_reply",
             Self::Done => "done",
             Self::Acknowledged => "acknowledged",
+            Self::Polled => "polled",
             Self::TurnedAway => "turned_away",
             Self::Failed => "failed",
             Self::HungUp => "hung_up",

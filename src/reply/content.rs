@@ -6,9 +6,9 @@ use super::{
     custom::Custom,
     error::{Cause, Error},
     parts::{Article, Button, Media, Music, TransInfo, Video},
+    smart_bot::Card,
     split::split_with_tail,
 };
-use crate::xml::Value;
 
 /// The content of a reply: one variant for each MsgType, and one for answers of their own form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,7 @@ pub(super) enum Content {
     /// To this agent, or to any agent.
     TransferCustomerService(Option<TransInfo>),
     UpdateButton(Button),
-    /// The card, or why it cannot be written.
-    UpdateTemplateCard(Result<Value, String>),
+    TemplateCard(Card),
     /// No message, and no MsgType.
     Custom(Custom),
 }
@@ -39,7 +38,7 @@ impl Content {
             Self::News(_) => "news",
             Self::TransferCustomerService(_) => "transfer_customer_service",
             Self::UpdateButton(_) => "update_button",
-            Self::UpdateTemplateCard(_) => "update_template_card",
+            Self::TemplateCard(_) => "update_template_card",
             Self::Custom(_) => "",
         }
     }
@@ -51,12 +50,11 @@ impl Content {
             Self::UpdateButton(button) if is_blank(&button.replace_name) => {
                 return Err(Error(Cause::TextEmpty));
             }
-            Self::UpdateTemplateCard(Err(reason)) => return Err(Error::unwritable(reason)),
+            Self::TemplateCard(card) => return card.check(),
             Self::Custom(custom) => return custom.check(),
-            Self::Text(_)
-            | Self::TransferCustomerService(None)
-            | Self::UpdateButton(_)
-            | Self::UpdateTemplateCard(Ok(_)) => return Ok(()),
+            Self::Text(_) | Self::TransferCustomerService(None) | Self::UpdateButton(_) => {
+                return Ok(());
+            }
             Self::TransferCustomerService(Some(agent)) => {
                 (agent.kf_account(), Cause::KfAccountEmpty)
             }

@@ -79,14 +79,18 @@ impl Custom {
 }
 
 #[cfg(feature = "json")]
-fn to_json<T: Serialize + ?Sized>(answer: &T) -> Result<String, String> {
+pub(super) fn to_json<T: Serialize + ?Sized>(answer: &T) -> Result<String, String> {
     serde_json::to_string(answer).map_err(|error| error.to_string())
 }
 
 #[cfg(not(feature = "json"))]
-fn to_json<T: Serialize + ?Sized>(_answer: &T) -> Result<String, String> {
-    Err("JSON needs the feature `json`".to_owned())
+pub(super) fn to_json<T: Serialize + ?Sized>(_answer: &T) -> Result<String, String> {
+    Err(NO_JSON.to_owned())
 }
+
+/// Why there is no JSON.
+#[cfg(any(not(feature = "json"), feature = "layers"))]
+pub(super) const NO_JSON: &str = "JSON needs the feature `json`";
 
 /// The answer that virtual payment (虚拟支付) wants to its `xpay_…` pushes, and that mini games want to those of payment.
 ///

@@ -72,7 +72,7 @@ impl Reply {
             Content::News(articles) => ("news", news_body(articles)),
             Content::TransferCustomerService(_)
             | Content::UpdateButton(_)
-            | Content::UpdateTemplateCard(_)
+            | Content::TemplateCard(_)
             | Content::Custom(_) => return Ok(None),
         };
         let message = json!({ "touser": openid, "msgtype": msgtype, msgtype: body });

@@ -41,6 +41,7 @@ pub(super) enum Cause {
         found: usize,
     },
     Unaddressed,
+    Unsupported,
     Unwritable(xml::Error),
 }
 
@@ -68,6 +69,7 @@ impl Error {
             Cause::KfAccountEmpty => ErrorKind::KfAccountEmpty,
             Cause::Several { .. } => ErrorKind::Several,
             Cause::Unaddressed => ErrorKind::Unaddressed,
+            Cause::Unsupported => ErrorKind::Unsupported,
             Cause::Unwritable(_) => ErrorKind::Unwritable,
         }
     }
@@ -119,6 +121,9 @@ impl fmt::Display for Error {
             Cause::Unaddressed => {
                 f.write_str("expected a message with a sender and a receiver to reply to")
             }
+            Cause::Unsupported => {
+                f.write_str("expected a text or a card that a smart bot can answer with here")
+            }
             Cause::Unwritable(_) => f.write_str("the reply cannot be written"),
         }
     }
@@ -135,7 +140,8 @@ impl std::error::Error for Error {
             | Cause::ArticleTitleEmpty { .. }
             | Cause::KfAccountEmpty
             | Cause::Several { .. }
-            | Cause::Unaddressed => None,
+            | Cause::Unaddressed
+            | Cause::Unsupported => None,
             Cause::Unwritable(source) => Some(source),
         }
     }
@@ -166,6 +172,8 @@ pub enum ErrorKind {
     Several,
     /// The message has no sender to reply to, or no receiver to reply from.
     Unaddressed,
-    /// Writing the XML, or the JSON of an answer of [its own form](super::Reply::custom), failed; [`source`](std::error::Error::source) returns the reason.
+    /// A reply that a [smart bot](crate::message::smart_bot#replies) cannot give in answer to this push.
+    Unsupported,
+    /// Writing the XML, or the JSON of a card or of an answer of [its own form](super::Reply::custom), failed; [`source`](std::error::Error::source) returns the reason.
     Unwritable,
 }

@@ -39,7 +39,7 @@
 //! | [`Reply::news`] with [`Article`]s | articles with pictures, each a link | `news` |
 //! | [`Reply::transfer_customer_service`], [`…_to`](Reply::transfer_customer_service_to) | nothing yet: an agent takes over | `transfer_customer_service` |
 //! | [`Reply::update_button`] | WeCom: the tapped button has another name | `update_button` |
-//! | [`Reply::update_template_card`] | WeCom: the tapped card is another | `update_template_card` |
+//! | [`Reply::template_card`] | WeCom: the tapped card is another; a smart bot: a card | `update_template_card` |
 //! | [`Reply::custom`], [`XpayAnswer`] | nothing: an answer to a product, in a form of its own | |
 //!
 //! An upload to the account's material, temporary or permanent, returns a MediaId. The MediaId of a received message is
@@ -60,6 +60,8 @@
 //! | news | a title for each article that is not only white space; at least one article; at most one in answer to a message, eight in answer to an event or to anything of WeCom's |
 //! | transfer to an agent | a `KfAccount` that is not empty |
 //! | every reply but `success` and an answer of its own form | a receiver and a sender that are not empty |
+//!
+//! A [smart bot](crate::message::smart_bot#replies) of WeCom has limits of its own.
 //!
 //! WeChat does not document the 2047 bytes; accounts report them. Its page on passive replies says that it drops
 //! articles over the limit, so the developer would not notice. The limit of articles depends on the message that is
@@ -93,11 +95,10 @@ mod error;
 mod into_reply;
 mod parts;
 mod render;
+mod smart_bot;
 mod split;
 #[cfg(feature = "layers")]
 mod stored;
-
-use serde::{Deserialize, Serialize};
 
 pub use self::{
     custom::XpayAnswer,
@@ -117,14 +118,16 @@ use self::error::Cause;
 #[cfg(feature = "simulator")]
 pub(crate) use self::parts::is_forbidden;
 #[cfg(feature = "layers")]
-pub(crate) use self::render::{CUT_MARKER, addition, is_silent};
-#[cfg(feature = "layers")]
 use self::{content::PASSIVE_TEXT_LIMIT, split::split_with_tail};
 use self::{
     content::{Content, EVENT_ARTICLE_LIMIT, MESSAGE_ARTICLE_LIMIT},
-    parts::{Button, Media, TransInfo, writable, written},
+    parts::{Button, Media, TransInfo, written},
 };
-use crate::xml;
+#[cfg(feature = "layers")]
+pub(crate) use self::{
+    render::{CUT_MARKER, addition, is_silent},
+    smart_bot::{partial_stream, stream_id},
+};
 
 /// A reply to a message.
 ///
@@ -318,45 +321,6 @@ impl Reply {
         Self::of(Content::UpdateButton(Button {
             replace_name: written(replace_name),
         }))
-    }
-
-    /// Makes the reply that replaces the card that a member of a WeCom corporation has tapped.
-    ///
-    /// It answers a [`TemplateCardEvent`](crate::message::event::TemplateCardEvent) only. The card is any type that
-    /// serde writes with the names of WeCom's page "Passive replies" (90241), such as an
-    /// [`xml::Value`]. If it cannot be written, [`check`](Self::check) returns an error.
-    ///
-    /// ```
-    /// use serde::Serialize;
-    /// use tower_wechat::Reply;
-    ///
-    /// #[derive(Serialize)]
-    /// #[serde(rename_all = "PascalCase")]
-    /// struct Notice {
-    ///     card_type: &'static str,
-    ///     main_title: Title,
-    /// }
-    ///
-    /// #[derive(Serialize)]
-    /// #[serde(rename_all = "PascalCase")]
-    /// struct Title {
-    ///     title: String,
-    /// }
-    ///
-    /// let card = Notice {
-    ///     card_type: "text_notice",
-    ///     main_title: Title { title: "High water at six".to_owned() },
-    /// };
-    /// assert!(Reply::update_template_card(&card).check().is_ok());
-    /// ```
-    pub fn update_template_card<T: Serialize + ?Sized>(card: &T) -> Self {
-        let card = xml::to_string(card).and_then(|xml| {
-            let xml = writable(xml.into());
-            Deserialize::deserialize(&mut xml::Deserializer::first(&xml))
-        });
-        Self::of(Content::UpdateTemplateCard(
-            card.map_err(|error| error.to_string()),
-        ))
     }
 
     /// Adds another reply, which the user sees after this one.

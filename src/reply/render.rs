@@ -11,6 +11,7 @@ use super::{
     content::{Content, EVENT_ARTICLE_LIMIT, MESSAGE_ARTICLE_LIMIT, PASSIVE_TEXT_LIMIT},
     error::{Cause, Error},
     parts::{Article, writable},
+    smart_bot::Turn,
 };
 #[cfg(feature = "layers")]
 use super::{
@@ -55,7 +56,13 @@ impl Reply {
                 rest: None,
             });
         }
+        if let Some(turn) = &addressing.bot_turn {
+            return self.render_for_bot(turn, cut_marker);
+        }
         content.check(addressing.article_limit)?;
+        if let Content::TemplateCard(card) = content {
+            card.xml()?;
+        }
         let (to_user_name, from_user_name) = addressing.names()?;
         let (content, rest) = content.cut(PASSIVE_TEXT_LIMIT, cut_marker, self.tail_of_first());
         let rest = self.rest_after(rest);
@@ -92,7 +99,16 @@ impl Rendered {
         }
     }
 
-    /// Returns the body: the reply's XML, the JSON of an answer of [its own form](Reply::custom) to a push in JSON, or the
+    /// Makes an answer in JSON. `rest` is what it does not say.
+    pub(super) fn json(body: String, rest: Reply) -> Self {
+        Self {
+            body: Cow::Owned(body),
+            content_type: JSON,
+            rest: (!rest.is_success()).then_some(rest),
+        }
+    }
+
+    /// Returns the body: the reply's XML, a smart bot's JSON, the JSON of an answer of [its own form](Reply::custom) to a push in JSON, or the
     /// word `success` for [`Reply::success`].
     pub fn body(&self) -> &str {
         &self.body
@@ -162,6 +178,8 @@ pub struct Addressing<'a> {
     article_limit: usize,
     /// Whether the push is in JSON.
     is_json: bool,
+    /// `None` if it answers no push to a smart bot.
+    bot_turn: Option<Turn>,
 }
 
 impl<'a> Addressing<'a> {
@@ -178,6 +196,7 @@ impl<'a> Addressing<'a> {
             from_user_name: writable(from_user_name.into()),
             article_limit: EVENT_ARTICLE_LIMIT,
             is_json: false,
+            bot_turn: None,
         }
     }
 
@@ -187,7 +206,8 @@ impl<'a> Addressing<'a> {
     /// sender or the receiver, rendering returns an error. Some pushes of the open platform and of WeCom name no
     /// sender.
     ///
-    /// An answer of [its own form](Reply::custom) needs neither, and is written in the message's format.
+    /// An answer of [its own form](Reply::custom) needs neither, and is written in the message's format. The answer of a
+    /// [smart bot](crate::message::smart_bot#replies) needs neither, and has a form that depends on the push.
     pub fn answering(message: &'a Head) -> Self {
         // WeChat's page lists the message types that allow a single article, and calls the rest other scenes. The list
         // lacks newer types. These are users' messages too, so they also allow one. WeCom allows eight.
@@ -201,6 +221,7 @@ impl<'a> Addressing<'a> {
         Self {
             article_limit,
             is_json: message.is_json(),
+            bot_turn: Turn::of(message),
             ..Self::new(sender, receiver)
         }
     }
@@ -222,7 +243,7 @@ impl fmt::Debug for Addressing<'_> {
             .field("from_user_name_len", &self.from_user_name.len())
             .field("article_limit", &self.article_limit)
             .field("is_json", &self.is_json)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -261,8 +282,8 @@ impl Content {
             }
             Self::TransferCustomerService(agent) => xml.serialize_field("TransInfo", agent),
             Self::UpdateButton(button) => xml.serialize_field("Button", button),
-            Self::UpdateTemplateCard(card) => {
-                xml.serialize_field("TemplateCard", &card.as_ref().ok())
+            Self::TemplateCard(card) => {
+                xml.serialize_field("TemplateCard", &card.xml.as_ref().ok())
             }
             // Neither addressed nor kept as a message.
             Self::Custom(_) => Ok(()),

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 use super::{
     Reply, Tail,
     content::Content,
+    custom::NO_JSON,
     parts::{Article, Button, Media, Music, TransInfo, Video},
+    smart_bot::Card,
 };
 use crate::xml::{self, Value};
 
@@ -33,7 +35,11 @@ impl Reply {
 
     /// Whether the body of the passive reply lacks a field of its only message.
     pub(crate) fn has_unwritten(&self) -> bool {
-        matches!(&self.first, Some(Content::Video(video)) if video.thumb_media_id.is_some())
+        match &self.first {
+            Some(Content::Video(video)) => video.thumb_media_id.is_some(),
+            Some(Content::TemplateCard(card)) => card.json.is_ok(),
+            _ => false,
+        }
     }
 
     /// Reads all messages, and those that the passive reply does not show.
@@ -97,6 +103,9 @@ impl Serialize for Item<'_> {
         if let Content::Video(Video { thumb_media_id, .. }) = self.0 {
             xml.serialize_field("ThumbMediaId", thumb_media_id)?;
         }
+        if let Content::TemplateCard(card) = self.0 {
+            xml.serialize_field("CardJson", &card.json.as_ref().ok())?;
+        }
         xml.end()
     }
 }
@@ -125,6 +134,7 @@ struct Fields {
     trans_info: Option<TransInfo>,
     button: Option<Button>,
     template_card: Option<Value>,
+    card_json: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -147,7 +157,10 @@ impl Fields {
             "news" => Content::News(self.articles?.item),
             "transfer_customer_service" => Content::TransferCustomerService(self.trans_info),
             "update_button" => Content::UpdateButton(self.button?),
-            "update_template_card" => Content::UpdateTemplateCard(Ok(self.template_card?)),
+            "update_template_card" => Content::TemplateCard(Card {
+                xml: self.template_card.ok_or_else(String::new),
+                json: self.card_json.ok_or_else(|| NO_JSON.to_owned()),
+            }),
             _ => return None,
         })
     }

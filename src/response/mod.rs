@@ -139,6 +139,11 @@ fn render(reply: &Reply, message: &Verified, cut_marker: &str) -> Result<Rendere
     reply.render_with_marker(&addressing, Timestamp::now(), cut_marker)
 }
 
+/// Makes the response that says this.
+pub(crate) fn of_rendered(rendered: Rendered) -> Response<ResponseBody> {
+    ok(rendered, None)
+}
+
 /// Makes the response that acknowledges a message; the user sees nothing.
 pub(crate) fn success() -> Response<ResponseBody> {
     ok(Rendered::success(), None)

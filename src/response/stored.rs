@@ -115,7 +115,7 @@ impl StoredResponse {
     pub fn attachment(&self) -> Option<Bytes> {
         match &self.behind {
             Behind::Body => None,
-            Behind::Whole(whole) => whole.encode().map(Bytes::from),
+            Behind::Whole(whole) => whole.encode(self.is_json()).map(Bytes::from),
             Behind::Mailbox(taken) => {
                 let (question, number) = (taken.question.as_bytes(), taken.number.to_be_bytes());
                 Some([MAILBOX, question, &number, &taken.owner].concat().into())
@@ -144,6 +144,11 @@ impl StoredResponse {
             Behind::Mailbox(taken) => Some(taken),
             Behind::Body | Behind::Whole(_) => None,
         }
+    }
+
+    fn is_json(&self) -> bool {
+        let content_type = self.content_type.as_ref();
+        content_type.is_some_and(|it| it == "application/json")
     }
 
     /// The reply. `None` if the body says none that a user could see.
@@ -215,9 +220,12 @@ impl StoredResponse {
 }
 
 impl Whole {
-    /// `None` if the body says it all.
-    fn encode(&self) -> Option<String> {
-        if self.rest.is_none() && !self.reply.has_unwritten() {
+    /// `None` if the body says it all. What a body in JSON says is not read.
+    fn encode(&self, is_json: bool) -> Option<String> {
+        if self.rest.is_none()
+            && !self.reply.has_unwritten()
+            && (!is_json || self.reply.is_custom())
+        {
             return None;
         }
         // What has been rendered can be written.

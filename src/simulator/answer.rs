@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use quick_xml::{Reader, events::Event};
 
-use super::{Fault, Shown, ShownReply, chat::Contact, transcript::AnswerKind};
+use super::{Fault, Shown, ShownReply, chat::Contact, smart_bot, transcript::AnswerKind};
 use crate::{
     account::Account,
     callback,
@@ -23,6 +23,36 @@ pub(super) struct Parties {
     pub(super) said: String,
     /// Whether the user sees a reply.
     accepts_reply: bool,
+    /// The push, if it is one to a smart bot.
+    bot: Option<Head>,
+}
+
+/// What WeChat makes of an answer.
+pub(super) struct Judgement {
+    pub(super) shown: Shown,
+    pub(super) kind: AnswerKind,
+    /// The stream of a smart bot that goes on.
+    pub(super) stream_id: Option<String>,
+}
+
+impl Judgement {
+    pub(super) fn new(shown: Shown, kind: AnswerKind) -> Self {
+        Self {
+            shown,
+            kind,
+            stream_id: None,
+        }
+    }
+
+    /// Adds what the next answer of a stream says, if it says something.
+    pub(super) fn go_on(&mut self, next: Self) {
+        if next.kind == AnswerKind::Reply {
+            self.stream_id = next.stream_id;
+            if next.shown != Shown::Nothing {
+                self.shown = next.shown;
+            }
+        }
+    }
 }
 
 impl Parties {
@@ -37,6 +67,7 @@ impl Parties {
             contact: head.map_or(Contact::Other, |head| Contact::of(head, body)),
             said: said(head, body),
             accepts_reply: head.is_some_and(Head::accepts_reply),
+            bot: head.filter(|head| head.is_smart_bot()).cloned(),
         }
     }
 }
@@ -44,6 +75,14 @@ impl Parties {
 fn said(head: Option<&Head>, body: &[u8]) -> String {
     let push: Value = message::from_slice(body).unwrap_or(Value::Empty);
     let msg_type = head.and_then(Head::msg_type).unwrap_or("push");
+    if let Some(head) = head.filter(|head| head.is_smart_bot()) {
+        let own = &push[msg_type];
+        return match (msg_type, own["content"].as_str()) {
+            ("text", words) => words.unwrap_or_default().to_owned(),
+            (_, Some(words)) => format!("[{msg_type}] {words}"),
+            _ => format!("[{}]", head.event().unwrap_or(msg_type)),
+        };
+    }
     let (name, words) = match msg_type {
         "text" => return push["Content"].as_str().unwrap_or_default().to_owned(),
         "event" => (push["Event"].as_str().unwrap_or(msg_type), "EventKey"),
@@ -69,7 +108,7 @@ pub(super) fn check_echo(answer: &Response<Bytes>, echostr: &str) -> Result<(), 
 pub(super) fn check_payment(
     answer: &Response<Bytes>,
     account: &Account,
-) -> Result<(Shown, AnswerKind), Fault> {
+) -> Result<Judgement, Fault> {
     check_status(answer)?;
     let body = answer.body();
     let opened = match account.encryption() {
@@ -81,7 +120,7 @@ pub(super) fn check_payment(
     let code = message::from_slice::<Value>(&opened).ok();
     let code = code.and_then(|answer| answer.element("ErrCode")?.as_number());
     if code == Some(0_i64) {
-        Ok((Shown::Nothing, AnswerKind::Reply))
+        Ok(Judgement::new(Shown::Nothing, AnswerKind::Reply))
     } else {
         Err(Fault::refused())
     }
@@ -102,26 +141,29 @@ pub(super) fn check_reply(
     answer: &Response<Bytes>,
     account: &Account,
     parties: &Parties,
-) -> Result<(Shown, AnswerKind), Fault> {
+) -> Result<Judgement, Fault> {
+    if let Some(push) = &parties.bot {
+        return smart_bot::check_reply(answer, account, push);
+    }
     check_status(answer)?;
     let body = answer.body();
     if reply::is_silent(body) {
-        return Ok((Shown::Nothing, AnswerKind::Success));
+        return Ok(Judgement::new(Shown::Nothing, AnswerKind::Success));
     }
     let body = match account.encryption() {
         Some(_) => &callback::open_reply(account, body).map_err(Fault::envelope)?,
         None => body,
     };
     if !parties.accepts_reply && is_custom(body) {
-        return Ok((Shown::Nothing, AnswerKind::Reply));
+        return Ok(Judgement::new(Shown::Nothing, AnswerKind::Reply));
     }
     let reply = read(body)?;
     check_addressing(&reply, parties)?;
     check_content(&reply)?;
     Ok(match required(&reply, "MsgType")? {
         // The message goes to an agent.
-        "transfer_customer_service" => (Shown::Nothing, AnswerKind::Transfer),
-        _ => (Shown::Reply(ShownReply::new(reply)), AnswerKind::Reply),
+        "transfer_customer_service" => Judgement::new(Shown::Nothing, AnswerKind::Transfer),
+        _ => Judgement::new(Shown::Reply(ShownReply::new(reply)), AnswerKind::Reply),
     })
 }
 
@@ -131,7 +173,7 @@ fn is_custom(body: &[u8]) -> bool {
 }
 
 /// Checks that the status is 200. Even a 201 with `success` is a failure; a published log shows it.
-fn check_status(answer: &Response<Bytes>) -> Result<(), Fault> {
+pub(super) fn check_status(answer: &Response<Bytes>) -> Result<(), Fault> {
     match answer.status() {
         StatusCode::OK => Ok(()),
         other => Err(Fault::status(other)),
@@ -241,7 +283,7 @@ fn check_content(reply: &Value) -> Result<(), Fault> {
 }
 
 /// Returns the text of a required field.
-fn required<'a>(element: &'a Value, name: &str) -> Result<&'a str, Fault> {
+pub(super) fn required<'a>(element: &'a Value, name: &str) -> Result<&'a str, Fault> {
     match element[name].as_str() {
         None | Some("") => Err(Fault::malformed(format!(
             "expected text in {name}, found none"

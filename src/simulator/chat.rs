@@ -109,6 +109,8 @@ pub enum Way {
     Fetched,
     /// A customer-service message.
     CustomerService,
+    /// A message that a smart bot has posted to a `response_url`.
+    ResponseUrl,
     /// WeChat's own text: no delivery got an answer.
     Fault,
 }
@@ -149,6 +151,7 @@ impl fmt::Debug for ChatMessage {
             Way::Reply => "",
             Way::Fetched => " (fetched)",
             Way::CustomerService => " (customer service)",
+            Way::ResponseUrl => " (response url)",
             Way::Fault => " (fault)",
         })
     }
@@ -286,6 +289,11 @@ impl Chats {
         self.user(openid)?.spend(Instant::now())?;
         self.show(openid, shown, Way::CustomerService);
         Ok(())
+    }
+
+    /// Shows what a smart bot has posted.
+    pub(super) fn respond(&mut self, user_id: &str, shown: Shown) {
+        self.show(user_id, shown, Way::ResponseUrl);
     }
 
     /// Shows that an answer is being typed.

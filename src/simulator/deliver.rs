@@ -14,7 +14,9 @@ use tower::{Service, ServiceExt};
 
 use super::{
     BoxError, DeliveryRecord, Fault, FaultKind, Shown, Transcript,
-    answer::{Parties, check_payment, check_reply},
+    answer::{Judgement, Parties, check_payment, check_reply},
+    smart_bot::{POLL_PAUSE, POLLED_FOR},
+    transcript::AnswerKind,
 };
 use crate::{
     account::Account,
@@ -27,8 +29,12 @@ pub(super) struct Plan {
     /// Opens a sealed answer.
     pub(super) account: Account,
     pub(super) parties: Parties,
+    /// Makes the request that polls a smart bot's stream with this id.
+    pub(super) poll: Box<Poll>,
     pub(super) mishaps: Mishaps,
 }
+
+type Poll = dyn Fn(&str) -> Sent + Send;
 
 /// The failures to simulate.
 #[derive(Debug, Clone, Default)]
@@ -88,6 +94,7 @@ where
     let Plan {
         account,
         parties,
+        poll,
         mishaps,
     } = plan;
     let mut current = make(0);
@@ -109,17 +116,17 @@ where
         });
         let kind = verdict
             .as_ref()
-            .map(|(_, kind)| *kind)
+            .map(|judgement| judgement.kind)
             .map_err(Fault::clone);
         let delivery = DeliveryRecord::new(at, sent.query.clone(), &answer, kind);
         deliveries.push((delivery, answer.seen));
-        verdict.map(|(shown, _)| shown)
+        verdict
     };
 
     let mut answers_to_lose = mishaps.lost_answers;
     let start = Instant::now();
     let mut number: u32 = 0;
-    let shown = loop {
+    let mut judgement = loop {
         // An ordinary retry is a copy.
         if mishaps.is_payment && number > 0 {
             current = make(number);
@@ -156,32 +163,46 @@ where
         }
 
         if mishaps.attack.is_some() {
-            break Shown::Nothing;
+            break Judgement::new(Shown::Nothing, AnswerKind::Success);
         }
         let kind = match verdict {
-            Ok(shown) => break shown,
+            Ok(judgement) => break judgement,
             Err(fault) => fault.kind(),
         };
         if mishaps.is_payment {
             if number == 1 + PAYMENT_RETRIES {
-                break Shown::Nothing;
+                break Judgement::new(Shown::Nothing, AnswerKind::Success);
             }
             time::sleep(Duration::from_secs(1 << number)).await;
             continue;
         }
         if !is_sent_again(kind) || number == DELIVERIES {
-            break Shown::Fault;
+            break Judgement::new(Shown::Fault, AnswerKind::Success);
         }
         // After a hang-up, WeChat retries at once.
         if kind != FaultKind::HungUp {
             time::sleep(PAUSE).await;
         }
     };
-    let message = match mishaps.attack {
-        None => format!("the user sends: {}", parties.said),
-        Some(_) => format!("an attacker sends: {}", parties.said),
+    while let Some(id) = &judgement.stream_id {
+        time::sleep(POLL_PAUSE).await;
+        if start.elapsed() >= POLLED_FOR {
+            break;
+        }
+        let at = start.elapsed();
+        let sent = poll(id);
+        let answer = send(&sent).await;
+        // Whatever WeCom cannot read, or that says nothing, makes it poll again.
+        if let Ok(next) = judge(at, &sent, answer) {
+            judgement.go_on(next);
+        }
+    }
+    let who = match mishaps.attack {
+        None => "the user",
+        Some(_) => "an attacker",
     };
-    Transcript::new(message, deliveries, shown, start.elapsed())
+    let message = format!("{who} sends: {}", parties.said);
+    Transcript::new(message, deliveries, judgement.shown, start.elapsed())
 }
 
 /// The result of a request, and the time it took.

@@ -33,6 +33,11 @@
 //!
 //! The simulator signs and encrypts in the account's mode: plain, encrypted or WeCom's.
 //!
+//! To a [smart bot](crate::Account::smart_bot) it sends JSON: texts, pictures, voice messages with their
+//! [words](Push::recognition), and events. It [polls](crate::message::smart_bot#streams) the stream of an answer every second, for
+//! six minutes after the message. The user then sees the last text of the stream. The
+//! [API](#the-api) takes what the bot posts to the message's `response_url`.
+//!
 //! # A whole bot
 //!
 //! [`Simulator::api`] is the other side of WeChat: the API that the bot calls. It knows the messages that the simulator
@@ -133,9 +138,10 @@
 //! | `media/upload` | type, format and size (40004, 40005, 40006), and that there is a file (41005) |
 //! | `message/custom/send` | the text's length (45002), the number of articles (45008), media ids (40007), window and quota (45015, 45047) |
 //! | `message/custom/typing` | that the user wrote within 30 s (45080), and that typing is not shown already (45081) |
+//! | `aibot/response` | a `response_url` of the last hour that has not been used (40058), and the message's type and size (40008, 44004, 45002) |
 //! | any other path | 40066: WeChat has more calls, the simulator has not |
 //!
-//! All calls but the first two check the access token (40001, 41001, 42001), and those that send to a user check the OpenID:
+//! All calls but the first two and `aibot/response` check the access token (40001, 41001, 42001), and those that send to a user check the OpenID:
 //! 40003 for a user who has sent nothing. As at WeChat, a failed call has the status 200.
 //!
 //! - **The account.** The AppSecret is [`APP_SECRET`], or that of [`with_app_secret`](Simulator::with_app_secret). Only an
@@ -176,6 +182,7 @@ mod fault;
 mod push;
 mod server;
 mod sign;
+mod smart_bot;
 mod transcript;
 mod unique;
 

@@ -23,9 +23,10 @@ use super::{
     body::RequestBody,
     deliver::{Attack, Mishaps, Part, Plan, Sent, deliver},
     sign::SignedQuery,
+    smart_bot::{self, BotPush},
     unique::number,
 };
-use crate::{api::Recording, timestamp::Timestamp};
+use crate::{account::Mode, api::Recording, timestamp::Timestamp};
 
 /// A message or event to deliver. The methods of [`Simulator`] make it.
 ///
@@ -55,6 +56,8 @@ struct PushFields {
     create_time: Timestamp,
     /// `None` for events, unless it is set.
     msg_id: Option<String>,
+    /// The group chat in which a smart bot is addressed.
+    chat_id: Option<String>,
     /// The fields that only this type has, in WeChat's order.
     own: Vec<(Cow<'static, str>, String)>,
     /// The recording behind `MediaId`, and the one behind `MediaId16K`.
@@ -72,7 +75,9 @@ impl Push {
     }
 
     pub(super) fn event(simulator: Simulator, event: String) -> Self {
-        Self::new(simulator, "event", None, [("Event", event)])
+        let is_bots = simulator.account().mode() == Mode::SmartBot;
+        let msg_id = is_bots.then(|| number().to_string());
+        Self::new(simulator, "event", msg_id, [("Event", event)])
     }
 
     pub(super) fn raw(simulator: Simulator, body: Bytes) -> Self {
@@ -100,6 +105,7 @@ impl Push {
                 None => simulator.create_time_of_event(USER),
             },
             msg_id,
+            chat_id: None,
             own: own.collect(),
             sound: None,
             sound_16k: None,
@@ -130,6 +136,15 @@ impl Push {
     pub fn msg_id(mut self, id: impl fmt::Display) -> Self {
         if let PushContent::PushFields(fields) = &mut self.content {
             fields.msg_id = Some(id.to_string());
+            self.is_sent = Arc::default();
+        }
+        self
+    }
+
+    /// Sends it from a group chat, to a smart bot. Does not change a raw body.
+    pub fn in_chat(mut self, chat_id: impl Into<String>) -> Self {
+        if let PushContent::PushFields(fields) = &mut self.content {
+            fields.chat_id = Some(chat_id.into());
             self.is_sent = Arc::default();
         }
         self
@@ -300,6 +315,9 @@ impl Push {
                 .hear(&parties.user, parties.contact, &parties.said);
         }
         if let PushContent::PushFields(fields) = &self.content {
+            if let Some(code) = &fields.msg_id {
+                state.response_urls.give_out(code, &parties.user);
+            }
             for (name, recording) in [
                 ("MediaId", &fields.sound),
                 (MEDIA_ID_16K, &fields.sound_16k),
@@ -316,7 +334,8 @@ impl Push {
 
     /// Plans the deliveries, and makes the request of each.
     fn plan(&self) -> (Plan, impl Fn(u32) -> Sent + use<>) {
-        let parties = Parties::of(&self.body());
+        let (plaintext, simulator) = (self.body(), self.simulator.clone());
+        let parties = Parties::of(&plaintext);
         self.note(&parties);
         let (push, user, signed) = (self.clone(), parties.user.clone(), self.simulator.sign());
         let make = move |number| {
@@ -328,6 +347,16 @@ impl Push {
             }
         };
         let plan = Plan {
+            poll: Box::new(move |stream_id| {
+                let poll = smart_bot::poll(&plaintext, number(), stream_id);
+                let (signed, body) = simulator.wrap(simulator.sign(), poll, None);
+                let query = signed.to_string();
+                let request = simulator.request(Method::POST, &query, body);
+                Sent {
+                    request: request.map_err(|error| Fault::unsent(&error)),
+                    query,
+                }
+            }),
             account: self.simulator.account().clone(),
             parties,
             mishaps: self.mishaps.clone(),
@@ -376,6 +405,11 @@ impl Push {
 
     fn body(&self) -> Bytes {
         match &self.content {
+            PushContent::PushFields(fields)
+                if self.simulator.account().mode() == Mode::SmartBot =>
+            {
+                fields.of_bot().to_json().to_string().into()
+            }
             PushContent::PushFields(fields) => fields.to_string().into(),
             PushContent::Raw(body) => body.clone(),
         }
@@ -383,6 +417,20 @@ impl Push {
 }
 
 impl PushFields {
+    /// The same fields as a smart bot's push.
+    fn of_bot(&self) -> BotPush<'_> {
+        let msg_id = self.msg_id.as_deref().unwrap_or_default();
+        BotPush {
+            msg_id,
+            user_id: &self.from_user,
+            chat_id: self.chat_id.as_deref(),
+            create_time: self.create_time.as_secs(),
+            code: msg_id,
+            msg_type: self.msg_type,
+            own: &self.own,
+        }
+    }
+
     fn value_of(&self, name: &str) -> Option<&str> {
         let mut own = self.own.iter();
         let found = own.find(|(found, _)| found == name);

@@ -20,6 +20,7 @@ use super::{
     chat::Chats,
     deliver::send,
     push::ACCOUNT,
+    smart_bot::ResponseUrls,
     transcript::AnswerKind,
     unique::{number, second, seconds_ago},
 };
@@ -53,6 +54,7 @@ pub(super) struct State {
     pub(super) tokens: Tokens,
     pub(super) media: MediaFiles,
     pub(super) chats: Chats,
+    pub(super) response_urls: ResponseUrls,
     pub(super) failures: Failures,
 }
 
@@ -179,7 +181,7 @@ impl Simulator {
         Push::event(self.clone(), name.into())
     }
 
-    /// Makes a push from a raw body, which is sent unchanged.
+    /// Makes a push from a raw body in XML or JSON, which is sent unchanged.
     ///
     /// An answer is accepted if it goes to the body's FromUserName, and comes from its ToUserName.
     pub fn xml(&self, body: impl Into<Bytes>) -> Push {

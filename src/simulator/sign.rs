@@ -10,7 +10,10 @@ use super::{
     deliver::{Attack, Part},
     unique::number,
 };
-use crate::callback::{self, Signature};
+use crate::{
+    account::Mode,
+    callback::{self, Signature},
+};
 
 /// The parameters that sign a request.
 #[derive(Clone)]
@@ -101,6 +104,9 @@ impl Simulator {
         let Some(encrypt) = encrypt else {
             return (query, plaintext);
         };
+        if self.account().mode() == Mode::SmartBot {
+            return (query, format!(r#"{{"encrypt":"{encrypt}"}}"#).into());
+        }
         let is_json = plaintext.trim_ascii_start().starts_with(b"{");
         let (field, end) = if is_json {
             (format!(r#","Encrypt":"{encrypt}""#), "}")

@@ -272,21 +272,24 @@ impl ShownReply {
         Self { fields }
     }
 
-    /// Returns the type, such as `text` or `news`.
+    /// Returns the type, such as `text`, `news` or, of a smart bot, `stream`.
     pub fn msg_type(&self) -> &str {
-        let msg_type = self.fields["MsgType"].as_str();
-        msg_type
-            .or_else(|| self.fields["msgtype"].as_str())
-            .unwrap_or_default()
+        // The last one is of a smart bot's card.
+        let names = ["MsgType", "msgtype", "response_type"];
+        let msg_type = names.iter().find_map(|name| self.fields[name].as_str());
+        msg_type.unwrap_or_default()
     }
 
-    /// Returns the words of a text.
+    /// Returns the words of a text, or of a smart bot's stream or message in Markdown.
     pub fn text(&self) -> Option<&str> {
-        if self.msg_type() != "text" {
-            return None;
-        }
+        let own = match self.msg_type() {
+            "text" => &self.fields["text"],
+            "markdown" => &self.fields["markdown"],
+            "stream" | "stream_with_template_card" => &self.fields["stream"],
+            _ => return None,
+        };
         let content = self.fields["Content"].as_str();
-        content.or_else(|| self.fields["text"]["content"].as_str())
+        content.or_else(|| own["content"].as_str())
     }
 
     /// Returns all fields: those of the passive reply's XML, or those of the customer-service message's JSON.

@@ -180,6 +180,7 @@ fn an_account_says_its_mode() {
             Mode::Encrypted,
         ),
         (Account::wecom("rosebud7", "", KEY).unwrap(), Mode::WeCom),
+        (Account::smart_bot("rosebud7", KEY).unwrap(), Mode::SmartBot),
         (component.authorizer("gh_1").unwrap(), Mode::Authorizer),
         (component, Mode::Component),
     ] {

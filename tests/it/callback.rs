@@ -17,6 +17,7 @@ mod platforms;
 pub(crate) mod query;
 mod shown;
 mod signature;
+mod smart_bot;
 mod tampering;
 mod vectors;
 

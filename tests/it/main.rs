@@ -57,6 +57,8 @@ mod simulator_mishaps;
 mod simulator_modes;
 #[cfg(feature = "simulator")]
 mod simulator_transcript;
+#[cfg(all(feature = "json", feature = "simulator"))]
+mod smart_bot;
 #[cfg(feature = "simulator")]
 mod stack;
 mod store;

@@ -9,6 +9,7 @@ mod json;
 mod other;
 mod round_trip;
 mod rules;
+mod smart_bot;
 mod sweep;
 mod timestamp;
 mod wecom;

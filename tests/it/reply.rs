@@ -252,7 +252,7 @@ fn neither_the_reply_nor_the_names_are_shown() {
     let addressing = Addressing::new("openid", "gh_account");
     assert_eq!(
         format!("{addressing:?}"),
-        "Addressing { to_user_name_len: 6, from_user_name_len: 10, article_limit: 8, is_json: false }"
+        "Addressing { to_user_name_len: 6, from_user_name_len: 10, article_limit: 8, is_json: false, .. }"
     );
     let rendered = Reply::text("hush-hush").render(&addressing, NOW).unwrap();
     let length = rendered.body().len();

@@ -13,7 +13,9 @@ use std::{
 use serde_json::Value as Json;
 use tower_wechat::{
     Message,
-    message::{Event, EventMessage, platform::PlatformMessage, wecom::SuiteMessage},
+    message::{
+        Event, EventMessage, platform::PlatformMessage, smart_bot::BotMessage, wecom::SuiteMessage,
+    },
     xml::{self, Value},
 };
 
@@ -125,8 +127,10 @@ fn is_typed(message: &Message) -> bool {
         Message::Other(other) => {
             let platform = other.deserialize::<PlatformMessage>();
             let suite = other.deserialize::<SuiteMessage>();
+            let bot = other.deserialize::<BotMessage>();
             platform.is_ok_and(|push| push.other().is_none())
                 || suite.is_ok_and(|push| push.other().is_none())
+                || bot.is_ok_and(|push| push.other().is_none())
         }
         _ => true,
     }
@@ -142,7 +146,12 @@ fn type_name(message: &Message) -> String {
     else {
         return String::new();
     };
-    let name = other.event().or(other.info_type()).or(other.msg_type());
+    let bots = other.fields()["msgtype"].as_str();
+    let name = other
+        .event()
+        .or(other.info_type())
+        .or(other.msg_type())
+        .or(bots);
     name.unwrap_or_default().to_owned()
 }
 

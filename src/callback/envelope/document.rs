@@ -13,6 +13,8 @@ use crate::{callback::signature::Signature, timestamp::Timestamp, xml};
 pub(super) enum Format {
     Xml,
     Json,
+    /// JSON with names in lower case.
+    SmartBot,
 }
 
 impl Format {
@@ -27,7 +29,7 @@ impl Format {
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Xml => "application/xml",
-            Self::Json => "application/json",
+            Self::Json | Self::SmartBot => "application/json",
         }
     }
 }
@@ -137,6 +139,7 @@ fn parsed(body: &[u8]) -> Option<Vec<u8>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Envelope {
+        #[serde(alias = "encrypt")]
         encrypt: String,
     }
 
@@ -197,7 +200,7 @@ impl Sealed {
         self.timestamp
     }
 
-    /// Returns the nonce: `0000` and random digits.
+    /// Returns the nonce: `0000` and random digits, or that of the callback of a smart bot.
     pub fn nonce(&self) -> &str {
         &self.nonce
     }
@@ -250,6 +253,17 @@ impl Sealed {
         match format {
             Format::Xml => self.to_xml(),
             Format::Json => self.to_json(),
+            Format::SmartBot => {
+                let Self {
+                    encrypt,
+                    msg_signature,
+                    timestamp,
+                    nonce,
+                } = self;
+                format!(
+                    r#"{{"encrypt":"{encrypt}","msgsignature":"{msg_signature}","timestamp":{timestamp},"nonce":"{nonce}"}}"#
+                )
+            }
         }
     }
 }

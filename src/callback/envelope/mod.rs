@@ -56,6 +56,10 @@ pub fn open(account: &Account, query: &Query, body: impl Into<Bytes>) -> Result<
         .ok_or_else(|| query.error(failure, account))?;
     let (plaintext, key) = decrypt(encryption, &encrypt)?;
     let (plaintext, has_replaced_bytes) = into_utf8(plaintext);
+    let (format, nonce) = match encryption.platform {
+        Platform::SmartBot => (Format::SmartBot, Some(query.nonce().to_owned())),
+        _ => (Format::of(&body), None),
+    };
     Ok(Opened {
         head: check_receiver(&encryption.platform, &plaintext)?,
         plaintext,
@@ -63,7 +67,8 @@ pub fn open(account: &Account, query: &Query, body: impl Into<Bytes>) -> Result<
         sealer: Some(Sealer {
             account: account.clone(),
             index: KeyIndex { token, key },
-            format: Format::of(&body),
+            format,
+            nonce,
         }),
     })
 }
@@ -202,6 +207,8 @@ pub(crate) struct Sealer {
     account: Account,
     index: KeyIndex,
     format: Format,
+    /// The nonce that the reply must have; `None`: a new one.
+    nonce: Option<String>,
 }
 
 /// The positions of a token and a key in an account's lists.
@@ -223,7 +230,8 @@ pub(crate) fn seal_reply(sealer: Option<&Sealer>, reply: Bytes) -> Result<Answer
     if reply::is_silent(&reply) {
         return seal_reply(None, reply);
     }
-    let envelope = seal::seal_with(&sealer.account, sealer.index, &reply)?;
+    let nonce = sealer.nonce.clone();
+    let envelope = seal::seal_with(&sealer.account, sealer.index, nonce, &reply)?;
     Ok(Answer {
         body: envelope.to_document(sealer.format).into(),
         content_type: Some(sealer.format.content_type()),
@@ -280,6 +288,12 @@ fn check_receiver(
     let wrong = Error::signed(ErrorKind::Receiver);
     match platform {
         Platform::OfficialAccount | Platform::WeCom => Ok(None),
+        // A reply has the nonce of its callback, and could be sent back as one. But it names no bot. What cannot be read is
+        // no reply of ours.
+        Platform::SmartBot => match Head::read(plaintext) {
+            Ok(head) if !head.is_smart_bot() => Err(wrong),
+            head => Ok(Some(head)),
+        },
         Platform::Component => match Head::read(plaintext) {
             Ok(head) if head.to_user_name().is_none() => Ok(Some(Ok(head))),
             _ => Err(wrong),

@@ -1,19 +1,19 @@
 //! WeChat's side of the envelope, for the simulator.
 
 use bytes::Bytes;
-use serde::Deserialize;
 
 use super::{
     cipher::{self, RANDOM},
     decrypt, find_token,
 };
 use crate::{
-    account::Account,
+    account::{Account, Mode},
     callback::{
         error::{Error, ErrorKind},
         signature::Signature,
     },
     message,
+    xml::Value,
 };
 
 /// Encrypts and signs `plaintext` with the given random bytes, timestamp and nonce.
@@ -35,24 +35,19 @@ pub(crate) fn open_reply(account: &Account, body: &[u8]) -> Result<Bytes, Error>
     let encryption = account
         .encryption()
         .ok_or(Error::unsigned(ErrorKind::Document))?;
-    let sealed: SealedReply =
+    let sealed: Value =
         message::from_slice(body).map_err(|_| Error::unsigned(ErrorKind::Document))?;
-    let msg_signature = sealed
-        .msg_signature
+    let names = match account.mode() {
+        Mode::SmartBot => ["encrypt", "msgsignature", "timestamp", "nonce"],
+        _ => ["Encrypt", "MsgSignature", "TimeStamp", "Nonce"],
+    };
+    let [encrypt, msg_signature, timestamp, nonce] =
+        names.map(|name| sealed[name].as_str().unwrap_or_default());
+    let msg_signature = msg_signature
         .parse()
         .map_err(|_| Error::unsigned(ErrorKind::Signature))?;
-    let signed = [sealed.time_stamp.as_bytes(), sealed.nonce.as_bytes()];
-    let encrypt = sealed.encrypt.as_bytes();
+    let (signed, encrypt) = ([timestamp, nonce].map(str::as_bytes), encrypt.as_bytes());
     find_token(account, msg_signature, signed, encrypt)
         .ok_or(Error::unsigned(ErrorKind::Signature))?;
     decrypt(encryption, encrypt).map(|(plaintext, _)| plaintext)
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct SealedReply {
-    encrypt: String,
-    msg_signature: String,
-    time_stamp: String,
-    nonce: String,
 }

@@ -51,12 +51,13 @@ use crate::{
 /// - [`SealErrorKind::Random`]: the operating system has no random bytes.
 /// - [`SealErrorKind::TooLong`]: the plaintext has 4 GiB or more.
 pub fn seal(account: &Account, plaintext: &[u8]) -> Result<Sealed, SealError> {
-    seal_with(account, KeyIndex::default(), plaintext)
+    seal_with(account, KeyIndex::default(), None, plaintext)
 }
 
 pub(super) fn seal_with(
     account: &Account,
     index: KeyIndex,
+    nonce: Option<String>,
     plaintext: &[u8],
 ) -> Result<Sealed, SealError> {
     let plain = SealError::new(SealErrorKind::PlainAccount);
@@ -68,8 +69,8 @@ pub(super) fn seal_with(
     ) else {
         return Err(plain);
     };
-    let (random, nonce) = random().map_err(|_| SealError::new(SealErrorKind::Random))?;
-    let nonce = [REPLY_NONCE_PREFIX, &nonce.to_string()].concat();
+    let (random, digits) = random().map_err(|_| SealError::new(SealErrorKind::Random))?;
+    let nonce = nonce.unwrap_or_else(|| [REPLY_NONCE_PREFIX, &digits.to_string()].concat());
     let encrypt = cipher::seal(key, &encryption.receive_id, random, plaintext)?;
     let timestamp = Timestamp::now();
     let msg_signature = Signature::sign(token, [&*timestamp.to_string(), &*nonce, &*encrypt]);

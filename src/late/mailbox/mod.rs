@@ -170,6 +170,11 @@ impl Conversation {
         Self(Key::new(["user", account, openid]))
     }
 
+    /// Identifies the member `user_id` of a group chat in which a smart bot is addressed.
+    pub fn in_chat(account: &str, user_id: &str, chat_id: &str) -> Self {
+        Self(Key::new(["conversation", account, user_id, chat_id]))
+    }
+
     /// Returns the hash, under which a mailbox keeps the conversation.
     pub fn key(self) -> Key {
         self.0

@@ -40,7 +40,7 @@ pub struct TaskcardClick {
 /// A member tapped a template card, or submitted one (模板卡片事件).
 ///
 /// The reply may change it, see [`Reply::update_button`](crate::Reply::update_button) and
-/// [`Reply::update_template_card`](crate::Reply::update_template_card).
+/// [`Reply::template_card`](crate::Reply::update_template_card).
 ///
 /// Source: WeCom's page "Event formats" (90240).
 ///

@@ -66,7 +66,7 @@ fn single() -> impl Strategy<Value = Reply> {
         1 => id().prop_map(Reply::image),
         1 => id().prop_map(Reply::update_button),
         1 => (id(), nasty()).prop_map(|(title, text)| {
-            Reply::update_template_card(&std::collections::BTreeMap::from([("T", title), ("D", text)]))
+            Reply::template_card(&std::collections::BTreeMap::from([("T", title), ("D", text)]))
         }),
         1 => id().prop_map(Reply::voice),
         1 => video,

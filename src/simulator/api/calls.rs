@@ -14,7 +14,7 @@ use crate::{
     account::{AppId, Platform},
     reply::TEXT_LIMIT,
     response::ResponseBody,
-    simulator::{Shown, ShownReply, Simulator, unique::number},
+    simulator::{Shown, ShownReply, Simulator, smart_bot::check_response, unique::number},
     xml::Value,
 };
 
@@ -74,7 +74,7 @@ impl Simulator {
         if request.method != method {
             return Err(refusal);
         }
-        if call != ApiCall::Token {
+        if !matches!(call, ApiCall::Token | ApiCall::Respond) {
             match request.parameter("access_token") {
                 "" => return Err(Refusal::TOKEN_MISSING),
                 token => self.state().tokens.check(token)?,
@@ -87,6 +87,7 @@ impl Simulator {
             ApiCall::Upload => self.upload(request),
             ApiCall::Send => self.send(request),
             ApiCall::Typing => self.typing(request),
+            ApiCall::Respond => self.respond(request),
         }
     }
 
@@ -214,6 +215,19 @@ impl Simulator {
         let openid = json["touser"].as_str().unwrap_or_default().to_owned();
         let shown = Shown::Reply(ShownReply::new(json));
         state.chats.send(&openid, shown)?;
+        Ok(done())
+    }
+
+    fn respond(&self, request: &ApiRequest) -> Answer {
+        let json = request.json()?;
+        check_response(&json)?;
+        let state = &mut *self.state();
+        let user_id = state
+            .response_urls
+            .take(request.parameter("response_code"))?;
+        state
+            .chats
+            .respond(&user_id, Shown::Reply(ShownReply::new(json)));
         Ok(done())
     }
 

@@ -23,6 +23,8 @@ pub enum ApiCall {
     Send,
     /// `message/custom/typing`: shows that an answer is being typed.
     Typing,
+    /// `aibot/response`: a message of a smart bot to a `response_url`.
+    Respond,
 }
 
 impl ApiCall {
@@ -34,6 +36,7 @@ impl ApiCall {
             "media/upload" => Some(Self::Upload),
             "message/custom/send" => Some(Self::Send),
             "message/custom/typing" => Some(Self::Typing),
+            "aibot/response" => Some(Self::Respond),
             _ => None,
         }
     }

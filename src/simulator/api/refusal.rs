@@ -33,6 +33,7 @@ refusals! {
     MEDIA_ID: 40_007 "invalid media_id",
     MESSAGE_TYPE: 40_008 "invalid message type",
     APP_ID: 40_013 "invalid appid",
+    RESPONSE_CODE: 40_058 "invalid response_code",
     URL: 40_066 "invalid url",
     APP_SECRET: 40_125 "invalid appsecret",
     TOKEN_MISSING: 41_001 "access_token missing",

@@ -99,7 +99,7 @@ fn a_body_that_is_no_envelope_is_not_opened() {
         "success",
         MESSAGE,
         "<xml></xml>",
-        "<xml><encrypt>x</encrypt></xml>",
+        "<xml><ENCRYPT>x</ENCRYPT></xml>",
         "{}",
         "{\"Encrypt\":7}",
         // Too short for a ciphertext.

@@ -183,6 +183,10 @@ const ALIASES: &[&[&str]] = &[
     &["ShopId", "PlaceId"],
     &["OpitonIds", "OptionIds"],
     &["OpitonId", "OptionId"],
+    &["card_type", "cardtype"],
+    &["event_key", "eventkey"],
+    &["option_ids", "optionids"],
+    &["option_id", "optionid"],
     &["approverstep", "ApproverStep"],
     &["StatuChangeEvent", "StatusChangeEvent"],
     &[

@@ -137,10 +137,11 @@ fn a_reply_to_an_app_may_have_several_articles() {
 #[test]
 fn a_card_that_cannot_be_changed_is_an_error() {
     let card = std::collections::HashMap::from([("a b", 1)]);
-    let error = Reply::update_template_card(&card)
-        .check()
-        .expect_err("no name");
-    assert_eq!(error.kind(), ErrorKind::Unwritable);
+    let tap = event("template_card_event", "<AgentID>7</AgentID>");
+    let head = Head::read(tap.as_bytes()).expect("reads");
+    let rendered =
+        Reply::template_card(&card).render(&Addressing::answering(&head), Timestamp::from_secs(7));
+    assert_eq!(rendered.expect_err("no name").kind(), ErrorKind::Unwritable);
     let error = Reply::update_button(" ").check().expect_err("no name");
     assert_eq!(error.kind(), ErrorKind::TextEmpty);
 }

@@ -71,7 +71,7 @@ fn each_type_has_its_elements() {
         Value::Elements(vec![("Title".to_owned(), Value::Text("t".to_owned()))]),
     )]);
     check(
-        &Reply::update_template_card(&card),
+        &Reply::template_card(&card),
         "update_template_card",
         &[("TemplateCard.MainTitle.Title", "t")],
     );
