@@ -73,7 +73,7 @@
 //! [`platform::PlatformMessage`], [`wecom::SuiteMessage`] or [`smart_bot::BotMessage`]. It does not look into a type of your own that holds one.
 //!
 //! No field is required. Without FromUserName or ToUserName, nobody can get a passive reply. An [`EventMessage`] requires
-//! ToUserName and CreateTime; an event without these is a [`Message::Other`]. Any other type is an error if its fields do
+//! CreateTime; an event without it is a [`Message::Other`]. Any other type is an error if its fields do
 //! not fit.
 //!
 //! # JSON
@@ -194,8 +194,8 @@ pub enum Message {
 impl Message {
     /// The receiver: the account's original id (`gh_…`).
     pub fn to_user_name(&self) -> Option<&str> {
-        each!(self, message => Some(&message.to_user_name), {
-            Self::Event(event) => Some(&event.to_user_name),
+        each!(self, message => Some(&*message.to_user_name), {
+            Self::Event(event) => Some(&*event.to_user_name).filter(|name| !name.is_empty()),
             Self::Other(other) => other.to_user_name(),
         })
     }

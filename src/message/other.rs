@@ -22,7 +22,7 @@ use crate::{
 /// - a push of the open platform (开放平台) or to a WeCom suite, which has an InfoType and no MsgType: its own type is
 ///   [`PlatformMessage`](super::platform::PlatformMessage) or [`SuiteMessage`](super::wecom::SuiteMessage),
 /// - a message that does not fit its type: it has a [misfit](Self::misfit),
-/// - an event without ToUserName or CreateTime: it has a misfit too,
+/// - an event without CreateTime: it has a misfit too,
 /// - a push to a [smart bot](super::smart_bot) of WeCom, whose own type is a
 ///   [`BotMessage`](super::smart_bot::BotMessage).
 ///

@@ -70,7 +70,7 @@ impl FromMisfit for Message {
         }
         Some(match event::unknown(fields) {
             Ok(event) => Self::Event(event),
-            Err(Unknown { fields, .. }) => Self::Other(fields),
+            Err(Unknown(fields)) => Self::Other(fields),
         })
     }
 }
@@ -85,7 +85,7 @@ impl FromFields for EventMessage {
         }
         match event::read(fields)? {
             Ok(event) => Ok(event),
-            Err(Unknown { missing, .. }) => Err(de::Error::missing_field(missing)),
+            Err(Unknown(_)) => Err(de::Error::missing_field(Unknown::MISSING)),
         }
     }
 }
@@ -218,9 +218,9 @@ macro_rules! known {
                 },)*
                 Some(Known::Event) => Ok(match event::read(map)? {
                     Ok(event) => Message::Event(event),
-                    Err(Unknown { missing, fields }) => {
-                        Message::Other(fields.with_misfit(de::Error::missing_field(missing)))
-                    }
+                    Err(Unknown(fields)) => Message::Other(
+                        fields.with_misfit(de::Error::missing_field(Unknown::MISSING)),
+                    ),
                 }),
                 None => OtherMessage::read(map).map(Message::Other),
             }

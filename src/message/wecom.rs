@@ -11,7 +11,7 @@
 //! | what happened | event |
 //! |---|---|
 //! | a member opened the app | [`EnterAgent`](super::event::EnterAgent) |
-//! | a member tapped a card | [`TemplateCardEvent`](super::event::TemplateCardEvent), [`TaskcardClick`](super::event::TaskcardClick) |
+//! | a member tapped a card, or its menu | [`TemplateCardEvent`](super::event::TemplateCardEvent), [`TaskcardClick`](super::event::TaskcardClick) |
 //! | members, departments and tags changed | [`ChangeContact`] |
 //! | customers came and went | [`ChangeExternalContact`] |
 //! | customers wrote to customer service | [`KfMsgOrEvent`](super::event::KfMsgOrEvent) |

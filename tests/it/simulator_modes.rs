@@ -252,3 +252,78 @@ async fn a_push_in_json_is_sealed_and_answered_in_json() {
         .await;
     assert_eq!(transcript.shown().text(), Some("hi"));
 }
+
+/// A WeChat shop pushes JSON in safe mode, of types that this crate has none for. The handler reads them into its own, and
+/// answers in its own form.
+#[cfg(feature = "json")]
+#[tokio::test(start_paused = true)]
+async fn a_shops_push_is_read_into_a_type_of_ones_own() {
+    use serde::{Deserialize, Serialize};
+    use tower_wechat::{Reply, xml};
+
+    #[derive(Deserialize)]
+    struct NewOrder {
+        order_info: OrderInfo,
+    }
+
+    #[derive(Deserialize)]
+    struct OrderInfo {
+        // A number of more digits than a float holds.
+        order_id: String,
+    }
+
+    #[derive(Serialize)]
+    struct Taken {
+        order_id: String,
+        taken: bool,
+    }
+
+    let answer = async |message: Message| {
+        let Some(other) = message.other() else {
+            return Ok(Reply::success());
+        };
+        match other.event() {
+            Some("channels_ec_order_new") => {
+                let NewOrder { order_info } = other.deserialize()?;
+                let order_id = order_info.order_id;
+                Ok::<_, xml::Error>(Reply::custom(&Taken {
+                    order_id,
+                    taken: true,
+                }))
+            }
+            _ => Ok(Reply::success()),
+        }
+    };
+    let account = Account::encrypted("rosebud7", "wx0a1b", KEY).unwrap();
+    let wechat = Simulator::new(account.clone());
+    let answers = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let shop = |order: &str| {
+        let noted = std::sync::Arc::clone(&answers);
+        let service = ServiceBuilder::new()
+            .layer(VerifySignatureLayer::new(account.clone()))
+            .layer(DedupLayer::in_memory())
+            .map_response(move |response: http::Response<ResponseBody>| {
+                let body = String::from_utf8(response.body().as_bytes().to_vec()).unwrap();
+                noted.lock().unwrap().push(body);
+                response
+            })
+            .service(message_fn(answer));
+        let push = format!(
+            r#"{{"ToUserName":"gh_5d1c0e94a7b3","FromUserName":"oShop","CreateTime":1717500123,"MsgType":"event",
+            "Event":"channels_ec_order_new","order_info":{order}}}"#
+        );
+        wechat.xml(push).deliver(service)
+    };
+    for (order, answered) in [
+        (
+            r#"{"order_id":3705115058471208928}"#,
+            r#"{"order_id":"3705115058471208928","taken":true}"#,
+        ),
+        (r#"{"order_id":"37"}"#, r#"{"order_id":"37","taken":true}"#),
+    ] {
+        let transcript = shop(order).await;
+        assert_eq!(transcript.deliveries().len(), 1, "{transcript}");
+        assert_eq!(transcript.deliveries()[0].fault(), None, "{transcript}");
+        assert_eq!(answers.lock().unwrap().pop().unwrap(), answered);
+    }
+}

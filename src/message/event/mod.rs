@@ -227,7 +227,7 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct EventMessage {
-    /// The account's original id (`gh_…`).
+    /// The account's original id (`gh_…`). The pushes of mini games leave it out: then it is empty.
     pub to_user_name: String,
     /// The OpenID of the user that the event is about; `None` if WeChat names no user.
     pub from_user_name: Option<String>,
@@ -565,6 +565,8 @@ events! {
     TaskcardClick(TaskcardClick): "taskcard_click",
     /// WeCom: a member tapped or submitted a template card.
     TemplateCard(TemplateCardEvent): "template_card_event",
+    /// A member chose an entry of a card's menu.
+    TemplateCardMenu(TemplateCardEvent): "template_card_menu_event",
     /// WeCom: a job ended.
     BatchJobResult(BatchJobResult): "batch_job_result",
     /// WeCom: there are messages of customers.

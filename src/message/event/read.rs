@@ -36,14 +36,11 @@ pub(in crate::message) fn read<'de, A: MapAccess<'de>>(
     };
     let mut common = Common::default();
     let event = known.read(&mut common, map)?;
-    let Some(to_user_name) = common.to_user_name else {
-        return Err(de::Error::missing_field("ToUserName"));
-    };
     let Some(create_time) = common.create_time else {
-        return Err(de::Error::missing_field("CreateTime"));
+        return Err(de::Error::missing_field(Unknown::MISSING));
     };
     Ok(Ok(EventMessage {
-        to_user_name,
+        to_user_name: common.to_user_name.unwrap_or_default(),
         from_user_name: common.from_user_name.and_then(field::non_empty),
         create_time,
         agent_id: common.agent_id.and_then(field::non_empty),
@@ -52,24 +49,21 @@ pub(in crate::message) fn read<'de, A: MapAccess<'de>>(
     }))
 }
 
-/// An event that lacks a common field, so that it cannot be an [`EventMessage`].
-pub(in crate::message) struct Unknown {
-    pub(in crate::message) missing: &'static str,
-    pub(in crate::message) fields: OtherMessage,
+/// An event without a CreateTime, so that it cannot be an [`EventMessage`].
+pub(in crate::message) struct Unknown(pub(in crate::message) OtherMessage);
+
+impl Unknown {
+    /// What every event has.
+    pub(in crate::message) const MISSING: &'static str = "CreateTime";
 }
 
 /// Makes the event whose own fields have no type, or do not fit it.
 pub(in crate::message) fn unknown(fields: OtherMessage) -> Result<EventMessage, Unknown> {
-    let Some(to_user_name) = fields.to_user_name() else {
-        let missing = "ToUserName";
-        return Err(Unknown { missing, fields });
-    };
     let Some(create_time) = fields.create_time() else {
-        let missing = "CreateTime";
-        return Err(Unknown { missing, fields });
+        return Err(Unknown(fields));
     };
     Ok(EventMessage {
-        to_user_name: to_user_name.to_owned(),
+        to_user_name: fields.to_user_name().unwrap_or_default().to_owned(),
         from_user_name: fields.from_user_name().map(ToOwned::to_owned),
         create_time,
         agent_id: fields.text("AgentID").map(ToOwned::to_owned),

@@ -37,10 +37,10 @@ pub struct TaskcardClick {
     pub task_id: String,
 }
 
-/// A member tapped a template card, or submitted one (模板卡片事件).
+/// A member tapped a template card, submitted one (模板卡片事件), or chose an entry of its menu (右上角菜单事件).
 ///
 /// The reply may change it, see [`Reply::update_button`](crate::Reply::update_button) and
-/// [`Reply::template_card`](crate::Reply::update_template_card).
+/// [`Reply::template_card`](crate::Reply::template_card).
 ///
 /// Source: WeCom's page "Event formats" (90240).
 ///
@@ -49,7 +49,7 @@ pub struct TaskcardClick {
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct TemplateCardEvent {
-    /// The button's key.
+    /// The key of the button, or of the menu's entry.
     pub event_key: Option<String>,
     /// The id that the app gave the card.
     pub task_id: String,
@@ -57,8 +57,8 @@ pub struct TemplateCardEvent {
     pub card_type: Option<String>,
     /// The code with which the API changes the card, once and within 72 hours.
     pub response_code: Option<String>,
-    /// What the member chose.
-    #[serde(default)]
+    /// What the member chose. A menu's event has nothing here.
+    #[serde(default, skip_serializing_if = "SelectedItems::is_empty")]
     pub selected_items: SelectedItems,
 }
 
@@ -70,6 +70,12 @@ pub struct SelectedItems {
     /// One for each question.
     #[serde(default)]
     pub selected_item: Vec<SelectedItem>,
+}
+
+impl SelectedItems {
+    fn is_empty(&self) -> bool {
+        self.selected_item.is_empty()
+    }
 }
 
 /// What a member chose for one question.

@@ -324,8 +324,7 @@ pub struct XpaySubscribeIosRefundQueryNotify {
 /// [answer](super#answers-of-virtual-payment).
 ///
 /// Source: WeChat's page on events of payment (minigame, virtual-payment/event). Its sample has neither a receiver nor a
-/// sender. A push without a receiver arrives as [`OtherMessage`](crate::message::OtherMessage), whose `deserialize` reads
-/// this type.
+/// sender.
 ///
 #[doc = sample!("event/minigame_coin_deliver_completed")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

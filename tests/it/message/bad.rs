@@ -87,14 +87,10 @@ fn a_missing_field() {
         "SubscribeMsgPopupEvent.List",
         "`TemplateId`",
     );
+    let late = event("CLICK", "<EventKey>6</EventKey>").replace("CreateTime", "Gone");
+    check(&late, missing, "", "CreateTime");
     for name in ["ToUserName", "CreateTime"] {
         let gone = |document: String| document.replace(name, "Gone");
-        check(
-            &gone(event("CLICK", "<EventKey>6</EventKey>")),
-            missing,
-            "",
-            name,
-        );
         check(
             &gone(message("text", "<Content>a</Content>")),
             missing,
@@ -210,31 +206,50 @@ fn another_type_is_told_from_an_unreadable_body() {
     }
 }
 
-/// Only an event's own fields may be wrong: an [`EventMessage`] has a receiver and a time.
+/// Only an event's own fields may be wrong: an [`EventMessage`] has a time.
 #[test]
 fn an_event_that_does_not_fit_its_type_is_an_event() {
     let wrong = event("scancode_push", "<ScanCodeInfo>qrcode</ScanCodeInfo>");
     let event: EventMessage = read(&wrong);
     assert_eq!(read::<Message>(&wrong), Message::Event(event.clone()));
     assert_eq!(event.event.name(), "scancode_push");
-    for name in ["ToUserName", "CreateTime"] {
-        let error = xml::from_str::<EventMessage>(&wrong.replace(name, "Gone")).expect_err(name);
-        assert_eq!(error.kind(), ErrorKind::Type, "{error}");
-        assert!(matches!(
-            read(&wrong.replace(name, "Gone")),
-            Message::Other(_)
-        ));
-    }
+    let late = wrong.replace("CreateTime", "Gone");
+    let error = xml::from_str::<EventMessage>(&late).expect_err("no time");
+    assert_eq!(error.kind(), ErrorKind::Type, "{error}");
+    assert!(matches!(read(&late), Message::Other(_)));
 }
 
 #[test]
-fn an_unknown_event_without_a_common_field_says_which() {
-    for name in ["ToUserName", "CreateTime"] {
-        let document = event("made_up", "").replace(name, "Gone");
-        check(&document, ErrorKind::MissingField, "", name);
-        assert!(matches!(read(&document), Message::Other(_)));
-        let error = xml::from_str::<EventMessage>(&document).expect_err(name);
-        assert_eq!(error.kind(), ErrorKind::MissingField, "{error}");
+fn an_unknown_event_without_a_time_says_so() {
+    let document = event("made_up", "").replace("CreateTime", "Gone");
+    check(&document, ErrorKind::MissingField, "", "CreateTime");
+    assert!(matches!(read(&document), Message::Other(_)));
+    let error = xml::from_str::<EventMessage>(&document).expect_err("no time");
+    assert_eq!(error.kind(), ErrorKind::MissingField, "{error}");
+}
+
+/// The pushes of mini games name nobody.
+#[test]
+fn an_event_without_a_receiver_is_typed() {
+    for name in ["minigame_coin_deliver_completed", "CLICK", "made_up"] {
+        let known = event(
+            name,
+            "<EventKey>6</EventKey><MiniGame><Payload>{}</Payload></MiniGame>",
+        );
+        let document = known
+            .replace("ToUserName", "Gone")
+            .replace("FromUserName", "Gone2");
+        let message: Message = read(&document);
+        assert_eq!(
+            (message.to_user_name(), message.from_user_name()),
+            (None, None)
+        );
+        let (Message::Event(nobody), Message::Event(somebody)) = (message, read(&known)) else {
+            panic!("no event: {document}")
+        };
+        assert_eq!(nobody.to_user_name, "");
+        assert_eq!(nobody.event.name(), somebody.event.name());
+        assert_eq!(nobody.other().is_some(), name == "made_up", "{nobody:?}");
     }
 }
 

@@ -104,6 +104,7 @@ events! {
     XpaySubscribeIosRefundQueryNotify(Box<XpaySubscribeIosRefundQueryNotify>),
     MinigameCoinDeliverCompleted(MinigameCoinDeliverCompleted), EnterAgent(EnterAgent),
     TaskcardClick(TaskcardClick), TemplateCard(TemplateCardEvent),
+    TemplateCardMenu(TemplateCardEvent),
     BatchJobResult(BatchJobResult), KfMsgOrEvent(KfMsgOrEvent),
     OpenApprovalChange(OpenApprovalChange), SysApprovalChange(SysApprovalChange),
 }
