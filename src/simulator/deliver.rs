@@ -106,18 +106,9 @@ where
     };
     let mut deliveries = Vec::new();
     let mut judge = |at, sent: &Sent, answer: HttpAnswer| {
-        let response = answer.response.as_ref().map_err(Fault::clone);
-        let verdict = response.and_then(|response| {
-            if mishaps.is_payment {
-                check_payment(response, &account)
-            } else {
-                check_reply(response, &account, &parties)
-            }
-        });
-        let kind = verdict
-            .as_ref()
-            .map(|judgement| judgement.kind)
-            .map_err(Fault::clone);
+        let verdict = check(&answer, mishaps.is_payment, &account, &parties);
+        let kind = verdict.as_ref().map(|judgement| judgement.kind);
+        let kind = kind.map_err(Fault::clone);
         let delivery = DeliveryRecord::new(at, sent.query.clone(), &answer, kind);
         deliveries.push((delivery, answer.seen));
         verdict
@@ -190,19 +181,30 @@ where
             break;
         }
         let at = start.elapsed();
-        let sent = poll(id);
-        let answer = send(&sent).await;
+        let asked = poll(id);
+        let answer = send(&asked).await;
         // Whatever WeCom cannot read, or that says nothing, makes it poll again.
-        if let Ok(next) = judge(at, &sent, answer) {
+        if let Ok(next) = judge(at, &asked, answer) {
             judgement.go_on(next);
         }
     }
-    let who = match mishaps.attack {
-        None => "the user",
-        Some(_) => "an attacker",
-    };
+    let who = mishaps.attack.map_or("the user", |_| "an attacker");
     let message = format!("{who} sends: {}", parties.said);
     Transcript::new(message, deliveries, judgement.shown, start.elapsed())
+}
+
+fn check(
+    answer: &HttpAnswer,
+    is_payment: bool,
+    account: &Account,
+    parties: &Parties,
+) -> Result<Judgement, Fault> {
+    let response = answer.response.as_ref().map_err(Fault::clone)?;
+    if is_payment {
+        check_payment(response, account)
+    } else {
+        check_reply(response, account, parties)
+    }
 }
 
 /// The result of a request, and the time it took.

@@ -68,14 +68,17 @@ async fn a_bots_push_that_passes_reaches_handlers_of_messages_as_other() {
         assert_eq!(transcript, "");
         assert_eq!(transcript.deliveries()[0].status().unwrap(), 200);
     });
-    crate::log::check(&log.await, [&["WARN", "BotMessage"]]);
+    crate::log::check(&log.await, [&["WARN", "BotMessage"], &["INFO", "answered"]]);
 
     let log = crate::log::of(async || {
         let voice = nobody::<VoiceMessage>("no voice message");
         let bot = stack(&DedupLayer::in_memory(), voice);
         assert_eq!(wecom().text("a").deliver(bot).await, "");
     });
-    crate::log::check(&log.await, [&["DEBUG", "another type"]]);
+    crate::log::check(
+        &log.await,
+        [&["DEBUG", "another type"], &["INFO", "answered"]],
+    );
 }
 
 /// Its own replies, too: they have the nonce of the callback.
