@@ -116,7 +116,7 @@ pub(super) async fn hand_over(node: &Arc<Node>, claim: Claim, lease: Lease, late
 /// message of its own. A node that is lost meanwhile loses it to the next.
 pub(super) async fn hand_over_rest(node: Arc<Node>, claim: Claim, late: LateReply) {
     // The answer is on its way, and customer service must not overtake it. The user's next message cannot.
-    if !node.settings.sinks.expects_next_message() {
+    if node.settings.sinks.send_at_once() {
         let on_its_way = time::sleep(ANSWER_WAY);
         node.cut.run_until_cancelled(on_its_way).await;
     }

@@ -214,12 +214,13 @@ impl<Scope> DedupBuilder<Scope> {
     /// What is late belongs to the delivery, too:
     ///
     /// - A delivery is not answered before the sinks have taken a late reply. Use quick ones.
-    /// - A reply that one message does not show goes to the sinks as a whole, unless the first of them is a
-    ///   [mailbox](Self::with_next_message). The rest would be sent after the response, to come behind it.
+    /// - A reply that needs several messages goes to the sinks as a whole, unless the first of them is a
+    ///   [mailbox](Self::with_next_message). Otherwise the rest would be sent after the response, when the host may have
+    ///   stopped the program.
     /// - A delivery that fetches from a mailbox is not answered before its own run has ended, either. WeChat's retry gets
     ///   the part at once.
     ///
-    /// What only repeats to a store that has been away what it has missed is still done after the response.
+    /// One thing is still done after the response: telling a store that was away what it has missed.
     #[must_use]
     pub fn with_inline_runs(mut self) -> Self
     where

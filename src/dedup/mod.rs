@@ -117,7 +117,7 @@
 //! | [bytes of kept replies](DedupBuilder::with_max_reply_bytes) | 16 MiB | the oldest are dropped, those that are kept long after all others; later deliveries get `success` |
 //! | [messages running](DedupBuilder::with_max_concurrent_runs) | 1024 | deliveries wait for room in the order of arrival, until 4.5 s after it, then get 503 |
 //! | [deliveries waiting for one message](DedupBuilder::with_max_waiters_per_message) | 16 | a further one waits for room, likewise |
-//! | messages that fetch from a mailbox | as many as are remembered | one that only fetches is no running one; it waits for 14.5 s at most |
+//! | messages that fetch from a mailbox | as many as are remembered | a message that only fetches does not count as running; it waits for 14.5 s at most |
 //! | body of the inner service's response | 1 MiB | the run has failed |
 //! | replies that wait for the store to come back, late ones among them | 1024 | a further one is known to this node alone; a late one is handed over without the store's word |
 //!

@@ -210,7 +210,7 @@ impl RunningMessage {
                 }
                 Some(Claimed::Running { .. }) => {
                     // Acknowledged, it is followed no more: the answer to the delivery does not wait for another node.
-                    if self.is_acknowledged() {
+                    if self.node.settings.runs_inline && self.is_acknowledged() {
                         self.task.set_fetching(Fetching::Elsewhere);
                         self.leave_table();
                         self.stage = Stage::Over;
@@ -236,8 +236,8 @@ impl RunningMessage {
         Some(Arc::new(place))
     }
 
-    /// Claims the message among all nodes, or waits for the node that has it. Returns `None` if another node runs it and
-    /// no delivery here waits for it any more.
+    /// Claims the message among all nodes, or waits for the node that has it. Returns `Running` if no delivery here waits
+    /// for that node any more, and `None` if nobody can tell who has the message then.
     ///
     /// By this node's clock, another node has it until `leased_until`.
     async fn claim(
@@ -268,7 +268,7 @@ impl RunningMessage {
                 self.seen_by_store(*age);
             }
             match claimed {
-                Ok(Claimed::Running { lease, .. }) => {
+                Ok(Claimed::Running { age, lease }) => {
                     self.may_be_in_store = false;
                     self.finished = None;
                     // It may never run here.
@@ -277,8 +277,8 @@ impl RunningMessage {
                     // A store may answer nonsense, but not make a time that no clock can tell.
                     let lease = lease.min(FOREVER);
                     self.observed.record_join_elsewhere();
-                    if is_leaving {
-                        return None;
+                    if is_leaving && !self.is_wanted() {
+                        return Some(Claimed::Running { age, lease });
                     }
                     leased_until = Some(Instant::now() + lease);
                     // Not a moment before the lease is over, by the store's clock.
@@ -499,11 +499,7 @@ impl RunningMessage {
             return Ok(Completed::Stored);
         };
         let response = response.clone();
-        // The rest would be sent after the answer to the delivery, which an inline run must not outlive.
-        let is_late = self.is_acknowledged()
-            || self.node.settings.runs_inline
-                && response.rest().is_some()
-                && self.node.settings.sinks.send_at_once();
+        let is_late = self.is_acknowledged() || self.goes_whole(&response);
         let ending = if !is_late {
             Ending::Reply(response)
         } else if is_failure || response.is_silent() {
@@ -517,6 +513,13 @@ impl RunningMessage {
         Ok(completed?)
     }
 
+    /// Whether the sinks get the whole reply: they would send its rest after the answer to the delivery, which an inline run
+    /// must not outlive.
+    fn goes_whole(&self, response: &StoredResponse) -> bool {
+        let settings = &self.node.settings;
+        settings.runs_inline && response.rest().is_some() && settings.sinks.send_at_once()
+    }
+
     /// Ends the message on this node, and sees that its reply reaches a delivery or else the sinks. `told` is the store's
     /// answer to its end.
     async fn end(&mut self, mut told: Told) {
@@ -524,6 +527,7 @@ impl RunningMessage {
             return;
         };
         let claim = self.task.claim;
+        let is_whole = self.goes_whole(&finished.response) && !self.is_acknowledged();
         let kept = (told != Ok(Completed::Acknowledged)).then_some(&finished.response);
         let (completed, now) = {
             let mut table = self.node.table();
@@ -540,6 +544,7 @@ impl RunningMessage {
                 let released = self.node.table().release(claim, Instant::now());
                 (released == Released::LastHold).then_some(LateCause::Unfetched)
             }
+            Completed::Acknowledged if is_whole => Some(LateCause::Whole),
             Completed::Acknowledged => Some(LateCause::Acknowledged),
             Completed::Lost => None,
         };

@@ -157,13 +157,15 @@ enum Left {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LateCause {
-    /// The message had been acknowledged: WeChat does not wait any more. Or one message does not show the reply, and nothing
-    /// may be sent after the answer to an [inline run](crate::dedup::DedupBuilder::with_inline_runs).
+    /// The message had been acknowledged: WeChat does not wait any more.
     Acknowledged,
     /// No delivery came for it in time.
     Unfetched,
     /// A delivery has got the first part, and this is the rest.
     Rest,
+    /// The reply needs several messages, and an [inline run](crate::dedup::DedupBuilder::with_inline_runs) sends none after
+    /// its answer.
+    Whole,
     /// The message has fetched an [earlier reply](NextMessage), and this is its own.
     Queued,
     /// All runs of an acknowledged message have failed. The reply is the layer's
@@ -178,6 +180,7 @@ impl LateCause {
             Self::Acknowledged => "acknowledged",
             Self::Unfetched => "unfetched",
             Self::Rest => "rest",
+            Self::Whole => "whole",
             Self::Queued => "queued",
             Self::Failed => "failed",
         }

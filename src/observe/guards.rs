@@ -327,7 +327,11 @@ impl Runs {
         if self.known.turn(Some(Outcome::Run), Outcome::Joined) {
             meters::joined(&self.account);
         }
-        // Its delivery may end long before the run.
+        self.forget_cause();
+    }
+
+    /// Closes the span of a delivery that has ended. The message may go on.
+    fn forget_cause(&self) {
         mem::take(&mut *lock(&self.cause));
     }
 
@@ -336,11 +340,13 @@ impl Runs {
         if self.known.turn(Some(Outcome::Run), Outcome::KeptReply) {
             meters::kept_reply(&self.account);
         }
+        self.forget_cause();
     }
 
     /// Records that another node has finished the message, and that no reply is left.
     pub(crate) fn record_done_elsewhere(&self) {
         self.known.turn(Some(Outcome::Run), Outcome::Done);
+        self.forget_cause();
     }
 
     /// Records that another node has taken over the message. The result of the current run is discarded.

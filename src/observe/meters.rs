@@ -103,7 +103,14 @@ const RESULTS: [&str; 6] = [
     "cut",
 ];
 
-const CAUSES: [&str; 5] = ["acknowledged", "unfetched", "rest", "queued", "failed"];
+const CAUSES: [&str; 6] = [
+    "acknowledged",
+    "unfetched",
+    "rest",
+    "whole",
+    "queued",
+    "failed",
+];
 
 const WAYS: [&str; 11] = [
     "customer_service",

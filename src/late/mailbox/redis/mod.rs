@@ -223,7 +223,7 @@ impl<C> fmt::Debug for RedisMailbox<C> {
     }
 }
 
-/// A word, the question, the part's number, the part, and whether there is more.
+/// A word, the question, the part's number, the part.
 type Taken = (String, String, u32, Vec<u8>);
 
 fn words(question: Question) -> (String, String) {
