@@ -18,7 +18,7 @@ use tower_wechat::{
 async fn answer(message: BotMessage, partial: Partial) -> Reply {
     let words = match &message.content {
         BotContent::Event(BotEvent::EnterChat) => return Reply::text("Tell me how far to count."),
-        // A stream that another node has.
+        // A stream from before a restart ends as it is.
         BotContent::Stream(_) | BotContent::Event(_) => return Reply::success(),
         content => content.text().unwrap_or_default(),
     };

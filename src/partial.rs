@@ -21,15 +21,14 @@ impl Partial {
 
     /// Appends to the text.
     pub fn push(&self, text: impl AsRef<str>) {
-        let (mut written, text) = (self.lock(), text.as_ref());
-        let end = text.floor_char_boundary(LIMIT - written.len());
-        written.push_str(text.get(..end).unwrap_or_default());
+        append(&mut self.lock(), text.as_ref());
     }
 
     /// Replaces the text.
     pub fn set(&self, text: impl AsRef<str>) {
-        self.lock().clear();
-        self.push(text);
+        let mut written = self.lock();
+        written.clear();
+        append(&mut written, text.as_ref());
     }
 
     /// Returns the text.
@@ -41,6 +40,11 @@ impl Partial {
     fn lock(&self) -> MutexGuard<'_, String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn append(written: &mut String, text: &str) {
+    let end = text.floor_char_boundary(LIMIT - written.len());
+    written.push_str(text.get(..end).unwrap_or_default());
 }
 
 /// Shows the length of the text, not the text.

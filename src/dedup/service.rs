@@ -54,7 +54,7 @@ where
     fn call(&mut self, request: Request<V>) -> ResponseFuture {
         let request = request.map(V::into_verified);
         let Self { inner, node } = self.clone();
-        if let Some(response) = node.streams.poll(&request) {
+        if let Some(response) = node.streams.poll(&request, node.store.is_some()) {
             return ResponseFuture(Box::pin(future::ready(response)));
         }
         let waiter = Waiter::new(node, request);

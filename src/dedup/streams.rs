@@ -27,7 +27,14 @@ use crate::{
 
 /// The streams of this node.
 #[derive(Debug, Default)]
-pub(super) struct Streams(Mutex<HashMap<Key, Stream, BuildKeyHasher>>);
+pub(super) struct Streams(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    streams: HashMap<Key, Stream, BuildKeyHasher>,
+    /// With more, those that have ended are forgotten.
+    sweep_above: usize,
+}
 
 #[derive(Debug)]
 struct Stream {
@@ -72,14 +79,11 @@ impl Open {
     ) -> Option<Self> {
         let partial = request.extensions().get::<Partial>()?.clone();
         let key = key_of(request)?;
-        let mut streams = node.streams.lock();
-        if streams.len() >= MAX_STREAMS {
-            let now = Instant::now();
-            streams.retain(|_, stream| now < stream.ends);
-            if streams.len() >= MAX_STREAMS {
-                return None;
-            }
+        let mut known = node.streams.lock();
+        if !known.has_room(Instant::now()) {
+            return None;
         }
+        let streams = &mut known.streams;
         let stream = Stream {
             partial,
             is_begun: streams.get(&key).is_some_and(|stream| stream.is_begun),
@@ -88,15 +92,26 @@ impl Open {
             state: State::Running,
         };
         streams.insert(key, stream);
-        drop(streams);
+        drop(known);
         let node = Arc::clone(node);
         Some(Self { node, key })
     }
 }
 
+impl Known {
+    /// Forgets the streams that have ended, once for as many new ones. Returns whether there is room.
+    fn has_room(&mut self, now: Instant) -> bool {
+        if self.streams.len() >= self.sweep_above {
+            self.streams.retain(|_, stream| now < stream.ends);
+            self.sweep_above = (2 * self.streams.len()).clamp(FEW_STREAMS, MAX_STREAMS);
+        }
+        self.streams.len() < MAX_STREAMS
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
-        let mut streams = self.node.streams.lock();
+        let streams = &mut self.node.streams.lock().streams;
         if streams
             .get(&self.key)
             .is_some_and(|stream| !stream.is_begun)
@@ -110,28 +125,34 @@ impl Streams {
     /// Answers a message that still runs with its stream, if it has one.
     pub(super) fn begin(&self, request: &Request<Verified>) -> Option<Response<ResponseBody>> {
         let key = key_of(request)?;
-        let mut streams = self.lock();
-        let stream = streams.get_mut(&key)?;
+        let mut known = self.lock();
+        let stream = known.streams.get_mut(&key)?;
         stream.is_begun = true;
         Some(unfinished(request, &stream.partial.text()))
     }
 
-    /// Answers a poll. `None`: it is none, or this node does not know the stream.
-    pub(super) fn poll(&self, request: &Request<Verified>) -> Option<Response<ResponseBody>> {
+    /// Answers a poll. `None`: it is none, or this node does not know the stream, and there is no other one.
+    pub(super) fn poll(
+        &self,
+        request: &Request<Verified>,
+        has_others: bool,
+    ) -> Option<Response<ResponseBody>> {
         request.body().head().ok()?.stream_id()?;
         let answer = self.answer(request);
-        match answer {
-            Some(_) => request.body().trace().record_polled(),
-            None => observe::unknown_stream(request.body().delivery().account()),
+        if answer.is_some() {
+            request.body().trace().record_polled();
+            return answer;
         }
-        answer
+        observe::unknown_stream(request.body().delivery().account());
+        // WeCom polls again.
+        has_others.then(response::success)
     }
 
     /// Answers a poll, or a message that was answered with its stream before: WeCom has not got that answer.
     pub(super) fn answer(&self, request: &Request<Verified>) -> Option<Response<ResponseBody>> {
         let (head, key) = (request.body().head().ok()?, key_of(request)?);
-        let mut streams = self.lock();
-        let stream = streams.get_mut(&key)?;
+        let mut known = self.lock();
+        let stream = known.streams.get_mut(&key)?;
         if matches!(stream.state, State::Running) && !stream.over.is_cancelled() {
             return Some(unfinished(request, &stream.partial.text()));
         }
@@ -148,6 +169,9 @@ impl Streams {
 
     /// Gives the late reply of a message to the next poll of its stream. What no poll fetches is left in it.
     pub(super) async fn finish(&self, late: &mut LateReply, cut: &CancellationToken) {
+        let Some(key) = key_of(late.request()) else {
+            return;
+        };
         let response = match (late.response(), late.reply()) {
             // It must not replace the first part.
             _ if late.cause() == LateCause::Rest => return,
@@ -158,11 +182,8 @@ impl Streams {
             }
             (None, None) => return,
         };
-        let Some(key) = key_of(late.request()) else {
-            return;
-        };
         let until = Instant::now() + PATIENCE;
-        let (mut fetched, until) = match self.lock().get_mut(&key) {
+        let (mut fetched, until) = match self.lock().streams.get_mut(&key) {
             Some(stream) if stream.is_begun => {
                 let (sender, receiver) = watch::channel(false);
                 stream.state = State::Replied(response.clone(), sender);
@@ -172,18 +193,18 @@ impl Streams {
         };
         let waiting = time::timeout_at(until, fetched.wait_for(|is_fetched| *is_fetched));
         cut.run_until_cancelled(waiting).await;
-        let mut streams = self.lock();
+        let mut known = self.lock();
         // Under the lock: a poll that comes now gets what is left.
         if *fetched.borrow() {
             observe::parts_went(late.account(), late.key().observed(), Way::Stream, 1);
             late.hand_over_first(response.rest().cloned());
-        } else if let Some(stream) = streams.get_mut(&key) {
+        } else if let Some(stream) = known.streams.get_mut(&key) {
             stream.state = State::Left;
         }
     }
 
     /// Each change of the map and of a stream is one assignment, so a poisoned lock guards whole ones.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Stream, BuildKeyHasher>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -207,6 +228,9 @@ fn key_of(request: &Request<Verified>) -> Option<Key> {
     let (account, id) = (body.delivery().account(), reply::stream_id(head));
     Some(Key::new(["stream", account, &id]))
 }
+
+/// With fewer, nothing is forgotten.
+const FEW_STREAMS: usize = 64;
 
 /// Beyond them, a slow message has none.
 const MAX_STREAMS: usize = 4096;

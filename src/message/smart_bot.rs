@@ -75,9 +75,10 @@
 //!   [failure reply](crate::dedup::DedupBuilder::with_failure_reply).
 //! - A reply that no poll fetches for 15 s goes to the [sinks](crate::late), and so does what is left of a reply: the first one
 //!   should be `ResponseUrl`, of the feature `api`. Six minutes after the message, WeCom does not poll any more.
-//! - The text of a stream is in the memory of its node. Among several nodes, a poll that reaches another one gets
-//!   `success`, as far as the handler says so, and WeCom polls again. So each text reaches the chat with some delay. A stream that nobody knows, such as one from before a restart,
-//!   is a [`BotContent::Stream`] to the handler: [`Reply::text`](crate::Reply::text) ends it, and `Reply::success` waits for another node. The log has a line at `DEBUG`.
+//! - The text of a stream is in the memory of its node. Among nodes with a [store](crate::dedup::Store), a poll that reaches
+//!   another one gets `success`, and WeCom polls again. So each text reaches the chat with some delay.
+//! - Without a store, a stream that the node does not know, such as one from before a restart, is a [`BotContent::Stream`] to
+//!   the handler: [`Reply::text`](crate::Reply::text) ends it. The log has a line at `DEBUG`.
 //! - At most 4096 streams are open, each with at most 64 KiB. Beyond these, and with
 //!   [inline runs](crate::dedup::DedupBuilder::with_inline_runs), a slow message is acknowledged, and its reply is late.
 //!

@@ -16,7 +16,7 @@ fn balanced(bots: [impl Bot; 2]) -> impl Bot {
 fn slow(dedup: &DedupLayer) -> impl Bot + use<> {
     let answer = |message: BotMessage, partial: Partial| async move {
         if let BotContent::Stream(_) = message.content {
-            return Reply::success();
+            return Reply::text("polled");
         }
         partial.push("so far");
         sleep(secs(10)).await;
