@@ -135,9 +135,12 @@ async fn the_last_delivery_does_not_wait_for_the_run_of_another_instance() {
     for mailbox in [false, true] {
         let log = crate::log::of(async || {
             let wechat = wechat();
-            let host = Host::new(|builder, next| match mailbox {
-                false => builder.with_late_replies(Collected::default().sink()),
-                true => builder.with_next_message(next),
+            let host = Host::new(|builder, next| {
+                if mailbox {
+                    builder.with_next_message(next)
+                } else {
+                    builder.with_late_replies(Collected::default().sink())
+                }
             });
             let transcript = wechat
                 .text("hi")
