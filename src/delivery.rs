@@ -181,6 +181,8 @@ pub struct Delivery {
     timestamp: Timestamp,
     age: Duration,
     timestamp_tolerance: Duration,
+    /// How old the timestamp may be.
+    max_age: Duration,
 }
 
 impl Delivery {
@@ -192,6 +194,7 @@ impl Delivery {
             timestamp: Timestamp::now(),
             age: Duration::ZERO,
             timestamp_tolerance: TIMESTAMP_TOLERANCE,
+            max_age: TIMESTAMP_TOLERANCE,
         }
     }
 
@@ -209,6 +212,7 @@ impl Delivery {
             timestamp,
             age: age(timestamp, now),
             timestamp_tolerance,
+            max_age: timestamp_tolerance,
         }
     }
 
@@ -234,8 +238,18 @@ impl Delivery {
     /// Dedup remembers a finished message for at least twice this time.
     #[must_use]
     pub fn with_timestamp_tolerance(mut self, tolerance: Duration) -> Self {
-        self.timestamp_tolerance = tolerance;
+        (self.timestamp_tolerance, self.max_age) = (tolerance, tolerance);
         self
+    }
+
+    /// Accepts a timestamp as old as this, too.
+    pub(crate) fn accept_late(&mut self, max_age: Duration) {
+        self.max_age = self.max_age.max(max_age);
+    }
+
+    /// For how long the request can be replayed until its timestamp is rejected: at first it may be ahead of the clock.
+    pub(crate) fn replayable_for(&self) -> Duration {
+        self.timestamp_tolerance.saturating_add(self.max_age)
     }
 
     /// Returns the name of the account, see [`Account::with_name`](crate::Account::with_name).

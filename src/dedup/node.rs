@@ -22,7 +22,14 @@ use super::{
     table::{DELIVERIES_LAST, Table},
     turns::Turns,
 };
-use crate::{delivery::Verified, key::Keyed, late::Sinks, message::Head, reply::Reply, user_fn};
+use crate::{
+    delivery::{Delivery, Verified},
+    key::Keyed,
+    late::Sinks,
+    message::Head,
+    reply::Reply,
+    user_fn,
+};
 
 /// The state that a layer and all its services share: the settings, and this node's messages.
 pub(super) struct Node {
@@ -133,16 +140,19 @@ impl Node {
         now.saturating_duration_since(self.started) >= DELIVERIES_LAST
     }
 
-    /// How long to keep a message that can be delivered again for `replayable`. If there is `retried_for`, WeChat retries it
-    /// for this time until it gets the reply that it wants.
-    pub(super) fn ttls(&self, replayable: Duration, retried_for: Option<Duration>) -> Ttls {
+    /// How long to keep a message. If there is `retried_for`, WeChat retries it for this time until it gets the reply that
+    /// it wants.
+    pub(super) fn ttls(&self, delivery: &Delivery, retried_for: Option<Duration>) -> Ttls {
         let Settings {
             dedup_ttl,
             reply_ttl,
             ..
         } = self.settings;
-        let retried = retried_for.map(|time| time.saturating_add(replayable));
-        let mark = dedup_ttl.max(retried.unwrap_or(replayable));
+        // At last with a timestamp of its own.
+        let signed_for = delivery.timestamp_tolerance().saturating_mul(2);
+        let retried = retried_for.map(|time| time.saturating_add(signed_for));
+        let mark = dedup_ttl.max(delivery.replayable_for());
+        let mark = mark.max(retried.unwrap_or_default());
         let mark = mark.clamp(LEAST_TTL, FOREVER);
         let reply = retried.unwrap_or(reply_ttl).clamp(LEAST_TTL, mark);
         Ttls {

@@ -65,11 +65,8 @@ impl Waiter {
         let keyed = node.key_of(&request);
         let body = request.body();
         let account = body.delivery().shared_account();
-        // It can be replayed until its timestamp is rejected: at first from the tolerance ahead of the clock, at last
-        // until the tolerance behind it.
-        let replayable = body.delivery().timestamp_tolerance().saturating_mul(2);
         Self {
-            ttls: node.ttls(replayable, keyed.is_retried_for()),
+            ttls: node.ttls(body.delivery(), keyed.is_retried_for()),
             clock_ahead,
             conversation: OnceLock::new(),
             is_streamed,

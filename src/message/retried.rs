@@ -42,12 +42,8 @@ pub(crate) struct Identity {
 }
 
 impl Head {
-    /// Whether WeChat retries the push until it gets the answer that it wants, for up to [`RETRIED_FOR`].
-    pub(crate) fn is_retried_until_answered(&self) -> bool {
-        self.identifying_fields().is_some()
-    }
-
-    /// Returns what identifies such a push with this plaintext. `None` also if it has no id.
+    /// Returns what identifies a push with this plaintext that WeChat retries until it gets the answer that it wants, for up
+    /// to [`RETRIED_FOR`]. `None` also if it has no id.
     pub(crate) fn identity(&self, plaintext: &[u8]) -> Option<Identity> {
         let (event, fields) = self.identifying_fields()?;
         let push: Value = Body::new(plaintext).ok()?.read().ok()?;

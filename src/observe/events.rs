@@ -57,6 +57,15 @@ pub(crate) fn allow_list_empty() {
     event!(WARN, "the allow-list is empty, and allows every address");
 }
 
+/// Logs that the console of cloud hosting has checked the path, or that somebody has sent the same.
+pub(super) fn path_probed(account: &str) {
+    event!(
+        DEBUG,
+        account,
+        "answered a check of the path on cloud hosting"
+    );
+}
+
 /// Logs that WeChat has verified the URL. Unless the `key_is_checked`, this proves the token alone.
 pub(super) fn url_verified(account: &str, key_is_checked: bool) {
     if key_is_checked {

@@ -88,7 +88,7 @@ impl DeliveryGuard {
 
     /// Records that the console checks the path, or that somebody sends the same.
     pub(crate) fn record_probe(&self) {
-        self.known.set(Outcome::UrlVerified);
+        self.known.set(Outcome::Probed);
     }
 
     /// Records that the delivery is verified. Calls `head` only if the span needs it.
@@ -183,6 +183,7 @@ impl DeliveryGuard {
             (Outcome::UrlVerified, _) => {
                 events::url_verified(&account(), sender.url_checks_all());
             }
+            (Outcome::Probed, _) => events::path_probed(&account()),
             (Outcome::TurnedAway, _) | (_, None) => {}
             (_, Some(answer)) => events::message_answered(&account(), outcome.as_str(), *answer),
         }

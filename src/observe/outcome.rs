@@ -16,6 +16,8 @@ pub(super) enum Outcome {
     Rejected,
     /// WeChat verified the URL with it.
     UrlVerified,
+    /// The console of cloud hosting, or somebody else, checked the path with it.
+    Probed,
     /// It reached the inner service without dedup in between.
     Passed,
     /// It started the message's runs, and waited for them.
@@ -43,7 +45,7 @@ impl Outcome {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Rejected => "rejected",
-            Self::UrlVerified => "url_verified",
+            Self::UrlVerified | Self::Probed => "url_verified",
             Self::Passed => "passed",
             Self::Run => "run",
             Self::Joined => "joined",

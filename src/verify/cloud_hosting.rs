@@ -20,4 +20,4 @@ pub(super) fn is_probe(body: &[u8]) -> bool {
 }
 
 /// In bytes: several times as much as the probe has.
-const MAX_PROBE: usize = 256;
+pub(super) const MAX_PROBE: usize = 256;

@@ -1,6 +1,7 @@
 //! The order of the checks before the body is read: account, address, method, query, signature, timestamp.
 
 use std::{
+    convert::Infallible,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -16,6 +17,7 @@ use super::{
 };
 use crate::{
     account::Account,
+    body::ReadError,
     callback::{self, Opened, Query},
     delivery::Delivery,
     message::{Head, RETRIED_FOR},
@@ -70,7 +72,8 @@ enum Sent {
 
 /// The body of a push.
 pub(super) enum Body {
-    Push(Opened),
+    /// WeChat may send it again, [late](RETRIED_FOR), if it `may_be_late`.
+    Push { opened: Opened, may_be_late: bool },
     /// The console checks the path.
     Probe,
 }
@@ -83,16 +86,44 @@ impl Opener {
         match &self.sent {
             Sent::Signed { query, is_late } => {
                 let mut opened = callback::open(&self.account, query, body)?;
-                let is_retried = |head: &Head| head.is_retried_until_answered();
-                if *is_late && !opened.head().is_ok_and(is_retried) {
+                let plaintext = opened.plaintext().clone();
+                let is_retried = |head: &Head| head.identity(&plaintext).is_some();
+                let may_be_late = self.is_signed
+                    && self.account.encryption().is_some()
+                    && opened.head().is_ok_and(is_retried);
+                if *is_late && !may_be_late {
                     let kind = RejectionKind::Callback(callback::ErrorKind::Timestamp);
                     return Err(Rejection::new(kind).signed(self.is_signed));
                 }
-                Ok(Body::Push(opened))
+                Ok(Body::Push {
+                    opened,
+                    may_be_late,
+                })
             }
             Sent::Hosted { .. } if cloud_hosting::is_probe(&body) => Ok(Body::Probe),
-            Sent::Hosted { is_marked: true } => Ok(Body::Push(Opened::new(body))),
+            Sent::Hosted { is_marked: true } => Ok(Body::Push {
+                opened: Opened::new(body),
+                may_be_late: false,
+            }),
             Sent::Hosted { is_marked: false } => Err(Rejection::new(RejectionKind::Source)),
+        }
+    }
+
+    /// The largest body, where a push's is `limit`. Whoever is not marked as the platform may send a probe alone.
+    pub(super) fn body_limit(&self, limit: usize) -> usize {
+        match self.sent {
+            Sent::Hosted { is_marked: false } => limit.min(cloud_hosting::MAX_PROBE),
+            _ => limit,
+        }
+    }
+
+    /// The rejection of a body that has not been read.
+    pub(super) fn reject<E>(&self, error: ReadError<E>) -> Rejection {
+        match (&self.sent, error) {
+            (Sent::Hosted { is_marked: false }, ReadError::TooLarge) => {
+                Rejection::new(RejectionKind::Source)
+            }
+            (_, error) => Rejection::from(error).signed(self.is_signed),
         }
     }
 }
@@ -114,6 +145,7 @@ impl Config {
         let is_verification = match head.method {
             Method::GET if !is_hosted => true,
             Method::POST => false,
+            _ if is_hosted => return Err(Rejection::new(RejectionKind::NotPost)),
             _ => return Err(Rejection::new(RejectionKind::Method)),
         };
         if is_hosted {
@@ -164,8 +196,9 @@ impl Config {
         arrival: Instant,
         times: (SystemTime, Timestamp),
     ) -> Result<Decision, Rejection> {
-        if content_length(head).unwrap_or(0).max(body_size) > self.body_limit as u64 {
-            return Err(Rejection::new(RejectionKind::BodyTooLarge).signed(opener.is_signed));
+        let limit = opener.body_limit(self.body_limit);
+        if content_length(head).unwrap_or(0).max(body_size) > limit as u64 {
+            return Err(opener.reject(ReadError::<Infallible>::TooLarge));
         }
         let account = opener.account.shared_name();
         let (now, timestamp) = times;

@@ -23,6 +23,7 @@ use crate::{
     call::Call,
     callback::{Sealer, seal_reply},
     delivery::{Delivery, Verified},
+    message::RETRIED_FOR,
     observe, reply,
     response::{self, ResponseBody},
 };
@@ -75,12 +76,20 @@ impl<S> Pending<S> {
     /// Opens the body. Returns the request for the inner service, that service, and the [`Finish`] for its response; `None`
     /// if the layer answers the request with `success`.
     fn open(
-        self,
+        mut self,
         body: Bytes,
         observed: &observe::DeliveryGuard,
     ) -> Result<Option<(Request<Verified>, S, Finish)>, Rejection> {
         let opened = match self.opener.open(body)? {
-            decision::Body::Push(opened) => opened,
+            decision::Body::Push {
+                opened,
+                may_be_late,
+            } => {
+                if may_be_late {
+                    self.delivery.accept_late(RETRIED_FOR);
+                }
+                opened
+            }
             decision::Body::Probe => {
                 observed.record_probe();
                 return Ok(None);
@@ -199,9 +208,8 @@ where
                 StateProjection::Read { body, pending } => {
                     let body = ready!(body.poll(cx));
                     let pending = taken(pending);
-                    let is_signed = pending.opener.is_signed;
                     match body
-                        .map_err(|error| Rejection::from(error).signed(is_signed))
+                        .map_err(|error| pending.opener.reject(error))
                         .and_then(|body| pending.open(body, observed))
                     {
                         Ok(Some((request, inner, finish))) => State::Call {

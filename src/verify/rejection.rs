@@ -50,7 +50,7 @@ impl Rejection {
         match self.kind {
             RejectionKind::UnknownAccount => StatusCode::NOT_FOUND,
             RejectionKind::AccountPanic => StatusCode::INTERNAL_SERVER_ERROR,
-            RejectionKind::Method => StatusCode::METHOD_NOT_ALLOWED,
+            RejectionKind::Method | RejectionKind::NotPost => StatusCode::METHOD_NOT_ALLOWED,
             RejectionKind::Address
             | RejectionKind::AddressUnknown
             | RejectionKind::Source
@@ -75,10 +75,14 @@ impl Rejection {
         observed.record_rejection(self.kind.name(), severity, &self);
         let mut response = Response::new(ResponseBody::default());
         *response.status_mut() = self.status();
-        if self.kind == RejectionKind::Method {
-            response
-                .headers_mut()
-                .insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+        let allowed = match self.kind {
+            RejectionKind::Method => Some("GET, POST"),
+            RejectionKind::NotPost => Some("POST"),
+            _ => None,
+        };
+        if let Some(allowed) = allowed {
+            let allowed = HeaderValue::from_static(allowed);
+            response.headers_mut().insert(header::ALLOW, allowed);
         }
         response.extensions_mut().insert(self);
         response
@@ -112,6 +116,7 @@ impl fmt::Display for Rejection {
             }
             RejectionKind::Source => "the header of WeChat's cloud hosting is missing",
             RejectionKind::Method => "no callback of WeChat: the method is neither GET nor POST",
+            RejectionKind::NotPost => "the method is not POST: cloud hosting verifies no URL",
             RejectionKind::BodyEmpty => "the body is empty: something may have dropped it",
             RejectionKind::BodyTooLarge => "the body is larger than the limit",
             RejectionKind::BodyTimeout => "the whole body did not arrive in time",
@@ -135,11 +140,13 @@ pub enum RejectionKind {
     Address,
     /// There is an [allow-list](super#an-allow-list), and the function that finds the address returned none: 403.
     AddressUnknown,
-    /// The account is on [cloud hosting](crate::Account::insecure_cloud_hosting), and the request has not the platform's
+    /// The account is on [cloud hosting](crate::Account::insecure_cloud_hosting), and the request lacks the platform's
     /// header: 403.
     Source,
-    /// The method is neither GET nor POST, or it is GET and the account is on cloud hosting: 405.
+    /// The method is neither GET nor POST: 405.
     Method,
+    /// The account is on [cloud hosting](crate::Account::insecure_cloud_hosting), and the method is not POST: 405.
+    NotPost,
     /// A [check](crate::callback#checks) of the query or of the envelope failed: 403 for `Signature` and `Timestamp`,
     /// 400 for all others.
     Callback(callback::ErrorKind),
@@ -171,7 +178,7 @@ impl RejectionKind {
             Self::Address => "address",
             Self::AddressUnknown => "address_unknown",
             Self::Source => "source",
-            Self::Method => "method",
+            Self::Method | Self::NotPost => "method",
             Self::BodyEmpty => "body_empty",
             Self::BodyTooLarge => "body_too_large",
             Self::BodyTimeout => "body_timeout",

@@ -71,7 +71,8 @@ where
                 }
                 // A timeout that ends beyond the range of `Instant` means no deadline.
                 let deadline = delivery.arrived().checked_add(self.config.body_timeout);
-                let body = ReadBody::new(body, self.config.body_limit, deadline);
+                let limit = opener.body_limit(self.config.body_limit);
+                let body = ReadBody::new(body, limit, deadline);
                 let pending = Pending {
                     head,
                     delivery,

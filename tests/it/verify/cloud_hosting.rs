@@ -89,8 +89,8 @@ fn the_probe_is_answered() {
 #[test]
 fn its_requests_have_the_bounds_of_all_others() {
     for (method, body, kind) in [
-        (Method::GET, "", RejectionKind::Method),
-        (Method::PUT, MESSAGE, RejectionKind::Method),
+        (Method::GET, "", RejectionKind::NotPost),
+        (Method::PUT, MESSAGE, RejectionKind::NotPost),
         (Method::POST, "", RejectionKind::BodyEmpty),
         (
             Method::POST,
@@ -101,7 +101,25 @@ fn its_requests_have_the_bounds_of_all_others() {
         check_rejected(&hosted(), request(method, MARK, body), kind);
     }
     let get = block_on(send(&hosted(), request(Method::GET, MARK, "")));
-    assert_eq!(get.response.headers()[header::ALLOW], "GET, POST");
+    assert_eq!(get.response.headers()[header::ALLOW], "POST");
+}
+
+/// Of whoever has no mark, no more is read than a probe has.
+#[test]
+fn a_stranger_may_send_a_probe_alone() {
+    for (size, kind) in [
+        (0, RejectionKind::BodyEmpty),
+        (256, RejectionKind::Source),
+        (257, RejectionKind::Source),
+        (65_537, RejectionKind::Source),
+    ] {
+        let stranger = request(Method::POST, "", &" ".repeat(size));
+        check_rejected(&hosted(), stranger, kind);
+    }
+    let mut announced = request(Method::POST, "", " ");
+    let headers = announced.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, 257.into());
+    check_rejected(&hosted(), announced, RejectionKind::Source);
 }
 
 #[test]
