@@ -187,6 +187,11 @@ impl Fingerprint {
     }
 }
 
+/// Whether these are of two messages, as far as is known.
+pub(crate) fn differ(one: Option<Fingerprint>, other: Option<Fingerprint>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
+}
+
 /// The golden ratio's bits: an odd factor that spreads well.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 

@@ -10,7 +10,7 @@
 //! | `tower_wechat_rejections_total` | counter | `account`, `kind` | rejected requests |
 //! | `tower_wechat_joins_total` | counter | `account` | deliveries that waited for a run that another delivery started |
 //! | `tower_wechat_kept_replies_total` | counter | `account` | deliveries that got the reply of a finished run |
-//! | `tower_wechat_differing_retries_total` | counter | | deliveries with the key of a message that has another body, see [below](#alerts) |
+//! | `tower_wechat_differing_retries_total` | counter | `account` | deliveries with the key of a message that has another body, see [below](#alerts) |
 //! | `tower_wechat_hang_ups_total` | counter | `account` | deliveries left unanswered until WeChat hung up; WeChat raises an alarm at 30 in 5 minutes |
 //! | `tower_wechat_runs_total` | counter | `account`, `result` | finished runs |
 //! | `tower_wechat_handler_duration_seconds` | histogram | `account` | duration of finished runs |

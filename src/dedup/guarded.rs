@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     breaker::{Guarded, TIMEOUT, Unavailable},
+    key::differ,
     observe,
 };
 
@@ -31,7 +32,7 @@ pub(super) trait GuardedStore: Send + Sync {
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
 
     /// [`claim`](Self::claim) for a task. Its message may have begun with another body, which is reported once.
-    fn claim_for<'a>(&'a self, task: &'a Task) -> Answer<'a, Claimed>;
+    fn claim_for<'a>(&'a self, task: &'a Task, account: &'a str) -> Answer<'a, Claimed>;
 
     /// [`claim`](Self::claim) at the end of a message, to learn what reply the claim holds. Nothing waits for it, so it may
     /// take long.
@@ -69,12 +70,12 @@ impl<St: Store> GuardedStore for Guarded<St> {
         Box::pin(asked.map_ok(|(claimed, _)| claimed))
     }
 
-    fn claim_for<'a>(&'a self, task: &'a Task) -> Answer<'a, Claimed> {
+    fn claim_for<'a>(&'a self, task: &'a Task, account: &'a str) -> Answer<'a, Claimed> {
         let claim = task.claim;
         let asked = self.unless_away("claim", move |store| store.claim(claim));
         Box::pin(asked.map_ok(move |(claimed, known)| {
-            if claim.differs_from(known) && task.differs_for_the_first_time() {
-                observe::retry_differs(claim.key.observed());
+            if differ(claim.fingerprint, known) && task.differs_for_the_first_time() {
+                observe::retry_differs(account, claim.key.observed());
             }
             claimed
         }))

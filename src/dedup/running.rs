@@ -258,7 +258,7 @@ impl RunningMessage {
             let pause = next_pause;
             next_pause = (pause * 2).min(LAST_POLL);
             self.may_be_in_store = true;
-            let claimed = store.claim_for(&self.task).await;
+            let claimed = store.claim_for(&self.task, self.account()).await;
             if let Ok(
                 Claimed::Won(Run { age, .. })
                 | Claimed::Running { age, .. }

@@ -142,12 +142,6 @@ impl Claim {
         self
     }
 
-    /// Whether a message with this fingerprint is another one, as far as is known.
-    pub(super) fn differs_from(&self, known: Option<Fingerprint>) -> bool {
-        let both = self.fingerprint.zip(known);
-        both.is_some_and(|(own, known)| own != known)
-    }
-
     /// Makes the same claim on what the message leaves behind, which is a message of its own in the store.
     pub(super) fn on_its(self, what: &str) -> Self {
         let key = Key::new([self.key.as_bytes(), what.as_bytes()]);

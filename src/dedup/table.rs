@@ -11,9 +11,8 @@ use super::{
     store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Run, Ttls},
 };
 use crate::{
-    key::{BuildKeyHasher, Key, Keyed},
+    key::{BuildKeyHasher, Key, Keyed, differ},
     late::Fetching,
-    observe,
     response::StoredResponse,
 };
 
@@ -134,11 +133,7 @@ impl Table {
         let key = keyed.key();
         match self.messages.get(key, now) {
             Some(machine) if !machine.may_be_claimed(now) => {
-                let delivered =
-                    Claim::new(key, ClaimId::DELIVERED, ttls).with_fingerprint(keyed.fingerprint());
-                if delivered.differs_from(machine.fingerprint) {
-                    observe::retry_differs(key.observed());
-                }
+                let delivered = Claim::new(key, ClaimId::DELIVERED, ttls);
                 match machine.state {
                     State::Running {
                         is_acknowledged: true,
@@ -164,6 +159,12 @@ impl Table {
                 None => Admission::NoPermit,
             },
         }
+    }
+
+    /// Whether the message is known with another body.
+    pub(super) fn differs(&mut self, keyed: Keyed, now: Instant) -> bool {
+        let machine = self.messages.get(keyed.key(), now);
+        machine.is_some_and(|machine| differ(keyed.fingerprint(), machine.fingerprint))
     }
 
     fn join<P>(&self, key: Key) -> Admission<P> {

@@ -5,7 +5,10 @@ use std::{
     mem,
     ops::ControlFlow,
     pin::pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Poll,
     time::Duration,
 };
@@ -52,6 +55,8 @@ pub(super) struct Waiter {
     clock_ahead: Duration,
     /// Whether a stream answers the message while it runs. An inline run ends with its delivery.
     is_streamed: bool,
+    /// Whether the message has been found to have another body.
+    differs: AtomicBool,
     observed: observe::Deduped,
 }
 
@@ -67,6 +72,7 @@ impl Waiter {
         let account = body.delivery().shared_account();
         Self {
             ttls: node.ttls(body.delivery(), keyed.is_retried_for()),
+            differs: AtomicBool::new(false),
             clock_ahead,
             conversation: OnceLock::new(),
             is_streamed,
@@ -202,7 +208,15 @@ impl Waiter {
             admission => admission,
         };
         // Under the lock, in the order of the claims.
-        Some(admission.map(|to_run| (to_run, user.map(|(turns, user)| turns.take(user)))))
+        let admission =
+            admission.map(|to_run| (to_run, user.map(|(turns, user)| turns.take(user))));
+        let is_known = !matches!(admission, Admission::Run(..) | Admission::NoPermit);
+        let differs = is_known && table.differs(self.keyed, now);
+        drop(table);
+        if differs && !self.differs.swap(true, Ordering::Relaxed) {
+            observe::retry_differs(self.delivery().account(), self.keyed.key().observed());
+        }
+        Some(admission)
     }
 
     fn to_run(&self, permit: Option<OwnedSemaphorePermit>) -> Option<ToRun> {

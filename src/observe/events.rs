@@ -250,13 +250,14 @@ pub(super) fn delivery_turned_away(account: &str, reason: &'static str) {
 }
 
 /// Logs and counts a delivery whose message is known with another body: its key may be that of two messages.
-pub(crate) fn retry_differs(key: MessageKey) {
+pub(crate) fn retry_differs(account: &str, key: MessageKey) {
     event!(
         WARN,
+        account,
         message_key = %key,
         "a delivery has the key of another message, or differs from its first delivery: it is answered as a retry"
     );
-    meters::retry_differs();
+    meters::retry_differs(account);
 }
 
 /// Logs that this node lost a message to another node or to the store, because its lease was not renewed in time.

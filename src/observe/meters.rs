@@ -25,6 +25,7 @@ pub(crate) fn account_is_served(account: &str) {
         meter!(counter!(LATE_PARTS, "account" => label(account), "way" => way).increment(0));
     }
     meter!(counter!(UNCONFIRMED_REPLIES, "account" => label(account)).increment(0));
+    meter!(counter!(DIFFERING_RETRIES, "account" => label(account)).increment(0));
 }
 
 /// Begins the counters of requests whose account is not known, or not proven, at zero.
@@ -44,7 +45,6 @@ fn rejections_are_counted(account: &str) {
 pub(crate) fn node_is_observed() {
     meter!(gauge!(DELIVERIES_OPEN).increment(0));
     meter!(gauge!(RUNS_OPEN).increment(0));
-    meter!(counter!(DIFFERING_RETRIES).increment(0));
     for operation in OPERATIONS {
         for cause in ["error", "timeout"] {
             meter!(counter!(STORE_ERRORS, "operation" => operation, "cause" => cause).increment(0));
@@ -163,8 +163,8 @@ pub(super) fn reply_unconfirmed(account: &str) {
     meter!(counter!(UNCONFIRMED_REPLIES, "account" => label(account)).increment(1));
 }
 
-pub(super) fn retry_differs() {
-    meter!(counter!(DIFFERING_RETRIES).increment(1));
+pub(super) fn retry_differs(account: &str) {
+    meter!(counter!(DIFFERING_RETRIES, "account" => label(account)).increment(1));
 }
 
 pub(super) fn store_failed(operation: &'static str, cause: &'static str) {

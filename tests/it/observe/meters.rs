@@ -238,7 +238,7 @@ async fn retries_with_another_body() {
     let recorded = recorded(send).await.lines();
     let found = recorded.iter().filter(|line| line.contains("differing"));
     let found: Vec<_> = found.collect();
-    assert_eq!(found, ["differing_retries_total [1.0]"]);
+    assert_eq!(found, ["differing_retries_total account= [1.0]"]);
 }
 
 /// The rows in the table of the docs whose name, type and labels are as `is_meant` says.
@@ -266,7 +266,7 @@ async fn counters_begin_before_the_first_event() {
     let of_accounts = documented_where(|name, kind, labels| {
         kind == "counter" && labels.starts_with("`account`") && name != "recognitions_total"
     });
-    assert_eq!(of_accounts.len(), 9, "{of_accounts:#?}");
+    assert_eq!(of_accounts.len(), 10, "{of_accounts:#?}");
     let built = async || drop(VerifySignatureLayer::new(account()));
     let built = recorded(built).await.begun();
     assert_eq!(without_labels(&built), of_accounts);
