@@ -175,9 +175,8 @@ impl Place {
     async fn recover(self, of: Question) {
         let (question, lapsed) = (of.message, Instant::now());
         let claim = Claim {
-            key: question,
             id: ClaimId::random(),
-            ..self.task.claim
+            ..self.task.claim.for_key(question)
         };
         let failure = || {
             let failure = self.node.settings.failure.clone();

@@ -144,12 +144,12 @@ impl Claim {
 
     /// Makes the same claim on what the message leaves behind, which is a message of its own in the store.
     pub(super) fn on_its(self, what: &str) -> Self {
-        let key = Key::new([self.key.as_bytes(), what.as_bytes()]);
-        Self {
-            key,
-            fingerprint: None,
-            ..self
-        }
+        self.for_key(Key::new([self.key.as_bytes(), what.as_bytes()]))
+    }
+
+    /// Makes the same claim on another message.
+    pub(super) fn for_key(self, key: Key) -> Self {
+        Self::new(key, self.id, self.ttls)
     }
 }
 

@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     hand_over::Lease,
     node::{FIRST_POLL, LAST_POLL, MAX_CLAIM_FAILURES, Node},
-    store::{Claim, Claimed, Run},
+    store::{Claim, Claimed, Run, Ttls},
 };
 use crate::{
     breaker::Unavailable,
@@ -104,7 +104,11 @@ impl Turn {
         };
         // In the store, the turn is a message that is never over.
         let key = Key::new([b"turn", self.user.as_bytes().as_slice()]);
-        let claim = Claim { key, ..claim };
+        let ttls = Ttls::new(claim.ttls.lease);
+        let claim = Claim {
+            ttls,
+            ..claim.for_key(key)
+        };
         let mut failures = 0;
         let mut next_pause = FIRST_POLL;
         loop {
