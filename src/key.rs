@@ -70,6 +70,16 @@ pub struct Keyed {
     key: Key,
     fingerprint: Option<Fingerprint>,
     retried_for: Option<Duration>,
+    wants: Wanted,
+}
+
+/// The answer that ends the retries of a message that is retried until it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// `ErrCode` 0. Anything else is a failure, `success` too.
+    ErrCode,
+    /// Any answer that is no failure, as far as is known.
+    Any,
 }
 
 impl Keyed {
@@ -98,9 +108,13 @@ impl Keyed {
             let format = if head.is_json() { "json" } else { "xml" };
             let parts = [account, "retried", receiver, format].into_iter();
             let identified = identity.parts.iter().map(String::as_str);
-            return Self::from(Key::new(parts.chain(identified)))
-                .with_fingerprint(identity.rest)
-                .retried_for(RETRIED_FOR);
+            let key = Key::new(parts.chain(identified));
+            return Self {
+                wants: Wanted::ErrCode,
+                ..Self::from(key)
+            }
+            .with_fingerprint(identity.rest)
+            .retried_for(RETRIED_FOR);
         }
         Self::from(Key::new([account.as_bytes(), b"push", body.as_bytes()]))
     }
@@ -120,6 +134,9 @@ impl Keyed {
     /// Then the mark and the reply are kept for as long, and no sink for late replies gets the reply, see
     /// [the module docs](crate::dedup#pushes-that-are-retried-until-they-are-answered). For other messages the reply is of
     /// use for seconds.
+    ///
+    /// An answer of status 200 is the one that WeChat wants, unless it has an `ErrCode` other than 0. For the pushes that
+    /// [`of`](Self::of) knows, only an `ErrCode` of 0 is.
     #[must_use]
     pub fn retried_for(mut self, time: Duration) -> Self {
         self.retried_for = Some(time);
@@ -139,6 +156,11 @@ impl Keyed {
     pub(crate) fn is_retried_for(&self) -> Option<Duration> {
         self.retried_for
     }
+
+    /// Likewise, and which answer that is.
+    pub(crate) fn wants(&self) -> Option<Wanted> {
+        self.retried_for.map(|_| self.wants)
+    }
 }
 
 impl From<Key> for Keyed {
@@ -147,12 +169,14 @@ impl From<Key> for Keyed {
             key,
             fingerprint: None,
             retried_for: None,
+            wants: Wanted::Any,
         }
     }
 }
 
-/// A short hash of what all deliveries of a message have in common. It tells messages that have one key by mistake apart,
-/// not those that somebody makes alike.
+/// A short hash of what all deliveries of a message have in common.
+///
+/// Finds two messages that share a key by mistake. It does not stop somebody who makes two bodies alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 

@@ -8,12 +8,13 @@ use tokio::time::{self, Instant};
 
 use super::{
     guarded::GuardedStore,
-    node::{FETCH_WAIT, LEAST_TTL, Node, RENEWAL},
+    node::{FETCH_WAIT, Node, RENEWAL},
     store::{Claim, Claimed, Completed, Ending, Released},
 };
 use crate::{
     breaker::{CATCH_UP, Unavailable},
     delivery::Verified,
+    key::Wanted,
     late::{LateCause, LateReply},
     reply::Reply,
     response::StoredResponse,
@@ -28,6 +29,9 @@ pub(super) struct Finished {
     pub(super) origin: Origin,
     /// Whether a sink has got it: it is kept for no delivery.
     pub(super) is_handed_over: bool,
+    /// Whether WeChat retries the message until it is answered. Then the store is not told of its own reply again: the reply
+    /// may be a failure, whose time is over there.
+    pub(super) is_retried: bool,
 }
 
 /// What the store knows of a result.
@@ -76,15 +80,15 @@ impl Finished {
             response,
             origin,
             is_handed_over: false,
+            is_retried: false,
         }
     }
 
     /// Keeps a failure only as long as its delivery may fetch it. WeChat tries again, and the next delivery runs the message.
-    pub(super) fn forget_failure(&mut self) {
-        let is_failed = self.origin == Origin::FailedRun || self.response.is_refusal();
+    pub(super) fn keep_failure_shortly(&mut self, wants: Wanted) {
+        let is_failed = self.origin == Origin::FailedRun || !self.response.is_wanted(wants);
         if is_failed {
-            let ttls = &mut self.claim.ttls;
-            (ttls.reply, ttls.mark) = (LEAST_TTL, LEAST_TTL);
+            self.claim.keep_shortly();
         }
     }
 
@@ -144,6 +148,10 @@ impl Finished {
         }
         match store.claim(self.claim).await? {
             Claimed::Replied { .. } => Ok(Completed::Stored),
+            Claimed::Won(_) if !is_own && self.is_retried => {
+                store.release(self.claim).await?;
+                Ok(Completed::Lost)
+            }
             Claimed::Won(_) if !is_own => Ok(store.publish(self.claim, ending()).await?),
             Claimed::Won(_) => Err(Unconfirmed::Forgotten),
             Claimed::Running { .. } if is_own => Err(Unconfirmed::RunsElsewhere),

@@ -212,6 +212,11 @@ impl Machine {
         matches!(&self.state, State::Ended { by, holders, .. } if holders.are_only(*by))
     }
 
+    /// Whether its reply was dropped for want of room, or its time is over.
+    pub(super) fn has_dropped_reply(&self) -> bool {
+        matches!(&self.state, State::Ended { reply: None, holders, .. } if !holders.is_empty())
+    }
+
     pub(super) fn is_late(&self) -> bool {
         matches!(self.state, State::Late { .. })
     }

@@ -22,7 +22,7 @@ pub(super) struct Messages {
     machines: HashMap<Key, Machine, BuildKeyHasher>,
     /// Each message once, in this queue or in the next one, the one that was claimed first in front.
     order: VecDeque<Key>,
-    /// Those that have been found to be kept long. They are spared as long as they are at most half of all.
+    /// The messages with more than an hour left. They are spared as long as they are at most half of all.
     lasting: VecDeque<Key>,
     /// The messages that may have a reply until this time, the one that was completed first in front.
     replies: VecDeque<(Key, Instant)>,
@@ -110,6 +110,13 @@ impl Messages {
         machine.expire(now);
         self.reply_bytes += machine.reply_size();
         (now < machine.forgotten).then_some(machine)
+    }
+
+    /// Makes a message vacant.
+    pub(super) fn forget(&mut self, key: Key, now: Instant) {
+        if let Some(machine) = self.machines.get_mut(&key) {
+            machine.forgotten = now;
+        }
     }
 
     /// Changes the message as it is at `now`, or a new one.
@@ -229,10 +236,20 @@ impl Messages {
                 machine.drop_reply();
             }
         }
-        while self.reply_bytes > self.bounds.reply_bytes
-            && let Some(key) = self.spared.pop_front()
-        {
-            if let Some(machine) = self.machines.get_mut(&key) {
+        // At most once around.
+        for _ in 0..self.spared.len() {
+            if self.reply_bytes <= self.bounds.reply_bytes {
+                break;
+            }
+            let Some(key) = self.spared.pop_front() else {
+                break;
+            };
+            let Some(machine) = self.machines.get_mut(&key) else {
+                continue;
+            };
+            if self.bounds.spares_unfetched && machine.is_unfetched() {
+                self.spared.push_back(key);
+            } else {
                 self.reply_bytes -= machine.reply_size();
                 machine.drop_reply();
             }

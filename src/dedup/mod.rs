@@ -99,9 +99,13 @@
 //!
 //! - Its mark and its reply are kept for 25 hours. All retries get the first run's reply.
 //! - It is not acknowledged while it runs: WeChat would take the fallback for a failure. WeChat hangs up, and a retry
-//!   gets the reply. No sink gets it.
-//! - A failure is not final: an answer with an `ErrCode` other than 0, or the failure reply after all runs have failed. It is
-//!   kept for 11 s; a retry after that runs the message again.
+//!   gets the reply. No sink gets it. Each hang-up counts towards the alarm: after 20 of an account in 5 minutes, this layer
+//!   acknowledges the first deliveries of its other messages. So let these handlers answer within 4 s.
+//! - A failure is not final: any answer but an `ErrCode` of 0, such as `success`, or the failure reply after all runs have
+//!   failed. It is kept for 11 s; a retry after that runs the message again. To a push of a [key](Keyed::retried_for) of your
+//!   own, an answer without an `ErrCode` is no failure.
+//! - With a [`Store`], a node keeps the reply of another one for 11 s, and then asks the store again.
+//! - If there is no room for its reply, a retry runs it again.
 //!
 //! A late retry may have the timestamp of the first delivery. [`VerifySignature`](crate::verify) accepts it for 25 hours if
 //! it is such a push, and encrypted.

@@ -134,6 +134,10 @@ impl RunningMessage {
             let claim = self.claim(own_number, leased_until);
             let peek = mailbox.map(|(mailbox, of)| mailbox.peek(of));
             let (claimed, kept) = future::join(claim, OptionFuture::from(peek)).await;
+            if self.task.wants.is_some() && !matches!(claimed, Some(Claimed::Won(_))) {
+                // Only the store knows whether it is a failure, and when that is over.
+                self.task.claim.keep_shortly();
+            }
             match claimed {
                 Some(Claimed::Won(run)) => {
                     if mailbox.is_some()
@@ -446,7 +450,11 @@ impl RunningMessage {
     }
 
     fn finished(&self, response: StoredResponse, origin: Origin) -> Finished {
-        Finished::new(&self.node, self.task.claim, response, origin)
+        let is_retried = self.task.wants.is_some();
+        Finished {
+            is_retried,
+            ..Finished::new(&self.node, self.task.claim, response, origin)
+        }
     }
 
     /// Renews the lease until `work` ends. If the lease is lost before, drops the work and returns `None`.
@@ -490,8 +498,8 @@ impl RunningMessage {
         let is_failure = finished.origin == Origin::FailedRun && failure.is_none()
             || finished.origin == Origin::Fallback;
         let finished = self.finished.insert(finished);
-        if self.task.is_retried_until_answered {
-            finished.forget_failure();
+        if let Some(wants) = self.task.wants {
+            finished.keep_failure_shortly(wants);
             self.task.claim = finished.claim;
         }
         let response = &finished.response;
@@ -575,7 +583,9 @@ impl RunningMessage {
                 self.ends_with_delivery(shown).await;
             }
         }
-        let reminds = finished.origin == Origin::Store && !self.node.settings.runs_inline;
+        let reminds = finished.origin == Origin::Store
+            && !self.node.settings.runs_inline
+            && !finished.is_retried;
         if told.is_err() || reminds || self.was_store_away() {
             finished.confirm_in_background();
         }

@@ -54,6 +54,7 @@ use std::{
 };
 
 pub use super::memory::MemoryStore;
+use super::node::LEAST_TTL;
 pub use crate::key::Fingerprint;
 use crate::{key::Key, response::StoredResponse};
 
@@ -150,6 +151,11 @@ impl Claim {
     /// Makes the same claim on another message.
     pub(super) fn for_key(self, key: Key) -> Self {
         Self::new(key, self.id, self.ttls)
+    }
+
+    /// Keeps the message only as long as its deliveries may fetch the reply.
+    pub(super) fn keep_shortly(&mut self) {
+        (self.ttls.reply, self.ttls.mark) = (LEAST_TTL, LEAST_TTL);
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Run, Ttls},
 };
 use crate::{
-    key::{BuildKeyHasher, Key, Keyed, differ},
+    key::{BuildKeyHasher, Key, Keyed, Wanted, differ},
     late::Fetching,
     response::StoredResponse,
 };
@@ -35,8 +35,8 @@ pub(super) struct Table {
 #[derive(Debug, Clone)]
 pub(super) struct Task {
     pub(super) claim: Claim,
-    /// Whether WeChat retries it until it gets the reply that it wants, so that the reply is never late.
-    pub(super) is_retried_until_answered: bool,
+    /// The reply that WeChat wants, if it retries the message until it gets it. Then the reply is never late.
+    pub(super) wants: Option<Wanted>,
     /// Its receivers are the deliveries that wait.
     pub(super) progress: watch::Sender<Progress>,
 }
@@ -131,7 +131,16 @@ impl Table {
     ) -> Admission<P> {
         let keyed = keyed.into();
         let key = keyed.key();
+        let is_retried = keyed.wants().is_some();
         match self.messages.get(key, now) {
+            // It has had a reply, and there was no room to keep it. WeChat takes any other one for a failure.
+            Some(machine) if is_retried && machine.has_dropped_reply() => match permit {
+                Some(permit) => {
+                    self.messages.forget(key, now);
+                    self.run(keyed, ttls, arrival, now, permit)
+                }
+                None => Admission::NoPermit,
+            },
             Some(machine) if !machine.may_be_claimed(now) => {
                 let delivered = Claim::new(key, ClaimId::DELIVERED, ttls);
                 match machine.state {
@@ -143,6 +152,7 @@ impl Table {
                     State::Ended { .. } | State::Late { .. } => {
                         let task = self.tasks.get(&key);
                         if machine.is_unfetched()
+                            && !is_retried
                             && task.is_some_and(|task| task.is_given_up(arrival))
                         {
                             return Admission::Done;
@@ -208,7 +218,7 @@ impl Table {
         });
         let task = Task {
             claim,
-            is_retried_until_answered: keyed.is_retried_for().is_some(),
+            wants: keyed.wants(),
             progress,
         };
         self.tasks.insert(key, task.clone());
@@ -263,10 +273,12 @@ impl Table {
         let ending = ending.map_or(Ending::Nothing, Ending::Reply);
         let completed = self.messages.complete(claim, ending, now);
         match completed {
-            // A reply that shows nothing need not be fetched. One that WeChat retries for waits for a later delivery.
+            // A reply that shows nothing need not be fetched. One that WeChat retries for may wait for a later delivery.
             Completed::Stored
-                if response.is_some_and(StoredResponse::is_silent)
-                    || self.is_retried_until_answered(claim) =>
+                if match self.task(claim).filter(|task| task.wants.is_some()) {
+                    Some(task) => !task.is_awaited(),
+                    None => response.is_some_and(StoredResponse::is_silent),
+                } =>
             {
                 self.acknowledge(claim, None, now);
             }
@@ -285,8 +297,14 @@ impl Table {
     }
 
     /// Ends the claim of a task. A running message is vacant again, and the waiting deliveries may claim it. A reply that
-    /// no delivery has fetched is the task's; no delivery gets it.
+    /// no delivery has fetched is the task's, and no delivery gets it, unless WeChat retries until it does.
     pub(super) fn release(&mut self, claim: Claim, now: Instant) -> Released {
+        let is_kept = self.task(claim).is_some_and(|task| task.wants.is_some());
+        let machine = self.messages.get(claim.key, now);
+        if is_kept && machine.is_some_and(|machine| machine.is_unfetched()) {
+            // For a later delivery.
+            self.acknowledge(claim, None, now);
+        }
         let released = self.messages.release(claim, now);
         if released == Released::LastHold {
             self.leave_to_task(claim, now);
@@ -312,11 +330,6 @@ impl Table {
     /// Whether the message runs here, or its reply waits for a delivery.
     pub(super) fn has_task(&self, key: Key) -> bool {
         self.tasks.contains_key(&key)
-    }
-
-    fn is_retried_until_answered(&self, claim: Claim) -> bool {
-        let task = self.task(claim);
-        task.is_some_and(|task| task.is_retried_until_answered)
     }
 
     fn task(&self, claim: Claim) -> Option<&Task> {

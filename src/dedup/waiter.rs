@@ -290,7 +290,7 @@ impl Waiter {
     /// Whether WeChat may be left to hang up and deliver again.
     fn may_hang(&self, task: &Task) -> bool {
         // It takes the fallback for a failure, and retries all the same.
-        if task.is_retried_until_answered {
+        if task.wants.is_some() {
             return true;
         }
         let progress = task.progress.borrow();

@@ -182,15 +182,15 @@ impl XpayAnswer {
     }
 }
 
-/// Returns whether a body is the answer that a push has not been dealt with: an ErrCode other than 0.
+/// Returns the ErrCode of an answer: 0 says that the push has been dealt with.
 #[cfg(feature = "layers")]
-pub(crate) fn is_refusal(body: &[u8]) -> bool {
+pub(crate) fn err_code(body: &[u8]) -> Option<i64> {
     #[derive(serde::Deserialize)]
     struct Code {
         #[serde(rename = "ErrCode", deserialize_with = "xml::number")]
         code: i64,
     }
-    message::from_slice(body).is_ok_and(|Code { code }| code != 0)
+    message::from_slice(body).ok().map(|Code { code }| code)
 }
 
 impl From<XpayAnswer> for Reply {

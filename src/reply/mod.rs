@@ -112,7 +112,7 @@ pub use self::{
 #[cfg(feature = "layers")]
 pub(crate) use self::content::TEXT_LIMIT;
 #[cfg(feature = "layers")]
-pub(crate) use self::custom::is_refusal;
+pub(crate) use self::custom::err_code;
 #[cfg(any(feature = "json", feature = "layers"))]
 use self::error::Cause;
 #[cfg(feature = "simulator")]

@@ -9,7 +9,7 @@ use http_body::Body;
 use super::{ResponseBody, Whole};
 use crate::{
     body::{ReadBody, ReadError},
-    key::Key,
+    key::{Key, Wanted},
     reply::{self, Reply},
 };
 
@@ -173,9 +173,13 @@ impl StoredResponse {
         self.status == StatusCode::OK && reply::is_silent(&self.body)
     }
 
-    /// Whether it says to a push that wants an answer of its own that it has not been dealt with.
-    pub(crate) fn is_refusal(&self) -> bool {
-        self.status != StatusCode::OK || reply::is_refusal(&self.body)
+    /// Whether it ends the retries of a push that wants this answer.
+    pub(crate) fn is_wanted(&self, wants: Wanted) -> bool {
+        self.status == StatusCode::OK
+            && match reply::err_code(&self.body) {
+                Some(code) => code == 0,
+                None => wants == Wanted::Any,
+            }
     }
 
     /// Whether the service says that it has failed, so that another run may succeed.

@@ -387,6 +387,97 @@ async fn an_answer_waits_for_its_retry_on_any_node() {
     }
 }
 
+/// The store says how long a failure lasts, whichever node has it.
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_final_on_no_node() {
+    let refusal = || at_once(Ok(XpayAnswer::failure(1, "out of stock")));
+    let success = || at_once(Ok(XpayAnswer::success()));
+    // Each delivery's time in seconds, its node, and the runs by then.
+    for deliveries in [
+        // The other node has the failure of the first.
+        &[(0, 0, 1), (6, 1, 1), (18, 1, 2), (19, 0, 2), (4000, 0, 2)][..],
+        // It does not tell the store of it again.
+        &[(0, 0, 1), (6, 1, 1), (16, 0, 2), (17, 1, 2)],
+        // It keeps no success for longer than it may be asked for it.
+        &[(0, 0, 1), (12, 0, 2), (13, 1, 2), (4000, 1, 2)],
+    ] {
+        let world = World::new(safe());
+        let store = MemoryStore::new();
+        let node = || world.node(&[refusal(), success()], Some(store.clone()));
+        let nodes = [node(), node()];
+        let push = world.wechat.xml(GOODS);
+        for (at, node, runs) in deliveries {
+            tokio::time::sleep_until(world.start + Duration::from_secs(*at)).await;
+            let request = push.request().unwrap().map(Full::new);
+            let response = nodes[*node].clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), 200);
+            assert_eq!(world.runs.load(Ordering::SeqCst), *runs, "at {at} s");
+        }
+        world.check(2);
+    }
+}
+
+/// A delivery of a push to `service`, and the body of its answer.
+async fn delivered(
+    service: impl Service<Request<Verified>, Response = Response<ResponseBody>, Error = Infallible>,
+    push: &'static str,
+) -> String {
+    let request = Request::new(Verified::insecure_assume(push, Delivery::new("shop")));
+    let response = service.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    String::from_utf8(response.body().as_bytes().to_vec()).unwrap()
+}
+
+/// WeChat takes it for a failure.
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_err_code_is_not_final() {
+    for first in [Reply::success(), Reply::text("hi")] {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&runs);
+        let answer = move |_: Message| {
+            let number = counter.fetch_add(1, Ordering::SeqCst);
+            let first = first.clone();
+            async move {
+                match number {
+                    0 => first,
+                    _ => XpayAnswer::success().into(),
+                }
+            }
+        };
+        let service = ServiceBuilder::new()
+            .layer(DedupLayer::in_memory())
+            .service(message_fn(answer));
+        for (pause, expected) in [(1, 1), (12, 1), (3600, 2), (1, 2)] {
+            let _ = delivered(service.clone(), GOODS).await;
+            assert_eq!(runs.load(Ordering::SeqCst), expected);
+            advance(Duration::from_secs(pause)).await;
+        }
+    }
+}
+
+/// The delivery that waits gets it all the same, and so does the next one, of another run.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_there_is_no_room_for_is_not_lost() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&runs);
+    let answer = move |_: Message| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async {
+            sleep(Duration::from_secs(1)).await;
+            XpayAnswer::success()
+        }
+    };
+    let service = ServiceBuilder::new()
+        .layer(DedupLayer::builder().with_max_reply_bytes(0).build())
+        .service(message_fn(answer));
+    for expected in [1, 2] {
+        let answer = delivered(service.clone(), GOODS).await;
+        assert!(answer.contains("<ErrCode>0<"), "{answer}");
+        assert_eq!(runs.load(Ordering::SeqCst), expected);
+        advance(Duration::from_mins(1)).await;
+    }
+}
+
 /// Whatever makes the key, no copy of it runs again as long as copies are accepted.
 #[tokio::test(start_paused = true)]
 async fn with_a_key_of_ones_own_a_push_is_known_as_long_as_its_copies_are_accepted() {

@@ -772,3 +772,25 @@ fn replies_that_are_kept_long_are_dropped_after_the_others() {
     assert_eq!(messages.claim(claim(5, 2), now), replied(0, "later"));
     assert!(messages.reply_bytes() <= 10);
 }
+
+#[test]
+fn a_reply_that_is_kept_long_is_not_dropped_before_a_delivery_fetches_it() {
+    let now = Instant::now();
+    let mut messages = messages(100, 0, true);
+    reply(&mut messages, lasting(0), "first", now);
+    reply(&mut messages, lasting(1), "second", now);
+    assert_eq!(messages.reply_bytes(), 11);
+    for message in [0, 1] {
+        let claimed = messages.claim(claim(message, 2), now);
+        assert!(matches!(claimed, Claimed::Replied { .. }));
+        messages.drop_replies(now);
+    }
+    assert_eq!(messages.reply_bytes(), 0);
+    // It was there.
+    assert!(
+        messages
+            .get(Key::new([[0]]), now)
+            .unwrap()
+            .has_dropped_reply()
+    );
+}

@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{Admission, DELIVERIES_LAST, Milestone, Progress, Table, Task};
 use crate::{
     dedup::{
-        Key, StoredResponse,
+        Key, Keyed, StoredResponse,
         messages::Bounds,
         store::{Acknowledged, Claim, Completed, Released, Ttls},
     },
@@ -290,6 +290,43 @@ fn a_delivery_that_wechat_has_given_up_does_not_fetch_the_reply() {
             is_given_up
         );
     }
+}
+
+/// For hours, WeChat makes another delivery of such a message.
+#[test]
+fn a_message_that_is_retried_until_it_is_answered_is_never_given_up() {
+    let keyed = Keyed::from(key(1)).retried_for(Duration::from_hours(1));
+    let over = Duration::from_mins(1);
+    for is_awaited in [false, true] {
+        let (mut table, now) = (table(), Instant::now());
+        let Admission::Run(task, _, (), waiting) = table.claim(keyed, ttls(), now, now, Some(()))
+        else {
+            panic!()
+        };
+        let waiting = is_awaited.then_some(waiting);
+        complete(&mut table, task.claim, "reply", now);
+        assert_eq!(milestone(&task) == Milestone::Ended, is_awaited);
+        if is_awaited {
+            // One that comes when WeChat has given up other messages.
+            let later = now + Duration::from_secs(16);
+            let admission = table.claim(keyed, ttls(), later, later, Some(()));
+            assert!(matches!(admission, Admission::Replied(_)));
+        }
+        assert_ne!(table.release(task.claim, now), Released::LastHold);
+        drop(waiting);
+        let admission = table.claim(keyed, ttls(), now, now + over / 2, Some(()));
+        assert!(matches!(admission, Admission::Replied(_)));
+    }
+    // Nobody fetches it while its task waits.
+    let (mut table, now) = (table(), Instant::now());
+    let Admission::Run(task, _, (), _waiting) = table.claim(keyed, ttls(), now, now, Some(()))
+    else {
+        panic!()
+    };
+    complete(&mut table, task.claim, "reply", now);
+    assert_ne!(table.release(task.claim, now), Released::LastHold);
+    let admission = table.claim(keyed, ttls(), now, now, Some(()));
+    assert!(matches!(admission, Admission::Replied(_)));
 }
 
 #[test]
