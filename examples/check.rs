@@ -118,8 +118,9 @@ fn told_age(signed_at: SystemTime, now: SystemTime) -> Option<String> {
     };
     (distance > TOLERANCE).then(|| {
         format!(
-            "The request was signed {} s {direction} this machine's time, and a server rejects it by now. \
-             If it is new, this machine's clock is wrong. At the time of the signature:",
+            "The request was signed {} s {direction} this machine's time, and a server rejects it by now, \
+             unless it is an encrypted push about a payment, of the last 25 hours. If it is new, this machine's clock \
+             is wrong. At the time of the signature:",
             distance.as_secs()
         )
     })

@@ -421,6 +421,9 @@ impl<Scope> DedupBuilder<Scope> {
     /// WeChat's last delivery comes 10 to 15 s after the first. A reply is kept for at least 11 s, so that
     /// all nodes agree on which one sends a reply that no delivery has fetched. No reply is kept for longer than the
     /// message is [remembered](Self::with_dedup_ttl).
+    ///
+    /// Pushes that are [retried until they are answered](super#pushes-that-are-retried-until-they-are-answered) have their
+    /// own time, 25 hours for those about payments.
     #[must_use]
     pub fn with_reply_ttl(mut self, ttl: Duration) -> Self {
         self.settings.reply_ttl = ttl;
@@ -431,8 +434,9 @@ impl<Scope> DedupBuilder<Scope> {
     /// runs the message again.
     ///
     /// It is never less than the time in which a captured delivery can be replayed: twice the
-    /// [tolerance](crate::VerifySignatureLayer::with_timestamp_tolerance) of its timestamp. It is at least 11 s and at
-    /// most ten years.
+    /// [tolerance](crate::VerifySignatureLayer::with_timestamp_tolerance) of its timestamp, and
+    /// 25 hours for pushes about payments. It is at least 11 s and at most ten years. A failed answer to a push that is
+    /// [retried until it is answered](super#pushes-that-are-retried-until-they-are-answered) is kept for 11 s.
     #[must_use]
     pub fn with_dedup_ttl(mut self, ttl: Duration) -> Self {
         self.settings.dedup_ttl = ttl;
