@@ -18,6 +18,7 @@ use crate::{
     delivery::Verified,
     key::Keyed,
     late::{LateSink, NextMessage, Sinks},
+    observe,
     reply::{self, Reply},
 };
 
@@ -254,6 +255,10 @@ impl<Scope> DedupBuilder<Scope> {
 
     /// Makes the layer.
     pub fn build(self) -> DedupLayer {
+        let next_message = self.settings.sinks.next_message();
+        if self.store.is_some() && next_message.is_some_and(|next| !next.is_shared()) {
+            observe::mailbox_is_not_shared();
+        }
         DedupLayer {
             node: Arc::new(Node::new(self.settings, self.store)),
         }

@@ -49,6 +49,8 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct NextMessage {
+    /// With other nodes.
+    is_shared: bool,
     mailbox: Arc<dyn BoxedMailbox>,
     settings: Arc<Settings>,
 }
@@ -76,14 +78,20 @@ impl fmt::Display for EmptyWord {
 impl std::error::Error for EmptyWord {}
 
 impl NextMessage {
-    /// Keeps the replies in this process. Another node or a restart does not find them.
+    /// Keeps the replies in this process. Another node or a restart does not find them. If the layer has a
+    /// [store](crate::dedup::Store), which other nodes share, the log has a warning.
     pub fn in_memory() -> Self {
-        Self::shared(MemoryMailbox::new())
+        Self::new(MemoryMailbox::new(), false)
     }
 
     /// Keeps the replies in `mailbox`, which all nodes share. They need a common [store](crate::dedup::Store) as well.
     pub fn shared(mailbox: impl Mailbox) -> Self {
+        Self::new(mailbox, true)
+    }
+
+    fn new(mailbox: impl Mailbox, is_shared: bool) -> Self {
         Self {
+            is_shared,
             mailbox: Arc::new(Guarded::new(mailbox, "mailbox")),
             settings: Arc::new(Settings {
                 words: Vec::new(),
@@ -146,6 +154,10 @@ impl NextMessage {
     pub fn with_cut_marker(mut self, marker: impl Into<String>) -> Result<Self, reply::Error> {
         Arc::make_mut(&mut self.settings).cut_marker = reply::addition(marker)?;
         Ok(self)
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// Whether a message waits for a reply that is still awaited.

@@ -314,6 +314,15 @@ pub(crate) fn parts_evicted(account: &str, parts: u32) {
     meters::parts_went(account, "evicted", parts);
 }
 
+/// Logs that the nodes share a store, and no mailbox.
+pub(crate) fn mailbox_is_not_shared() {
+    event!(
+        WARN,
+        "the layer has a store, and `NextMessage::in_memory`: other nodes do not find what it keeps; \
+         use `NextMessage::shared`"
+    );
+}
+
 /// Logs that a mailbox may have dropped parts to make room, and has not said so: an answer of it was lost.
 pub(crate) fn parts_may_be_evicted(account: &str) {
     event!(

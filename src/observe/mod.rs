@@ -78,11 +78,11 @@ pub(crate) use self::{
 pub(crate) use self::{
     events::{
         Answer, MessageKey, Severity, Way, allow_list_empty, another_type, clock_differs,
-        decode_failed, function_panicked, handler_failed, is_back, lease_lost, message_given_up,
-        misfit, no_message, parts_evicted, parts_may_be_evicted, parts_went, plaintext_lossy,
-        reply_cut, reply_dropped, reply_is_late, reply_is_lost, reply_not_sealed,
-        reply_unconfirmed, response_unreadable, retry_differs, sink_failed,
-        smart_bot_is_no_message, store_failed, store_silent, unknown_stream,
+        decode_failed, function_panicked, handler_failed, is_back, lease_lost,
+        mailbox_is_not_shared, message_given_up, misfit, no_message, parts_evicted,
+        parts_may_be_evicted, parts_went, plaintext_lossy, reply_cut, reply_dropped, reply_is_late,
+        reply_is_lost, reply_not_sealed, reply_unconfirmed, response_unreadable, retry_differs,
+        sink_failed, smart_bot_is_no_message, store_failed, store_silent, unknown_stream,
     },
     guards::{Deduped, DeliveryGuard, RunFailure, Runs, Trace},
     meters::{account_is_served, accounts_are_picked},

@@ -176,3 +176,23 @@ async fn the_log_has_an_error_for_a_rest_that_is_cut() {
         "{log}"
     );
 }
+
+/// Two nodes with one store would lose what the other one keeps.
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn a_mailbox_of_one_node_beside_a_store_is_a_warning() {
+    use tower_wechat::{
+        dedup::store::MemoryStore,
+        late::{NextMessage, mailbox::MemoryMailbox},
+    };
+
+    let log = crate::log::of(async || {
+        let shared = || DedupLayer::builder().with_store(MemoryStore::new());
+        let _ = shared().with_next_message(NextMessage::in_memory()).build();
+        let mailbox = NextMessage::shared(MemoryMailbox::new());
+        let _ = shared().with_next_message(mailbox).build();
+        let alone = DedupLayer::builder().with_next_message(NextMessage::in_memory());
+        let _ = alone.build();
+    });
+    crate::log::check(&log.await, [&["WARN", "use `NextMessage::shared`"]]);
+}
