@@ -188,6 +188,28 @@ impl DedupBuilder {
             scope: PhantomData,
         }
     }
+
+    /// Shares the state of each message with other nodes if there is a store, for a program that may be given its address.
+    /// `None` changes nothing.
+    ///
+    /// It does not make the settings available that need a store. Pass a store that is always there to
+    /// [`with_store`](DedupBuilder::with_store).
+    ///
+    /// ```
+    /// use tower_wechat::{DedupLayer, dedup::Store};
+    ///
+    /// fn layer(store: Option<impl Store>) -> DedupLayer {
+    ///     DedupLayer::builder().with_optional_store(store).build()
+    /// }
+    /// # let _ = layer(None::<tower_wechat::dedup::store::MemoryStore>);
+    /// ```
+    #[must_use]
+    pub fn with_optional_store(mut self, store: Option<impl Store>) -> Self {
+        if let Some(store) = store {
+            self.store = Some(guarded(store));
+        }
+        self
+    }
 }
 
 fn guarded(store: impl Store) -> Box<dyn GuardedStore> {
@@ -228,28 +250,6 @@ impl<Scope> DedupBuilder<Scope> {
         Scope: HasStore,
     {
         self.settings.runs_inline = true;
-        self
-    }
-
-    /// Shares the state of each message with other nodes if there is a store, for a program that may be given its address.
-    /// `None` changes nothing.
-    ///
-    /// It does not make the settings available that need a store. Pass a store that is always there to
-    /// [`with_store`](DedupBuilder::with_store).
-    ///
-    /// ```
-    /// use tower_wechat::{DedupLayer, dedup::Store};
-    ///
-    /// fn layer(store: Option<impl Store>) -> DedupLayer {
-    ///     DedupLayer::builder().with_optional_store(store).build()
-    /// }
-    /// # let _ = layer(None::<tower_wechat::dedup::store::MemoryStore>);
-    /// ```
-    #[must_use]
-    pub fn with_optional_store(mut self, store: Option<impl Store>) -> Self {
-        if let Some(store) = store {
-            self.store = Some(guarded(store));
-        }
         self
     }
 

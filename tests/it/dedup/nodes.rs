@@ -84,17 +84,6 @@ async fn an_optional_store_is_shared_if_it_is_there() {
             others.check_none();
         }
     }
-    // `None` takes away no store that has been set.
-    let store = MemoryStore::new();
-    let builder = DedupLayer::builder().with_store(store.clone());
-    let layer = builder.with_optional_store(None::<MemoryStore>).build();
-    let ((a, mut runs), (b, mut none)) = (stack(&layer), stack(&DedupLayer::shared(store)));
-    let first = a.deliver(&text("user", "1", "hi")).await;
-    runs.next().await.1.send(Ok(ok("reply"))).unwrap();
-    check(&first.await.unwrap(), 200, "reply");
-    let retry = b.deliver(&text("user", "1", "hi")).await;
-    check(&retry.await.unwrap(), 200, "reply");
-    none.check_none();
 }
 
 #[tokio::test(start_paused = true)]
