@@ -16,6 +16,8 @@ use tower_wechat::{Delivery, Verified};
 mod account;
 #[cfg(feature = "api")]
 mod api;
+#[cfg(all(feature = "json", feature = "simulator"))]
+mod attack;
 mod callback;
 mod dedup;
 mod handler;
