@@ -44,14 +44,18 @@ impl Turn {
 }
 
 /// Returns the id of the stream that a poll asks for, or that answers a message: the message's own, so that each retry has the
-/// same.
+/// same, and no other message.
 pub(crate) fn stream_id(push: &Head) -> String {
-    let id = push.stream_id().or(push.message_id()).unwrap_or_default();
+    if let Some(asked) = push.stream_id() {
+        return asked.to_owned();
+    }
+    let id = push.message_id().unwrap_or_default().bytes();
     // WeCom does not say which characters an id may have.
-    let is_plain = |character: char| character.is_ascii_alphanumeric();
-    id.chars()
-        .map(|it| if is_plain(it) { it } else { '_' })
-        .collect()
+    let escaped = |byte: u8| match char::from(byte) {
+        plain if plain.is_ascii_alphanumeric() => plain.to_string(),
+        _ => format!("_{byte:02x}"),
+    };
+    id.map(escaped).collect()
 }
 
 impl Reply {

@@ -85,6 +85,56 @@ fn text_of(transcript: &Transcript) -> &str {
 
 // Streams.
 
+/// The answer to a poll is about the stream that WeCom asks for, whoever began it.
+#[tokio::test(start_paused = true)]
+async fn a_foreign_stream_is_answered_by_its_own_id() {
+    let clock = clock();
+    let wecom = Simulator::new(bot_account()).with_clock(clock.clone());
+    for id in ["s7", "s-7", "CAIQ/+=", "流", "\u{1}\"\\"] {
+        let handler = message_fn(|message: BotMessage| async move {
+            assert!(matches!(message.content, BotContent::Stream(_)));
+            Reply::text("gone")
+        });
+        let bot = stack!(
+            bot_account(),
+            clock.clone(),
+            &DedupLayer::in_memory(),
+            handler
+        );
+        let transcript = wecom.xml(poll_of(id, 1)).deliver(bot).await;
+        assert_eq!(transcript, "gone", "{id:?}");
+    }
+}
+
+/// Ids that differ in one character only are two messages, and two streams.
+#[tokio::test(start_paused = true)]
+async fn similar_ids_have_streams_of_their_own() {
+    for [one, other] in [
+        ["CAIQ7/gI=", "CAIQ7+gI="],
+        ["a_b", "a-b"],
+        ["a_2db", "a-b"],
+        ["好", "坏"],
+    ] {
+        let clock = clock();
+        let wecom = Simulator::new(bot_account()).with_clock(clock.clone());
+        let bot = stack!(
+            bot_account(),
+            clock,
+            &DedupLayer::in_memory(),
+            stream_fn(slow_for)
+        );
+        let push = |id: &str, user: &str| wecom.text("hi").msg_id(id).from_user(user);
+        let (one, other) = tokio::join!(
+            push(one, "mei").deliver(bot.clone()),
+            push(other, "li").deliver(bot)
+        );
+        assert_eq!(
+            [text_of(&one), text_of(&other)],
+            ["for mei: end", "for li: end"]
+        );
+    }
+}
+
 /// Messages without an id are answered, but no member gets the text of another.
 #[tokio::test(start_paused = true)]
 async fn messages_without_an_id_share_no_stream() {
