@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{
     HeaderValue, Method, Request, StatusCode, Uri,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
+    uri::Scheme,
 };
 
 use super::{
@@ -28,7 +29,9 @@ impl Responder {
         let failed = |cause: Cause| Error::new(Call::Respond, cause);
         let uri: Uri = url
             .parse()
-            .map_err(|_| failed(Cause::Unreached("the response_url is no URL".to_owned())))?;
+            .ok()
+            .filter(is_wecoms)
+            .ok_or_else(|| failed(Cause::Unreached(FOREIGN.to_owned())))?;
         let query = uri.query().unwrap_or_default().to_owned();
         let mut request = Request::new(RequestBody::default());
         let headers = request.headers_mut();
@@ -52,5 +55,20 @@ impl Responder {
         Err(failed(cause.without(&[&query])))
     }
 }
+
+/// Whether the URL is one of WeCom's. Where a push can be forged, as in plain mode, its sender could otherwise make this
+/// server post to its own network.
+fn is_wecoms(url: &Uri) -> bool {
+    url.scheme() == Some(&Scheme::HTTPS)
+        && url
+            .host()
+            .is_some_and(|host| host.eq_ignore_ascii_case(HOST))
+        && url.port_u16().is_none_or(|port| port == 443)
+}
+
+/// Source: WeCom's page "Active replies" (101138).
+const HOST: &str = "qyapi.weixin.qq.com";
+
+const FOREIGN: &str = "expected a response_url at https://qyapi.weixin.qq.com, found another";
 
 const TIMEOUT: Duration = Duration::from_secs(10);

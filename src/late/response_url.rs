@@ -21,6 +21,7 @@ use crate::{
 /// | an errcode: the URL has ended, or has been used | the log has a warning, and the next sink gets the reply |
 /// | nothing: the connection broke off, or took too long | the message counts as sent, since WeCom may have shown it |
 /// | nothing: there was no connection | the log has a warning, and the next sink gets the reply |
+/// | not asked: the URL is not at `https://qyapi.weixin.qq.com` | the log has a warning, and the next sink gets the reply |
 ///
 /// A message without such a URL is left to the next sink, and so is one that is more than an hour old.
 ///

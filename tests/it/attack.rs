@@ -1,6 +1,7 @@
 //! What a hostile client, a copied request or bad luck does to streams, late retries, queries, addresses and inline runs.
 
 use std::{
+    convert::Infallible,
     future::poll_fn,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     pin::pin,
@@ -381,6 +382,67 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(check_bodies(bot_account(), vec![body], &[200, 400]));
     }
+}
+
+// The response_url.
+
+/// Whoever can forge a push cannot make the server post to an address of the network behind it.
+#[tokio::test(start_paused = true)]
+async fn no_forged_response_url_reaches_another_host() {
+    let (posted, clock) = (Arc::new(Mutex::new(Vec::new())), clock());
+    let noted = Arc::clone(&posted);
+    let http = service_fn(move |request: Request<tower_wechat::api::RequestBody>| {
+        noted.lock().unwrap().push(request.uri().to_string());
+        let answer = Full::<Bytes>::from(r#"{"errcode":0}"#);
+        std::future::ready(Ok::<_, Infallible>(Response::new(answer)))
+    });
+    // Plain mode does not sign the body.
+    let account = Account::plain(TOKEN).unwrap();
+    let dedup = DedupLayer::builder()
+        .with_late_replies(ResponseUrl::new(http))
+        .build();
+    let bot = stack!(account.clone(), clock.clone(), &dedup, stream_fn(slow_for));
+    let genuine = "https://qyapi.weixin.qq.com/cgi-bin/aibot/response?response_code=7";
+    let urls = [
+        "http://169.254.169.254/latest/meta-data",
+        "https://169.254.169.254/latest/meta-data",
+        "http://localhost:6379/",
+        "https://[::1]/",
+        "https://10.0.0.1/?qyapi.weixin.qq.com",
+        "https://qyapi.weixin.qq.com@10.0.0.1/",
+        "https://qyapi.weixin.qq.com:7@10.0.0.1/",
+        "https://qyapi.weixin.qq.com.example.com/",
+        "https://evilqyapi.weixin.qq.com/",
+        "https://weixin.qq.com/",
+        "http://qyapi.weixin.qq.com/cgi-bin/aibot/response?response_code=7",
+        "https://qyapi.weixin.qq.com:6379/",
+        "file:///etc/passwd",
+        "//qyapi.weixin.qq.com/",
+        "/cgi-bin/aibot/response",
+        "qyapi.weixin.qq.com:443",
+        "*",
+        "",
+        genuine,
+        "HTTPS://QYAPI.weixin.qq.com:443/cgi-bin/aibot/response?response_code=8",
+    ];
+    let wechat = Simulator::new(account).with_clock(clock);
+    for (number, url) in urls.iter().enumerate() {
+        let push = json!({
+            "msgid": number.to_string(), "aibotid": "b", "from": { "userid": "mei" }, "response_url": url,
+            "msgtype": "text", "text": { "content": "hi" },
+        });
+        let request = wechat.xml(push.to_string()).request().unwrap();
+        let response = bot.clone().oneshot(request.map(Full::new)).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+    sleep(secs(120)).await;
+    dedup.drain(secs(60)).await;
+    let posted = posted.lock().unwrap();
+    assert_eq!(posted.len(), 2, "{posted:?}");
+    assert!(posted.iter().all(|url| {
+        url.to_lowercase()
+            .starts_with("https://qyapi.weixin.qq.com")
+    }));
 }
 
 // Copies.
