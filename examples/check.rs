@@ -4,7 +4,8 @@
 //! cargo run --example check --features simulator -- --help
 //! ```
 //!
-//! It prints neither the values nor the message.
+//! With `--sample`, it makes such a request itself, and prints the command that sends it to a server. It prints neither the
+//! values nor the message.
 
 #[allow(dead_code, reason = "it listens on no address")]
 mod command_line;
@@ -19,12 +20,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::Request;
 use lexopt::prelude::*;
 use tower::BoxError;
 use tower_wechat::{
     Account, Message,
     callback::{self, ErrorKind, Query},
     message::{self, Head},
+    simulator::Simulator,
 };
 
 fn main() -> ExitCode {
@@ -45,7 +48,14 @@ fn run() -> Result<bool, BoxError> {
         println!("{USAGE}");
         return Ok(true);
     };
-    let body = match arguments.body.as_deref() {
+    let mut query = arguments.query;
+    if let Some(path) = &arguments.sample {
+        let request = sample(&arguments.account, &arguments.url)?;
+        fs::write(path, request.body()).map_err(|error| format!("{path}: {error}"))?;
+        println!("curl --data-binary @{path} '{}'\n", request.uri());
+        query = request.uri().query().unwrap_or_default().to_owned();
+    }
+    let body = match arguments.sample.or(arguments.body).as_deref() {
         None => None,
         Some("-") => {
             let mut body = Vec::new();
@@ -55,12 +65,18 @@ fn run() -> Result<bool, BoxError> {
         Some(path) => Some(fs::read(path).map_err(|error| format!("{path}: {error}"))?),
     };
     let captured = Captured {
-        query: arguments.query,
+        query,
         body: body.map(Bytes::from),
     };
     let report = captured.check(&arguments.account, SystemTime::now());
     println!("{}", report.text);
     Ok(report.is_accepted)
+}
+
+/// Makes the request by which WeChat pushes a text.
+fn sample(account: &Account, url: &str) -> Result<Request<Bytes>, BoxError> {
+    let wechat = Simulator::new(account.clone()).with_uri(url)?;
+    Ok(wechat.text("你好").request()?)
 }
 
 /// A request of WeChat.
@@ -147,8 +163,10 @@ fn describe(plaintext: &[u8]) -> String {
 
 struct Arguments {
     account: Account,
+    url: String,
     query: String,
     body: Option<String>,
+    sample: Option<String>,
 }
 
 impl Arguments {
@@ -159,7 +177,7 @@ impl Arguments {
     ) -> Result<Option<Self>, BoxError> {
         let [mut token, mut app_id, mut aes_key] =
             ["WECHAT_TOKEN", "WECHAT_APP_ID", "WECHAT_AES_KEY"].map(variable);
-        let (mut url, mut body) = (None, None);
+        let (mut url, mut body, mut sample) = (None, None, None);
         let mut is_wecom = false;
         while let Some(argument) = parser.next()? {
             match argument {
@@ -168,12 +186,19 @@ impl Arguments {
                 Long("aes-key") => aes_key = Some(parser.value()?.string()?),
                 Long("wecom") => is_wecom = true,
                 Long("body") => body = Some(parser.value()?.string()?),
+                Long("sample") => sample = Some(parser.value()?.string()?),
                 Short('h') | Long("help") => return Ok(None),
                 Value(value) if url.is_none() => url = Some(value.string()?),
                 _ => return Err(argument.unexpected().into()),
             }
         }
-        let url = url.ok_or("expected the request's URL")?;
+        if body.is_some() && sample.is_some() {
+            return Err("--body and --sample: expected one of them".into());
+        }
+        let url = match url {
+            None if sample.is_some() => SERVER.to_owned(),
+            url => url.ok_or("expected the request's URL")?,
+        };
         let query = url
             .split_once('?')
             .map_or("", |(_, query)| query)
@@ -191,20 +216,25 @@ impl Arguments {
         };
         Ok(Some(Self {
             account: account?,
+            url,
             query,
             body,
+            sample,
         }))
     }
 }
 
 const USAGE: &str = "\
 usage: check [OPTION...] URL
+       check [OPTION...] --sample FILE [URL]
 
 Says what the layers do with a request, and why. It sends nothing, and prints neither the settings nor the message.
 It succeeds if the request is accepted.
 
   URL              the captured request's URL, or its path and query, in quotes: '/wechat?signature=…&timestamp=…'
   --body FILE      the body of a POST; - is the standard input. Without it, the request is the GET that verifies the URL
+  --sample FILE    makes a request of a text, writes its body to FILE, and prints the curl command that sends it to URL;
+                   default: http://localhost:8080/wechat. A server accepts it for five minutes
   --token TOKEN    the console's Token; default: WECHAT_TOKEN in the environment
   --app-id ID      the AppID, for WeCom the corp id or suite id; default: WECHAT_APP_ID
   --aes-key KEY    the EncodingAESKey; default: WECHAT_AES_KEY. Without one, the account is in plain mode
@@ -212,14 +242,15 @@ It succeeds if the request is accepted.
 
 const URL_VERIFIED: &str = "the URL is verified, which proves the Token alone (for WeCom, all settings). Check a message, too";
 
+/// Where the README's server listens.
+const SERVER: &str = "http://localhost:8080/wechat";
+
 /// A server's default.
 const TOLERANCE: Duration = Duration::from_mins(5);
 
 #[cfg(test)]
 mod tests {
-    use tower_wechat::simulator::Simulator;
-
-    use super::*;
+    use super::{command_line::tests::in_the_docs, *};
 
     /// Runs the command `age` seconds after the request was signed.
     fn check(options: &[&str], body: Option<String>, age: u64) -> (String, bool) {
@@ -276,6 +307,26 @@ mod tests {
     }
 
     #[test]
+    fn takes_the_commands_of_the_docs() {
+        for parser in in_the_docs("check") {
+            assert!(Arguments::parse(parser, |_| None).unwrap().is_some());
+        }
+    }
+
+    #[test]
+    fn makes_a_request_that_it_accepts() {
+        let parser = lexopt::Parser::from_args(SAFE.iter().chain(&["--sample", "body.xml"]));
+        let arguments = Arguments::parse(parser, |_| None).unwrap().unwrap();
+        let request = sample(&arguments.account, &arguments.url).unwrap();
+        let url = request.uri().to_string();
+        assert!(url.starts_with("http://localhost:8080/wechat?"), "{url}");
+        let body = String::from_utf8(request.body().to_vec()).unwrap();
+        let accepted = "HTTP 200: the handler gets a message of MsgType text";
+        let options = [&SAFE[..], &[&url]].concat();
+        assert_eq!(check(&options, Some(body), 0), (accepted.to_owned(), true));
+    }
+
+    #[test]
     fn says_whether_the_url_is_verified() {
         let url = signed_url();
         let verified = check(&["--token", TOKEN, &url], None, 0);
@@ -298,6 +349,10 @@ mod tests {
                 "--app-id and --aes-key: ",
             ),
             (&["/", "/"], "unexpected argument \"/\""),
+            (
+                &["/", "--body", "a", "--sample", "b"],
+                "--body and --sample: expected one of them",
+            ),
         ] {
             let parser = lexopt::Parser::from_args(words);
             let error = Arguments::parse(parser, |_| None)
