@@ -228,6 +228,52 @@ async fn without_waiting_the_placeholder_comes_at_once() {
     assert_eq!(chat(&wechat), [WAIT, WAIT, WAIT, "re: 40", "re: 1 too"]);
 }
 
+/// The timelines of the guide.
+#[tokio::test(start_paused = true)]
+async fn the_chat_stays_one_answer_behind_until_the_word_catches_up() {
+    assert_eq!(
+        timeline(&[
+            (0, "20 tea"),
+            (30, "1 coffee"),
+            (40, "1 cocoa"),
+            (50, "继续"),
+            (60, "1 milk"),
+        ])
+        .await,
+        [
+            (14, WAIT),
+            (30, "re: 20 tea"),
+            (40, "re: 1 coffee"),
+            (50, "re: 1 cocoa"),
+            (61, "re: 1 milk"),
+        ]
+        .map(|(at, text)| (at, text.to_owned()))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_comes_too_early_waits_for_the_answer() {
+    assert_eq!(
+        timeline(&[(0, "40"), (16, "继续"), (32, "继续")]).await,
+        [(14, WAIT), (30, WAIT), (40, "re: 40")].map(|(at, text)| (at, text.to_owned()))
+    );
+}
+
+/// What the user sees, and in which second, if they write a text in each of these seconds.
+async fn timeline(written: &[(u64, &str)]) -> Vec<(u64, String)> {
+    let (bot, wechat) = (Node::in_memory(words()), Simulator::new(account()));
+    let start = tokio::time::Instant::now();
+    for (at, text) in written {
+        tokio::time::sleep_until(start + secs(*at)).await;
+        bot.tell(&wechat, text).await;
+    }
+    let chat = wechat.chat(USER);
+    let shown = chat.shown().iter();
+    shown
+        .map(|shown| (shown.at().as_secs(), shown.to_string()))
+        .collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_bot_may_only_fetch_while_something_is_kept() {
     let next = words().with_fetching_only();
