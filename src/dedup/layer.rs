@@ -438,9 +438,9 @@ impl<Scope> DedupBuilder<Scope> {
     /// Sets the minimum time that a finished message is remembered; the default is 10 min. A delivery that comes later
     /// runs the message again.
     ///
-    /// It is never less than the time in which a captured delivery can be replayed: twice the
-    /// [tolerance](crate::VerifySignatureLayer::with_timestamp_tolerance) of its timestamp, and
-    /// 25 hours for pushes about payments. It is at least 11 s and at most ten years. A failed answer to a push that is
+    /// A captured delivery can be replayed for twice the
+    /// [tolerance](crate::VerifySignatureLayer::with_timestamp_tolerance) of its timestamp, and for 25 hours if it is about a
+    /// payment. The message is remembered at least that long, at least 11 s, and at most ten years. A failed answer to a push that is
     /// [retried until it is answered](super#pushes-that-are-retried-until-they-are-answered) is kept for 11 s.
     #[must_use]
     pub fn with_dedup_ttl(mut self, ttl: Duration) -> Self {

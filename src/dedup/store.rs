@@ -29,8 +29,8 @@
 //!
 //! # The contract
 //!
-//! Every operation is atomic and looks at one key alone. [`MemoryStore`] is the machine below behind a lock; its answers
-//! are the contract, step by step.
+//! Every operation is atomic and looks at one key alone. [`MemoryStore`] is [the machine](#the-machine) behind a lock. The
+//! machine's answers are the contract, step by step.
 //!
 //! - A message is **vacant** before its first claim, and again when its mark is over, whatever its state. Then `vacant`
 //!   makes what the operation begins with. A running message whose lease is over is not vacant: it keeps its number and
@@ -40,12 +40,18 @@
 //!   store treats it as one that is sent now: the claim's id and the message's state decide. It needs no order of its own.
 //!   A node that has given up releases the claim in the end; a late claim after that costs one lease.
 //!
+//! A store keeps a reply until its time is over, and a message until its mark is. The time is the store's own. With the
+//! feature `simulator`, the module `dedup::contract` checks whether a store of your own does all this.
+//!
+//! # The machine
+//!
+//! <details><summary>The source of one message's state, as a program without I/O</summary>
+//!
 //! ```ignore
 #![doc = include_str!("machine.rs")]
 //! ```
 //!
-//! A store keeps a reply until its time is over, and a message until its mark is. The time is the store's own. With the
-//! feature `simulator`, the module `dedup::contract` checks whether a store of your own does all this.
+//! </details>
 
 use std::{
     fmt,

@@ -31,7 +31,8 @@ use crate::{
 /// only fetches: one of the [words](Self::with_words), WeChat's text in place of a message that it does not pass on, or a
 /// click on one of the [menu keys](Self::with_menu_keys). If nothing is kept, a bare message is handled like any other.
 ///
-/// A message that has to wait for an awaited reply waits as long as the first one did.
+/// A message that comes while the reply is still awaited waits for it, at most as long as WeChat waits: about 14.5 s. Then
+/// it gets the fallback.
 ///
 /// Tell the user to write again with the layer's [fallback](crate::dedup::DedupBuilder::with_fallback), and what has become
 /// of a failed message with its [failure reply](crate::dedup::DedupBuilder::with_failure_reply).

@@ -15,16 +15,17 @@
 //!                                              └───────────────────┘
 //! ```
 //!
-//! The slots are in the order of their questions: by the time at which a question was asked, then by its key. That time is
-//! the mailbox's own clock minus the age that the operation says; the operation that opens a slot fixes it. A message
-//! fetches from the earliest slot that is not gone, if that slot's question was asked before the message. If the answer is
-//! still awaited, or another message has taken it, the message waits. So the user sees the answers in the order of the
-//! questions.
+//! The slots are in the order of their questions: by the time at which a question was asked, then by its key. The operation
+//! that opens a slot sets this time, for good. It is the mailbox's own clock minus the `age` in the operation.
+//!
+//! A message fetches from the earliest slot that is not gone, if that slot's question was asked before the message. If the
+//! answer is still awaited, or another message has taken it, the message waits. So the user sees the answers in the order
+//! of the questions.
 //!
 //! # The contract
 //!
-//! Every operation is atomic and looks at one conversation alone. The machine below is the contract: each operation is one
-//! `Slots::step` of it.
+//! Every operation is atomic and looks at one conversation alone. [The machine](#the-machine) is the contract: each operation
+//! is one `Slots::step` of it.
 //!
 //! - An operation may be carried out **twice**: a node repeats one whose answer it did not get.
 //! - An operation may be carried out **late**, after its caller has given up, and after later ones. The owner, the fetching
@@ -33,10 +34,6 @@
 //!   unsubscribed meanwhile.
 //! - No part vanishes without an answer that counts it, but for its time: a part is dropped when it has been kept for
 //!   [`Limits::keep`].
-//!
-//! ```ignore
-#![doc = include_str!("machine.rs")]
-//! ```
 //!
 //! With the feature `simulator`, the module `late::mailbox::contract` checks whether a mailbox of your own does all this.
 //!
@@ -60,6 +57,16 @@
 //! | slots that are gone | twice the answers | the one that went first is forgotten |
 //! | [conversations](MemoryMailbox::with_capacity) of a `MemoryMailbox` | 100 000 | the one that was used least recently is dropped, and its parts counted |
 //! | [bytes](MemoryMailbox::with_max_bytes) of a `MemoryMailbox`: its parts, 192 for each slot, and 64 for each that is gone | 64 MiB | likewise |
+//!
+//! # The machine
+//!
+//! <details><summary>The source of the slots, as a program without I/O and without a clock</summary>
+//!
+//! ```ignore
+#![doc = include_str!("machine.rs")]
+//! ```
+//!
+//! </details>
 
 #[cfg(feature = "simulator")]
 pub mod contract;
