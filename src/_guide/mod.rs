@@ -55,7 +55,7 @@ pub mod without_tower {}
 /// |---|---|
 /// | [`voice`](zh::voice) | 语音：录音、识别器、失败、无权下载录音的账号 |
 /// | [`retries`](zh::retries) | 一条消息会经历什么，有哪些保证 |
-/// | [`late`](zh::late) | 迟到的和很长的回复 |
+/// | [`late`](zh::late) | 超时回复与超长回复 |
 /// | [`nodes`](zh::nodes) | 多个节点、Redis、其他数据库 |
 /// | [`going_live`](zh::going_live) | 上线清单：模式、代理、时钟、停机、监控 |
 /// | [`testing`](zh::testing) | 用模拟器测试你自己的机器人 |

@@ -413,7 +413,7 @@ fn the_readmes_quote_the_log() {
     let sources = sources.concat().replace("{name}", "store");
     for (readme, heading) in [
         (include_str!("../../README.md"), "### If it does not work"),
-        (include_str!("../../README.zh-CN.md"), "### 不能用的时候"),
+        (include_str!("../../README.zh-CN.md"), "### 常见问题排查"),
     ] {
         let (_, section) = readme.split_once(heading).unwrap();
         let (section, _) = section.split_once("\n## ").unwrap();
