@@ -32,7 +32,10 @@ use crate::{
 ///     DedupLayer::builder().with_late_replies(ResponseUrl::new(http)).build()
 /// }
 /// # #[cfg(feature = "simulator")]
-/// # let _ = layer::<tower_wechat::simulator::ApiServer>;
+/// # {
+/// # use tower_wechat::{Account, simulator::Simulator};
+/// # let _ = layer(Simulator::new(Account::plain("rosebud7").unwrap()).api());
+/// # }
 /// ```
 ///
 /// Source: WeCom's page "Active replies" (101138).
