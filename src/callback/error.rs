@@ -97,7 +97,7 @@ impl ErrorKind {
             }
             // The query's signature needs the token alone.
             Self::Signature if is_signed => {
-                "the signature of the query is right, and that of the ciphertext is wrong: something has changed the body"
+                "the signature of the query is right, and that of the ciphertext is wrong: something has changed the body, or it belongs to another request"
             }
             Self::Signature => {
                 "wrong Token, or not from WeChat: no token of the account makes the signature"

@@ -262,7 +262,7 @@ async fn requests_are_changed_on_the_way() {
         bot(account()),
         with_body(text(), str::to_ascii_lowercase),
         403,
-        "the signature of the query is right, and that of the ciphertext is wrong: something has changed the body",
+        "the signature of the query is right, and that of the ciphertext is wrong: something has changed the body, or it belongs to another request",
         "WARN",
     )
     .await;
