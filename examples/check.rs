@@ -53,7 +53,7 @@ fn run() -> Result<bool, BoxError> {
         let request = sample(&arguments.account, &arguments.url)?;
         fs::write(path, request.body()).map_err(|error| format!("{path}: {error}"))?;
         println!("curl --data-binary @{path} '{}'\n", request.uri());
-        query = request.uri().query().unwrap_or_default().to_owned();
+        query = request.uri().query().unwrap_or_default().into();
     }
     let body = match arguments.sample.or(arguments.body).as_deref() {
         None => None,
