@@ -314,7 +314,7 @@ fn hostile_bodies() -> Vec<String> {
         }
     }
     bodies.extend([
-        push(&r#""a":1,"#.repeat(9000).trim_end_matches(',')),
+        push(r#""a":1,"#.repeat(9000).trim_end_matches(',')),
         push(&(0..5000).map(|n| format!(r#""k{n}":1"#)).collect::<Vec<_>>().join(",")),
         push(&format!(r#""msgtype":"mixed","mixed":{{"msg_item":[{}]}}"#, "{},".repeat(20_000).trim_end_matches(','))),
         push(&format!(r#""msgtype":"mixed","mixed":{{"msg_item":[{}]}}"#, "[],".repeat(20_000).trim_end_matches(','))),
