@@ -87,7 +87,7 @@
 //! # Ok::<(), tower_wechat::account::Error>(())
 //! ```
 //!
-//! - [`describe`] begins what has no label `account` or `app_id`: the gauges, differing retries, and the errors of the store.
+//! - [`describe`] begins what has no label `account` or `app_id`: the gauges and the errors of the store.
 //! - [`VerifySignatureLayer::new`](crate::VerifySignatureLayer::new) begins the counters of its account.
 //! - [`begin`] begins the counters of an account that a layer picks by the request.
 //! - Histograms, and the counters of an `Api` and of recognitions, begin with their first event.
@@ -102,7 +102,7 @@
 //! | wrong token | `sum(increase(tower_wechat_rejections_total{kind="signature"}[15m])) > 0 and sum(increase(tower_wechat_rejections_total[15m])) == sum(increase(tower_wechat_deliveries_total[15m]))` | All requests are rejected, some by their signature. Without the second half, each scanner raises the alert. |
 //! | wrong setting | `sum by (account, kind) (increase(tower_wechat_rejections_total{kind=~"timestamp\|padding\|length\|receive_id\|plain_account\|encrypted_account"}[15m])) > 0` | The request has a valid signature. [`account`](crate::account#finding-a-wrong-setting) lists the cause of each kind. |
 //! | outdated allow-list | `sum by (account) (increase(tower_wechat_rejections_total{kind=~"address.*"}[15m])) > 0 and sum by (account) (increase(tower_wechat_deliveries_total{outcome=~"run\|joined\|kept_reply\|done\|acknowledged\|passed"}[15m])) == 0` | No delivery gets through, and the [allow-list](crate::verify#an-allow-list) rejects some. |
-//! | key of two messages | `increase(tower_wechat_differing_retries_total[1h]) > 0` | A [key function](crate::dedup::DedupBuilder::with_key) makes one message of two, and the second one is lost; or in plain mode somebody sends another body with a captured query. |
+//! | key of two messages | `sum by (account) (increase(tower_wechat_differing_retries_total[1h])) > 0` | A [key function](crate::dedup::DedupBuilder::with_key) makes one message of two, and the second one is lost; or in plain mode somebody sends another body with a captured query. |
 //! | late parts lost | `sum by (account) (increase(tower_wechat_late_parts_total{way=~"lost\|evicted"}[15m])) > 0` | Users miss a part of an answer. The log has an error with the message's key. |
 //! | failing handler | `sum by (account) (increase(tower_wechat_late_replies_total{cause="failed"}[15m])) > 0` | All runs of an acknowledged message have failed. |
 //! | store away | `sum(increase(tower_wechat_store_errors_total[5m])) > 10` | Nodes go on alone: messages may run twice. |
