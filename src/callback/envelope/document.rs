@@ -253,17 +253,13 @@ impl Sealed {
         match format {
             Format::Xml => self.to_xml(),
             Format::Json => self.to_json(),
-            Format::SmartBot => {
-                let Self {
-                    encrypt,
-                    msg_signature,
-                    timestamp,
-                    nonce,
-                } = self;
-                format!(
-                    r#"{{"encrypt":"{encrypt}","msgsignature":"{msg_signature}","timestamp":{timestamp},"nonce":"{nonce}"}}"#
-                )
-            }
+            Format::SmartBot => self.between([
+                r#"{"encrypt":""#,
+                r#"","msgsignature":""#,
+                r#"","timestamp":"#,
+                r#","nonce":""#,
+                r#""}"#,
+            ]),
         }
     }
 }
