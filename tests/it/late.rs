@@ -56,7 +56,7 @@ fn customer_service(wechat: &Simulator) -> CustomerService {
 }
 
 /// A finished stack.
-trait Bot:
+pub(crate) trait Bot:
     Service<
         Request<RequestBody>,
         Response = Response<ResponseBody>,
@@ -129,10 +129,10 @@ async fn tell(
 
 /// A sink that collects what it gets.
 #[derive(Clone, Default)]
-struct Collected(Arc<Mutex<Vec<LateReply>>>);
+pub(crate) struct Collected(Arc<Mutex<Vec<LateReply>>>);
 
 impl Collected {
-    fn sink(&self) -> impl LateSink + use<> {
+    pub(crate) fn sink(&self) -> impl LateSink + use<> {
         let collected = Arc::clone(&self.0);
         move |late: LateReply| {
             collected.lock().unwrap().push(late);
@@ -140,7 +140,7 @@ impl Collected {
         }
     }
 
-    fn replies(&self) -> Vec<Option<Reply>> {
+    pub(crate) fn replies(&self) -> Vec<Option<Reply>> {
         let late = self.0.lock().unwrap();
         late.iter().map(|late| late.reply().cloned()).collect()
     }

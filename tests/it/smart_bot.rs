@@ -22,14 +22,15 @@ use tower_wechat::{
     Account, DedupLayer, Reply, ResponseBody, Verified, VerifySignatureLayer,
     dedup::store::MemoryStore,
     handler::{Partial, stream_fn},
-    late::{LateReply, NextMessage, ResponseUrl},
+    late::{NextMessage, ResponseUrl},
     message::smart_bot::{BotContent, BotEvent, BotMessage},
     message_fn,
     simulator::{
-        ApiCall, ApiFailure, DeliveryRecord, Push, RequestBody, Shown, Simulator, Transcript, USER,
-        Way,
+        ApiCall, ApiFailure, DeliveryRecord, Push, Shown, Simulator, Transcript, USER, Way,
     },
 };
+
+use crate::late::{Bot, Collected};
 
 const TOKEN: &str = "walnut42";
 const KEY: &str = "kWxPzR4mNq7vTc2Lb9HsYf0Jd3Ua6Ge8Xi5Oo1Zt4Qw";
@@ -44,31 +45,6 @@ fn now() -> SystemTime {
 
 fn wecom() -> Simulator {
     Simulator::new(account()).with_clock(now)
-}
-
-/// A finished stack.
-trait Bot:
-    Service<
-        Request<RequestBody>,
-        Response = Response<ResponseBody>,
-        Error = Infallible,
-        Future: Send,
-    > + Clone
-    + Send
-    + 'static
-{
-}
-
-impl<S> Bot for S where
-    S: Service<
-            Request<RequestBody>,
-            Response = Response<ResponseBody>,
-            Error = Infallible,
-            Future: Send,
-        > + Clone
-        + Send
-        + 'static
-{
 }
 
 fn stack<S>(dedup: &DedupLayer, handler: S) -> impl Bot + use<S>
@@ -320,15 +296,11 @@ async fn a_url_that_has_ended_leaves_the_reply_to_the_next_sink() {
         ApiFailure::Errcode(40_058),
         ApiFailure::Status(http::StatusCode::BAD_GATEWAY),
     ] {
-        let (wecom, left) = (wecom(), Arc::new(Mutex::new(Vec::new())));
+        let (wecom, left) = (wecom(), Collected::default());
         wecom.api().fail_always(ApiCall::Respond, failure);
-        let collected = Arc::clone(&left);
         let dedup = DedupLayer::builder()
             .with_late_replies(ResponseUrl::new(wecom.api()))
-            .with_late_replies(move |late: LateReply| {
-                collected.lock().unwrap().push(late.reply().cloned());
-                std::future::ready(())
-            })
+            .with_late_replies(left.sink())
             .build();
         unpolled(wecom.text("hi"), answering(&dedup, 5, "done")).await;
         dedup.drain(secs(100)).await;
@@ -337,7 +309,7 @@ async fn a_url_that_has_ended_leaves_the_reply_to_the_next_sink() {
             ApiFailure::Errcode(_) => vec![Some(Reply::text("done"))],
             _ => Vec::new(),
         };
-        assert_eq!(*left.lock().unwrap(), expected);
+        assert_eq!(left.replies(), expected);
     }
 }
 
@@ -347,14 +319,10 @@ async fn a_long_reply_is_a_stream_and_what_the_sinks_send() {
     let story = "涨潮落潮。\n".repeat(3000);
     assert!(story.len() > 2 * 20_480);
     for after in [0, 10] {
-        let (wecom, left) = (wecom(), Arc::new(Mutex::new(Vec::new())));
-        let collected = Arc::clone(&left);
+        let (wecom, left) = (wecom(), Collected::default());
         let dedup = DedupLayer::builder()
             .with_late_replies(ResponseUrl::new(wecom.api()))
-            .with_late_replies(move |late: LateReply| {
-                collected.lock().unwrap().push(late.reply().cloned());
-                std::future::ready(())
-            })
+            .with_late_replies(left.sink())
             .build();
         let bot = answering(&dedup, after, story.as_str());
         let transcript = wecom.text("tell").deliver(bot).await;
@@ -362,7 +330,7 @@ async fn a_long_reply_is_a_stream_and_what_the_sinks_send() {
         let texts = shown(&wecom);
         assert_eq!(texts.len(), 2, "{transcript}");
         assert!(texts[0].len() <= 20_480 && texts[0].ends_with('…'));
-        let left = left.lock().unwrap();
+        let left = left.replies();
         let rest = left[0].as_ref().and_then(Reply::as_text).unwrap();
         let joined = [texts[0].trim_end_matches('…'), &texts[1], rest].concat();
         assert_eq!(joined.replace('\n', ""), story.replace('\n', ""));
