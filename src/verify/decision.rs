@@ -109,7 +109,7 @@ impl Opener {
         }
     }
 
-    /// The largest body, where a push's is `limit`. Whoever is not marked as the platform may send a probe alone.
+    /// The largest body, where a push's is `limit`. A request without the platform's header may only be a probe.
     pub(super) fn body_limit(&self, limit: usize) -> usize {
         match self.sent {
             Sent::Hosted { is_marked: false } => limit.min(cloud_hosting::MAX_PROBE),

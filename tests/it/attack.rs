@@ -86,7 +86,7 @@ fn text_of(transcript: &Transcript) -> &str {
 
 // Streams.
 
-/// The answer to a poll is about the stream that WeCom asks for, whoever began it.
+/// The answer to a poll is about the stream that WeCom asks for, also if another program began it.
 #[tokio::test(start_paused = true)]
 async fn a_foreign_stream_is_answered_by_its_own_id() {
     let clock = clock();
@@ -386,7 +386,7 @@ proptest! {
 
 // The response_url.
 
-/// Whoever can forge a push cannot make the server post to an address of the network behind it.
+/// A forged push cannot make the server post to an address of its own network.
 #[tokio::test(start_paused = true)]
 async fn no_forged_response_url_reaches_another_host() {
     let (posted, clock) = (Arc::new(Mutex::new(Vec::new())), clock());

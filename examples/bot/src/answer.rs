@@ -17,7 +17,7 @@ pub struct State {
 
 /// Answers a message or an event.
 pub async fn answer(state: Arc<State>, message: Message) -> Reply {
-    // Whoever scans a QR code of yours sends `SCAN`, or `subscribe` if new. Both have the code's scene.
+    // A user who scans your QR code sends `SCAN`, a new one `subscribe`. Both have the code's scene.
     if let Some(scene) = message.scene() {
         let count = state.count_scan(scene);
         return Reply::text(format!("欢迎，你是第 {count} 位扫描“{scene}”的朋友"));

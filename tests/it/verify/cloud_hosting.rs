@@ -104,7 +104,7 @@ fn its_requests_have_the_bounds_of_all_others() {
     assert_eq!(get.response.headers()[header::ALLOW], "POST");
 }
 
-/// Of whoever has no mark, no more is read than a probe has.
+/// Of a request without the platform's header, no more is read than a probe has.
 #[test]
 fn a_stranger_may_send_a_probe_alone() {
     for (size, kind) in [
