@@ -1,4 +1,4 @@
-//! The identity of a message: which deliveries are one message.
+//! Which deliveries are one message: by its MsgId, or else by what repeats in each retry.
 
 use std::{
     collections::hash_map::RandomState,

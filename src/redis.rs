@@ -1,4 +1,4 @@
-//! Scripts that Redis carries out, and why one of them failed.
+//! Runs the scripts of the store and the mailbox in a Redis, and says why one of them failed.
 
 use std::{error, fmt, time::Duration};
 

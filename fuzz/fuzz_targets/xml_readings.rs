@@ -1,4 +1,4 @@
-//! What the first reading of a document finds is what the reading of any document finds.
+//! What the plain reading of a document finds is what the reading of any document finds.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The errors of account settings.
+//! Why an account cannot be built: what is wrong in a setting, and where.
 
 use std::{convert::Infallible, fmt};
 

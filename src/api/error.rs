@@ -1,4 +1,4 @@
-//! The errors of calls to WeChat's API.
+//! Why a call to WeChat's API fails, and whether to make it again.
 
 use std::{error, fmt, sync::Arc, time::Duration};
 

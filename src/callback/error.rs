@@ -1,4 +1,4 @@
-//! The errors of checking callbacks and of sealing replies.
+//! Why a callback is rejected, or a reply cannot be sealed: the check that failed.
 
 use std::{error, fmt};
 

@@ -1,4 +1,4 @@
-//! 对方正在输入, while a run goes on.
+//! Shows the user that the account is typing (对方正在输入) while a run goes on.
 
 use std::{
     any::Any,

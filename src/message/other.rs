@@ -1,4 +1,4 @@
-//! Messages and events without a type of their own.
+//! Messages and events that have no type of their own or do not fit it, with all their fields.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The messages that users send.
+//! The messages that users send: text, image, voice, video, location, link and others.
 
 use serde::{Deserialize, Serialize};
 

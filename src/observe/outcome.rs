@@ -1,4 +1,4 @@
-//! The outcome of a delivery.
+//! How a delivery ends: the outcomes, as logs, metrics and the simulator name them.
 
 use std::{
     fmt,

@@ -1,6 +1,4 @@
-//! The account of a request, and how much of it is proven.
-//!
-//! An account's name becomes a label and a field only if a stranger cannot choose it:
+//! Which account's name becomes a label and a field: one that a stranger cannot choose.
 //!
 //! - If a layer has one account, the developer has chosen its name. The name is always used.
 //! - If a layer picks the account by the request's head, the name may come from the path, which anyone can write. The

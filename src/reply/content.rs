@@ -1,4 +1,4 @@
-//! The content of a reply, and WeChat's limits on it.
+//! What one message of a reply says, WeChat's limits on it, and how much of a long text it shows.
 
 use std::borrow::Cow;
 

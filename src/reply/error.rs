@@ -1,4 +1,4 @@
-//! The errors of replies that cannot be sent.
+//! Why a reply cannot be sent: the limit that it breaks.
 
 use std::fmt;
 

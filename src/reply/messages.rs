@@ -1,4 +1,4 @@
-//! The messages of a reply: which part of it is the passive reply, and what is left.
+//! The messages of a reply, in their order: which part of it is the passive reply, and what is left.
 
 use super::{Reply, content::Content};
 #[cfg(feature = "layers")]

@@ -1,4 +1,4 @@
-//! The parts of replies. Their texts contain no characters that XML cannot write.
+//! Media, articles, music and buttons of replies. Their texts have no characters that XML cannot write.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Replies on the wire.
+//! Replies on the wire: addressed, cut to what one passive reply shows, and written.
 
 #[cfg(feature = "layers")]
 use std::sync::Arc;

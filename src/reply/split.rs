@@ -1,4 +1,4 @@
-//! Splits long texts into parts.
+//! Where a long text is cut: at the end of a paragraph, a line, a sentence, a word or a character.
 
 use std::{fmt, iter::FusedIterator, mem};
 

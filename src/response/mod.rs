@@ -1,4 +1,4 @@
-//! HTTP responses that the layers make.
+//! The HTTP responses of the layers: from a reply, or the word `success`.
 
 mod stored;
 

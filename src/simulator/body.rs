@@ -1,4 +1,4 @@
-//! The body of a simulated request.
+//! The body of a simulated request, which may arrive slowly or break off.
 
 use std::{
     convert::Infallible,

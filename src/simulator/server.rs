@@ -1,4 +1,4 @@
-//! WeChat's server for one account.
+//! WeChat's server for one account: its secrets, its clock, and what it sends and understands.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! Rejections and their responses.
+//! Rejections, and the status and body of their responses.
 
 use std::{error, fmt};
 

@@ -198,7 +198,7 @@ pub fn from_str<'de, T: Deserialize<'de>>(input: &'de str) -> Result<T> {
     plain::from_str(input, any_from_str)
 }
 
-/// [`from_str`] without its first reading.
+/// [`from_str`] without its plain reading.
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub fn any_from_str_for_fuzzing<'de, T: Deserialize<'de>>(input: &'de str) -> Result<T> {

@@ -1,4 +1,4 @@
-//! The first reading: documents as WeChat writes nearly all of them.
+//! The plain reading: documents as WeChat writes nearly all of them. Each document is read so first.
 //!
 //! It knows no tags but those that hold only a name, and no list but one whose members stand side by side. For anything
 //! else, for all that typed text may have made, and for every error, it fails as [`NotPlain`]: the deserializer of any

@@ -1,4 +1,4 @@
-//! Functions for `#[serde(deserialize_with = "…")]`.
+//! Numbers and texts for `#[serde(deserialize_with = "…")]`.
 
 use std::{fmt, marker::PhantomData};
 

@@ -1,4 +1,4 @@
-//! Envelopes on the wire, inbound and outbound.
+//! Envelopes on the wire: where the ciphertext stands in an inbound one, and how an outbound one is written.
 
 use std::{borrow::Cow, cmp::Reverse, iter};
 

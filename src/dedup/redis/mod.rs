@@ -1,4 +1,4 @@
-//! A Redis as the store, and what is stored there: [`RedisStore`].
+//! A Redis as the store, and what is stored there: [`RedisStore`]. Its script is `machine.lua`.
 //!
 //! ```no_run
 //! use redis::aio::ConnectionManager;

@@ -1,3 +1,5 @@
+//! What is stored reads as what was to be stored.
+
 use proptest::prelude::*;
 
 use super::*;

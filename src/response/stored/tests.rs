@@ -1,3 +1,5 @@
+//! What is stored reads as what was to be stored.
+
 use super::*;
 
 /// A store in this process keeps all of it.

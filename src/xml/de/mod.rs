@@ -1,4 +1,4 @@
-//! The deserializer of a document.
+//! The deserializer of any document. It reads what [`plain`](super::plain) gives up.
 
 mod children;
 mod element;

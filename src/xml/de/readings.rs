@@ -1,4 +1,4 @@
-//! The readings of one element, see [`READINGS`](crate::xml::lookahead::READINGS).
+//! One element read several times, by the fields of different types: [`READINGS`](crate::xml::lookahead::READINGS).
 
 use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess};
 

@@ -1,4 +1,4 @@
-//! The first reading and that of any document agree.
+//! The plain reading and that of any document agree.
 
 use std::{env, fmt::Debug, fs, path::Path};
 
@@ -14,7 +14,7 @@ use crate::{
 #[path = "targets.rs"]
 mod targets;
 
-/// How often a first reading has read a type, and how often another reading had to.
+/// How often the plain reading has read a type, and how often another reading had to.
 #[derive(Default)]
 struct Readings {
     first: usize,
@@ -247,11 +247,11 @@ fn both_readings_agree() {
         targets::check_all(&document, &mut readings);
     }
     let Readings { first, other } = readings;
-    println!("{count} documents, {first} values by the first reading, {other} not");
+    println!("{count} documents, {first} values by the plain reading, {other} not");
     assert!(first > 0, "nothing is plain");
 }
 
-/// No type of message pays for a first reading that fails.
+/// No type of message pays for a plain reading that fails.
 #[test]
 fn every_sample_is_plain() {
     let samples = samples();

@@ -1,4 +1,4 @@
-//! A mailbox in a Redis, which all nodes of a deployment share: [`RedisMailbox`].
+//! A mailbox in a Redis, which all nodes of a deployment share: [`RedisMailbox`]. Its script is `machine.lua`.
 //!
 //! The docs of the store say which [versions and features](crate::dedup::redis#versions-and-features), which
 //! [connection](crate::dedup::redis#the-connection) and which
