@@ -39,8 +39,8 @@ use tokio::time::Instant;
 use super::{
     messages::{Bounds, Messages},
     store::{
-        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run, Store,
-        Ttls,
+        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Found, Released, Renewed, Run,
+        Store, Ttls,
     },
 };
 pub use crate::contract::Violation;
@@ -102,7 +102,7 @@ enum Verb {
 
 #[derive(Debug, Clone, PartialEq)]
 enum StoreAnswer {
-    Claimed(Claimed, Option<Fingerprint>),
+    Claimed(Found),
     Renewed(Renewed),
     Completed(Completed),
     Acknowledged(Acknowledged),
@@ -211,10 +211,7 @@ impl Cast {
     async fn ask(&self, store: &impl Store, operation: &Operation) -> Result<StoreAnswer, String> {
         let claim = self.claim(operation);
         let answer = match &operation.verb {
-            Verb::Claim => {
-                let claimed = store.claim(claim).await;
-                claimed.map(|(claimed, known)| StoreAnswer::Claimed(claimed, known))
-            }
+            Verb::Claim => store.claim(claim).await.map(StoreAnswer::Claimed),
             Verb::Renew(run) => store.renew(claim, *run).await.map(StoreAnswer::Renewed),
             Verb::Complete(ending) => {
                 let completed = store.complete(claim, ending.clone()).await;
@@ -232,10 +229,7 @@ impl Cast {
     fn expect(&self, messages: &mut Messages, operation: &Operation, now: Instant) -> StoreAnswer {
         let claim = self.claim(operation);
         match &operation.verb {
-            Verb::Claim => {
-                let (claimed, known) = messages.claim_known(claim, now);
-                StoreAnswer::Claimed(claimed, known)
-            }
+            Verb::Claim => StoreAnswer::Claimed(messages.find(claim, now)),
             Verb::Renew(run) => StoreAnswer::Renewed(messages.renew(claim, *run, now)),
             Verb::Complete(ending) => {
                 StoreAnswer::Completed(messages.complete(claim, ending.clone(), now))
@@ -268,12 +262,11 @@ impl Cast {
 
 impl StoreAnswer {
     fn agrees(&self, other: &Self, tolerance: Duration) -> bool {
-        let (Self::Claimed(claimed, known), Self::Claimed(other, other_known)) = (self, other)
-        else {
+        let (Self::Claimed(found), Self::Claimed(other)) = (self, other) else {
             return self == other;
         };
         let is_near = |one: &Duration, other: &Duration| one.abs_diff(*other) <= tolerance;
-        let is_alike = match (claimed, other) {
+        let is_alike = match (&found.claimed, &other.claimed) {
             (Claimed::Won(run), Claimed::Won(other)) => {
                 run.number == other.number && is_near(&run.age, &other.age)
             }
@@ -292,9 +285,9 @@ impl StoreAnswer {
                 },
             ) => response == other && is_near(age, other_age),
             (Claimed::Late { lease }, Claimed::Late { lease: other }) => is_near(lease, other),
-            _ => claimed == other,
+            (claimed, other) => claimed == other,
         };
-        is_alike && known == other_known
+        is_alike && found.fingerprint == other.fingerprint
     }
 }
 

@@ -67,23 +67,23 @@ impl<St: Store> GuardedStore for Guarded<St> {
 
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
         let asked = self.unless_away("claim", move |store| store.claim(claim));
-        Box::pin(asked.map_ok(|(claimed, _)| claimed))
+        Box::pin(asked.map_ok(|found| found.claimed))
     }
 
     fn claim_for<'a>(&'a self, task: &'a Task, account: &'a str) -> Answer<'a, Claimed> {
         let claim = task.claim;
         let asked = self.unless_away("claim", move |store| store.claim(claim));
-        Box::pin(asked.map_ok(move |(claimed, known)| {
-            if differ(claim.fingerprint, known) && task.differs_for_the_first_time() {
+        Box::pin(asked.map_ok(move |found| {
+            if differ(claim.fingerprint, found.fingerprint) && task.differs_for_the_first_time() {
                 observe::retry_differs(account, claim.key.observed());
             }
-            claimed
+            found.claimed
         }))
     }
 
     fn claim_patiently(&self, claim: Claim) -> Answer<'_, Claimed> {
         let asked = self.ask("claim", LONG_TIMEOUT, move |store| store.claim(claim));
-        Box::pin(asked.map_ok(|(claimed, _)| claimed))
+        Box::pin(asked.map_ok(|found| found.claimed))
     }
 
     fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed> {

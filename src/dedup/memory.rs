@@ -11,9 +11,8 @@ use tokio::time::Instant;
 
 use super::{
     messages::{Bounds, Messages},
-    store::{Acknowledged, Claim, Claimed, Completed, Ending, Released, Renewed, Run, Store},
+    store::{Acknowledged, Claim, Completed, Ending, Found, Released, Renewed, Run, Store},
 };
-use crate::key::Fingerprint;
 
 /// A [`Store`] for nodes that live in one process, as in tests.
 ///
@@ -49,9 +48,8 @@ impl MemoryStore {
 impl Store for MemoryStore {
     type Error = Infallible;
 
-    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), Infallible> {
-        self.now(|messages, now| messages.claim_known(claim, now))
-            .await
+    async fn claim(&self, claim: Claim) -> Result<Found, Infallible> {
+        self.now(|messages, now| messages.find(claim, now)).await
     }
 
     async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Infallible> {

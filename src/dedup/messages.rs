@@ -9,9 +9,11 @@ use tokio::time::Instant;
 
 use super::{
     machine::{Machine, State, after},
-    store::{Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run},
+    store::{
+        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Found, Released, Renewed, Run,
+    },
 };
-use crate::key::{BuildKeyHasher, Fingerprint, Key};
+use crate::key::{BuildKeyHasher, Key};
 
 /// The messages that are not vacant. The caller says what time it is.
 ///
@@ -55,19 +57,14 @@ impl Messages {
     }
 
     pub(super) fn claim(&mut self, claim: Claim, now: Instant) -> Claimed {
-        self.claim_known(claim, now).0
+        self.find(claim, now).claimed
     }
 
-    /// Returns the fingerprint of the claim that the message began with, too.
-    pub(super) fn claim_known(
-        &mut self,
-        claim: Claim,
-        now: Instant,
-    ) -> (Claimed, Option<Fingerprint>) {
+    pub(super) fn find(&mut self, claim: Claim, now: Instant) -> Found {
         let none = ClaimId::NONE;
         let vacant = || Machine::vacant(claim, none, Run::new(Duration::ZERO, 0), now);
         self.change(claim.key, now, vacant, |machine| {
-            (machine.claim(claim, now), machine.fingerprint)
+            Found::new(machine.claim(claim, now), machine.fingerprint)
         })
     }
 

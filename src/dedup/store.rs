@@ -82,12 +82,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Gives the message to the claim if it is vacant, or running or late and its lease is over. Takes hold of its reply
     /// if it is kept for deliveries.
-    ///
-    /// Returns the fingerprint of the claim that the message began with, too.
-    fn claim(
-        &self,
-        claim: Claim,
-    ) -> impl Future<Output = Result<(Claimed, Option<Fingerprint>), Self::Error>> + Send;
+    fn claim(&self, claim: Claim) -> impl Future<Output = Result<Found, Self::Error>> + Send;
 
     /// Renews the claim's lease of a running or late message, from now on.
     ///
@@ -254,6 +249,26 @@ pub enum Ending {
 }
 
 /// The answer to [`Store::claim`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Found {
+    /// Whose the message is now.
+    pub claimed: Claimed,
+    /// The fingerprint of the claim that the message began with.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl Found {
+    /// Makes the answer.
+    pub fn new(claimed: Claimed, fingerprint: Option<Fingerprint>) -> Self {
+        Self {
+            claimed,
+            fingerprint,
+        }
+    }
+}
+
+/// Whose a message is after a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claimed {

@@ -31,8 +31,8 @@ use tower_wechat::{
     dedup::{
         RunNumber,
         store::{
-            Acknowledged, Claim, Claimed, Completed, Ending, Fingerprint, MemoryStore, Released,
-            Renewed, Run, Store,
+            Acknowledged, Claim, Claimed, Completed, Ending, Found, MemoryStore, Released, Renewed,
+            Run, Store,
         },
     },
     simulator::{RequestBody, Simulator, Transcript},
@@ -299,11 +299,11 @@ struct Losing {
 impl Store for Losing {
     type Error = Infallible;
 
-    async fn claim(&self, _: Claim) -> Result<(Claimed, Option<Fingerprint>), Infallible> {
+    async fn claim(&self, _: Claim) -> Result<Found, Infallible> {
         if self.is_claimed.swap(true, Ordering::SeqCst) {
-            return Ok((Claimed::Done, None));
+            return Ok(Found::new(Claimed::Done, None));
         }
-        Ok((Claimed::Won(Run::new(Duration::ZERO, 1)), None))
+        Ok(Found::new(Claimed::Won(Run::new(Duration::ZERO, 1)), None))
     }
 
     async fn renew(&self, _: Claim, _: Run) -> Result<Renewed, Infallible> {

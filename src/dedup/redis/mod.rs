@@ -127,7 +127,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use super::store::{
-    Acknowledged, Claim, Claimed, Completed, Ending, Released, Renewed, Run, Store,
+    Acknowledged, Claim, Claimed, Completed, Ending, Found, Released, Renewed, Run, Store,
 };
 #[cfg(doc)]
 use crate::key::Key;
@@ -193,7 +193,7 @@ where
 {
     type Error = Error;
 
-    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), Error> {
+    async fn claim(&self, claim: Claim) -> Result<Found, Error> {
         let (word, age, number, reply, known): (String, u64, u64, Option<Reply>, String) =
             self.run("claim", claim, &[]).await?;
         let age = Duration::from_millis(age);
@@ -216,7 +216,7 @@ where
             ("done", _, None) => Ok(Claimed::Done),
             _ => Err(Error::foreign()),
         };
-        Ok((claimed?, known))
+        Ok(Found::new(claimed?, known))
     }
 
     async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Error> {

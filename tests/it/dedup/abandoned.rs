@@ -13,8 +13,8 @@ use tower_wechat::{
     dedup::{
         DedupBuilder,
         store::{
-            Acknowledged, Claim, Claimed, Completed, Ending, Fingerprint, MemoryStore, Released,
-            Renewed, Run, Store,
+            Acknowledged, Claim, Completed, Ending, Found, MemoryStore, Released, Renewed, Run,
+            Store,
         },
     },
     late::LateReply,
@@ -66,7 +66,7 @@ impl Odd {
 impl Store for Odd {
     type Error = &'static str;
 
-    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), &'static str> {
+    async fn claim(&self, claim: Claim) -> Result<Found, &'static str> {
         self.check(claim.key)?;
         Ok(self.store.claim(claim).await.unwrap())
     }

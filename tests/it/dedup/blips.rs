@@ -95,7 +95,7 @@ async fn a_memory_store_is_bounded() {
     let debug = format!("{store:?}");
     assert!(debug.contains("messages: 100000"), "{debug}");
     let again = store::Claim::new(running.key, ClaimId::random(), ttls);
-    let (claimed, _) = store.claim(again).await.unwrap();
+    let claimed = store.claim(again).await.unwrap().claimed;
     assert!(
         matches!(claimed, store::Claimed::Running { .. }),
         "{claimed:?}"

@@ -9,8 +9,7 @@ use std::{
 use tokio::time::sleep;
 use tower::BoxError;
 use tower_wechat::dedup::store::{
-    Acknowledged, Claim, Claimed, Completed, Ending, Fingerprint, MemoryStore, Released, Renewed,
-    Run, Store,
+    Acknowledged, Claim, Completed, Ending, Found, MemoryStore, Released, Renewed, Run, Store,
 };
 
 /// A `MemoryStore` behind a bad network. Clones are one store.
@@ -101,7 +100,7 @@ impl Faulty {
 impl Store for Faulty {
     type Error = BoxError;
 
-    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), BoxError> {
+    async fn claim(&self, claim: Claim) -> Result<Found, BoxError> {
         let (store, back) = self.reach(Operation::Claim).await?;
         let claimed = store.claim(claim).await?;
         wait(back).await;

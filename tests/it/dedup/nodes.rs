@@ -4,8 +4,8 @@ use tower_wechat::{
     dedup::{
         StoredResponse,
         store::{
-            Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Fingerprint, Released,
-            Renewed, Run, Store, Ttls,
+            Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Found, Released, Renewed,
+            Run, Store, Ttls,
         },
     },
     late::LateCause,
@@ -36,7 +36,7 @@ async fn claim_by_a_lost_node(store: &MemoryStore) -> Claim {
     let claimed = store.claim(lost).await;
     assert_eq!(
         claimed,
-        Ok((Claimed::Won(Run::new(Duration::ZERO, 1)), None))
+        Ok(Found::new(Claimed::Won(Run::new(Duration::ZERO, 1)), None))
     );
     lost
 }
@@ -373,9 +373,9 @@ struct Endless;
 impl Store for Endless {
     type Error = Infallible;
 
-    async fn claim(&self, _: Claim) -> Result<(Claimed, Option<Fingerprint>), Infallible> {
+    async fn claim(&self, _: Claim) -> Result<Found, Infallible> {
         let (age, lease) = (Duration::MAX, Duration::MAX);
-        Ok((Claimed::Running { age, lease }, None))
+        Ok(Found::new(Claimed::Running { age, lease }, None))
     }
 
     async fn renew(&self, _: Claim, _: Run) -> Result<Renewed, Infallible> {

@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::{sleep, sleep_until};
 use tower_wechat::{
-    dedup::store::{
-        Acknowledged, Claim, Claimed, Completed, Ending, Fingerprint, Released, Renewed, Run, Store,
-    },
+    dedup::store::{Acknowledged, Claim, Completed, Ending, Found, Released, Renewed, Run, Store},
     late::LateReply,
 };
 
@@ -68,7 +66,7 @@ impl Wild {
 impl Store for Wild {
     type Error = &'static str;
 
-    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), &'static str> {
+    async fn claim(&self, claim: Claim) -> Result<Found, &'static str> {
         self.carry(Operation::Claim, move |s| async move {
             s.claim(claim).await.unwrap()
         })

@@ -11,8 +11,8 @@ use tower_wechat::{
     dedup::{
         StoredResponse,
         store::{
-            Acknowledged, Claim, Claimed, Completed, Ending, Fingerprint, MemoryStore, Released,
-            Renewed, Run, Store,
+            Acknowledged, Claim, Completed, Ending, Found, MemoryStore, Released, Renewed, Run,
+            Store,
         },
     },
     late::LateCause,
@@ -41,7 +41,7 @@ fn sent(response: &StoredResponse) -> StoredResponse {
 impl Store for Remote {
     type Error = Infallible;
 
-    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), Infallible> {
+    async fn claim(&self, claim: Claim) -> Result<Found, Infallible> {
         let claimed = self.store.claim(claim).await;
         let slowness = self.slowness.load(Ordering::Relaxed);
         if slowness > 0 {

@@ -5,8 +5,8 @@ use std::{future::Future, process};
 use tower_wechat::dedup::{
     Key,
     store::{
-        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Fingerprint, Released, Renewed,
-        Run, Store,
+        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Found, Released, Renewed, Run,
+        Store,
     },
 };
 
@@ -46,16 +46,16 @@ impl<St> Witness<St> {
 impl<St: Store> Store for Witness<St> {
     type Error = St::Error;
 
-    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), St::Error> {
+    async fn claim(&self, claim: Claim) -> Result<Found, St::Error> {
         let call = self.store.claim(claim);
-        let said = |(claimed, _): &(Claimed, Option<Fingerprint>)| match claimed {
+        let said = |found: &Found| match &found.claimed {
             Claimed::Won(run) => Answer::Run(run.number),
             Claimed::Running { .. } => Answer::Running,
             Claimed::Replied { .. } => Answer::Replied,
             Claimed::Late { .. } => Answer::Late,
             Claimed::TakenOver(_) => Answer::TakenOver,
             Claimed::Done => Answer::Done,
-            _ => panic!("{claimed:?} is new"),
+            claimed => panic!("{claimed:?} is new"),
         };
         let of = (claim.key, claim.id);
         self.noted(Operation::Claim, of, call, said).await

@@ -15,8 +15,8 @@ use tower_wechat::dedup::{
     Key, StoredResponse,
     contract::{self, Subject},
     store::{
-        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Fingerprint, MemoryStore,
-        Released, Renewed, Run, Store,
+        Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Found, MemoryStore, Released,
+        Renewed, Run, Store,
     },
 };
 
@@ -90,28 +90,28 @@ impl Double {
 impl Store for Double {
     type Error = Infallible;
 
-    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), Infallible> {
+    async fn claim(&self, claim: Claim) -> Result<Found, Infallible> {
         let is_torn = self.meet().await && self.mistake == Mistake::TornClaim;
         let id = claim.id;
         let mut claim = self.changed(claim);
         claim.id = id;
         let own = claim.fingerprint;
-        let (claimed, mut known) = self.store.claim(claim).await?;
+        let mut found = self.store.claim(claim).await?;
         if self.mistake == Mistake::ForgetsTheFingerprint {
-            known = own;
+            found.fingerprint = own;
         }
-        let claimed = match claimed {
+        found.claimed = match found.claimed {
             Claimed::Running { age, .. } if is_torn => Claimed::Won(Run::new(age, 1)),
             Claimed::TakenOver(_) if self.mistake == Mistake::LeavesTheLateReply => Claimed::Done,
             claimed => claimed,
         };
         let mut claims = self.claims.lock().unwrap();
         let claims = claims.entry(claim.key).or_default();
-        if let Claimed::Won(_) | Claimed::Replied { .. } = claimed {
+        if let Claimed::Won(_) | Claimed::Replied { .. } = found.claimed {
             claims.retain(|claim| *claim != id);
             claims.push(id);
         }
-        Ok((claimed, known))
+        Ok(found)
     }
 
     async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Infallible> {

@@ -47,11 +47,15 @@ fn message() -> (Key, ClaimId) {
 async fn attempt(store: &Managed, key: Key, id: ClaimId) -> Option<Result<Claimed, Error>> {
     let claim = store.claim(Claim::new(key, id, ttls()));
     let claimed = timeout(PATIENCE, claim).await.ok()?;
-    Some(claimed.map(|(claimed, _)| claimed))
+    Some(claimed.map(|found| found.claimed))
 }
 
 async fn claim(store: &Managed, key: Key, id: ClaimId) -> Claimed {
-    store.claim(Claim::new(key, id, ttls())).await.unwrap().0
+    store
+        .claim(Claim::new(key, id, ttls()))
+        .await
+        .unwrap()
+        .claimed
 }
 
 #[track_caller]
@@ -140,7 +144,11 @@ async fn a_renewal_writes_again_what_a_killed_redis_has_forgotten() {
     let release = Claim::new(key, id, ttls());
     assert_eq!(store.release(release).await.unwrap(), Released::Unclaimed);
     assert_eq!(store.renew(claim, run).await.unwrap(), Renewed::Yours);
-    let (claimed, _) = store.claim(Claim::new(key, other, ttls())).await.unwrap();
+    let claimed = store
+        .claim(Claim::new(key, other, ttls()))
+        .await
+        .unwrap()
+        .claimed;
     let is_as_old = matches!(claimed, Claimed::Running { age, .. } if age >= run.age);
     assert!(is_as_old, "{claimed:?}");
     let completed = store

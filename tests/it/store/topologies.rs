@@ -85,7 +85,7 @@ async fn a_cluster_spreads_the_messages() {
     let store = RedisStore::new(connection.clone());
     for message in 0..32 {
         let claim = claim(message);
-        assert!(is_first(&store.claim(claim).await.unwrap().0));
+        assert!(is_first(&store.claim(claim).await.unwrap().claimed));
         let reply = Ending::Reply(StoredResponse::success());
         let completed = store.complete(claim, reply).await.unwrap();
         assert!(matches!(completed, Completed::Stored), "{completed:?}");
@@ -160,7 +160,7 @@ async fn the_store_follows_the_sentinels_to_the_new_master() {
     let store = RedisStore::new(connection);
 
     let before = claim(1);
-    assert!(is_first(&store.claim(before).await.unwrap().0));
+    assert!(is_first(&store.claim(before).await.unwrap().claimed));
     until("replicated", async || {
         let keys: u64 = redis::cmd("DBSIZE").query_async(&mut there).await.unwrap();
         (keys == 1).then_some(())
@@ -181,17 +181,17 @@ async fn the_store_follows_the_sentinels_to_the_new_master() {
     .await;
 
     master.kill();
-    let (claimed, _) = until("a new master", async || {
+    let found = until("a new master", async || {
         let other = Claim::new(before.key, ClaimId::random(), before.ttls);
         let patience = Duration::from_millis(250);
         timeout(patience, store.claim(other)).await.ok()?.ok()
     })
     .await;
     // The lease may be over by then: the message is run again, as the second run.
-    let is_known = match &claimed {
+    let is_known = match &found.claimed {
         Claimed::Running { .. } => true,
         Claimed::Won(run) => run.number == 2,
         _ => false,
     };
-    assert!(is_known, "{claimed:?}");
+    assert!(is_known, "{found:?}");
 }

@@ -14,8 +14,8 @@ use tokio::{
 };
 use tower::BoxError;
 use tower_wechat::dedup::store::{
-    Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Fingerprint, MemoryStore, Released,
-    Renewed, Run, Store,
+    Acknowledged, Claim, ClaimId, Completed, Ending, Found, MemoryStore, Released, Renewed, Run,
+    Store,
 };
 
 use super::{play::Shape, world::World};
@@ -186,7 +186,7 @@ impl Drop for Waiting<'_> {
 impl Store for Link {
     type Error = BoxError;
 
-    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), BoxError> {
+    async fn claim(&self, claim: Claim) -> Result<Found, BoxError> {
         self.ask("claim", move |store| now(store.claim(claim)))
             .await
     }

@@ -8,8 +8,8 @@ use tower_wechat::{
     dedup::{
         Key,
         store::{
-            Acknowledged, Claim, Claimed, Completed, Ending, Fingerprint, MemoryStore, Released,
-            Renewed, Run, Store,
+            Acknowledged, Claim, Completed, Ending, Found, MemoryStore, Released, Renewed, Run,
+            Store,
         },
     },
     late::mailbox::{
@@ -95,7 +95,7 @@ pub(super) struct FarStore(pub(super) MemoryStore, pub(super) Way);
 impl Store for FarStore {
     type Error = &'static str;
 
-    async fn claim(&self, claim: Claim) -> Result<(Claimed, Option<Fingerprint>), Self::Error> {
+    async fn claim(&self, claim: Claim) -> Result<Found, Self::Error> {
         self.1.there_and_back(self.0.claim(claim)).await
     }
 
