@@ -10,7 +10,7 @@
 //! | [`testing`] | your own tests with the simulator |
 //! | [`parts`] | the signature check alone, the types alone |
 //! | [`without_tower`] | any framework: the whole stack as a function, and the pure functions |
-//! | [`migrating`] | what wechatpy and `WxJava` call it |
+//! | [`migrating`] | the names that wechatpy and `WxJava` use |
 //! | [`comparison`] | how other SDKs handle the same input |
 //! | [`figures`] | times, and what was tried |
 //!
