@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{message::other::OtherMessage, xml};
 
-/// What a [`BotMessage`], a part of one, or a quoted message says.
+/// What a [`BotMessage`](super::BotMessage), a part of one, or a quoted message says.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum BotContent {
