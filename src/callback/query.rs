@@ -70,21 +70,26 @@ impl Query {
     }
 
     fn read(query: &str) -> Option<Self> {
-        let raw = Raw::split(query)?;
-        let signature = hex(raw.signature.as_deref())?;
-        let msg_signature = hex(raw.msg_signature.as_deref())?;
-        let encrypt_type = match raw.encrypt_type.as_deref() {
+        if query.len() > MAX_LENGTH {
+            return None;
+        }
+        let decoded = decoding(query);
+        let raw = Raw::split(query, decoded)?;
+        let signature = hex(raw.signature.map(decoded).as_deref())?;
+        let msg_signature = hex(raw.msg_signature.map(decoded).as_deref())?;
+        let encrypt_type = match raw.encrypt_type.map(decoded).as_deref() {
             None | Some(b"") => None,
             Some(b"raw") => Some(EncryptType::Raw),
             Some(b"aes") => Some(EncryptType::Aes),
             Some(_) => return None,
         };
-        let timestamp: [u8; TIMESTAMP_LENGTH] = raw.timestamp?.as_ref().try_into().ok()?;
+        let timestamp: [u8; TIMESTAMP_LENGTH] = decoded(raw.timestamp?).as_ref().try_into().ok()?;
         let seconds = seconds(&timestamp)?;
-        let nonce = Nonce::new(&raw.nonce?)?;
+        let nonce = Nonce::new(&decoded(raw.nonce?))?;
         // A malformed echostr counts as none: only a `GET` needs one, and is rejected without it.
         let echostr = raw
             .echostr
+            .map(decoded)
             .filter(|echostr| (1..=MAX_ECHOSTR_LENGTH).contains(&echostr.len()))
             .filter(|echostr| echostr.iter().all(u8::is_ascii_graphic))
             .and_then(|echostr| String::from_utf8(echostr.into_owned()).ok())
@@ -254,34 +259,28 @@ fn seconds(timestamp: &[u8]) -> Option<u64> {
     })
 }
 
-/// The parameters that the checks read, percent-decoded. None of them is repeated.
+/// The parameters that the checks read, as they came. None of them is repeated.
 #[derive(Default)]
 struct Raw<'q> {
-    signature: Option<Cow<'q, [u8]>>,
-    timestamp: Option<Cow<'q, [u8]>>,
-    nonce: Option<Cow<'q, [u8]>>,
+    signature: Option<&'q [u8]>,
+    timestamp: Option<&'q [u8]>,
+    nonce: Option<&'q [u8]>,
     /// In compatible mode, plain accounts get it too. There too, a repeated one is a forgery.
-    msg_signature: Option<Cow<'q, [u8]>>,
-    encrypt_type: Option<Cow<'q, [u8]>>,
-    echostr: Option<Cow<'q, [u8]>>,
+    msg_signature: Option<&'q [u8]>,
+    encrypt_type: Option<&'q [u8]>,
+    echostr: Option<&'q [u8]>,
 }
 
 impl<'q> Raw<'q> {
-    fn split(query: &'q str) -> Option<Self> {
-        if query.len() > MAX_LENGTH {
-            return None;
-        }
+    fn split(query: &'q str, decoded: impl Fn(&'q [u8]) -> Cow<'q, [u8]>) -> Option<Self> {
         let mut raw = Self::default();
-        let decoded = if memchr(b'%', query.as_bytes()).is_some() {
-            |text| percent_decode(text).into()
-        } else {
-            Cow::Borrowed
-        };
         let mut rest = Some(query.as_bytes());
         while let Some(parameters) = rest {
-            let (parameter, further) = split_once(b'&', parameters);
+            let (parameter, further) = split_around(memchr(b'&', parameters), parameters);
             rest = further;
-            let (name, value) = split_once(b'=', parameter);
+            // A name is too short for `memchr`.
+            let mark = parameter.iter().position(|byte| *byte == b'=');
+            let (name, value) = split_around(mark, parameter);
             let slot = match &*decoded(name) {
                 b"signature" => &mut raw.signature,
                 b"timestamp" => &mut raw.timestamp,
@@ -291,7 +290,7 @@ impl<'q> Raw<'q> {
                 b"echostr" => &mut raw.echostr,
                 _ => continue,
             };
-            if slot.replace(decoded(value.unwrap_or_default())).is_some() {
+            if slot.replace(value.unwrap_or_default()).is_some() {
                 return None;
             }
         }
@@ -299,9 +298,21 @@ impl<'q> Raw<'q> {
     }
 }
 
-/// Returns the part before the first `mark`, and the one behind it.
-fn split_once(mark: u8, text: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match memchr(mark, text).and_then(|at| text.split_at_checked(at)) {
+/// Returns what percent-decodes a part of the query: most queries have nothing to decode.
+fn decoding<'q>(query: &'q str) -> impl Fn(&'q [u8]) -> Cow<'q, [u8]> + Copy {
+    let is_encoded = memchr(b'%', query.as_bytes()).is_some();
+    move |part| {
+        if is_encoded {
+            percent_decode(part).into()
+        } else {
+            part.into()
+        }
+    }
+}
+
+/// Returns the part before the position of a mark, and the one behind it.
+fn split_around(mark: Option<usize>, text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match mark.and_then(|mark| text.split_at_checked(mark)) {
         Some((before, rest)) => (before, rest.get(1..)),
         None => (text, None),
     }
