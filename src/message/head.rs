@@ -91,15 +91,13 @@ impl Head {
 
     /// Makes it of the fields in the order of their positions.
     fn join(fields: [&str; FIELDS], form: Form) -> Self {
-        let mut end = 0;
-        Self {
-            texts: fields.concat().into(),
-            ends: fields.map(|text| {
-                end += text.len();
-                end
-            }),
-            form,
-        }
+        let mut texts = String::with_capacity(fields.iter().map(|text| text.len()).sum());
+        let ends = fields.map(|text| {
+            texts.push_str(text);
+            texts.len()
+        });
+        let texts = texts.into();
+        Self { texts, ends, form }
     }
 
     /// The MsgType as it came: `event` for events, in any case.
