@@ -23,8 +23,7 @@ pin_project! {
         empty_frames: usize,
         deadline: Option<Instant>,
         // Created late: most bodies arrive with the head and need no timer.
-        #[pin]
-        timer: Option<Sleep>,
+        timer: Option<Pin<Box<Sleep>>>,
     }
 }
 
@@ -102,13 +101,10 @@ impl<B: Body> Future for ReadBody<B> {
         let Some(deadline) = *this.deadline else {
             return Poll::Pending;
         };
-        if this.timer.is_none() {
-            this.timer.set(Some(sleep_until(deadline)));
-        }
-        match this.timer.as_pin_mut() {
-            Some(timer) => timer.poll(cx).map(|()| Err(ReadError::Timeout)),
-            None => Poll::Pending,
-        }
+        let timer = this
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        timer.as_mut().poll(cx).map(|()| Err(ReadError::Timeout))
     }
 }
 
