@@ -20,7 +20,7 @@ use crate::{
     body::ReadError,
     callback::{self, Opened, Query},
     delivery::Delivery,
-    message::{Head, RETRIED_FOR},
+    message::RETRIED_FOR,
     timestamp::Timestamp,
 };
 
@@ -58,7 +58,7 @@ pub(super) enum Decision {
 pub(super) struct Opener {
     /// Whether the query was signed.
     pub(super) is_signed: bool,
-    account: Account,
+    pub(super) account: Account,
     sent: Sent,
 }
 
@@ -70,41 +70,29 @@ enum Sent {
     Hosted { is_marked: bool },
 }
 
-/// The body of a push.
-pub(super) enum Body {
-    /// WeChat may send it again, [late](RETRIED_FOR), if it `may_be_late`.
-    Push { opened: Opened, may_be_late: bool },
-    /// The console checks the path.
-    Probe,
-}
-
 impl Opener {
-    pub(super) fn open(&self, body: Bytes) -> Result<Body, Rejection> {
+    /// Opens the body of a push. `None`: the console checks the path.
+    pub(super) fn open(
+        &self,
+        body: Bytes,
+        delivery: &mut Delivery,
+    ) -> Result<Option<Opened>, Rejection> {
         if body.is_empty() {
             return Err(Rejection::new(RejectionKind::BodyEmpty).signed(self.is_signed));
         }
         match &self.sent {
             Sent::Signed { query, is_late } => {
                 let mut opened = callback::open(&self.account, query, body)?;
-                let plaintext = opened.plaintext().clone();
-                let is_retried = |head: &Head| head.identity(&plaintext).is_some();
-                let may_be_late = self.is_signed
-                    && self.account.encryption().is_some()
-                    && opened.head().is_ok_and(is_retried);
-                if *is_late && !may_be_late {
+                if self.is_signed && self.account.encryption().is_some() && opened.is_retried() {
+                    delivery.accept_late(RETRIED_FOR);
+                } else if *is_late {
                     let kind = RejectionKind::Callback(callback::ErrorKind::Timestamp);
                     return Err(Rejection::new(kind).signed(self.is_signed));
                 }
-                Ok(Body::Push {
-                    opened,
-                    may_be_late,
-                })
+                Ok(Some(opened))
             }
-            Sent::Hosted { .. } if cloud_hosting::is_probe(&body) => Ok(Body::Probe),
-            Sent::Hosted { is_marked: true } => Ok(Body::Push {
-                opened: Opened::new(body),
-                may_be_late: false,
-            }),
+            Sent::Hosted { .. } if cloud_hosting::is_probe(&body) => Ok(None),
+            Sent::Hosted { is_marked: true } => Ok(Some(Opened::new(body))),
             Sent::Hosted { is_marked: false } => Err(Rejection::new(RejectionKind::Source)),
         }
     }

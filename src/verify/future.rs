@@ -4,7 +4,6 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -14,16 +13,13 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::{
-    decision::{self, Opener},
-    rejection::Rejection,
-};
+use super::{decision::Opener, rejection::Rejection};
 use crate::{
+    account::Account,
     body::ReadBody,
     call::Call,
     callback::{Sealer, seal_reply},
     delivery::{Delivery, Verified},
-    message::RETRIED_FOR,
     observe, reply,
     response::{self, ResponseBody},
 };
@@ -80,27 +76,16 @@ impl<S> Pending<S> {
         body: Bytes,
         observed: &observe::DeliveryGuard,
     ) -> Result<Option<(Request<Verified>, S, Finish)>, Rejection> {
-        let opened = match self.opener.open(body)? {
-            decision::Body::Push {
-                opened,
-                may_be_late,
-            } => {
-                if may_be_late {
-                    self.delivery.accept_late(RETRIED_FOR);
-                }
-                opened
-            }
-            decision::Body::Probe => {
-                observed.record_probe();
-                return Ok(None);
-            }
+        let Some(opened) = self.opener.open(body, &mut self.delivery)? else {
+            observed.record_probe();
+            return Ok(None);
         };
         if opened.has_replaced_bytes() {
             observe::plaintext_lossy(self.delivery.account());
         }
         let (plaintext, head, sealer) = opened.into_parts();
         let finish = Finish {
-            account: Arc::clone(self.delivery.shared_account()),
+            account: self.opener.account,
             sealer,
         };
         let verified = Verified::new(plaintext, head, self.delivery, observed.trace());
@@ -112,7 +97,7 @@ impl<S> Pending<S> {
 
 /// Finishes the inner service's response: seals it if the message was encrypted.
 struct Finish {
-    account: Arc<str>,
+    account: Account,
     sealer: Option<Sealer>,
 }
 
@@ -139,7 +124,7 @@ impl Finish {
                 Response::from_parts(head, ResponseBody::new(answer.into_body()))
             }
             Err(error) => {
-                observe::reply_not_sealed(&self.account, error);
+                observe::reply_not_sealed(self.account.name(), error);
                 response::failure()
             }
         }
@@ -238,7 +223,7 @@ where
                     return Poll::Ready(Ok(match body {
                         Ok(body) => finish.finish(head, body, observed),
                         Err(error) => {
-                            observe::response_unreadable(&finish.account, &error);
+                            observe::response_unreadable(finish.account.name(), &error);
                             response::failure()
                         }
                     }));

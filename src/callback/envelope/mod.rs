@@ -147,12 +147,14 @@ impl Opened {
         seal_reply(self.sealer.as_ref(), reply.into())
     }
 
-    /// Returns the head of the message. It is parsed once.
-    pub(crate) fn head(&mut self) -> Result<&Head, &xml::Error> {
+    /// Returns whether WeChat retries the message until it gets the answer that it wants. Parses the head, once.
+    pub(crate) fn is_retried(&mut self) -> bool {
         let Self {
             head, plaintext, ..
         } = self;
-        head.get_or_insert_with(|| Head::read(plaintext)).as_ref()
+        let head = head.get_or_insert_with(|| Head::read(plaintext));
+        head.as_ref()
+            .is_ok_and(|head| head.identity(plaintext).is_some())
     }
 
     pub(crate) fn into_parts(self) -> (Bytes, Option<xml::Result<Head>>, Option<Sealer>) {
