@@ -73,7 +73,8 @@ pub(super) fn seal_with(
     let nonce = nonce.unwrap_or_else(|| [REPLY_NONCE_PREFIX, &digits.to_string()].concat());
     let encrypt = cipher::seal(key, &encryption.receive_id, random, plaintext)?;
     let timestamp = Timestamp::now();
-    let msg_signature = Signature::sign(token, [&*timestamp.to_string(), &*nonce, &*encrypt]);
+    let seconds = timestamp.as_secs().to_string();
+    let msg_signature = Signature::sign(token, [&*seconds, &*nonce, &*encrypt]);
     Ok(Sealed::new(encrypt, msg_signature, timestamp, nonce))
 }
 
