@@ -107,7 +107,11 @@
 //! | failing handler | `sum by (account) (increase(tower_wechat_late_replies_total{cause="failed"}[15m])) > 0` | All runs of an acknowledged message have failed. |
 //! | store away | `sum(increase(tower_wechat_store_errors_total[5m])) > 10` | Nodes go on alone: messages may run twice. |
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use std::cell::Cell;
+
+use metrics::{
+    IntoF64, Key, Level, Metadata, Unit, describe_counter, describe_gauge, describe_histogram,
+};
 
 use crate::{account::Account, observe};
 
@@ -130,6 +134,33 @@ pub fn describe() {
     }
     for (name, unit, description) in HISTOGRAMS {
         describe_histogram!(*name, *unit, *description);
+    }
+}
+
+/// Whether a recorder keeps what is counted.
+///
+/// Without one, the crate `metrics` hands out its own, which has no size, and whose gauges never ask for a value.
+pub(crate) fn is_recorded() -> bool {
+    static GAUGE: Key = Key::from_static_name(DELIVERIES_OPEN);
+    static METADATA: Metadata<'_> =
+        Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+    metrics::with_recorder(|recorder| {
+        let is_asked_for = Cell::new(false);
+        size_of_val(recorder) > 0 || {
+            let gauge = recorder.register_gauge(&GAUGE, &METADATA);
+            gauge.increment(Zero(&is_asked_for));
+            is_asked_for.get()
+        }
+    })
+}
+
+/// Notes that it is asked for.
+struct Zero<'a>(&'a Cell<bool>);
+
+impl IntoF64 for Zero<'_> {
+    fn into_f64(self) -> f64 {
+        self.0.set(true);
+        0.0
     }
 }
 
@@ -228,3 +259,6 @@ pub(crate) const API_CALL_DURATION: &str = "tower_wechat_api_call_duration_secon
 pub(crate) const RECOGNITIONS: &str = "tower_wechat_recognitions_total";
 pub(crate) const RECOGNITION_DURATION: &str = "tower_wechat_recognition_duration_seconds";
 pub(crate) const RECORDING_BYTES: &str = "tower_wechat_recording_bytes";
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,44 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 use super::labels::label;
+
+/// Whether a recorder keeps what is counted. It may be installed at any time.
+pub(super) fn is_recorded() -> bool {
+    #[cfg(feature = "metrics")]
+    let is_recorded = crate::metrics::is_recorded();
+    #[cfg(not(feature = "metrics"))]
+    let is_recorded = false;
+    is_recorded
+}
+
+/// The begin of a delivery or of a run.
+pub(super) struct Begun {
+    /// `None` if nobody asks for the duration: reading a clock takes longer than the rest of an observer.
+    at: Option<Instant>,
+    /// Whether its end is counted too.
+    is_counted: bool,
+}
+
+impl Begun {
+    fn now(is_traced: bool) -> Self {
+        let is_counted = is_recorded();
+        Self {
+            at: (is_counted || is_traced).then(Instant::now),
+            is_counted,
+        }
+    }
+
+    pub(super) fn is_counted(&self) -> bool {
+        self.is_counted
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.at.map_or(Duration::ZERO, |at| at.elapsed())
+    }
+}
 
 /// Begins the counters of an account at zero.
 pub(crate) fn account_is_served(account: &str) {
@@ -172,8 +209,12 @@ pub(super) fn store_failed(operation: &'static str, cause: &'static str) {
     meter!(counter!(STORE_ERRORS, "operation" => operation, "cause" => cause).increment(1));
 }
 
-pub(super) fn delivery_began() {
-    meter!(gauge!(DELIVERIES_OPEN).increment(1));
+pub(super) fn delivery_began(is_traced: bool) -> Begun {
+    let begun = Begun::now(is_traced);
+    if begun.is_counted {
+        meter!(gauge!(DELIVERIES_OPEN).increment(1));
+    }
+    begun
 }
 
 pub(super) fn delivery_ended(account: &Arc<str>, outcome: &'static str, duration: Duration) {
@@ -195,8 +236,12 @@ pub(super) fn hung_up(account: &Arc<str>) {
     meter!(counter!(HANG_UPS, "account" => label(account)).increment(1));
 }
 
-pub(super) fn run_began() {
-    meter!(gauge!(RUNS_OPEN).increment(1));
+pub(super) fn run_began(is_traced: bool) -> Begun {
+    let begun = Begun::now(is_traced);
+    if begun.is_counted {
+        meter!(gauge!(RUNS_OPEN).increment(1));
+    }
+    begun
 }
 
 pub(super) fn run_ended(account: &Arc<str>, result: &'static str, duration: Duration) {

@@ -4,6 +4,8 @@
 //!
 //! This module compiles in every build. Without a feature, the macros below and the `Span` of `spans` do nothing.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 /// Logs an event, with the syntax of `tracing::event!`.
 macro_rules! event {
     ($level:ident, $($field:tt)*) => {
@@ -27,7 +29,9 @@ macro_rules! span {
 macro_rules! meter {
     ($kind:ident!($name:ident $(, $label:literal => $value:expr)*).$change:ident($by:expr)) => {
         #[cfg(feature = "metrics")]
-        ::metrics::$kind!(crate::metrics::$name $(, $label => $value)*).$change($by);
+        if crate::metrics::is_recorded() {
+            ::metrics::$kind!(crate::metrics::$name $(, $label => $value)*).$change($by);
+        }
         // Uses the values, but does not compute them.
         #[cfg(not(feature = "metrics"))]
         let _ = || ($($value,)* $by);
@@ -40,12 +44,13 @@ macro_rules! meter {
     expect(unused_variables, reason = "`event!` drops its fields")
 )]
 mod api;
+mod deduped;
+mod delivery;
 #[cfg_attr(
     not(feature = "tracing"),
     expect(unused_variables, reason = "`event!` drops its fields")
 )]
 mod events;
-mod guards;
 mod labels;
 mod meters;
 #[cfg_attr(
@@ -59,6 +64,7 @@ mod outcome;
     expect(unused_variables, reason = "`event!` drops its fields")
 )]
 mod recognize;
+mod runs;
 mod sender;
 #[cfg_attr(
     not(feature = "tracing"),
@@ -76,6 +82,8 @@ pub(crate) use self::{
     recognize::{Recognition, in_recognition},
 };
 pub(crate) use self::{
+    deduped::{Deduped, Trace},
+    delivery::DeliveryGuard,
     events::{
         Answer, MessageKey, Severity, Way, allow_list_empty, another_type, clock_differs,
         decode_failed, function_panicked, handler_failed, is_back, lease_lost,
@@ -84,6 +92,11 @@ pub(crate) use self::{
         reply_is_lost, reply_not_sealed, reply_unconfirmed, response_unreadable, retry_differs,
         sink_failed, smart_bot_is_no_message, store_failed, store_silent, unknown_stream,
     },
-    guards::{Deduped, DeliveryGuard, RunFailure, Runs, Trace},
     meters::{account_is_served, accounts_are_picked},
+    runs::{RunFailure, Runs},
 };
+
+/// Locks, even after a panic: each change is a single assignment, so a panic cannot leave half of one.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -7,7 +7,7 @@ use std::{
 
 use http::Extensions;
 
-use super::guards::{IS_ON, lock};
+use super::lock;
 
 /// The outcome of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,8 +84,8 @@ pub(crate) struct Report {
 }
 
 impl OutcomeCell {
-    pub(super) fn new() -> Self {
-        Self(IS_ON.then(Arc::default))
+    pub(super) fn new(is_observed: bool) -> Self {
+        Self(is_observed.then(Arc::default))
     }
 
     /// Makes the cell for a request in whose extensions the simulator puts it.
@@ -96,9 +96,13 @@ impl OutcomeCell {
     }
 
     /// Returns the cell of a request.
-    pub(super) fn of(extensions: &Extensions) -> Self {
+    pub(super) fn of(extensions: &Extensions, is_observed: bool) -> Self {
         let sent = cfg!(feature = "simulator").then(|| extensions.get::<Self>().cloned());
-        sent.flatten().unwrap_or_else(Self::new)
+        sent.flatten().unwrap_or_else(|| Self::new(is_observed))
+    }
+
+    pub(super) fn is_observed(&self) -> bool {
+        self.0.is_some()
     }
 
     pub(super) fn outcome(&self) -> Option<Outcome> {

@@ -4,9 +4,12 @@ use std::{fmt, time::Duration};
 
 use http::StatusCode;
 #[cfg(feature = "tracing")]
-use tracing::field::{Empty, display};
-#[cfg(feature = "tracing")]
 pub(super) use tracing::{Instrument, Span};
+#[cfg(feature = "tracing")]
+use tracing::{
+    field::{Empty, display},
+    level_filters::LevelFilter,
+};
 
 #[cfg(not(feature = "tracing"))]
 use self::silent::display;
@@ -43,6 +46,16 @@ impl DeliverySpan {
 
     pub(super) fn is_enabled(&self) -> bool {
         !self.0.is_disabled()
+    }
+
+    /// Whether the span or an event in it may be logged.
+    pub(super) fn is_logged(&self) -> bool {
+        #[cfg(feature = "tracing")]
+        if LevelFilter::current() != LevelFilter::OFF {
+            return true;
+        }
+        // For the crate `log`, a span has its name even if nothing is subscribed.
+        !self.0.is_none()
     }
 
     pub(super) fn is_for(&self, account: &str) {
@@ -170,6 +183,10 @@ mod silent {
         #[cfg(feature = "api")]
         pub(in super::super) fn current() -> Self {
             Self
+        }
+
+        pub(super) fn is_none(&self) -> bool {
+            true
         }
 
         pub(super) fn is_disabled(&self) -> bool {
