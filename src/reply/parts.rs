@@ -190,7 +190,10 @@ pub(super) fn written(text: impl Into<String>) -> String {
 
 /// Removes the characters that XML cannot write, not even as an entity.
 pub(super) fn writable(mut text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.contains(is_forbidden) {
+    // Few texts have a byte with which such a character can begin, and bytes are compared many at a time.
+    let is_suspect = |byte| byte < b' ' || byte == 0xef;
+    let has_suspect = (text.bytes()).fold(false, |has, byte| has | is_suspect(byte));
+    if has_suspect && text.contains(is_forbidden) {
         text.to_mut().retain(|character| !is_forbidden(character));
     }
     text

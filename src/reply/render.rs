@@ -65,7 +65,7 @@ impl Reply {
         }
         let (to_user_name, from_user_name) = addressing.names()?;
         let (content, rest) = content.cut(PASSIVE_TEXT_LIMIT, cut_marker, self.tail_of_first());
-        let rest = self.rest_after(rest);
+        let has_rest = rest.is_some() || !self.then.is_empty();
         let document = Document {
             to_user_name,
             from_user_name,
@@ -76,7 +76,7 @@ impl Reply {
         Ok(Rendered {
             body: Cow::Owned(body),
             content_type: XML,
-            rest: (!rest.is_success()).then_some(rest),
+            rest: has_rest.then(|| self.rest_after(rest)),
         })
     }
 }
