@@ -221,11 +221,13 @@ impl Machine {
         matches!(self.state, State::Late { .. })
     }
 
-    /// Drops a reply whose time is over. A late one has no time.
-    pub(super) fn expire(&mut self, now: Instant) {
-        if let State::Ended { reply, .. } = &mut self.state {
-            reply.take_if(|(_response, until)| *until <= now);
-        }
+    /// Drops a reply whose time is over, and returns its size. A late one has no time.
+    pub(super) fn expire(&mut self, now: Instant) -> usize {
+        let State::Ended { reply, .. } = &mut self.state else {
+            return 0;
+        };
+        let expired = reply.take_if(|(_response, until)| *until <= now);
+        expired.map_or(0, |(response, _until)| response.size())
     }
 
     /// Drops the reply. Its holders still have it.

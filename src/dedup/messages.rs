@@ -103,9 +103,7 @@ impl Messages {
     /// The message as it is at `now`; `None` if it is vacant. The caller does not drop its reply.
     pub(super) fn get(&mut self, key: Key, now: Instant) -> Option<&mut Machine> {
         let machine = self.machines.get_mut(&key)?;
-        self.reply_bytes -= machine.reply_size();
-        machine.expire(now);
-        self.reply_bytes += machine.reply_size();
+        self.reply_bytes -= machine.expire(now);
         (now < machine.forgotten).then_some(machine)
     }
 

@@ -162,37 +162,41 @@ impl Claim {
 
 /// Identifies one node's claim on one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ClaimId(u128);
+pub struct ClaimId([u8; 16]);
 
 impl ClaimId {
     /// The id of no claim.
-    pub(super) const NONE: Self = Self(0);
+    pub(super) const NONE: Self = Self([0; 16]);
 
     /// Holds a reply for the deliveries that have got it.
-    pub(super) const DELIVERED: Self = Self(u128::MAX);
+    pub(super) const DELIVERED: Self = Self([u8::MAX; 16]);
 
     /// Returns an id that no other call returns, on any node.
     pub fn random() -> Self {
         // The keys of std's hash maps are random in each thread, and differ from call to call.
         let half = || u128::from(RandomState::new().hash_one(0));
-        Self((half() << 64 | half()).max(1))
+        Self::of(half() << 64 | half())
     }
 
     /// Returns the id's bytes, as a store may keep it.
     pub fn to_bytes(self) -> [u8; 16] {
-        self.0.to_be_bytes()
+        self.0
     }
 
     /// Returns the id after this one. Ids counted on from a random one do not meet another node's.
     pub(super) fn next(self) -> Self {
-        Self(self.0.checked_add(1).unwrap_or(1))
+        Self::of(u128::from_be_bytes(self.0).wrapping_add(1))
+    }
+
+    fn of(number: u128) -> Self {
+        Self(number.max(1).to_be_bytes())
     }
 }
 
 /// In hexadecimal.
 impl fmt::Display for ClaimId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 

@@ -16,13 +16,19 @@ use crate::{
 /// The response of a message's run, kept for every delivery of the message.
 ///
 /// It has the parts of a response that WeChat reads: status, Content-Type and body. All other headers, trailers and
-/// extensions are dropped.
+/// extensions are dropped. Clones share them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredResponse {
+    parts: Arc<Parts>,
+    behind: Behind,
+}
+
+/// What a delivery gets.
+#[derive(PartialEq, Eq)]
+struct Parts {
     status: StatusCode,
     content_type: Option<HeaderValue>,
     body: Bytes,
-    behind: Behind,
 }
 
 /// What stands behind the body.
@@ -33,7 +39,7 @@ enum Behind {
     /// This reply.
     Whole(Arc<Whole>),
     /// A part that was kept for the user's next message, which has taken it out of the mailbox.
-    Mailbox(Taken),
+    Mailbox(Box<Taken>),
 }
 
 /// A part that a message has taken out of the mailbox.
@@ -50,10 +56,13 @@ pub(crate) struct Taken {
 impl StoredResponse {
     /// Makes a response of these parts.
     pub fn new(status: StatusCode, content_type: Option<HeaderValue>, body: Bytes) -> Self {
-        Self {
+        let parts = Parts {
             status,
             content_type,
             body,
+        };
+        Self {
+            parts: Arc::new(parts),
             behind: Behind::Body,
         }
     }
@@ -61,33 +70,35 @@ impl StoredResponse {
     /// Keeps a response of our own.
     pub(crate) fn of_own(response: &Response<ResponseBody>) -> Self {
         let body = response.body();
+        let content_type = response.headers().get(CONTENT_TYPE).cloned();
         Self {
-            status: response.status(),
-            content_type: response.headers().get(CONTENT_TYPE).cloned(),
-            body: body.to_bytes(),
             behind: body.whole.clone().map_or(Behind::Body, Behind::Whole),
+            ..Self::new(response.status(), content_type, body.to_bytes())
         }
     }
 
     /// Keeps a response of the inner service, whose body is read to its end.
-    pub(crate) async fn of<B>(response: Response<B>) -> Result<Self, ReadError<B::Error>>
+    pub(crate) fn of<B>(
+        response: Response<B>,
+    ) -> impl Future<Output = Result<Self, ReadError<B::Error>>>
     where
         B: Body + 'static,
     {
         // A service may answer with any body; one that a `MessageService` made is not read, and carries the reply.
         let any: &dyn Any = &response;
-        if let Some(own) = any.downcast_ref::<Response<ResponseBody>>() {
-            return Ok(Self::of_own(own));
-        }
+        let own = any.downcast_ref::<Response<ResponseBody>>();
+        let own = own.map(Self::of_own);
         let (head, body) = response.into_parts();
-        let body = ReadBody::of_response(body).await?;
-        Ok(Self {
-            status: head.status,
-            content_type: head.headers.get(CONTENT_TYPE).cloned(),
+        let content_type = head.headers.get(CONTENT_TYPE).cloned();
+        async move {
+            if let Some(own) = own {
+                return Ok(own);
+            }
+            let body = ReadBody::of_response(body).await?;
             // A copy: a slice would keep the whole buffer that it is a part of.
-            body: Bytes::copy_from_slice(&body),
-            behind: Behind::Body,
-        })
+            let body = Bytes::copy_from_slice(&body);
+            Ok(Self::new(head.status, content_type, body))
+        }
     }
 
     /// Makes the response `success`: the user sees nothing.
@@ -97,17 +108,17 @@ impl StoredResponse {
 
     /// Returns the status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.parts.status
     }
 
     /// Returns the Content-Type.
     pub fn content_type(&self) -> Option<&HeaderValue> {
-        self.content_type.as_ref()
+        self.parts.content_type.as_ref()
     }
 
     /// Returns the body.
     pub fn body(&self) -> &Bytes {
-        &self.body
+        &self.parts.body
     }
 
     /// Returns what belongs to the response and is not in its body, in a form that only this crate reads. `None` for most
@@ -127,27 +138,27 @@ impl StoredResponse {
     #[must_use]
     pub fn with_attachment(mut self, attachment: &[u8]) -> Self {
         let whole = || Whole::decode(attachment).map(|whole| Behind::Whole(Arc::new(whole)));
-        let taken = Taken::decode(attachment).map(Behind::Mailbox);
+        let taken = Taken::decode(attachment).map(|taken| Behind::Mailbox(Box::new(taken)));
         self.behind = taken.or_else(whole).unwrap_or(Behind::Body);
         self
     }
 
     /// Marks it as a part that was taken out of the mailbox.
     pub(crate) fn out_of_mailbox(mut self, taken: Taken) -> Self {
-        self.behind = Behind::Mailbox(taken);
+        self.behind = Behind::Mailbox(Box::new(taken));
         self
     }
 
     /// The part that it is.
     pub(crate) fn taken(&self) -> Option<Taken> {
-        match self.behind {
-            Behind::Mailbox(taken) => Some(taken),
+        match &self.behind {
+            Behind::Mailbox(taken) => Some(**taken),
             Behind::Body | Behind::Whole(_) => None,
         }
     }
 
     fn is_json(&self) -> bool {
-        let content_type = self.content_type.as_ref();
+        let content_type = self.content_type();
         content_type.is_some_and(|it| it == "application/json")
     }
 
@@ -156,7 +167,7 @@ impl StoredResponse {
         match &self.behind {
             Behind::Whole(whole) if whole.reply.is_custom() => None,
             Behind::Whole(whole) => Some(whole.reply.clone()),
-            Behind::Body | Behind::Mailbox(_) => Reply::read_body(&self.body),
+            Behind::Body | Behind::Mailbox(_) => Reply::read_body(self.body()),
         }
     }
 
@@ -170,13 +181,13 @@ impl StoredResponse {
 
     /// Whether a delivery that gets it shows the user nothing.
     pub(crate) fn is_silent(&self) -> bool {
-        self.status == StatusCode::OK && reply::is_silent(&self.body)
+        self.status() == StatusCode::OK && reply::is_silent(self.body())
     }
 
     /// Whether it ends the retries of a push that wants this answer.
     pub(crate) fn is_wanted(&self, wants: Wanted) -> bool {
-        self.status == StatusCode::OK
-            && match reply::err_code(&self.body) {
+        self.status() == StatusCode::OK
+            && match reply::err_code(self.body()) {
                 Some(code) => code == 0,
                 None => wants == Wanted::Any,
             }
@@ -184,7 +195,7 @@ impl StoredResponse {
 
     /// Whether the service says that it has failed, so that another run may succeed.
     pub(crate) fn is_failure(&self) -> bool {
-        self.status.is_server_error()
+        self.status().is_server_error()
     }
 
     /// The memory that it takes, in bytes.
@@ -196,27 +207,26 @@ impl StoredResponse {
                 whole.reply.text_len() + rest
             }
         };
-        let content_type = self.content_type.as_ref();
-        self.body.len() + content_type.map_or(0, HeaderValue::len) + behind
+        let content_type = self.content_type();
+        self.body().len() + content_type.map_or(0, HeaderValue::len) + behind
     }
 
     /// Forgets all but what a delivery gets, and where it comes from: the message's task has the rest.
     pub(crate) fn without_reply(&self) -> Self {
         Self {
-            status: self.status,
-            content_type: self.content_type.clone(),
-            body: self.body.clone(),
+            parts: Arc::clone(&self.parts),
             behind: match &self.behind {
                 Behind::Body | Behind::Whole(_) => Behind::Body,
-                Behind::Mailbox(taken) => Behind::Mailbox(*taken),
+                Behind::Mailbox(taken) => Behind::Mailbox(taken.clone()),
             },
         }
     }
 
     pub(crate) fn into_response(self) -> Response<ResponseBody> {
-        let mut response = Response::new(ResponseBody::new(self.body));
-        *response.status_mut() = self.status;
-        if let Some(content_type) = self.content_type {
+        let mut response = Response::new(ResponseBody::new(self.body().clone()));
+        *response.status_mut() = self.status();
+        if let Some(content_type) = self.content_type() {
+            let content_type = content_type.clone();
             response.headers_mut().insert(CONTENT_TYPE, content_type);
         }
         response
@@ -261,9 +271,9 @@ const MAILBOX: &[u8] = b"mailbox";
 impl fmt::Debug for StoredResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoredResponse")
-            .field("status", &self.status)
-            .field("content_type", &self.content_type)
-            .field("bytes", &self.body.len())
+            .field("status", &self.status())
+            .field("content_type", &self.content_type())
+            .field("bytes", &self.body().len())
             .finish_non_exhaustive()
     }
 }

@@ -6,10 +6,8 @@ use super::*;
 #[test]
 fn the_size_counts_what_stands_behind_the_body() {
     let of = |behind| StoredResponse {
-        status: StatusCode::OK,
-        content_type: None,
-        body: Bytes::from_static(b"0123"),
         behind,
+        ..StoredResponse::new(StatusCode::OK, None, Bytes::from_static(b"0123"))
     };
     let whole = Whole {
         reply: Reply::text("01234567").then("0123"),
