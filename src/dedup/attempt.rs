@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
 use tokio::time;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::{
     finished::{Finished, Origin},
@@ -90,23 +90,26 @@ where
 /// Runs a message until a run succeeds or there have been enough.
 pub(super) async fn runs(
     node: &Arc<Node>,
-    claim: Claim,
+    claim: &Claim,
     request: &Request<Verified>,
     observed: &observe::Runs,
-    inner: impl Inner,
+    inner: &mut impl Inner,
     number: u32,
 ) -> Finished {
     let settings = &node.settings;
     let mut delays = settings.retry_delays.iter();
     let mut number = RunNumber::first(number, settings.retry_delays.len());
     loop {
-        let mut numbered = request.clone();
-        numbered.extensions_mut().insert(number);
         let head = || request.body().head();
-        // Pinned, so that it is there once: a future that is moved into another one takes its room twice.
-        let run = pin!(attempt(inner.clone(), numbered, settings.run_timeout));
-        if let Ok(response) = observed.run(number.get(), head, run).await {
-            return Finished::new(node, claim, response, Origin::Run);
+        // Boxed apart: an allocator takes two small futures better than a large one.
+        let mut run = Box::pin(attempt(
+            inner.clone(),
+            request,
+            number,
+            settings.run_timeout,
+        ));
+        if let Ok(response) = observed.run(number.get(), head, run.as_mut()).await {
+            return Finished::new(node, *claim, response, Origin::Run);
         }
         let Some(delay) = delays.next() else {
             let account = request.body().delivery().account();
@@ -114,7 +117,7 @@ pub(super) async fn runs(
             let failure = settings.failure.as_ref().unwrap_or(&settings.fallback);
             let failure = response::of_whole_reply(failure.clone(), request.body());
             let failure = StoredResponse::of_own(&failure);
-            return Finished::new(node, claim, failure, Origin::FailedRun);
+            return Finished::new(node, *claim, failure, Origin::FailedRun);
         };
         time::sleep(*delay).await;
         number = number.next();
@@ -122,20 +125,22 @@ pub(super) async fn runs(
 }
 
 fn attempt(
-    inner: impl Inner,
-    request: Request<Verified>,
+    mut inner: impl Inner,
+    request: &Request<Verified>,
+    number: RunNumber,
     timeout: Duration,
 ) -> impl Future<Output = Result<StoredResponse, Failure>> + Send {
     let run = async move {
-        let run = async {
-            let response = inner.oneshot(request).await;
-            let response = response.map_err(|error| format!("{error:#}"))?;
-            let response = StoredResponse::of(response).await;
+        // It is dropped in here, where a panic of its `Drop` is caught too. A panic leaves a broken service behind, but the
+        // next run is a clone's.
+        let mut run = pin!(async {
+            let failed = |error| format!("{error:#}");
+            let ready = poll_fn(|cx| inner.poll_ready(cx)).await;
+            ready.map_err(failed)?;
+            let response = inner.call(numbered(request, number)).await;
+            let response = StoredResponse::of(response.map_err(failed)?).await;
             response.map_err(|error| format!("cannot read the body of the response: {error:#}"))
-        };
-        // The run is dropped here, where a panic of its `Drop` is caught too. A panic leaves a broken service behind, but
-        // the next run is a clone's.
-        let mut run = pin!(run);
+        });
         // A run that never waits needs no timer.
         if let Poll::Ready(ended) = poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx))).await {
             return Ok(ended);
@@ -155,4 +160,11 @@ fn attempt(
         };
         Err(Failure { result, reason })
     })
+}
+
+/// The run's own copy of the request.
+fn numbered(request: &Request<Verified>, number: RunNumber) -> Request<Verified> {
+    let mut request = request.clone();
+    request.extensions_mut().insert(number);
+    request
 }

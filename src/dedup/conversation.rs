@@ -32,7 +32,7 @@ pub(super) struct Place {
     node: Arc<Node>,
     next: NextMessage,
     conversation: Conversation,
-    task: Task,
+    task: Arc<Task>,
     request: Arc<Request<Verified>>,
 }
 
@@ -51,7 +51,7 @@ impl Place {
     /// `None`: the layer has no mailbox.
     pub(super) fn of(
         node: &Arc<Node>,
-        task: &Task,
+        task: &Arc<Task>,
         request: &Arc<Request<Verified>>,
         conversation: Conversation,
     ) -> Option<Self> {
@@ -60,7 +60,7 @@ impl Place {
             node: Arc::clone(node),
             next: next.clone(),
             conversation,
-            task: task.clone(),
+            task: Arc::clone(task),
             request: Arc::clone(request),
         })
     }

@@ -1,8 +1,8 @@
 //! The result of a message, and what the other nodes know of it.
 
-use std::{mem, pin::pin, sync::Arc, time::Duration};
+use std::{mem, pin::Pin, sync::Arc, time::Duration};
 
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use http::Request;
 use tokio::time::{self, Instant};
 
@@ -163,11 +163,14 @@ impl Finished {
     }
 
     /// Confirms the result every second until `fetched` ends: the store may lose its data. `told` is what the store knows
-    /// last.
-    pub(super) async fn confirm_until(&self, fetched: impl Future, told: &mut Told) {
+    /// last. Returns whether `fetched` has succeeded.
+    pub(super) async fn confirm_until<E>(
+        &self,
+        fetched: Pin<&mut impl Future<Output = Result<(), E>>>,
+        told: &mut Told,
+    ) -> bool {
         if self.node.store.is_none() {
-            fetched.await;
-            return;
+            return fetched.await.is_ok();
         }
         let confirming = async {
             loop {
@@ -179,7 +182,10 @@ impl Finished {
                 }
             }
         };
-        select(pin!(fetched), pin!(confirming)).await;
+        match select(fetched, Box::pin(confirming)).await {
+            Either::Left((fetched, _confirming)) => fetched.is_ok(),
+            Either::Right(((), _fetched)) => false,
+        }
     }
 
     /// Confirms a result that a delivery or a sink has got, in a task of its own. This node's own is confirmed until the

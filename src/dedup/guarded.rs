@@ -32,7 +32,12 @@ pub(super) trait GuardedStore: Send + Sync {
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
 
     /// [`claim`](Self::claim) for a task. Its message may have begun with another body, which is reported once.
-    fn claim_for<'a>(&'a self, task: &'a Task, account: &'a str) -> Answer<'a, Claimed>;
+    fn claim_for<'a>(
+        &'a self,
+        claim: Claim,
+        task: &'a Task,
+        account: &'a str,
+    ) -> Answer<'a, Claimed>;
 
     /// [`claim`](Self::claim) at the end of a message, to learn what reply the claim holds. Nothing waits for it, so it may
     /// take long.
@@ -70,8 +75,12 @@ impl<St: Store> GuardedStore for Guarded<St> {
         Box::pin(asked.map_ok(|found| found.claimed))
     }
 
-    fn claim_for<'a>(&'a self, task: &'a Task, account: &'a str) -> Answer<'a, Claimed> {
-        let claim = task.claim;
+    fn claim_for<'a>(
+        &'a self,
+        claim: Claim,
+        task: &'a Task,
+        account: &'a str,
+    ) -> Answer<'a, Claimed> {
         let asked = self.unless_away("claim", move |store| store.claim(claim));
         Box::pin(asked.map_ok(move |found| {
             if differ(claim.fingerprint, found.fingerprint) && task.differs_for_the_first_time() {

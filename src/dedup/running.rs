@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::{
     FutureExt,
-    future::{self, Either, OptionFuture, select},
+    future::{self, BoxFuture, Either, OptionFuture, select},
 };
 use http::Request;
 use tokio::{
@@ -24,10 +24,11 @@ use super::{
     attempt::{Inner, runs},
     conversation::{Answer, Place, is_unsubscription},
     finished::{ASKED_FOR, Finished, Origin, Told},
+    guarded::GuardedStore,
     hand_over::{self, Lease},
     machine::FOREVER,
     node::{FETCH_WAIT, FIRST_POLL, LAST_POLL, LEASE, MAX_CLAIM_FAILURES, Node, RENEWAL},
-    store::{Claimed, Completed, Ending, Released, Renewed, Run},
+    store::{Claim, Claimed, Completed, Ending, Released, Renewed, Run},
     streams,
     table::{Milestone, Task},
     turns::Turn,
@@ -47,7 +48,9 @@ use crate::{
 /// own hands it back to the other nodes, and its result to the sinks.
 pub(super) struct RunningMessage {
     node: Arc<Node>,
-    task: Task,
+    task: Arc<Task>,
+    /// The task's, or with shorter times.
+    claim: Claim,
     request: Arc<Request<Verified>>,
     /// Its user, if the layer has a mailbox or runs in turn.
     conversation: Option<Conversation>,
@@ -65,6 +68,17 @@ pub(super) struct RunningMessage {
     stage: Stage,
 }
 
+/// How a message has ended on this node.
+struct Ended {
+    /// What the store knows of it.
+    told: Told,
+    at: Instant,
+    /// Whether the reply is kept for a delivery.
+    is_kept: bool,
+    /// The task that keeps the message's own result for a later message.
+    queued: Option<JoinHandle<()>>,
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     /// The table has its state.
@@ -79,31 +93,27 @@ enum Stage {
 impl RunningMessage {
     pub(super) fn new(
         node: Arc<Node>,
-        task: Task,
+        task: Arc<Task>,
         request: Arc<Request<Verified>>,
         conversation: Option<Conversation>,
         observed: observe::Runs,
         permit: OwnedSemaphorePermit,
+        turn: Option<Turn>,
     ) -> Self {
         Self {
             node,
+            claim: task.claim,
             task,
             request,
             conversation,
             observed: Arc::new(observed),
             permit: Some(permit),
-            turn: None,
+            turn,
             stream: None,
             may_be_in_store: false,
             finished: None,
             stage: Stage::InTable,
         }
-    }
-
-    /// Runs it when its turn comes.
-    pub(super) fn in_turn(mut self, turn: Option<Turn>) -> Self {
-        self.turn = turn;
-        self
     }
 
     /// Drives the message to its end: runs it, or follows the node that does. A drain that runs out of patience aborts
@@ -117,26 +127,46 @@ impl RunningMessage {
     pub(super) fn drive(
         mut self,
         number: u32,
-        inner: impl Inner,
+        mut inner: impl Inner,
     ) -> impl Future<Output = ()> + Send {
         async move {
-            let cut = self.node.cut.clone();
-            let driven = pin!(self.drive_to_end(number, inner));
-            select(driven, pin!(cut.cancelled())).await;
+            let node = Arc::clone(&self.node);
+            let ended = {
+                let driven = pin!(self.drive_to_end(&node, number, &mut inner));
+                match select(driven, pin!(node.cut.cancelled())).await {
+                    Either::Left((ended, _cut)) => ended,
+                    Either::Right(_) => None,
+                }
+            };
+            let Some(ended) = ended else { return };
+            // The deliveries first: what they fetch at once needs no timer.
+            yield_now().await;
+            let seen_off = pin!(self.see_off(ended));
+            select(seen_off, pin!(node.cut.cancelled())).await;
         }
     }
 
-    async fn drive_to_end(&mut self, own_number: u32, inner: impl Inner) {
+    /// Returns how the message has ended on this node. `None`: it goes on elsewhere, or is over.
+    async fn drive_to_end(
+        &mut self,
+        node: &Arc<Node>,
+        own_number: u32,
+        inner: &mut impl Inner,
+    ) -> Option<Ended> {
         let mut leased_until = None;
-        let node = Arc::clone(&self.node);
         let mailbox = node.settings.sinks.next_message().zip(self.conversation);
         for _ in 0..MAX_CLAIMS {
-            let claim = self.claim(own_number, leased_until);
+            let claim = async {
+                match node.store.as_deref() {
+                    Some(store) => Box::pin(self.claim(store, own_number, leased_until)).await,
+                    None => Some(Claimed::Won(Run::new(Duration::ZERO, own_number))),
+                }
+            };
             let peek = mailbox.map(|(mailbox, of)| mailbox.peek(of));
             let (claimed, kept) = future::join(claim, OptionFuture::from(peek)).await;
             if self.task.wants.is_some() && !matches!(claimed, Some(Claimed::Won(_))) {
                 // Only the store knows whether it is a failure, and when that is over.
-                self.task.claim.keep_shortly();
+                self.claim.keep_shortly();
             }
             match claimed {
                 Some(Claimed::Won(run)) => {
@@ -151,14 +181,14 @@ impl RunningMessage {
                         .then(|| self.place())
                         .flatten();
                     let turn = self.turn.take();
-                    let turn = turn.or_else(|| Turn::of(&self.node, self.conversation));
+                    let turn = turn.or_else(|| Turn::of(node, self.conversation));
                     let permit = place.as_ref().and_then(|_| self.permit.take());
                     self.stream = None;
-                    self.stream = streams::Open::new(&self.node, &self.request, self.task.over());
+                    self.stream = streams::Open::new(node, &self.request, || self.task.over());
                     let answer = {
                         let place = place.as_ref();
-                        let answer = self.answer(place, turn, permit, inner.clone(), run.number);
-                        self.unless_lost(pin!(answer), run.number).await
+                        let answer = pin!(self.answer(place, turn, permit, inner, run.number));
+                        self.unless_lost(answer, run.number).await
                     };
                     if let Some(answer) = answer {
                         let (finished, own) = match answer {
@@ -171,11 +201,7 @@ impl RunningMessage {
                             .map(|(own, place)| self.node.tasks.spawn(place.queue(own)));
                         let completed = self.complete(finished).await;
                         if completed != Ok(Completed::Lost) {
-                            self.end(completed).await;
-                            if let Some(queued) = queued {
-                                self.ends_with_delivery(queued).await;
-                            }
-                            return;
+                            return self.end(completed, queued);
                         }
                         if let Some(queued) = queued {
                             queued.abort();
@@ -190,27 +216,27 @@ impl RunningMessage {
                     self.turn = None;
                     self.observed.record_reply_elsewhere();
                     self.finished = Some(self.finished(response, Origin::Store));
-                    if self.leaves_reply().await {
-                        return;
+                    if Box::pin(self.leaves_reply()).await {
+                        return None;
                     }
-                    return self.end(Ok(Completed::Stored)).await;
+                    return self.end(Ok(Completed::Stored), None);
                 }
                 Some(Claimed::TakenOver(response)) => {
                     self.turn = None;
                     self.observed.record_reply_elsewhere();
                     self.finished = Some(self.finished(response, Origin::Store));
-                    return self.end(Ok(Completed::Acknowledged)).await;
+                    return self.end(Ok(Completed::Acknowledged), None);
                 }
                 Some(claimed @ (Claimed::Late { .. } | Claimed::Done)) => {
                     self.turn = None;
                     self.observed.record_done_elsewhere();
-                    let claim = self.task.claim;
+                    let claim = self.claim;
                     self.node.table().complete(claim, None, Instant::now());
                     self.stage = Stage::Over;
                     if let Claimed::Late { lease } = claimed {
-                        self.watch(lease).await;
+                        Box::pin(self.watch(lease)).await;
                     }
-                    return;
+                    return None;
                 }
                 Some(Claimed::Running { .. }) => {
                     // Acknowledged, it is followed no more: the answer to the delivery does not wait for another node.
@@ -219,11 +245,12 @@ impl RunningMessage {
                         self.leave_table();
                         self.stage = Stage::Over;
                     }
-                    return;
+                    return None;
                 }
-                None => return,
+                None => return None,
             }
         }
+        None
     }
 
     /// Waits for a task that the delivery of an inline run must not leave behind.
@@ -246,14 +273,10 @@ impl RunningMessage {
     /// By this node's clock, another node has it until `leased_until`.
     async fn claim(
         &mut self,
+        store: &dyn GuardedStore,
         own_number: u32,
         mut leased_until: Option<Instant>,
     ) -> Option<Claimed> {
-        let own = Claimed::Won(Run::new(Duration::ZERO, own_number));
-        let node = Arc::clone(&self.node);
-        let Some(store) = &node.store else {
-            return Some(own);
-        };
         let mut next_pause = FIRST_POLL;
         let mut asked_until = None;
         let mut failures = 0;
@@ -262,7 +285,9 @@ impl RunningMessage {
             let pause = next_pause;
             next_pause = (pause * 2).min(LAST_POLL);
             self.may_be_in_store = true;
-            let claimed = store.claim_for(&self.task, self.account()).await;
+            let claimed = store
+                .claim_for(self.claim, &self.task, self.account())
+                .await;
             if let Ok(
                 Claimed::Won(Run { age, .. })
                 | Claimed::Running { age, .. }
@@ -288,8 +313,8 @@ impl RunningMessage {
                     // Not a moment before the lease is over, by the store's clock.
                     let rest = lease + Duration::from_millis(1);
                     let paused = time::sleep(pause.min(rest.max(FIRST_POLL)));
-                    if node.settings.runs_inline {
-                        let answered = self.task.progress.closed();
+                    if self.node.settings.runs_inline {
+                        let answered = self.task.is_left();
                         select(pin!(paused), pin!(answered)).await;
                     } else {
                         paused.await;
@@ -300,7 +325,7 @@ impl RunningMessage {
                     failures += 1;
                     let is_away = failures >= MAX_CLAIM_FAILURES || store.is_away();
                     if is_away && self.may_run_alone(leased_until) {
-                        return Some(own);
+                        return Some(Claimed::Won(Run::new(Duration::ZERO, own_number)));
                     }
                     time::sleep(pause).await;
                     // The claim may have been carried out, and may hold the reply: it does not leave before an answer
@@ -327,7 +352,7 @@ impl RunningMessage {
         loop {
             // Not a moment before the lease is over, by the store's clock.
             time::sleep(lease.min(LEASE) + Duration::from_millis(1)).await;
-            match store.claim(self.task.claim).await {
+            match store.claim(self.claim).await {
                 Ok(Claimed::Late { lease: its }) => lease = its,
                 Ok(Claimed::TakenOver(response)) => {
                     self.finished = Some(self.finished(response, Origin::Store));
@@ -337,7 +362,7 @@ impl RunningMessage {
                 }
                 Ok(Claimed::Won(_)) => {
                     // The store has lost the message: the other node sends what it has.
-                    let _ = store.release(self.task.claim).await;
+                    let _ = store.release(self.claim).await;
                     return;
                 }
                 Ok(Claimed::Running { .. } | Claimed::Replied { .. } | Claimed::Done) => return,
@@ -374,7 +399,7 @@ impl RunningMessage {
         self.permit = None;
         let node = Arc::clone(&self.node);
         if let Some(store) = &node.store
-            && store.release(self.task.claim).await == Ok(Released::HeldElsewhere)
+            && store.release(self.claim).await == Ok(Released::HeldElsewhere)
         {
             self.stage = Stage::Over;
         } else {
@@ -398,36 +423,54 @@ impl RunningMessage {
 
     fn is_acknowledged(&self) -> bool {
         let mut table = self.node.table();
-        table.is_acknowledged(self.task.claim, Instant::now())
+        table.is_acknowledged(self.claim, Instant::now())
     }
 
     /// Runs the message when its turn comes, and looks for what is kept for its user if it has a `place` in a
     /// conversation. Waiting for it is no run, and holds no permit.
-    async fn answer(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` has room for its arguments twice"
+    )]
+    fn answer(
         &self,
         place: Option<&Arc<Place>>,
         mut turn: Option<Turn>,
         permit: Option<OwnedSemaphorePermit>,
-        inner: impl Inner,
+        inner: &mut impl Inner,
         number: u32,
-    ) -> Answer {
-        // The message was lost, and is this node's again. What it has fetched is for the next fetch.
-        if let Some(finished) = &self.finished
-            && finished.is_own()
-        {
-            return Answer::Own(finished.clone());
-        }
-        let claim = self.task.claim;
-        let Some(place) = place else {
-            let (node, request) = (&self.node, &self.request);
-            if let Some(turn) = &mut turn {
-                turn.comes(node, claim).await;
+    ) -> impl Future<Output = Answer> + Send {
+        async move {
+            // The message was lost, and is this node's again. What it has fetched is for the next fetch.
+            if let Some(finished) = &self.finished
+                && finished.is_own()
+            {
+                return Answer::Own(finished.clone());
             }
-            let own = runs(node, claim, request, &self.observed, inner, number);
-            return Answer::Own(own.await);
-        };
+            if let Some(place) = place {
+                let own = self.own_runs(place, turn, permit, inner.clone(), number);
+                return Box::pin(place.answer(own)).await;
+            }
+            let (node, claim) = (&self.node, &self.claim);
+            if let Some(turn) = &mut turn {
+                Box::pin(turn.comes(node, *claim)).await;
+            }
+            let own = runs(node, claim, &self.request, &self.observed, inner, number);
+            Answer::Own(own.await)
+        }
+    }
+
+    /// The runs of a message whose deliveries may get something else meanwhile.
+    fn own_runs(
+        &self,
+        place: &Place,
+        mut turn: Option<Turn>,
+        permit: Option<OwnedSemaphorePermit>,
+        mut inner: impl Inner,
+        number: u32,
+    ) -> BoxFuture<'static, Finished> {
         let (node, request) = (Arc::clone(&self.node), Arc::clone(&self.request));
-        let conversation = self.conversation;
+        let (claim, conversation) = (self.claim, self.conversation);
         let observed = Arc::clone(&self.observed);
         if place.fetching() == Fetching::Only {
             turn = None;
@@ -444,16 +487,16 @@ impl RunningMessage {
             if let Some(turn) = &mut turn {
                 turn.comes(&node, claim).await;
             }
-            runs(&node, claim, &request, &observed, inner, number).await
+            runs(&node, &claim, &request, &observed, &mut inner, number).await
         };
-        place.answer(own.boxed()).await
+        own.boxed()
     }
 
     fn finished(&self, response: StoredResponse, origin: Origin) -> Finished {
         let is_retried = self.task.wants.is_some();
         Finished {
             is_retried,
-            ..Finished::new(&self.node, self.task.claim, response, origin)
+            ..Finished::new(&self.node, self.claim, response, origin)
         }
     }
 
@@ -468,7 +511,8 @@ impl RunningMessage {
     ) -> Option<T> {
         let mut renewing = None;
         if self.node.store.is_some() {
-            let renewal = renew(Arc::clone(&self.node), self.task.clone(), number);
+            let (node, task) = (Arc::clone(&self.node), Arc::clone(&self.task));
+            let renewal = renew(node, task, self.claim, number);
             renewing = Some(AbortOnDropHandle::new(tokio::spawn(renewal)));
             // No other thread takes over a task that has just been spawned, so it is polled before a handler can block
             // this one.
@@ -500,7 +544,7 @@ impl RunningMessage {
         let finished = self.finished.insert(finished);
         if let Some(wants) = self.task.wants {
             finished.keep_failure_shortly(wants);
-            self.task.claim = finished.claim;
+            self.claim = finished.claim;
         }
         let response = &finished.response;
         let Some(store) = &self.node.store else {
@@ -515,7 +559,7 @@ impl RunningMessage {
         } else {
             Ending::Late(response)
         };
-        let completed = store.complete(self.task.claim, ending).await;
+        let completed = store.complete(self.claim, ending).await;
         // Unless the store says otherwise, it may have kept the reply, which this claim holds then.
         self.may_be_in_store = matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
         Ok(completed?)
@@ -528,40 +572,61 @@ impl RunningMessage {
         settings.runs_inline && response.rest().is_some() && settings.sinks.send_at_once()
     }
 
-    /// Ends the message on this node, and sees that its reply reaches a delivery or else the sinks. `told` is the store's
-    /// answer to its end.
-    async fn end(&mut self, mut told: Told) {
-        let Some(finished) = self.finished.clone() else {
-            return;
-        };
-        let claim = self.task.claim;
+    /// Ends the message on this node. `told` is the store's answer to its end.
+    fn end(&mut self, told: Told, queued: Option<JoinHandle<()>>) -> Option<Ended> {
+        let finished = self.finished.as_ref()?;
         let is_whole = self.goes_whole(&finished.response) && !self.is_acknowledged();
         let kept = (told != Ok(Completed::Acknowledged)).then_some(&finished.response);
-        let (completed, now) = {
-            let mut table = self.node.table();
-            let now = Instant::now();
-            (table.complete(claim, kept, now), now)
-        };
-        let late = match completed {
-            Completed::Stored => {
-                let mut progress = self.task.progress.subscribe();
-                let fetched =
-                    progress.wait_for(|progress| progress.milestone == Milestone::Fetched);
-                let fetched = time::timeout_at(now + FETCH_WAIT, fetched);
-                finished.confirm_until(fetched, &mut told).await;
-                let released = self.node.table().release(claim, Instant::now());
-                (released == Released::LastHold).then_some(LateCause::Unfetched)
-            }
-            Completed::Acknowledged if is_whole => Some(LateCause::Whole),
-            Completed::Acknowledged => Some(LateCause::Acknowledged),
-            Completed::Lost => None,
-        };
-        self.permit = None;
-        if let Some(cause) = late {
-            self.stage = Stage::Late(cause);
-            return Box::pin(self.hand_over(cause, told)).await;
+        let mut table = self.node.table();
+        let at = Instant::now();
+        let completed = table.complete(self.claim, kept, at);
+        drop(table);
+        if completed == Completed::Acknowledged {
+            self.stage = Stage::Late(if is_whole {
+                LateCause::Whole
+            } else {
+                LateCause::Acknowledged
+            });
         }
+        Some(Ended {
+            told,
+            at,
+            is_kept: completed == Completed::Stored,
+            queued,
+        })
+    }
+
+    /// Sees that the reply reaches a delivery or else the sinks.
+    async fn see_off(&mut self, ended: Ended) {
+        let mut told = ended.told;
+        if ended.is_kept
+            && let Some(finished) = &self.finished
+        {
+            let fetched = self.task.reaches(Milestone::Fetched);
+            let fetched = pin!(time::timeout_at(ended.at + FETCH_WAIT, fetched));
+            let is_fetched = finished.confirm_until(fetched, &mut told).await;
+            // Once it is fetched, the deliveries hold it.
+            let release = || self.node.table().release(self.claim, Instant::now());
+            if !is_fetched && release() == Released::LastHold {
+                self.stage = Stage::Late(LateCause::Unfetched);
+            }
+        }
+        self.permit = None;
+        match self.stage {
+            Stage::Late(cause) => Box::pin(self.hand_over(cause, told)).await,
+            _ => self.has_been_delivered(told).await,
+        }
+        if let Some(queued) = ended.queued {
+            self.ends_with_delivery(queued).await;
+        }
+    }
+
+    /// Does what comes after the answer to the delivery.
+    async fn has_been_delivered(&mut self, told: Told) {
         self.stage = Stage::Over;
+        let Some(finished) = &self.finished else {
+            return;
+        };
         if let Some(rest) = finished.response.rest() {
             let handed_over = self.hand_over_rest(rest.clone());
             // Customer service waits for the answer to the delivery.
@@ -586,7 +651,9 @@ impl RunningMessage {
         let reminds = finished.origin == Origin::Store
             && !self.node.settings.runs_inline
             && !finished.is_retried;
-        if told.is_err() || reminds || self.was_store_away() {
+        if (told.is_err() || reminds || self.was_store_away())
+            && let Some(finished) = self.finished.take()
+        {
             finished.confirm_in_background();
         }
     }
@@ -622,7 +689,7 @@ impl RunningMessage {
             is_handed_over: true,
             ..finished.clone()
         });
-        let (node, claim) = (&self.node, self.task.claim);
+        let (node, claim) = (&self.node, self.claim);
         let lease = Lease::Late(finished.response.clone());
         let taken = finished.response.taken();
         if let (Some(taken), Some(place)) = (taken, self.place()) {
@@ -659,13 +726,13 @@ impl RunningMessage {
         if self.node.cut.run_until_cancelled(waited).await.is_none() {
             return true;
         }
-        let claimed = store.claim(self.task.claim).await;
+        let claimed = store.claim(self.claim).await;
         matches!(claimed, Ok(Claimed::Replied { .. }))
     }
 
     /// Hands over what the delivery that has got the reply does not show of it, in a task of its own.
     fn hand_over_rest(&self, rest: Reply) -> JoinHandle<()> {
-        let claim = self.task.claim;
+        let claim = self.claim;
         let request = Request::clone(&self.request);
         let late = LateReply::new(claim.key, request, LateCause::Rest, rest)
             .with_first_seen(self.task.first_seen());
@@ -691,7 +758,7 @@ impl RunningMessage {
                 }
                 released
             }
-            _ => store.release(self.task.claim).await.ok(),
+            _ => store.release(self.claim).await.ok(),
         }
     }
 
@@ -720,7 +787,7 @@ impl RunningMessage {
         if !self.may_be_in_store {
             return None;
         }
-        match store.claim_patiently(self.task.claim).await {
+        match store.claim_patiently(self.claim).await {
             Ok(Claimed::Replied { response, .. } | Claimed::TakenOver(response)) => {
                 Some(self.finished(response, Origin::Store))
             }
@@ -743,7 +810,7 @@ impl RunningMessage {
 
     /// Takes the message out of the table, and returns why its result is late. `None` if there is nothing to hand back.
     fn leave_table(&self) -> Option<LateCause> {
-        let (claim, now) = (self.task.claim, Instant::now());
+        let (claim, now) = (self.claim, Instant::now());
         let mut table = self.node.table();
         let is_acknowledged = table.is_acknowledged(claim, now);
         let cause = match table.release(claim, now) {
@@ -757,7 +824,7 @@ impl RunningMessage {
     }
 
     fn observed_key(&self) -> observe::MessageKey {
-        self.task.claim.key.observed()
+        self.claim.key.observed()
     }
 
     fn account(&self) -> &str {
@@ -786,7 +853,8 @@ impl Drop for RunningMessage {
         };
         let rest = Self {
             node: Arc::clone(&self.node),
-            task: self.task.clone(),
+            task: Arc::clone(&self.task),
+            claim: self.claim,
             request: Arc::clone(&self.request),
             conversation: self.conversation,
             observed: Arc::clone(&self.observed),
@@ -803,14 +871,14 @@ impl Drop for RunningMessage {
 }
 
 /// Renews the lease of the task's run with this number, until it is lost.
-async fn renew(node: Arc<Node>, task: Task, number: u32) {
+async fn renew(node: Arc<Node>, task: Arc<Task>, claim: Claim, number: u32) {
     let Some(store) = &node.store else {
         return;
     };
     loop {
         time::sleep(RENEWAL).await;
         let run = Run::new(task.age(), number);
-        if store.renew(task.claim, run).await == Ok(Renewed::Lost) {
+        if store.renew(claim, run).await == Ok(Renewed::Lost) {
             return;
         }
     }

@@ -75,7 +75,7 @@ impl Open {
     pub(super) fn new(
         node: &Arc<Node>,
         request: &Request<Verified>,
-        over: CancellationToken,
+        over: impl FnOnce() -> CancellationToken,
     ) -> Option<Self> {
         let partial = request.extensions().get::<Partial>()?.clone();
         let key = key_of(request)?;
@@ -87,7 +87,7 @@ impl Open {
         let stream = Stream {
             partial,
             is_begun: streams.get(&key).is_some_and(|stream| stream.is_begun),
-            over,
+            over: over(),
             ends: request.body().delivery().arrived() + POLLED_FOR,
             state: State::Running,
         };

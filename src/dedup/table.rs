@@ -1,8 +1,13 @@
 //! The messages of this node: the machine of each, and the deliveries that wait for it.
 
-use std::{collections::HashMap, mem, time::Duration};
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::{sync::watch, time::Instant};
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -25,39 +30,48 @@ use crate::{
 pub(super) struct Table {
     messages: Messages,
     /// The messages that are running, or whose reply no delivery has got yet.
-    tasks: HashMap<Key, Task, BuildKeyHasher>,
+    tasks: HashMap<Key, Arc<Task>, BuildKeyHasher>,
     /// The id of the next claim.
     next: ClaimId,
     max_waiters: usize,
 }
 
 /// A message's task, as the node's deliveries see it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Task {
     pub(super) claim: Claim,
     /// The reply that WeChat wants, if it retries the message until it gets it. Then the reply is never late.
     pub(super) wants: Option<Wanted>,
-    /// Its receivers are the deliveries that wait.
-    pub(super) progress: watch::Sender<Progress>,
+    progress: Mutex<Progress>,
+    /// Notified of each milestone.
+    reached: Notify,
+    /// Notified when the last delivery that waits leaves.
+    left: Notify,
 }
 
 /// What the task and the deliveries tell each other.
 #[derive(Debug)]
-pub(super) struct Progress {
-    pub(super) milestone: Milestone,
-    pub(super) first_seen: Instant,
+struct Progress {
+    milestone: Milestone,
+    /// How many deliveries wait.
+    waiting: usize,
+    first_seen: Instant,
     /// Whether the store has answered the claim.
-    pub(super) is_in_store: bool,
+    is_in_store: bool,
     /// Whether the store knows the message with another body.
-    pub(super) differs_in_store: bool,
+    differs_in_store: bool,
     /// What the message does with what is kept for its user.
-    pub(super) fetching: Fetching,
+    fetching: Fetching,
     /// Whether a task keeps the message's slot in the mailbox.
-    pub(super) is_slot_kept: bool,
+    is_slot_kept: bool,
     /// How many of its deliveries WeChat has given up.
-    pub(super) hang_ups: u8,
+    hang_ups: u8,
     end: End,
 }
+
+/// A delivery that waits for a message's task. Dropped, it waits no more.
+#[derive(Debug)]
+pub(super) struct Waiting(Arc<Task>);
 
 /// Whether a task is over.
 #[derive(Debug)]
@@ -68,7 +82,7 @@ enum End {
     Reached,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Milestone {
     Running,
     /// The deliveries look at the table again.
@@ -81,9 +95,9 @@ pub(super) enum Milestone {
 #[derive(Debug)]
 pub(super) enum Admission<P> {
     /// Run the message with this permit, as this run by this node's count, and wait.
-    Run(Task, Run, P, watch::Receiver<Progress>),
+    Run(Waiting, Run, P),
     /// Another delivery has made it run: wait.
-    Join(Task, watch::Receiver<Progress>),
+    Join(Waiting),
     /// It has been answered: send this reply, which counts as fetched.
     Replied(StoredResponse),
     /// It is over, and no reply is left.
@@ -92,22 +106,6 @@ pub(super) enum Admission<P> {
     NoPermit,
     /// As many deliveries wait as may.
     Full,
-}
-
-impl<P> Admission<P> {
-    /// Adds to the permit.
-    pub(super) fn map<T>(self, add: impl FnOnce(P) -> T) -> Admission<T> {
-        match self {
-            Self::Run(task, run, permit, waiting) => {
-                Admission::Run(task, run, add(permit), waiting)
-            }
-            Self::Join(task, waiting) => Admission::Join(task, waiting),
-            Self::Replied(response) => Admission::Replied(response),
-            Self::Done => Admission::Done,
-            Self::NoPermit => Admission::NoPermit,
-            Self::Full => Admission::Full,
-        }
-    }
 }
 
 impl Table {
@@ -120,21 +118,21 @@ impl Table {
         }
     }
 
-    /// Decides on a delivery that arrived at `arrival`. A vacant message takes the permit to run.
+    /// Decides on a delivery that arrived at `arrival`. A vacant message takes a permit to run.
     pub(super) fn claim<P>(
         &mut self,
         keyed: impl Into<Keyed>,
         ttls: Ttls,
         arrival: Instant,
         now: Instant,
-        permit: Option<P>,
+        permit: impl FnOnce() -> Option<P>,
     ) -> Admission<P> {
         let keyed = keyed.into();
         let key = keyed.key();
         let is_retried = keyed.wants().is_some();
         match self.messages.get(key, now) {
             // It has had a reply, and there was no room to keep it. WeChat takes any other one for a failure.
-            Some(machine) if is_retried && machine.has_dropped_reply() => match permit {
+            Some(machine) if is_retried && machine.has_dropped_reply() => match permit() {
                 Some(permit) => {
                     self.messages.forget(key, now);
                     self.run(keyed, ttls, arrival, now, permit)
@@ -164,7 +162,7 @@ impl Table {
                     }
                 }
             }
-            _ => match permit {
+            _ => match permit() {
                 Some(permit) => self.run(keyed, ttls, arrival, now, permit),
                 None => Admission::NoPermit,
             },
@@ -178,12 +176,9 @@ impl Table {
     }
 
     fn join<P>(&self, key: Key) -> Admission<P> {
-        match self.tasks.get(&key) {
-            Some(task) if task.progress.receiver_count() < self.max_waiters => {
-                Admission::Join(task.clone(), task.progress.subscribe())
-            }
-            _ => Admission::Full,
-        }
+        let task = self.tasks.get(&key);
+        let waiting = task.and_then(|task| Waiting::join(task, self.max_waiters));
+        waiting.map_or(Admission::Full, Admission::Join)
     }
 
     fn run<P>(
@@ -206,8 +201,9 @@ impl Table {
         let Claimed::Won(run) = self.messages.claim(for_ever, now) else {
             return Admission::Full;
         };
-        let (progress, waiting) = watch::channel(Progress {
+        let progress = Progress {
             milestone: Milestone::Running,
+            waiting: 1,
             first_seen: arrival.min(now.checked_sub(run.age).unwrap_or(now)),
             is_in_store: false,
             differs_in_store: false,
@@ -215,14 +211,16 @@ impl Table {
             is_slot_kept: false,
             hang_ups: 0,
             end: End::Ahead,
-        });
-        let task = Task {
+        };
+        let task = Arc::new(Task {
             claim,
             wants: keyed.wants(),
-            progress,
-        };
-        self.tasks.insert(key, task.clone());
-        Admission::Run(task, run, permit, waiting)
+            progress: Mutex::new(progress),
+            reached: Notify::new(),
+            left: Notify::new(),
+        });
+        self.tasks.insert(key, Arc::clone(&task));
+        Admission::Run(Waiting(task), run, permit)
     }
 
     /// Whether the claim's message has been acknowledged here.
@@ -333,113 +331,117 @@ impl Table {
     }
 
     fn task(&self, claim: Claim) -> Option<&Task> {
-        let task = self.tasks.get(&claim.key);
-        task.filter(|task| task.claim.id == claim.id)
+        let task = self.tasks.get(&claim.key)?;
+        (task.claim.id == claim.id).then_some(task)
     }
 }
 
 impl Task {
+    /// Each change leaves whole values.
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn reach(&self, milestone: Milestone) {
-        self.progress
-            .send_modify(|progress| progress.milestone = milestone);
+        self.progress().milestone = milestone;
+        self.reached.notify_waiters();
+    }
+
+    /// Waits for the milestone.
+    pub(super) async fn reaches(&self, milestone: Milestone) {
+        loop {
+            // Before the look: it hears of what comes after that.
+            let reached = self.reached.notified();
+            if self.progress().milestone >= milestone {
+                return;
+            }
+            reached.await;
+        }
     }
 
     /// Whether a delivery waits.
     pub(super) fn is_awaited(&self) -> bool {
-        self.progress.receiver_count() > 0
+        self.progress().waiting > 0
     }
 
-    /// Notes that the store has answered the claim, and how long it has known the message. Wakes nobody. Returns whether
-    /// it is the first answer.
+    /// Waits until no delivery waits.
+    pub(super) async fn is_left(&self) {
+        while self.is_awaited() {
+            self.left.notified().await;
+        }
+    }
+
+    /// Notes that the store has answered the claim, and how long it has known the message. Returns whether it is the first
+    /// answer.
     pub(super) fn seen_by_store(&self, age: Duration) -> bool {
         let now = Instant::now();
         let since = now.checked_sub(age).unwrap_or(now);
-        let mut is_first = false;
-        self.progress.send_if_modified(|progress| {
-            progress.first_seen = since.min(progress.first_seen);
-            is_first = !mem::replace(&mut progress.is_in_store, true);
-            false
-        });
-        is_first
+        let mut progress = self.progress();
+        progress.first_seen = since.min(progress.first_seen);
+        !mem::replace(&mut progress.is_in_store, true)
     }
 
-    /// Notes that the store knows the message with another body. Wakes nobody. Returns whether it is new.
+    /// Whether the store has answered the claim.
+    pub(super) fn is_in_store(&self) -> bool {
+        self.progress().is_in_store
+    }
+
+    /// Notes that the store knows the message with another body. Returns whether it is new.
     pub(super) fn differs_for_the_first_time(&self) -> bool {
-        let mut is_first = false;
-        self.progress.send_if_modified(|progress| {
-            is_first = !mem::replace(&mut progress.differs_in_store, true);
-            false
-        });
-        is_first
+        !mem::replace(&mut self.progress().differs_in_store, true)
     }
 
-    /// Notes what the message does with what is kept for its user. Wakes nobody.
+    /// Notes what the message does with what is kept for its user.
     pub(super) fn set_fetching(&self, fetching: Fetching) {
-        self.progress.send_if_modified(|progress| {
-            progress.fetching = fetching;
-            false
-        });
+        self.progress().fetching = fetching;
     }
 
     pub(super) fn fetching(&self) -> Fetching {
-        self.progress.borrow().fetching
+        self.progress().fetching
     }
 
     /// Notes that a task keeps the message's slot. Returns `false` if there is one already.
     pub(super) fn keep_slot(&self) -> bool {
-        let mut is_first = false;
-        self.progress.send_if_modified(|progress| {
-            is_first = !mem::replace(&mut progress.is_slot_kept, true);
-            false
-        });
-        is_first
+        !mem::replace(&mut self.progress().is_slot_kept, true)
     }
 
     /// Notes that no task keeps the message's slot any more.
     pub(super) fn leave_slot(&self) {
-        self.progress.send_if_modified(|progress| {
-            progress.is_slot_kept = false;
-            false
-        });
+        self.progress().is_slot_kept = false;
     }
 
-    /// Notes that the task is over. Wakes those who wait for that alone.
+    /// Notes that the task is over.
     pub(super) fn end(&self) {
-        self.progress.send_if_modified(|progress| {
-            if let End::Awaited(over) = mem::replace(&mut progress.end, End::Reached) {
-                over.cancel();
-            }
-            false
-        });
+        let end = mem::replace(&mut self.progress().end, End::Reached);
+        if let End::Awaited(over) = end {
+            over.cancel();
+        }
     }
 
     /// The token that is cancelled when the task is over.
     pub(super) fn over(&self) -> CancellationToken {
-        let mut token = CancellationToken::new();
-        self.progress.send_if_modified(|progress| {
-            match &progress.end {
-                End::Ahead => progress.end = End::Awaited(token.clone()),
-                End::Awaited(over) => token = over.clone(),
-                End::Reached => token.cancel(),
-            }
-            false
-        });
+        let token = CancellationToken::new();
+        let mut progress = self.progress();
+        match &progress.end {
+            End::Ahead => progress.end = End::Awaited(token.clone()),
+            End::Awaited(over) => return over.clone(),
+            End::Reached => token.cancel(),
+        }
         token
     }
 
     pub(super) fn first_seen(&self) -> Instant {
-        self.progress.borrow().first_seen
+        self.progress().first_seen
     }
 
     /// Returns how long the message had been seen on a delivery's arrival.
     pub(super) fn age_at(&self, arrival: Instant) -> Duration {
-        let first_seen = self.progress.borrow().first_seen;
-        arrival.saturating_duration_since(first_seen)
+        arrival.saturating_duration_since(self.first_seen())
     }
 
     /// Returns the time since the message was first seen.
     pub(super) fn age(&self) -> Duration {
-        self.progress.borrow().first_seen.elapsed()
+        self.first_seen().elapsed()
     }
 
     /// Whether WeChat has given the message up before a delivery's arrival: the process or its host has stood still.
@@ -449,13 +451,36 @@ impl Task {
 
     /// Counts a hang-up on a delivery. Returns `false` if there have been as many as WeChat makes deliveries of the message.
     pub(super) fn hang_up(&self) -> bool {
-        let mut is_counted = false;
-        self.progress.send_if_modified(|progress| {
-            is_counted = progress.hang_ups < DELIVERIES;
-            progress.hang_ups = progress.hang_ups.saturating_add(1);
-            false
-        });
+        let mut progress = self.progress();
+        let is_counted = progress.hang_ups < DELIVERIES;
+        progress.hang_ups = progress.hang_ups.saturating_add(1);
         is_counted
+    }
+}
+
+impl Waiting {
+    /// `None`: as many deliveries as `most` wait.
+    fn join(task: &Arc<Task>, most: usize) -> Option<Self> {
+        let mut progress = task.progress();
+        let has_room = progress.waiting < most;
+        progress.waiting += usize::from(has_room);
+        has_room.then(|| Self(Arc::clone(task)))
+    }
+
+    pub(super) fn task(&self) -> &Arc<Task> {
+        &self.0
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut progress = self.0.progress();
+        progress.waiting -= 1;
+        let is_last = progress.waiting == 0;
+        drop(progress);
+        if is_last {
+            self.0.left.notify_one();
+        }
     }
 }
 

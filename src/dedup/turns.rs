@@ -37,7 +37,7 @@ pub(super) struct Turn {
     turns: Arc<Turns>,
     user: Key,
     on_node: Option<Pin<Box<OnNode>>>,
-    among_nodes: Option<Held>,
+    among_nodes: Option<Box<Held>>,
 }
 
 /// A turn that has come, in the store. Dropped, it is the next node's.
@@ -121,7 +121,7 @@ impl Turn {
             }
             time::sleep(pause).await;
         }
-        self.among_nodes = Some(Held::new(Arc::clone(node), claim));
+        self.among_nodes = Some(Box::new(Held::new(Arc::clone(node), claim)));
     }
 }
 

@@ -19,7 +19,7 @@ use futures_util::{
 };
 use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
+    sync::OwnedSemaphorePermit,
     time::{self, Instant},
 };
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -31,7 +31,7 @@ use super::{
     running::RunningMessage,
     store::{Acknowledged, Ttls},
     streams,
-    table::{Admission, Milestone, Progress, Task},
+    table::{Admission, Milestone, Task, Waiting},
     turns::Turn,
 };
 use crate::{
@@ -96,7 +96,7 @@ impl Waiter {
                 ControlFlow::Continue(next) => next,
             };
             match next {
-                Next::Wait(task, mut waiting) => match self.wait(&task, &mut waiting).await {
+                Next::Wait(waiting) => match self.wait(waiting.task()).await {
                     Some(response) => return response,
                     None => lost += 1,
                 },
@@ -136,32 +136,33 @@ impl Waiter {
                 let stream = self.node.streams.answer(&self.request);
                 return ControlFlow::Break(stream.unwrap_or_else(response::success));
             }
-            Admission::Join(task, waiting) => {
+            Admission::Join(waiting) => {
                 self.observed.record_join();
-                let seen = task.age_at(arrival);
+                let seen = waiting.task().age_at(arrival);
                 self.node.clock.note_seen(self.delivery(), seen);
-                Next::Wait(task, waiting)
+                Next::Wait(waiting)
             }
-            Admission::Run(task, run, (ToRun { permit, token }, turn), waiting) => {
+            Admission::Run(waiting, run, (ToRun { permit, token }, turn)) => {
                 let message = RunningMessage::new(
                     Arc::clone(&self.node),
-                    task.clone(),
+                    Arc::clone(waiting.task()),
                     Arc::clone(&self.request),
                     self.conversation(),
                     self.observed.start_runs(),
                     permit,
-                )
-                .in_turn(turn);
+                    turn,
+                );
                 // Boxed, it is moved as a pointer.
                 let run = Box::pin(message.drive(run.number, inner.clone()));
+                let run = async move {
+                    run.await;
+                    drop(token);
+                };
                 if self.node.settings.runs_inline {
-                    let run = self.node.tasks.track_future(run);
-                    drop(token);
-                    Next::Inline(self.answer_inline(lost, task, waiting, inner.clone(), run))
+                    Next::Inline(self.answer_inline(lost, waiting, inner.clone(), run))
                 } else {
-                    self.node.tasks.spawn(run);
-                    drop(token);
-                    Next::Wait(task, waiting)
+                    tokio::spawn(run);
+                    Next::Wait(waiting)
                 }
             }
             Admission::NoPermit if draining.is_cancelled() => {
@@ -200,16 +201,15 @@ impl Waiter {
             return None;
         }
         let is_full = user.is_some_and(|(turns, user)| turns.are_full(user));
-        let mut claim = |to_run| table.claim(self.keyed, self.ttls, arrival, now, to_run);
-        // A duplicate takes no permit.
-        let admission = match claim(None) {
+        // A duplicate takes no permit. Turns are taken under the lock, in the order of the claims.
+        let to_run = || {
+            let to_run = (!is_full).then(|| self.to_run(permit)).flatten()?;
+            Some((to_run, user.map(|(turns, user)| turns.take(user))))
+        };
+        let admission = match table.claim(self.keyed, self.ttls, arrival, now, to_run) {
             Admission::NoPermit if is_full => Admission::Full,
-            Admission::NoPermit => claim(self.to_run(permit)),
             admission => admission,
         };
-        // Under the lock, in the order of the claims.
-        let admission =
-            admission.map(|to_run| (to_run, user.map(|(turns, user)| turns.take(user))));
         let is_known = !matches!(admission, Admission::Run(..) | Admission::NoPermit);
         let differs = is_known && table.differs(self.keyed, now);
         drop(table);
@@ -236,13 +236,12 @@ impl Waiter {
     fn answer_inline(
         &self,
         lost: u32,
-        task: Task,
-        mut waiting: watch::Receiver<Progress>,
+        waiting: Waiting,
         inner: impl Inner,
         run: impl Future<Output = ()> + Send + 'static,
     ) -> BoxFuture<'_, Response<ResponseBody>> {
         let answer = async move {
-            match self.wait(&task, &mut waiting).await {
+            match self.wait(waiting.task()).await {
                 Some(response) => response,
                 None => self.answer_after(lost + 1, inner).await,
             }
@@ -253,16 +252,11 @@ impl Waiter {
 
     /// Waits until the message is over, and returns `None`: the caller looks at the table again. Returns an answer if
     /// waiting ends earlier.
-    async fn wait(
-        &self,
-        task: &Task,
-        waiting: &mut watch::Receiver<Progress>,
-    ) -> Option<Response<ResponseBody>> {
+    async fn wait(&self, task: &Arc<Task>) -> Option<Response<ResponseBody>> {
         let arrival = self.delivery().arrived();
         // What ends at once needs no timer.
         after_others().await;
-        let ended = waiting.wait_for(|progress| progress.milestone != Milestone::Running);
-        let mut ended = pin!(ended);
+        let mut ended = pin!(task.reaches(Milestone::Ended));
         let patience = if self.is_streamed {
             STREAM_AFTER
         } else {
@@ -293,9 +287,7 @@ impl Waiter {
         if task.wants.is_some() {
             return true;
         }
-        let progress = task.progress.borrow();
-        let (first_seen, is_in_store) = (progress.first_seen, progress.is_in_store);
-        drop(progress);
+        let (first_seen, is_in_store) = (task.first_seen(), task.is_in_store());
         // Without the store's answer a message that fails closed does not run, so there is nothing to acknowledge.
         if self.node.settings.is_fail_closed && !is_in_store {
             return true;
@@ -330,7 +322,7 @@ impl Waiter {
     }
 
     /// Acknowledges the message, or sends the reply if it is there by now. Returns `None` if the run was lost.
-    async fn acknowledge(&self, task: &Task) -> Option<Response<ResponseBody>> {
+    async fn acknowledge(&self, task: &Arc<Task>) -> Option<Response<ResponseBody>> {
         let claim = task.claim;
         let stream = self.stream();
         let expect = async {
@@ -421,7 +413,7 @@ async fn after_others() {
 /// How a delivery goes on that has no answer yet.
 enum Next<'a> {
     /// It waits for the message to be over.
-    Wait(Task, watch::Receiver<Progress>),
+    Wait(Waiting),
     /// It runs the message as a part of itself.
     Inline(BoxFuture<'a, Response<ResponseBody>>),
     /// It looks at the table again, perhaps with a permit. Or it is turned away, for this reason.
@@ -432,7 +424,7 @@ enum Next<'a> {
 #[derive(Debug)]
 struct ToRun {
     permit: OwnedSemaphorePermit,
-    /// Until the message's task is spawned, a drain waits for the delivery.
+    /// A drain waits for the delivery, then for the message's task.
     token: TaskTrackerToken,
 }
 

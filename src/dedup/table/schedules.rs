@@ -86,19 +86,19 @@ impl Node {
             let ttls = Ttls::new(Duration::from_secs(5));
             let admission = self
                 .table()
-                .claim(key, ttls, arrival, Instant::now(), Some(()));
-            let (task, mut waiting) = match admission {
-                Admission::Run(task, _, (), waiting) => {
+                .claim(key, ttls, arrival, Instant::now(), || Some(()));
+            let waiting = match admission {
+                Admission::Run(waiting, _, ()) => {
                     let message = Message {
                         node: Arc::clone(&self),
-                        task: task.clone(),
+                        task: Arc::clone(waiting.task()),
                         has_reply: false,
                         _alive: alive.clone(),
                     };
                     spawn(message.run());
-                    (task, waiting)
+                    waiting
                 }
-                Admission::Join(task, waiting) => (task, waiting),
+                Admission::Join(waiting) => waiting,
                 Admission::Replied(_) => {
                     self.counts.delivered.fetch_add(1, SeqCst);
                     return;
@@ -106,9 +106,10 @@ impl Node {
                 Admission::Done => return,
                 Admission::NoPermit | Admission::Full => panic!("there is room"),
             };
-            let ended = pin!(waiting.wait_for(|progress| progress.milestone != Milestone::Running));
+            let task = waiting.task();
+            let ended = pin!(task.reaches(Milestone::Ended));
             match patience {
-                Patience::Waits => ended.await.map(drop).expect("the task has the sender"),
+                Patience::Waits => ended.await,
                 Patience::Leaves | Patience::Acknowledges => {
                     if let Either::Right(_) = select(ended, pin!(timer())).await {
                         if let Patience::Leaves = patience {
@@ -138,7 +139,7 @@ impl Node {
 /// A message's task.
 struct Message {
     node: Arc<Node>,
-    task: Task,
+    task: Arc<Task>,
     has_reply: bool,
     _alive: Alive,
 }
@@ -171,9 +172,7 @@ impl Message {
         let completed = self.node.table().complete(claim, Some(&reply), now);
         let is_late = match completed {
             Completed::Stored => {
-                let mut progress = self.task.progress.subscribe();
-                let fetched =
-                    pin!(progress.wait_for(|progress| progress.milestone == Milestone::Fetched));
+                let fetched = pin!(self.task.reaches(Milestone::Fetched));
                 let is_over = matches!(select(fetched, pin!(timer())).await, Either::Right(_));
                 is_over && self.node.table().release(claim, now) == Released::LastHold
             }

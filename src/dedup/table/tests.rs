@@ -3,11 +3,12 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::StatusCode;
 use proptest::prelude::*;
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
-use super::{Admission, DELIVERIES_LAST, Milestone, Progress, Table, Task};
+use super::{Admission, DELIVERIES_LAST, Milestone, Table, Task, Waiting};
 use crate::{
     dedup::{
         Key, Keyed, StoredResponse,
@@ -41,13 +42,13 @@ fn response(body: impl Into<Bytes>) -> StoredResponse {
 }
 
 fn claim(table: &mut Table, message: u8, now: Instant) -> Admission<()> {
-    table.claim(key(message), ttls(), now, now, Some(()))
+    table.claim(key(message), ttls(), now, now, || Some(()))
 }
 
 #[track_caller]
-fn run(table: &mut Table, message: u8, now: Instant) -> (Task, watch::Receiver<Progress>) {
+fn run(table: &mut Table, message: u8, now: Instant) -> (Arc<Task>, Waiting) {
     match claim(table, message, now) {
-        Admission::Run(task, _, (), waiting) => (task, waiting),
+        Admission::Run(waiting, ..) => (Arc::clone(waiting.task()), waiting),
         other => panic!("expected to run {message}, got {other:?}"),
     }
 }
@@ -66,19 +67,27 @@ fn fetched_from_store(
     matches!(acknowledged, Some(Acknowledged::Replied(reply)) if reply == *response)
 }
 
+/// A delivery that waits for the end.
+fn waits(task: &Task) -> impl Future + Unpin {
+    let mut ended = task.reaches(Milestone::Ended).boxed();
+    assert!((&mut ended).now_or_never().is_none());
+    ended
+}
+
 fn milestone(task: &Task) -> Milestone {
-    task.progress.borrow().milestone
+    task.progress().milestone
 }
 
 #[test]
 fn a_completion_wakes_the_waiting_deliveries_and_the_first_fetches_the_reply() {
     let (mut table, now) = (table(), Instant::now());
-    let (task, waiting) = run(&mut table, 1, now);
+    let (task, _) = run(&mut table, 1, now);
+    let waiting = waits(&task);
     assert_eq!(
         complete(&mut table, task.claim, "reply", now),
         Completed::Stored
     );
-    assert!(waiting.has_changed().unwrap());
+    assert!(waiting.now_or_never().is_some());
     assert_eq!(milestone(&task), Milestone::Ended);
     for _ in 0..2 {
         assert!(
@@ -122,7 +131,8 @@ fn a_message_is_acknowledged_or_replied_whichever_comes_first() {
 fn a_reply_fetched_from_the_store_is_not_reclaimed() {
     for completed_first in [false, true] {
         let (mut table, now) = (table(), Instant::now());
-        let (task, waiting) = run(&mut table, 1, now);
+        let (task, _) = run(&mut table, 1, now);
+        let waiting = waits(&task);
         if completed_first {
             complete(&mut table, task.claim, "reply", now);
         }
@@ -133,7 +143,7 @@ fn a_reply_fetched_from_the_store_is_not_reclaimed() {
             now
         ));
         assert_eq!(milestone(&task), Milestone::Fetched);
-        assert!(waiting.has_changed().unwrap());
+        assert!(waiting.now_or_never().is_some());
         // Its task hears of it later.
         let completed = complete(&mut table, task.claim, "reply", now);
         assert_eq!(completed, Completed::Stored);
@@ -158,22 +168,24 @@ fn a_reply_that_is_late_cannot_be_fetched_from_the_store() {
 #[test]
 fn an_abandoned_message_is_vacant_and_wakes_the_waiting_deliveries() {
     let (mut table, now) = (table(), Instant::now());
-    let (stale, waiting) = run(&mut table, 1, now);
+    let (stale, _) = run(&mut table, 1, now);
+    let waiting = waits(&stale);
     let released = table.release(stale.claim, now);
     assert_eq!(released, Released::NotCompleted);
-    assert!(waiting.has_changed().unwrap());
+    assert!(waiting.now_or_never().is_some());
     assert_eq!(table.acknowledge(stale.claim, None, now), None);
 
-    let Admission::Run(task, again, (), waiting) = claim(&mut table, 1, now) else {
+    let Admission::Run(waiting, again, ()) = claim(&mut table, 1, now) else {
         panic!()
     };
+    let task = waiting.task();
     assert_eq!(again.number, 2);
     // The stale claim changes nothing.
     let released = table.release(stale.claim, now);
     assert_eq!(released, Released::RunningElsewhere);
     let completed = complete(&mut table, stale.claim, "stale", now);
     assert_eq!(completed, Completed::Lost);
-    assert!(!waiting.has_changed().unwrap());
+    assert_eq!(milestone(task), Milestone::Running);
     let completed = complete(&mut table, task.claim, "reply", now);
     assert_eq!(completed, Completed::Stored);
 }
@@ -196,7 +208,7 @@ fn an_acknowledgement_outlives_the_run() {
 fn a_waiting_delivery_that_leaves_makes_room_for_another() {
     let (mut table, now) = (table(), Instant::now());
     let (_, first) = run(&mut table, 1, now);
-    let Admission::Join(_, _second) = claim(&mut table, 1, now) else {
+    let Admission::Join(_second) = claim(&mut table, 1, now) else {
         panic!()
     };
     assert!(matches!(claim(&mut table, 1, now), Admission::Full));
@@ -230,14 +242,14 @@ fn a_reply_that_shows_nothing_counts_as_fetched() {
 #[test]
 fn a_new_message_takes_the_permit_and_without_one_changes_nothing() {
     let (mut table, now) = (table(), Instant::now());
-    let none = table.claim::<&str>(key(1), ttls(), now, now, None);
+    let none = table.claim(key(1), ttls(), now, now, || None::<&str>);
     assert!(matches!(none, Admission::NoPermit));
     assert_eq!(table.messages.len(), 0);
-    let first = table.claim(key(1), ttls(), now, now, Some("a permit"));
-    assert!(matches!(first, Admission::Run(_, _, "a permit", _)));
+    let first = table.claim(key(1), ttls(), now, now, || Some("a permit"));
+    assert!(matches!(first, Admission::Run(_, _, "a permit")));
     // A message that already runs needs none, and drops the one that it gets.
     let permit = Arc::new(());
-    let second = table.claim(key(1), ttls(), now, now, Some(Arc::clone(&permit)));
+    let second = table.claim(key(1), ttls(), now, now, || Some(Arc::clone(&permit)));
     assert!(matches!(second, Admission::Join(..)));
     assert_eq!(Arc::strong_count(&permit), 1);
 }
@@ -262,13 +274,11 @@ fn a_kept_reply_forgets_its_typed_reply() {
 #[test]
 fn the_earliest_sighting_of_a_message_counts_for_its_age() {
     let (mut table, now) = (table(), Instant::now());
-    let (task, waiting) = run(&mut table, 1, now);
+    let (task, _) = run(&mut table, 1, now);
     let age = Duration::from_secs(5);
     task.seen_by_store(age);
     task.seen_by_store(Duration::ZERO);
-    let progress = waiting.borrow();
-    assert!(progress.first_seen.elapsed() >= age && progress.is_in_store);
-    assert!(!waiting.has_changed().unwrap(), "nobody is woken");
+    assert!(task.age() >= age && task.is_in_store());
 }
 
 /// WeChat makes no delivery that late: the process has stood still. Its answer would reach nobody.
@@ -279,7 +289,7 @@ fn a_delivery_that_wechat_has_given_up_does_not_fetch_the_reply() {
         let (task, _) = run(&mut table, 1, now);
         complete(&mut table, task.claim, "reply", now);
         let arrival = now + Duration::from_millis(age);
-        let admission = table.claim(key(1), ttls(), arrival, arrival, Some(()));
+        let admission = table.claim(key(1), ttls(), arrival, arrival, || Some(()));
         match admission {
             Admission::Done => assert!(is_given_up),
             Admission::Replied(_) => assert!(!is_given_up),
@@ -299,33 +309,33 @@ fn a_message_that_is_retried_until_it_is_answered_is_never_given_up() {
     let over = Duration::from_mins(1);
     for is_awaited in [false, true] {
         let (mut table, now) = (table(), Instant::now());
-        let Admission::Run(task, _, (), waiting) = table.claim(keyed, ttls(), now, now, Some(()))
-        else {
+        let Admission::Run(waiting, ..) = table.claim(keyed, ttls(), now, now, || Some(())) else {
             panic!()
         };
+        let task = Arc::clone(waiting.task());
         let waiting = is_awaited.then_some(waiting);
         complete(&mut table, task.claim, "reply", now);
         assert_eq!(milestone(&task) == Milestone::Ended, is_awaited);
         if is_awaited {
             // One that comes when WeChat has given up other messages.
             let later = now + Duration::from_secs(16);
-            let admission = table.claim(keyed, ttls(), later, later, Some(()));
+            let admission = table.claim(keyed, ttls(), later, later, || Some(()));
             assert!(matches!(admission, Admission::Replied(_)));
         }
         assert_ne!(table.release(task.claim, now), Released::LastHold);
         drop(waiting);
-        let admission = table.claim(keyed, ttls(), now, now + over / 2, Some(()));
+        let admission = table.claim(keyed, ttls(), now, now + over / 2, || Some(()));
         assert!(matches!(admission, Admission::Replied(_)));
     }
     // Nobody fetches it while its task waits.
     let (mut table, now) = (table(), Instant::now());
-    let Admission::Run(task, _, (), _waiting) = table.claim(keyed, ttls(), now, now, Some(()))
-    else {
+    let Admission::Run(waiting, ..) = table.claim(keyed, ttls(), now, now, || Some(())) else {
         panic!()
     };
+    let task = waiting.task();
     complete(&mut table, task.claim, "reply", now);
     assert_ne!(table.release(task.claim, now), Released::LastHold);
-    let admission = table.claim(keyed, ttls(), now, now, Some(()));
+    let admission = table.claim(keyed, ttls(), now, now, || Some(()));
     assert!(matches!(admission, Admission::Replied(_)));
 }
 
@@ -346,7 +356,7 @@ fn a_task_is_awaited_until_the_last_delivery_leaves() {
     let (mut table, now) = (table(), Instant::now());
     let (task, first) = run(&mut table, 1, now);
     assert!(task.is_awaited());
-    let Admission::Join(_, second) = claim(&mut table, 1, now) else {
+    let Admission::Join(second) = claim(&mut table, 1, now) else {
         panic!()
     };
     assert!(task.is_awaited());
@@ -357,10 +367,9 @@ fn a_task_is_awaited_until_the_last_delivery_leaves() {
 #[test]
 fn four_hang_ups_on_a_message_are_counted() {
     let (mut table, now) = (table(), Instant::now());
-    let (task, waiting) = run(&mut table, 1, now);
+    let (task, _) = run(&mut table, 1, now);
     let counted = [(); 6].map(|()| task.hang_up());
     assert_eq!(counted, [true, true, true, true, false, false]);
-    assert!(!waiting.has_changed().unwrap(), "nobody is woken");
 }
 
 /// The store is told it with a renewal.
@@ -368,10 +377,10 @@ fn four_hang_ups_on_a_message_are_counted() {
 fn the_age_of_a_message_counts_from_the_arrival_of_its_first_delivery() {
     let (mut table, now) = (table(), Instant::now());
     let arrival = now.checked_sub(Duration::from_secs(5)).unwrap();
-    let Admission::Run(task, ..) = table.claim(key(1), ttls(), arrival, now, Some(())) else {
+    let Admission::Run(waiting, ..) = table.claim(key(1), ttls(), arrival, now, || Some(())) else {
         panic!()
     };
-    assert!(task.age() >= Duration::from_secs(5));
+    assert!(waiting.task().age() >= Duration::from_secs(5));
 }
 
 /// One operation on the table.
@@ -404,7 +413,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// What has become of a claim.
 struct History {
     message: u8,
-    task: Task,
+    task: Arc<Task>,
     reply: StoredResponse,
     is_acknowledged: bool,
     ended: Instant,
@@ -438,13 +447,14 @@ proptest! {
                     let live = claims.iter().position(|it| it.message == message && is_busy(it));
                     // There are as many permits as there is room for messages.
                     let permit = (busy < 4).then_some(());
-                    match (table.claim(key(message), ttls(), now, now, permit), live.map(|at| &mut claims[at])) {
-                        (Admission::Run(task, ..), None) => {
+                    match (table.claim(key(message), ttls(), now, now, || permit), live.map(|at| &mut claims[at])) {
+                        (Admission::Run(waiting, ..), None) => {
+                            let task = Arc::clone(waiting.task());
                             let reply = response(Bytes::new());
                             claims.push(History { message, task, reply, is_acknowledged: false, ended: now, state: Life::Running });
                         }
-                        (Admission::Join(task, _), Some(live)) => {
-                            prop_assert_eq!((task.claim, live.state), (live.task.claim, Life::Running));
+                        (Admission::Join(waiting), Some(live)) => {
+                            prop_assert_eq!((waiting.task().claim, live.state), (live.task.claim, Life::Running));
                         }
                         (Admission::Replied(reply), Some(live)) => {
                             prop_assert_eq!((&reply, live.state), (&live.reply, Life::Unfetched));
@@ -456,7 +466,7 @@ proptest! {
                         }
                         // Its time is over, or WeChat has given it up; its task still has it.
                         (Admission::Done, Some(live)) if live.state == Life::Unfetched => {
-                            prop_assert!(now >= live.task.progress.borrow().first_seen + DELIVERIES_LAST);
+                            prop_assert!(now >= live.task.first_seen() + DELIVERIES_LAST);
                         }
                         (Admission::Done, _) => {}
                         (Admission::NoPermit, None) => prop_assert!(permit.is_none()),
