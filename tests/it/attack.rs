@@ -258,29 +258,33 @@ async fn check_bodies(account: Account, bodies: Vec<String>, statuses: &[u16]) {
     let wechat = Simulator::new(account.clone()).with_clock(clock.clone());
     for body in bodies {
         let begin: String = body.chars().take(60).collect();
-        let handler = message_fn(|message: BotMessage| async move {
-            let _ = (message.content.text(), format!("{message:?}"));
-            Reply::text("heard")
-        });
-        let bot = stack!(
-            account.clone(),
-            clock.clone(),
-            &DedupLayer::in_memory(),
-            handler
-        );
-        let request = wechat.xml(body).request().unwrap().map(Full::new);
-        let before = Instant::now();
-        let response = bot.oneshot(request).await.unwrap();
-        assert!(
-            before.elapsed() < secs(1),
-            "{begin}: {:?}",
-            before.elapsed()
-        );
-        assert!(
-            statuses.contains(&response.status().as_u16()),
-            "{begin}: {}",
-            response.status()
-        );
+        let mut quickest = Duration::MAX;
+        // Another process may take the time of one try.
+        for _ in 0..3 {
+            let handler = message_fn(|message: BotMessage| async move {
+                let _ = (message.content.text(), format!("{message:?}"));
+                Reply::text("heard")
+            });
+            let bot = stack!(
+                account.clone(),
+                clock.clone(),
+                &DedupLayer::in_memory(),
+                handler
+            );
+            let request = wechat.xml(body.clone()).request().unwrap().map(Full::new);
+            let before = Instant::now();
+            let response = bot.oneshot(request).await.unwrap();
+            quickest = quickest.min(before.elapsed());
+            assert!(
+                statuses.contains(&response.status().as_u16()),
+                "{begin}: {}",
+                response.status()
+            );
+            if quickest < secs(1) {
+                break;
+            }
+        }
+        assert!(quickest < secs(1), "{begin}: {quickest:?}");
     }
 }
 
