@@ -110,7 +110,7 @@ pub use self::{
     split::{Split, split},
 };
 
-#[cfg(feature = "layers")]
+#[cfg(feature = "api")]
 pub(crate) use self::content::TEXT_LIMIT;
 #[cfg(feature = "layers")]
 pub(crate) use self::custom::err_code;
