@@ -2,8 +2,8 @@
 //!
 //! WeChat's retries reach any node. All processes append to one log. At the end the lines of each message are checked
 //! against [the promises](verdict), which say under which faults they hold, and [counted](tally). Each kind of fault has
-//! a phase with nodes and a Redis of its own; all phases happen at the same time. A second [campaign](late) does the same
-//! with late and long answers.
+//! a phase with nodes and a Redis of its own; all phases happen at the same time. A second [campaign](late), beside this
+//! one, does the same with late and long answers.
 
 mod campaign;
 mod case;

@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
     process::id,
     str::FromStr,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -46,8 +45,6 @@ impl<T: Send + 'static> Played<T> {
                 return None;
             }
         }
-        // The other campaign would take the time that the nodes need.
-        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let seed = setting("WECHAT_SEED").unwrap_or(SEED);
         // One of each kind.
         let count = setting("WECHAT_FAULTS").unwrap_or(12);
@@ -179,8 +176,6 @@ impl Drop for Folder {
 
 /// The names of the campaigns.
 const MODES: [&str; 2] = ["dedup", "late"];
-
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Pinned, so that a change that was green stays green.
 const SEED: u64 = 20_261_123;
