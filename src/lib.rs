@@ -1,7 +1,7 @@
 //! Receives the callbacks that WeChat (微信) sends for an Official Account, on any Tower-based server.
 //!
 //! WeChat sends a user's message to your URL as a `POST` and waits 5 seconds for the answer. Then it hangs up and sends
-//! the message again, three times in all. The layers of this crate check that a request is from WeChat. They run the
+//! the message again, about three times in all. The layers of this crate check that a request is from WeChat. They run the
 //! handler once for each message, and give every retry the same reply. The handler gets a typed message.
 //!
 //! ```no_run
@@ -145,18 +145,18 @@
 //!
 //! Spans are at the level `INFO`. Events have these levels:
 //!
-//! - `ERROR` needs attention: a lost reply, an unreadable body, a mode, an EncodingAESKey or an app id that is not the
-//!   console's.
-//! - `WARN` may recover by itself: a failed run, an unavailable store. It also reports a message that does not fit its
+//! - `ERROR` needs attention: an error that the handler returns, a message whose runs have all failed, a lost reply, an
+//!   unreadable body, and a mode, an EncodingAESKey or an app id that is not the console's.
+//! - `WARN` may recover by itself: one failed run, an unavailable store. It also reports a message that does not fit its
 //!   type, bytes that are not UTF-8, and a request that is rejected after its signature was valid.
 //! - `INFO` shows that all is well: WeChat has verified the URL, a message has been answered with a reply or without one,
 //!   an unavailable store is available again.
 //! - `DEBUG` is normal: slow handlers, and rejected requests that anyone may have sent.
 //!
 //! No field holds message contents, a secret or an OpenID. Only events contain the text of an error. It comes from your
-//! handler, the inner service, the recognizer or the store, and is logged as it is. The text of a failed call to WeChat's API is logged
-//! without token, secret and OpenID. The path of a decode error consists of element names.
-//! A text that leaves its section can invent such a name, so a few of a user's words may stand there ([`xml`] says how).
+//! handler, the inner service, the recognizer or the store, and is logged as it is. The text of a failed call to WeChat's
+//! API is logged without token, secret and OpenID. The path of a decode error consists of element names. A text that leaves
+//! its section can invent such a name, so a few of a user's words may stand there ([`xml`] says how).
 //!
 //! # Threat model
 //!

@@ -44,10 +44,12 @@
 //! - `kind`: the [`RejectionKind`](crate::verify::RejectionKind) or [`ErrorKind`](crate::callback::ErrorKind) in snake
 //!   case, such as `body_too_large` or `signature`.
 //! - `result`: `answered`, `failed`, `timed_out`, `panicked`, `lost_lease`, or `cut` when the node shut down.
-//! - `cause` of a late reply: `acknowledged`, `unfetched`, `rest`, `queued` or `failed`, see [`LateCause`](crate::late::LateCause).
-//! - `way` of a message of a late reply: `customer_service`, `response_url`, `unknown` if WeChat's answer was lost, `dropped` if the user does
-//!   not follow the account, `stream` for the end of a smart bot's stream, `function` for an async function, or `lost`. Of a mailbox: `kept`, later `fetched`; `evicted` at a
-//!   bound, `unsubscribed` if the user has left. The rest of what was kept has expired, or is still there.
+//! - `cause` of a late reply: `acknowledged`, `unfetched`, `rest`, `whole`, `queued` or `failed`, see
+//!   [`LateCause`](crate::late::LateCause).
+//! - `way` of a message of a late reply: `customer_service`, `response_url`, `unknown` if WeChat's answer was lost,
+//!   `dropped` if the user does not follow the account, `stream` for the end of a smart bot's stream, `function` for an
+//!   async function, or `lost`. A mailbox counts a part as `kept`, and later as `fetched`, as `evicted` at a bound, or as
+//!   `unsubscribed`. A part that is only `kept` is still there, or has expired.
 //! - `operation`: `claim`, `renew`, `complete`, `publish`, `acknowledge` or `release`; of a mailbox, `mailbox_` and the
 //!   operation, such as `mailbox_take`. Its `cause` is `error` or `timeout`.
 //! - Of an `Api`, `app_id` is its app id. `call` is the path below `/cgi-bin/`, such as `media/get`. `result` is `ok`, or
@@ -100,7 +102,7 @@
 //! |---|---|---|
 //! | hang-ups | `sum by (account) (increase(tower_wechat_hang_ups_total[5m])) > 10` | Slow handlers. At 20 on a node, dedup acknowledges first deliveries. At 30 of an account, WeChat raises an alarm, and may stop pushing for a minute. |
 //! | wrong token | `sum(increase(tower_wechat_rejections_total{kind="signature"}[15m])) > 0 and sum(increase(tower_wechat_rejections_total[15m])) == sum(increase(tower_wechat_deliveries_total[15m]))` | All requests are rejected, some by their signature. Without the second half, each scanner raises the alert. |
-//! | wrong setting | `sum by (account, kind) (increase(tower_wechat_rejections_total{kind=~"timestamp\|padding\|length\|receive_id\|plain_account\|encrypted_account"}[15m])) > 0` | The request has a valid signature. [`account`](crate::account#finding-a-wrong-setting) lists the cause of each kind. |
+//! | wrong setting | `sum by (account, kind) (increase(tower_wechat_rejections_total{kind=~"timestamp\|padding\|length\|receive_id\|plain_account\|encrypted_account"}[15m])) > 0` | A setting or a clock is wrong. [`account`](crate::account#finding-a-wrong-setting) lists the cause of each kind. |
 //! | outdated allow-list | `sum by (account) (increase(tower_wechat_rejections_total{kind=~"address.*"}[15m])) > 0 and sum by (account) (increase(tower_wechat_deliveries_total{outcome=~"run\|joined\|kept_reply\|done\|acknowledged\|passed"}[15m])) == 0` | No delivery gets through, and the [allow-list](crate::verify#an-allow-list) rejects some. |
 //! | key of two messages | `sum by (account) (increase(tower_wechat_differing_retries_total[1h])) > 0` | A [key function](crate::dedup::DedupBuilder::with_key) makes one message of two, and the second one is lost; or in plain mode somebody sends another body with a captured query. |
 //! | late parts lost | `sum by (account) (increase(tower_wechat_late_parts_total{way=~"lost\|evicted"}[15m])) > 0` | Users miss a part of an answer. The log has an error with the message's key. |

@@ -31,6 +31,7 @@
 //! | `PlainAccount` | the push is encrypted and the account is plain: build it with [`Account::encrypted`], or set 消息加解密方式 in the console to 明文模式 (plain mode) | `ERROR` |
 //! | `EncryptedAccount` | the push is in plaintext and the account is encrypted: set 消息加解密方式 in the console to 安全模式 (safe mode), or build it with [`Account::plain`] | `ERROR` |
 //! | `Signature` | the Token differs from the console's | `DEBUG` |
+//! | `Signature` of the ciphertext, after a right one of the query | a proxy has changed the body | `WARN` |
 //! | `Parameters` | the request is not a callback | `DEBUG` |
 //! | `Timestamp` | this machine's clock is off | `WARN`; WeCom: `DEBUG` |
 //! | `Padding`, `Length` | the EncodingAESKey differs from the console's | `ERROR` |
@@ -360,8 +361,8 @@ impl Account {
     ///   message as anybody. Give the pushes a path that cannot be guessed, keep it secret, and let no message alone move
     ///   money: ask WeChat's API.
     ///
-    /// There is no timestamp either. A copy of a delivery is a retry as long as dedup remembers the message, then it
-    /// runs again.
+    /// There is no timestamp either. Dedup treats a copy of a delivery as a retry while it remembers the message. Later the
+    /// copy runs the message again.
     ///
     /// ```
     /// use tower_wechat::{Account, account::Mode};
@@ -466,9 +467,9 @@ impl Account {
 
     /// Sets the account's name. Dedup keeps the messages of accounts with different names apart.
     ///
-    /// Name every plain account that shares a process or a store with another account. By default, an encrypted
-    /// account and one on cloud hosting are named by their app id, an authorizer by its original id, and a plain account
-    /// has no name.
+    /// By default, an encrypted account and one on cloud hosting are named by their app id, a WeCom account by its receive
+    /// id, and an authorizer by its original id. A plain account, a smart bot, and a WeCom account without a receive id
+    /// have the empty name. Name each of these that shares a process or a store with another account.
     ///
     /// The name is not a secret: metrics, log lines and spans show it. Choose it from a list of your own. Do not make
     /// it from the request, such as from its path. WeChat signs neither path nor host, so anyone with one signed query
@@ -480,7 +481,7 @@ impl Account {
     }
 
     /// Returns the account's name: the one set by [`with_name`](Self::with_name), otherwise an authorizer's original
-    /// id, the app id or the receive id. It is empty for a plain account without a name.
+    /// id, the app id or the receive id. It is empty if none of these exists, as for a plain account or a smart bot.
     pub fn name(&self) -> &str {
         &self.settings.name
     }

@@ -22,7 +22,7 @@ use crate::body::{ReadBody, ReadError};
 
 /// The body of every request that an [`Api`](super::Api) makes: bytes that are all in memory.
 ///
-/// The body of one request is the AppSecret in JSON. `Debug` shows no contents.
+/// The body of the request for an access token contains the AppSecret. `Debug` shows no contents.
 #[derive(Clone, Default)]
 pub struct RequestBody(Bytes);
 

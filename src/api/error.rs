@@ -196,11 +196,11 @@ impl error::Error for Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// [`Api::new`](super::Api::new) was given an app id that is none. Copy it from the console.
+    /// The app id is malformed. Copy it from the console.
     AppId,
-    /// [`Api::new`](super::Api::new) was given an AppSecret that is none. Copy it from the console.
+    /// The AppSecret is malformed. Copy it from the console.
     AppSecret,
-    /// [`with_base_url`](super::Api::with_base_url) was given a URL that is none, or has no scheme.
+    /// [`with_base_url`](super::Api::with_base_url) does not accept the URL.
     BaseUrl,
 
     /// The HTTP client failed: there was no connection, or it broke off. Call again. But WeChat may have carried out a
@@ -209,8 +209,8 @@ pub enum ErrorKind {
     /// The whole answer did not arrive [in time](super::Api::with_timeout). Call again, with the same caveat as for
     /// [`Client`](Self::Client).
     Timeout,
-    /// The answer is over the limit: of a [recognition](crate::recognize#limits), or 10 MiB for media and 1 MiB for the
-    /// rest. WeChat sends none so large.
+    /// The answer is larger than 10 MiB for media, 1 MiB for any other call, or the
+    /// [limit of a recognition](crate::recognize#limits). Such an answer is usually not WeChat's.
     TooLarge,
     /// The HTTP status is not 200. WeChat answers 200 to failed calls too, so it is usually a proxy's. Check the proxy
     /// and the [base URL](super::Api::with_base_url).

@@ -71,10 +71,10 @@
 //! share a cached token:
 //!
 //! - At most one fetch is in flight. It is a task of its own, so a caller that leaves does not cancel it.
-//! - The token is renewed when less than 300 s are left. Meanwhile, and if that fails, the former one is used to its end.
-//!   The next renewal begins 10 s later at the earliest. Only calls without a valid token wait.
-//! - If WeChat rejects the token (40001, 40014, 41001, 42001), it is dropped, unless another one has been fetched meanwhile. Then
-//!   the call is repeated once.
+//! - The token is renewed when it is valid for less than 300 s. Until the new token is there, calls use the old one while it
+//!   is valid. Renewals begin at least 10 s apart. Only calls without a valid token wait.
+//! - If WeChat rejects the token (40001, 40014, 41001, 42001), it is dropped, unless another one has been fetched
+//!   meanwhile. Then the call is repeated once.
 //!
 //! [`with_token_source`](Api::with_token_source) takes the token from somewhere else: a central server, or an authorizer's
 //! token of a third-party platform.
@@ -88,13 +88,13 @@
 //!   accounts. Each call has an hour of its own.
 //!
 //! A failed call is a warning in the log (feature `tracing`), and is counted (feature `metrics`). It is at the level DEBUG
-//! if the failure is known or normal: the fetch of its token has failed, WeChat has not authorized the call within the last
-//! hour, or the kind is [`Typing`](ErrorKind::Typing).
+//! in three cases: the fetch of its token has failed, which has a warning of its own; WeChat has refused to authorize the
+//! same call within the last hour; or the call is [`typing`](Api::typing).
 //!
 //! # Secrets
 //!
-//! The memory of the AppSecret, the token, and the URL and body of a request that have one is wiped when it is no longer
-//! used. That of the HTTP client, and of WeChat's answer with the token, is not.
+//! The crate wipes its memory of the AppSecret and of the access token when it drops them, and so that of a URL or body that
+//! contains one of them. It cannot wipe the memory of the HTTP client, or of WeChat's answer with the token.
 //!
 //! # Limits
 //!
@@ -202,9 +202,10 @@ impl Api {
     /// Makes an `Api` whose access tokens come from `source`, such as a central server, or the authorizer tokens of a
     /// third-party platform. No AppSecret is needed. The app id names the account in the log.
     ///
-    /// `source` is called when there is no token, when less than 300 s are left of it, and when WeChat has rejected it.
-    /// At most one call is in flight, and has the time of one request. The `Api` caches the token, so `source` needs no
-    /// cache of its own. The first 400 characters of its error's text are logged: put no key into a URL that the text may quote.
+    /// `source` is called when there is no token, when less than 300 s are left of it, and when WeChat has rejected it. At
+    /// most one call is in flight, and fails after the time of [one request](Self::with_timeout). The `Api` caches the
+    /// token, so `source` needs no cache of its own. The first 400 characters of its error's text are logged: put no key
+    /// into a URL that the text may quote.
     ///
     /// ```
     /// use std::time::Duration;
@@ -281,8 +282,8 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// If it is no URL with the scheme `https` or `http`; if it has a user name, a query or a fragment, or already ends
-    /// in `/cgi-bin`.
+    /// If the URL has more than 1024 bytes, no host, or a scheme other than `https` and `http`. Also if it has a user name,
+    /// a query or a fragment, or ends in `/cgi-bin`, which the calls add.
     pub fn with_base_url(mut self, base_url: impl AsRef<str>) -> Result<Self, Error> {
         let base_url = base_url.as_ref();
         if let Some(problem) = base_url_problem(base_url) {
@@ -295,9 +296,10 @@ impl Api {
         Ok(self)
     }
 
-    /// Sets how long one request may take, with the body of its answer. A repetition has the same time again.
+    /// Sets how long one request may take, with the body of its answer; the default is 10 s. A slower request fails with
+    /// [`Timeout`](ErrorKind::Timeout). Each repetition has the same time again.
     ///
-    /// The default is 10 s. It is at least 100 ms, and at most a day.
+    /// A time of less than 100 ms counts as 100 ms, and one of more than a day as a day.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.clamp(MIN_TIMEOUT, MAX_TIMEOUT);

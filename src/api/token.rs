@@ -32,7 +32,7 @@ struct Secret {
 }
 
 impl AccessToken {
-    /// Makes the token that ends in `expires_in`, which is at most a day.
+    /// Makes a token that is valid for `expires_in`. A time of more than a day counts as a day.
     pub fn new(token: impl Into<String>, expires_in: Duration) -> Self {
         Self(Arc::new(Secret {
             token: Zeroizing::new(token.into()),

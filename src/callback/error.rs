@@ -36,8 +36,8 @@ impl Error {
     /// If it was, the request is from WeChat, or a copy of one from WeChat. Otherwise anyone may have sent it.
     ///
     /// [`open`](super::open) and [`echostr`](super::echostr) expect that the query has been
-    /// [verified](super::Query::verify). If the query has no `signature`, as WeCom's never have, only their checks after
-    /// `msg_signature` are signed.
+    /// [verified](super::Query::verify). If the query has no `signature`, as WeCom's never have, this is `true` only for
+    /// checks after that of `msg_signature`.
     pub fn is_signed(&self) -> bool {
         self.is_signed
     }
@@ -67,7 +67,8 @@ pub enum ErrorKind {
     ///
     /// The request is a replay of an old delivery, or a clock is wrong.
     Timestamp,
-    /// The verified `GET` has no echostr of 1 to 256 visible ASCII characters, or WeCom's decrypted echostr is not one.
+    /// The verified `GET` has no echostr of 1 to 256 visible ASCII characters, or WeCom's decrypted echostr is empty or has
+    /// `<`, `{` or a character that is not visible ASCII.
     Echostr,
     /// The account is plain, and the push is encrypted. The account's mode is not the console's.
     PlainAccount,
@@ -83,7 +84,8 @@ pub enum ErrorKind {
     Length,
     /// The plaintext is for another app id.
     ReceiveId,
-    /// An authorizer's URL received a push for another account, or a component's URL received a message.
+    /// An authorizer's URL received a push for another account, a component's URL received a message, or a smart bot's URL
+    /// received a push that is no smart bot's.
     Receiver,
 }
 

@@ -56,7 +56,8 @@
 //! 7. The ciphertext is canonical base64 of at least two whole AES blocks.
 //! 8. Decrypted with AES-256-CBC, the ciphertext ends with 1 to 32 equal bytes of padding.
 //! 9. The rest is exactly 16 random bytes, a length, a message of that length, and the account's receive id.
-//! 10. On the open platform, the message is to the account that the URL belongs to ([`Account::authorizer`]).
+//! 10. On the open platform, the message is to the account that the URL belongs to ([`Account::authorizer`]). For a smart
+//!     bot's account, the push is a smart bot's.
 //!
 //! All tokens and keys are tried until a token and a key pass the checks. That token and key then seal the reply.
 //!
@@ -69,9 +70,10 @@
 //! neither refuses nor changes the message, be it broken XML, a second `Encrypt` or half an emoji.
 //!
 //! The ciphertext is found by its characters. The longest run of base64 characters is tried first. In an envelope from
-//! WeChat that is the ciphertext, since it contains all that stands beside it. If its signature does not hold, the next
-//! three are tried, and then the `Encrypt` that the format's own reader finds, for a ciphertext that is escaped. So the
-//! cost is bounded, and linear in the body.
+//! WeChat this is the ciphertext: it holds the whole message, encrypted, so it is longer than the plaintext beside it. If
+//! its signature is wrong, the three next longest runs are tried. Then a ciphertext with escapes is tried: the longest run
+//! in which `/` is escaped, and the `Encrypt` that a reader of the format finds. So the cost is bounded, and linear in the
+//! body.
 //!
 //! Sources: WeChat's page on message encryption, and the samples that Tencent publishes with it.
 
@@ -100,9 +102,10 @@ pub use self::{
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Echostr`] if the query has no echostr of 1 to 256 visible ASCII characters (`!` to `~`). For WeCom, the
-/// error of the first failed [check](self#checks) of the ciphertext, or [`ErrorKind::Echostr`] if the plaintext is
-/// empty or has a character other than these, or a `<` or `{`.
+/// - [`ErrorKind::Parameters`] if the query has no signature that counts for this account.
+/// - [`ErrorKind::Echostr`] if the query has no echostr of 1 to 256 visible ASCII characters (`!` to `~`).
+/// - For WeCom, the error of the first failed [check](self#checks) of the ciphertext. Also [`ErrorKind::Echostr`] if the
+///   plaintext is empty, or has `<`, `{` or a character that is not visible ASCII.
 pub fn echostr(account: &Account, query: &Query) -> Result<Bytes, Error> {
     // The signature of a ciphertext says nothing about an echostr that is none.
     if !account.is_wecom() && !query.is_signed(account) {

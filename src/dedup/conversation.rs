@@ -141,7 +141,7 @@ impl Place {
                     if !response.is_silent() {
                         return Some(self.finished(response.out_of_mailbox(taken)));
                     }
-                    // It cannot be shown. It must not keep back the others.
+                    // The part cannot be shown. It is dropped, so that the next parts can be fetched.
                     self.next.settle(self.conversation, by, taken).await;
                     let (key, reason) = (taken.question.observed(), "its part cannot be shown");
                     observe::reply_is_lost(self.account(), key, reason, 1);
@@ -153,7 +153,7 @@ impl Place {
                     let claim = self.task.claim;
                     return Some(Finished::new(&self.node, claim, fallback, Origin::Fallback));
                 }
-                // It is the answer to each further fetch, until it is found out.
+                // Each further fetch gets this answer until the slot is filled, so only the first one starts a recovery.
                 Some(Fetched::Lapsed(question)) if recovering != Some(question.message) => {
                     recovering = Some(question.message);
                     let recovered = self.clone().recover(question);
@@ -187,13 +187,13 @@ impl Place {
             failure
         };
         let (is_failure, reply) = loop {
-            // A node that could not renew the slot renews its lease meanwhile.
+            // In this time, a node that is alive and could not renew the slot renews the lease of its message in the store.
             time::sleep(RENEWAL).await;
             if self.next.renew(of, self.owner()).await == Some(false) {
                 return;
             }
             let Some(store) = &self.node.store else {
-                // It runs on, if only the mailbox was away.
+                // If only the mailbox was away, the message still runs.
                 if self.node.table().has_task(question) {
                     continue;
                 }
@@ -238,7 +238,7 @@ impl Place {
                 ..of
             };
             if is_failure {
-                // A node that lives after all may still put the answer: that has a place of its own.
+                // A node that turns out to be alive may still put the answer. So the failure reply has a slot of its own.
                 of.message = claim.on_its("failure").key;
             }
             if !self.next.keep_reply(of, &reply, self.account()).await {

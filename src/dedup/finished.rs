@@ -188,8 +188,9 @@ impl Finished {
         }
     }
 
-    /// Confirms a result that a delivery or a sink has got, in a task of its own. This node's own is confirmed until the
-    /// store has heard. Then any is, as long as another node may ask whose the reply is.
+    /// Confirms a result that a delivery or a sink has got, in a task of its own. A result of this node's own run is confirmed
+    /// until the store has answered. After that, any result is confirmed for [`ASKED_FOR`], the time in which another node may
+    /// ask which node the reply belongs to.
     pub(super) fn confirm_in_background(self) {
         let node = Arc::clone(&self.node);
         let is_own = self.origin != Origin::Store;
@@ -299,7 +300,8 @@ impl Finished {
     }
 }
 
-/// How long a store that is away is asked whose a late reply is. The customer-service API takes it for a minute at least.
+/// How long a store that is away is asked which node a late reply belongs to. The customer-service API accepts the reply for
+/// at least a minute.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Likewise, if another node runs the message and is going to send its own reply.

@@ -22,8 +22,8 @@ use crate::{
     response::StoredResponse,
 };
 
-/// What keeps a late reply this node's as long as it is on its way. Another node that looks for a reply without one sends
-/// it as well.
+/// The lease of a late reply that this node hands over. Without a lease, another node that looks for the reply would hand it
+/// over as well.
 pub(super) enum Lease {
     /// The message, which is late with this reply.
     Late(StoredResponse),
@@ -36,7 +36,7 @@ pub(super) enum Lease {
 impl Lease {
     pub(super) async fn renew(&self, node: &Node, claim: Claim) {
         if let Some(store) = &node.store {
-            // Lost, the reply is handed over twice.
+            // If the lease is lost, the reply is handed over twice.
             let _ = match self {
                 Self::Late(response) => {
                     let late = Ending::Late(response.clone());
@@ -86,7 +86,7 @@ impl Lease {
     }
 }
 
-/// Hands a late reply over to the sinks, in a task of its own: after a cut, which drops the caller, it has a little time.
+/// Hands a late reply over to the sinks, in a task of its own. A cut drops the caller; the task has 0.9 s more.
 pub(super) async fn hand_over(node: &Arc<Node>, claim: Claim, lease: Lease, late: LateReply) {
     let task = {
         let node = Arc::clone(node);
@@ -112,8 +112,8 @@ pub(super) async fn hand_over(node: &Arc<Node>, claim: Claim, lease: Lease, late
 
 /// Hands over the rest of a reply whose first message a delivery has got.
 ///
-/// On several nodes deliveries may have got the reply. One of the nodes hands the rest over: in the store, the rest is a
-/// message of its own. A node that is lost meanwhile loses it to the next.
+/// Deliveries of several nodes may have got the reply. Only one node hands the rest over: in the store, the rest is a message
+/// of its own, which one node claims. If that node crashes, the next node claims it.
 pub(super) async fn hand_over_rest(node: Arc<Node>, claim: Claim, late: LateReply) {
     // The answer is on its way, and customer service must not overtake it. The user's next message cannot.
     if node.settings.sinks.send_at_once() {

@@ -54,10 +54,10 @@ impl DedupLayer {
 
     /// Shares the state of each message with other nodes through `store`.
     ///
-    /// This node's own table stays in front of the store: a retry that reaches the node which ran the message does not
-    /// ask the store. Each store operation times out after 250 ms. While the store is away, each node goes on alone,
-    /// so that two of them may run one message, and the log says so. Responses that are not older than a kept reply are
-    /// published when the store is back. [`DedupBuilder::with_fail_closed`] is the other choice.
+    /// This node's own table stays in front of the store: a retry that reaches the node that ran the message is answered
+    /// without the store. Each store operation times out after 250 ms. While the store is away, each node goes on alone, with
+    /// a warning in the log, and two nodes may run one message. When the store is back, each node tells it the replies that
+    /// are still [kept](DedupBuilder::with_reply_ttl). [`DedupBuilder::with_fail_closed`] runs nothing without the store.
     pub fn shared(store: impl Store) -> Self {
         Self::builder().with_store(store).build()
     }
@@ -92,14 +92,14 @@ impl DedupLayer {
         }
     }
 
-    /// Stops running new messages, and waits until the running ones have ended, their replies have been fetched and the
-    /// sinks have returned, and a store that was away has been told of the replies. The server has to accept connections
-    /// until `drain` returns ([Shutting down](super#shutting-down)).
+    /// Runs no new messages, and waits for the running ones. A message is waited for until its reply has been fetched or the
+    /// sinks have returned, and until a store that was away knows the reply. The server has to accept connections until
+    /// `drain` returns ([Shutting down](super#shutting-down)).
     ///
-    /// Deliveries of new messages are answered 503. Deliveries of running messages still join their runs. Runs that have
-    /// not ended after `patience` are dropped, and the store is told, so that a retry on another node runs the message
-    /// again at once. Sinks that have not returned are dropped with an error in the log. `drain` returns within a second
-    /// more.
+    /// Deliveries of new messages are answered 503. Deliveries of running messages still join their runs. After `patience`,
+    /// runs that have not ended are dropped. The store is told, so that a retry on another node runs the message again at
+    /// once. Sinks that have not returned are dropped with an error in the log. `drain` returns at most a second after
+    /// `patience`.
     pub async fn drain(&self, patience: Duration) {
         let node = &self.node;
         node.draining.cancel();
@@ -132,8 +132,7 @@ impl fmt::Debug for DedupLayer {
 
 /// The settings of a [`DedupLayer`].
 ///
-/// A layer is configured before it is made: clones of a layer share state, and so share the settings. `Scope` is
-/// [`Local`], or [`Shared`] if there is a store. Some settings need a store.
+/// `Scope` is [`Local`], or [`Shared`] if there is a store. Some settings need a store.
 pub struct DedupBuilder<Scope = Local> {
     settings: Settings,
     store: Option<Box<dyn GuardedStore>>,
@@ -166,15 +165,17 @@ mod sealed {
     impl Sealed for super::Shared {}
 }
 
-/// When a message is acknowledged that has no reply yet.
+/// When a message without a reply is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Acknowledgement {
-    /// 4.5 s after its first delivery. WeChat does not hang up, and a handler that takes longer has its reply sent by the
-    /// [sinks](DedupBuilder::with_late_replies): it costs a call of WeChat's API, or a message of the user's.
+    /// Acknowledges a message 4.5 s after the arrival of its first delivery. WeChat does not hang up. The reply of a slower
+    /// handler goes to the [sinks](DedupBuilder::with_late_replies), which costs a call of WeChat's API, or makes the user
+    /// write again.
     FirstDelivery,
-    /// 4.5 s after its last delivery, 14.5 s after the first. A reply until then is the passive reply, which costs nothing.
-    /// WeChat hangs up once or twice, which it counts: at 30 hang-ups in 5 minutes it raises an alarm.
+    /// Acknowledges a message 4.5 s after the arrival of its last delivery, about 14.5 s after that of the first. A reply
+    /// that is ready by then is the passive reply, which costs nothing. WeChat hangs up once or twice, and counts that: at
+    /// 30 hang-ups in 5 minutes it raises an alarm.
     LastDelivery,
 }
 
@@ -189,11 +190,10 @@ impl DedupBuilder {
         }
     }
 
-    /// Shares the state of each message with other nodes if there is a store, for a program that may be given its address.
-    /// `None` changes nothing.
+    /// Shares the state of each message with other nodes if `store` is `Some`, for a program whose store is optional. `None`
+    /// changes nothing.
     ///
-    /// It does not make the settings available that need a store. Pass a store that is always there to
-    /// [`with_store`](DedupBuilder::with_store).
+    /// The settings that need a store stay unavailable. For these, call [`with_store`](DedupBuilder::with_store).
     ///
     /// ```
     /// use tower_wechat::{DedupLayer, dedup::Store};
@@ -217,8 +217,9 @@ fn guarded(store: impl Store) -> Box<dyn GuardedStore> {
 }
 
 impl<Scope> DedupBuilder<Scope> {
-    /// Runs no message without the store: deliveries wait for it. If it does not come back, they are answered 503 after 6 s.
-    /// Deliveries of messages that have already ended on this node get their answers as usual.
+    /// Runs no message while the store is away. By default each node then goes on alone. Deliveries wait for the store. If it
+    /// does not come back, they are answered 503 after 6 s. Deliveries of messages that have already ended on this node get
+    /// their answers as usual.
     #[must_use]
     pub fn with_fail_closed(mut self) -> Self
     where
@@ -229,18 +230,17 @@ impl<Scope> DedupBuilder<Scope> {
     }
 
     /// Makes each run part of the delivery that began it, for serverless hosts such as AWS Lambda, where no task
-    /// outlives the response. A delivery is not answered before its run has ended.
+    /// outlives the response. By default a run is a task of its own. A delivery is not answered before its run has ended.
     ///
     /// WeChat's retries reach other instances of the program, so they need the store. There they join the run, and are
     /// answered in time.
     ///
-    /// What is late belongs to the delivery, too:
+    /// Late replies are sent within the delivery, too:
     ///
     /// - A delivery is not answered before the sinks have taken a late reply. Use quick ones.
-    /// - A reply that needs several messages goes to the sinks as a whole, unless the first of them is a
-    ///   [mailbox](Self::with_next_message). Otherwise the rest would be sent after the response, when the host may have
-    ///   stopped the program.
-    /// - A delivery that fetches from a mailbox is not answered before its own run has ended, either. WeChat's retry gets
+    /// - If the first sink is no [mailbox](Self::with_next_message), a reply that needs several messages goes to the sinks
+    ///   as a whole: its rest would be sent after the response, when the host may have stopped the program.
+    /// - A message that fetches from a mailbox is not answered before its own run has ended, either. WeChat's retry gets
     ///   the part at once.
     ///
     /// One thing is still done after the response: telling a store that was away what it has missed.
@@ -310,11 +310,11 @@ impl<Scope> DedupBuilder<Scope> {
         self
     }
 
-    /// Sets which deliveries WeChat shows a reply to. Only for these does the layer let WeChat hang up and retry.
+    /// Sets to which messages and events WeChat shows a reply. Only for these does the layer let WeChat hang up and retry.
     ///
-    /// The default is all messages, and the events `subscribe`, `SCAN`, `CLICK` and `scancode_waitmsg`
-    /// ([`Head::accepts_reply`](crate::message::Head::accepts_reply)). Other messages are acknowledged 4.5 s after their
-    /// first delivery arrived. If `accepts_reply` panics, the log has an error, and the default decides.
+    /// The default is [`Head::accepts_reply`](crate::message::Head::accepts_reply): all messages, and events such as
+    /// `subscribe`, `SCAN`, `CLICK` and `scancode_waitmsg`. All others are acknowledged 4.5 s after the arrival of their
+    /// first delivery. If `accepts_reply` panics, the log has an error, and the default decides.
     #[must_use]
     pub fn with_reply_filter(
         mut self,
@@ -324,8 +324,8 @@ impl<Scope> DedupBuilder<Scope> {
         self
     }
 
-    /// Sets the reply to messages that have none when WeChat delivers them for the last time, and to messages whose
-    /// runs have all failed; the default is [`Reply::success`], which shows nothing.
+    /// Sets the reply to a message that is acknowledged before its own reply is ready, and to a message whose runs have all
+    /// failed; the default is [`Reply::success`], which shows nothing.
     ///
     /// An account without the customer-service API may ask the user to write again, for example with
     /// 回复任意内容获取结果 (answer anything to get the result).
@@ -343,8 +343,8 @@ impl<Scope> DedupBuilder<Scope> {
         Ok(self)
     }
 
-    /// Sets the reply to messages whose runs have all failed; by default it is the [fallback](Self::with_fallback), which
-    /// rather says that the answer comes later.
+    /// Sets the reply to messages whose runs have all failed; the default is the [fallback](Self::with_fallback). Set both if
+    /// the fallback says that the answer comes later.
     ///
     /// If the message has been acknowledged, the [sinks](Self::with_late_replies) get it.
     ///
@@ -360,9 +360,10 @@ impl<Scope> DedupBuilder<Scope> {
     /// Adds a sink for replies that are [too late](super#either-delivered-or-handed-over) to be the passive one, and for
     /// what a passive reply does not show. Each sink gets what those added before have left. See [`late`](crate::late).
     ///
-    /// The sinks are called once for a message, within its task, on the node that ran it or on the last one that might have
-    /// delivered the reply. They also get the final failure of an acknowledged message. They are not called with
-    /// [`Reply::success`], which shows nothing. The log has an error if there is no sink, or if something is left.
+    /// By default there is no sink. The sinks are called once for a late reply, by the node that ran the message or by the
+    /// last node that could have given the reply to a delivery. They also get the final failure of an acknowledged message.
+    /// They are not called with [`Reply::success`], which shows nothing. The log has an error if there is no sink, or if
+    /// something is left after the last one.
     #[must_use]
     pub fn with_late_replies(mut self, sink: impl LateSink) -> Self {
         self.settings.sinks.push(sink);
@@ -372,14 +373,16 @@ impl<Scope> DedupBuilder<Scope> {
     /// Keeps late replies until the user's next message, for accounts without the customer-service API. It is a sink like
     /// those of [`with_late_replies`](Self::with_late_replies), at its place among them.
     ///
-    /// If it is the first sink, the order of the replies is that of the questions. A second call takes the place of the first.
+    /// If it is the first sink, the order of the replies is that of the questions. A second call removes the first mailbox
+    /// and adds the new one behind all sinks.
     #[must_use]
     pub fn with_next_message(mut self, next_message: NextMessage) -> Self {
         self.settings.sinks.push_next_message(next_message);
         self
     }
 
-    /// Sets on which delivery a message is acknowledged that WeChat shows a reply to.
+    /// Sets which delivery of a message is acknowledged while the message has no reply. It concerns only messages to which
+    /// WeChat shows a reply.
     ///
     /// The default is [`LastDelivery`](Acknowledgement::LastDelivery), or
     /// [`FirstDelivery`](Acknowledgement::FirstDelivery) if there is a sink that [is prompt](LateSink::is_prompt), such as
@@ -399,13 +402,15 @@ impl<Scope> DedupBuilder<Scope> {
 
     /// Runs the messages of one user one after the other. By default they run side by side.
     ///
-    /// On one node, the order is that of their arrival. With a [store](Self::with_store), the runs follow each other on all
-    /// nodes as long as the store answers. Among the nodes there is no order. It costs an entry in the store for each user,
-    /// and for each message two operations, one more for each second of its run, and one each 0.4 s while it waits.
+    /// On one node, messages run in the order of their arrival. With a [store](Self::with_store), no two messages of a user
+    /// run at the same time on any nodes, as long as the store answers. Messages that arrive at different nodes have no
+    /// order. Each user costs an entry in the store. Each message costs two operations, one more for each second of its run,
+    /// and one for each 0.4 s of its wait.
     ///
-    /// A message waits for its turn as long as the runs before it take, with their [repetitions](Self::with_retry_delays); the
-    /// time does not count as its own run. It holds a permit of those that [run](Self::with_max_concurrent_runs). Of one user,
-    /// 16 messages run or wait on a node: a further one waits for room until 4.5 s after its arrival, then gets 503.
+    /// A message waits until the runs before it have ended, with their [retries](Self::with_retry_delays). The wait does not
+    /// count towards the [time of its run](Self::with_run_timeout). A waiting message counts as
+    /// [running](Self::with_max_concurrent_runs). On one node, at most 16 messages of a user run or wait. A further one that
+    /// has no room 4.5 s after its arrival gets 503.
     #[must_use]
     pub fn with_runs_in_turn(mut self) -> Self {
         self.settings.runs_in_turn = true;
@@ -438,17 +443,19 @@ impl<Scope> DedupBuilder<Scope> {
     /// Sets the minimum time that a finished message is remembered; the default is 10 min. A delivery that comes later
     /// runs the message again.
     ///
-    /// A captured delivery can be replayed for twice the
-    /// [tolerance](crate::VerifySignatureLayer::with_timestamp_tolerance) of its timestamp, and for 25 hours if it is about a
-    /// payment. The message is remembered at least that long, at least 11 s, and at most ten years. A failed answer to a push that is
-    /// [retried until it is answered](super#pushes-that-are-retried-until-they-are-answered) is kept for 11 s.
+    /// A captured delivery can be replayed for at most twice the
+    /// [tolerance](crate::VerifySignatureLayer::with_timestamp_tolerance) of its timestamp, or for about 25 hours if it is an
+    /// encrypted push about a payment. The message is remembered at least for this time, at least for 11 s, and at most for
+    /// ten years. A failed answer to a push that is
+    /// [retried until it is answered](super#pushes-that-are-retried-until-they-are-answered) is remembered for 11 s.
     #[must_use]
     pub fn with_dedup_ttl(mut self, ttl: Duration) -> Self {
         self.settings.dedup_ttl = ttl;
         self
     }
 
-    /// Sets the largest [number of messages that are remembered](super#bounds); the default is 100 000, and 0 means 1.
+    /// Sets the largest [number of messages that are remembered](super#bounds); the default is 100 000, and 0 means 1. At the
+    /// bound, the message that was claimed first is forgotten, and a retry runs it again. A running message is never forgotten.
     ///
     /// No more messages [run at a time](Self::with_max_concurrent_runs) than are remembered.
     #[must_use]
@@ -459,8 +466,9 @@ impl<Scope> DedupBuilder<Scope> {
 
     /// Sets the largest [number of messages that run at a time](super#bounds); the default is 1024, and 0 means 1.
     ///
-    /// Two more kinds of messages count as running: those whose reply no delivery has fetched yet, and those that another
-    /// node runs while a delivery waits for them here.
+    /// At the bound, a delivery of a new message waits for room. If it has none 4.5 s after its arrival, it gets 503. Two more
+    /// kinds of messages count as running: those whose reply no delivery has fetched yet, and those that another node runs
+    /// while a delivery waits for them here.
     #[must_use]
     pub fn with_max_concurrent_runs(mut self, messages: usize) -> Self {
         self.settings.max_concurrent_runs = messages.max(1);
@@ -468,7 +476,7 @@ impl<Scope> DedupBuilder<Scope> {
     }
 
     /// Sets the largest [number of deliveries that wait for one message](super#bounds); the default is 16, and 0 means 1.
-    /// WeChat makes three or four.
+    /// A further delivery that has no room 4.5 s after its arrival gets 503. WeChat makes three or four deliveries.
     #[must_use]
     pub fn with_max_waiters_per_message(mut self, deliveries: usize) -> Self {
         self.settings.max_waiters_per_message = deliveries.max(1);

@@ -61,7 +61,7 @@ impl Machine {
         }
     }
 
-    /// A vacant message first becomes [`vacant`](Self::vacant) by no claim, as run 0.
+    /// For a vacant message, begin with [`vacant`](Self::vacant) of the id of no claim, and of run number 0.
     pub(super) fn claim(&mut self, claim: Claim, now: Instant) -> Claimed {
         let age = now.duration_since(self.first_seen);
         match &mut self.state {
@@ -101,7 +101,7 @@ impl Machine {
         }
     }
 
-    /// A vacant message first becomes [`vacant`](Self::vacant) by this claim, with the run that it brings along.
+    /// For a vacant message, begin with [`vacant`](Self::vacant) of this claim's id, and of the run in the operation.
     pub(super) fn renew(&mut self, claim: Claim, now: Instant) -> Renewed {
         match &mut self.state {
             State::Running { id, lease, .. } | State::Late { id, lease, .. } if *id == claim.id => {
@@ -113,7 +113,8 @@ impl Machine {
         }
     }
 
-    /// A vacant message first becomes [`vacant`](Self::vacant) by this claim, as run 1: the store has lost it.
+    /// For a vacant message, begin with [`vacant`](Self::vacant) of this claim's id, and of run number 1: the store has lost
+    /// the message.
     pub(super) fn complete(&mut self, claim: Claim, ending: Ending, now: Instant) -> Completed {
         let is_late = match &self.state {
             State::Running {

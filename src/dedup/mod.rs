@@ -24,7 +24,7 @@
 //! | returns a [long text](crate::reply#long-texts), or [several replies](crate::Reply::then) | the first part; then what the sinks send |
 //! | fails three times | the [failure reply](DedupBuilder::with_failure_reply), by default the fallback |
 //! | returns [`Reply::success`](crate::Reply::success) | nothing |
-//! | finds no room to run for 15 s | 该公众号提供的服务出现故障 (the service of this account is out of order) |
+//! | is not called within 15 s, since too many messages run | 该公众号提供的服务出现故障 (the service of this account is out of order) |
 //!
 //! # The life of a message
 //!
@@ -34,49 +34,50 @@
 //!                   └─ acknowledged ───┴────────────────→ late
 //! ```
 //!
-//! 1. The first delivery of a message claims it. The **run** is a task of its own with its own copy of
-//!    the request: a client that goes away changes nothing about it.
+//! 1. The first delivery of a message claims the message. The **run** is a task of its own with its own copy of
+//!    the request: a client that disconnects does not stop the run.
 //! 2. A run that fails (an error, a 5xx response, a panic, more than 60 s) is repeated by its task
 //!    after 0.5 s and 2 s, three runs in all. WeChat's own retries are no substitute: after an answer
 //!    other than 200 it sends them within about a second, then shows the user a fault text.
-//! 3. A delivery of a running message waits for its outcome. A delivery of a finished message gets the
-//!    kept reply ([`StoredResponse`]), later `success`.
-//! 4. WeChat shows replies to some deliveries only ([`with_reply_filter`](DedupBuilder::with_reply_filter)). These wait
-//!    for the outcome, except the *last* one: it is **acknowledged** 4.5 s after its arrival, with the fallback. A
+//! 3. A delivery of a running message waits for the end of the run. A delivery of a finished message gets the
+//!    kept reply ([`StoredResponse`]). Once that is dropped, it gets `success`.
+//! 4. WeChat shows replies only to [some messages](DedupBuilder::with_reply_filter). Their deliveries wait for the end of the
+//!    run, except the *last* delivery: it is **acknowledged** 4.5 s after its arrival, with the fallback. A
 //!    delivery is the last one if it is 9.5 s old, by the longer of two times: since the message was first seen, and since
-//!    the timestamp that WeChat signed. If the latest five deliveries all look that old although nobody has seen their
-//!    messages before, this machine's clock is ahead: the log has a warning, and the difference is left out. A message to
-//!    which WeChat shows no reply, such as most events, is acknowledged 4.5 s after the arrival of its first delivery. So is
-//!    every message if a late reply is [as good as a passive one](DedupBuilder::with_acknowledgement).
+//!    the timestamp that WeChat signed. If the timestamps of the latest five deliveries are all 9.5 s older than this layer
+//!    can explain, this machine's clock is ahead: the log has a warning, and the layer subtracts the smallest difference. A
+//!    message to which WeChat shows no reply, such as most events, is acknowledged 4.5 s after the arrival of its first
+//!    delivery. So is every message with [`Acknowledgement::FirstDelivery`].
 //! 5. WeChat counts a delivery on which it hangs up as a failure. At 30 of an account in 5 minutes it raises an alarm, and
 //!    may stop pushing for a minute. After 20, this layer acknowledges first deliveries too.
-//! 6. No delivery waits longer than 6 s: it gets 503 and `Connection: close`. WeChat has hung up by then, and an outcome
-//!    that comes after 5 s is left to the next delivery.
+//! 6. A delivery that still waits 6 s after its arrival gets 503 and `Connection: close`. WeChat has hung up by then. A
+//!    reply that is ready only after 5 s is left to the next delivery.
 //!
 //! # Either delivered or handed over
 //!
 //! A reply is either given to a delivery or handed to the [sinks](DedupBuilder::with_late_replies), never both.
 //! The sinks get it if the message has been acknowledged, or if no delivery has fetched it within 6 s. Deliveries that
 //! come after that are answered `success`. This holds on one node and among several, as long as the store answers.
-//! What a passive reply [does not show](crate::late) is handed over once a delivery has got it, by one of the nodes. If that
-//! node is lost meanwhile, another one that has given the reply hands over all of the rest.
+//! What a passive reply [does not show](crate::late) is handed over by one node, once a delivery has got the reply. If that
+//! node crashes meanwhile, another node that has given the reply to a delivery hands over the whole rest.
 //!
-//! Such a reply is **late**. A store keeps it for the node that hands it over, for a lease of 5 s at a time. If that node
-//! crashes first, the node that gets a delivery after the lease hands the reply over.
+//! A reply that goes to the sinks is **late**. The store keeps it for the node that hands it over, for a lease of 5 s at a
+//! time. If that node crashes, the next node that gets a delivery after the end of the lease hands the reply over.
 //!
-//! If the store does not answer, a node asks it for 10 s whose the late reply is, and for 30 s if another node runs the
-//! message as well. After that a reply given twice is better than one given never: the node hands it over, and a warning and
-//! a metric count it. Likewise if it has acknowledged the message without the store, and a delivery of another node has got
-//! the reply: WeChat may not have accepted that answer. A store that loses its data (`FLUSHALL`, eviction, a restart without
-//! persistence) may cause a reply to be given twice without a warning.
+//! A node asks the store which node a late reply belongs to. A store that does not answer is **away**. The node asks it
+//! again for 10 s, and for 30 s if another node runs the message as well. Then it hands the reply over, with a warning and a
+//! count in a metric: a reply that is given twice is better than a lost one. It does the same if it has acknowledged the
+//! message without the store, and another node has given the reply to a delivery: WeChat may have dropped that answer. If
+//! a store loses its data (`FLUSHALL`, eviction, a restart without persistence), a reply may be given twice without a
+//! warning.
 //!
 //! # Guarantee
 //!
 //! *At least once, with duplicates suppressed*; never "exactly once". A process that dies while a message runs loses its
-//! memory: the next delivery, if there is one, runs the message again. Among several nodes, a run that stalls
-//! for longer than its lease (5 s) is run by another node as well, and the first run's result is then discarded. A handler
-//! that must not do its work twice fences it with the message's id and the [`RunNumber`], which grows with
-//! each run, on whichever node it is, as long as the store answers and keeps its data.
+//! memory: the next delivery, if there is one, runs the message again. Among several nodes, if a node does not renew the
+//! lease of its run for 5 s, another node runs the message as well, and the result of the first run is discarded. A handler
+//! that must not do its work twice fences its writes with the message's id and the [`RunNumber`]. The number grows with each
+//! run, on all nodes, as long as the store answers and keeps its data.
 //!
 //! # Which deliveries are one message
 //!
@@ -87,25 +88,26 @@
 //! and `CreateTime`, as the documentation says, have dropped real events.
 //! [`DedupBuilder::with_key`] replaces the key.
 //!
-//! Beside a message's mark stands a [`Fingerprint`](store::Fingerprint) of its plaintext. A delivery with the same key and another fingerprint
-//! is answered as a retry, with a warning in the log and a count in `tower_wechat_differing_retries_total`.
+//! What a node or a store remembers of a message after its end is its **mark**. With the mark of a message that has an id, it
+//! keeps a [`Fingerprint`](store::Fingerprint) of the plaintext. A delivery with the same key and another fingerprint is
+//! answered as a retry, with a warning in the log and a count in `tower_wechat_differing_retries_total`.
 //!
 //! # Pushes that are retried until they are answered
 //!
-//! Virtual payment (`xpay_…`) and mini games retry the pushes about goods, coins, refunds and complaints
-//! [until they get the answer](crate::message::event#answers-of-virtual-payment) that they want: up to 15 times, over a day.
-//! Each retry differs in its `RetryTimes`. So the key of such a push has the order's, refund's or complaint's id in place of
-//! the plaintext, and this layer treats the push in another way ([`Keyed::retried_for`]):
+//! Virtual payment (`xpay_…`) and mini games retry pushes about goods, coins, refunds and complaints until the server gives
+//! [the right answer](crate::message::event#answers-of-virtual-payment), for up to 24 hours. Each retry has another
+//! `RetryTimes`. So the key of such a push has the id of the order, refund or complaint in place of the plaintext. This
+//! layer treats the push in these other ways ([`Keyed::retried_for`]):
 //!
 //! - Its mark and its reply are kept for 25 hours. All retries get the first run's reply.
-//! - It is not acknowledged while it runs: WeChat would take the fallback for a failure. WeChat hangs up, and a retry
-//!   gets the reply. No sink gets it. Each hang-up counts towards the alarm: after 20 of an account in 5 minutes, this layer
-//!   acknowledges the first deliveries of its other messages. So let these handlers answer within 4 s.
-//! - A failure is not final: any answer but an `ErrCode` of 0, such as `success`, or the failure reply after all runs have
-//!   failed. It is kept for 11 s; a retry after that runs the message again. To a push of a [key](Keyed::retried_for) of your
-//!   own, an answer without an `ErrCode` is no failure.
-//! - With a [`Store`], a node keeps the reply of another one for 11 s, and then asks the store again.
-//! - If there is no room for its reply, a retry runs it again.
+//! - The push is not acknowledged while it runs: WeChat would take the fallback for a failure. WeChat hangs up, and a retry
+//!   gets the reply. No sink gets the reply. Each hang-up counts towards the alarm: after 20 of an account in 5 minutes, this
+//!   layer acknowledges the first deliveries of the account's other messages. So let these handlers answer within 4 s.
+//! - An answer is a failure unless its `ErrCode` is 0: `success` and the failure reply are failures too. A failure is kept
+//!   for 11 s. A retry after that runs the push again. If your own [key](Keyed::retried_for) says that the push is retried,
+//!   an answer without an `ErrCode` is no failure.
+//! - With a [`Store`], a node keeps the reply of another node for 11 s, and then asks the store again.
+//! - If the reply was dropped for want of room, a retry runs the push again.
 //!
 //! A late retry may have the timestamp of the first delivery. [`VerifySignature`](crate::verify) accepts it for 25 hours if
 //! it is such a push, and encrypted.
@@ -117,26 +119,30 @@
 //!
 //! | what | default | at the bound |
 //! |---|---|---|
-//! | [messages remembered](DedupBuilder::with_capacity) | 100 000 | the one that was claimed first is forgotten; a running one never is, and those with a long mark are spared up to half of the room |
-//! | [bytes of kept replies](DedupBuilder::with_max_reply_bytes) | 16 MiB | the oldest are dropped, those that are kept long after all others; later deliveries get `success` |
-//! | [messages running](DedupBuilder::with_max_concurrent_runs) | 1024 | deliveries wait for room in the order of arrival, until 4.5 s after it, then get 503 |
+//! | [messages remembered](DedupBuilder::with_capacity) | 100 000 | the message that was claimed first is forgotten; never a running one; messages whose mark lasts for more than an hour only if they take more than half of the room |
+//! | [bytes of kept replies](DedupBuilder::with_max_reply_bytes) | 16 MiB | the oldest are dropped; replies that are kept for more than an hour are dropped last; later deliveries get `success` |
+//! | [messages running](DedupBuilder::with_max_concurrent_runs) | 1024 | deliveries wait for room in the order of arrival; a delivery that has no room 4.5 s after its arrival gets 503 |
 //! | [deliveries waiting for one message](DedupBuilder::with_max_waiters_per_message) | 16 | a further one waits for room, likewise |
-//! | messages that fetch from a mailbox | as many as are remembered | a message that only fetches does not count as running; it waits for 14.5 s at most |
+//! | messages that only fetch from a mailbox | no bound of their own | they do not count as running, and wait for 14.5 s at most |
 //! | body of the inner service's response | 1 MiB | the run has failed |
-//! | replies that wait for the store to come back, late ones among them | 1024 | a further one is known to this node alone; a late one is handed over without the store's word |
+//! | replies that wait for the store to come back, late ones among them | 1024 | a further reply is known to this node alone; a further late reply is handed over without the store's confirmation |
 //!
-//! The bound on running messages is the back-pressure. Put a limit on concurrency behind this
-//! layer, where duplicates take no permit of it.
+//! The bound on running messages limits the load. To limit the concurrency of the handler alone, put a limit behind this
+//! layer: there, a duplicate takes no permit.
 //!
 //! # Several nodes
 //!
 //! WeChat's retries come from several addresses, and a load balancer sends them anywhere. With a
-//! [`Store`] that all nodes share, a retry joins the run on the other node: a node asks the store
-//! once when a message is new to it, every second while it runs, once when it has run it, and every 50 to 400 ms while
-//! it waits for another node. Until a delivery has got the reply, it tells the store every second, so that a store which
-//! has lost its data knows again who has the reply. It goes on for 9 s if the reply is another node's, or if the store has
-//! been away. A node whose deliveries have all gone away leaves the reply to the node that has run the
-//! message. If the store is away, each node goes on with its own table ([`DedupLayer::shared`]).
+//! [`Store`] that all nodes share, a retry joins the run on the other node. A node calls the store:
+//!
+//! - once when a message is new to the node, and once when the node has run the message,
+//! - every second while the node runs the message,
+//! - every 50 to 400 ms while the node waits for another node,
+//! - every second until a delivery has got the reply, so that a store that has lost its data learns again who has the reply;
+//!   for 9 s more if the reply is another node's, or if the store has been away.
+//!
+//! A node whose deliveries have all gone away leaves the reply to the node that has run the message. If the store is away,
+//! each node goes on with its own table ([`DedupLayer::shared`]).
 //!
 //! # What stands in front
 //!
@@ -152,9 +158,9 @@
 //!
 //! - A patience of 20 s is enough for a reply: a run of 14 s, and 6 s in which the reply is fetched. Whatever stops the
 //!   process has to wait longer. systemd waits 90 s, Kubernetes 30 s, but `docker stop` only 10 s.
-//! - A user whose new message is answered 503 sees the fault text, unless another node accepts.
-//! - After a drain, no connection has a message any more. So bound the wait for the open ones: a client that has sent
-//!   half a request keeps its connection open.
+//! - A user whose new message is answered 503 sees the fault text, unless another node answers a retry.
+//! - After a drain, no delivery waits for an answer. So bound the wait for the connections that are still open: a client
+//!   that has sent half a request keeps its connection open.
 //! - A handler that blocks its thread keeps the runtime from ending. End the process with [`std::process::exit`].
 //!
 //! A task that the runtime drops loses its message on this node: the lease runs out, and the next delivery runs it

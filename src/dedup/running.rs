@@ -44,8 +44,8 @@ use crate::{
 
 /// A message that a delivery has claimed on this node.
 ///
-/// Dropped before it is over, even before it is first polled, it makes the message vacant again on this node. A task of its
-/// own hands it back to the other nodes, and its result to the sinks.
+/// If this is dropped before the message is over, even before its first poll, the message is vacant again on this node. Then
+/// another task hands the message back to the other nodes, and its result to the sinks.
 pub(super) struct RunningMessage {
     node: Arc<Node>,
     task: Arc<Task>,
@@ -55,7 +55,8 @@ pub(super) struct RunningMessage {
     /// Its user, if the layer has a mailbox or runs in turn.
     conversation: Option<Conversation>,
     observed: Arc<observe::Runs>,
-    /// Held until a delivery has got the reply or none will. With something kept for the user, only while the message runs.
+    /// Held until a delivery has got the reply, or until no delivery can get it. If the mailbox keeps something for the user,
+    /// it is held only while the message runs.
     permit: Option<OwnedSemaphorePermit>,
     /// When it may run, until it has.
     turn: Option<Turn>,
@@ -165,7 +166,7 @@ impl RunningMessage {
             let peek = mailbox.map(|(mailbox, of)| mailbox.peek(of));
             let (claimed, kept) = future::join(claim, OptionFuture::from(peek)).await;
             if self.task.wants.is_some() && !matches!(claimed, Some(Claimed::Won(_))) {
-                // Only the store knows whether it is a failure, and when that is over.
+                // Only the store knows whether the answer is a failure, and for how long it is kept.
                 self.claim.keep_shortly();
             }
             match claimed {
@@ -195,7 +196,7 @@ impl RunningMessage {
                             Answer::Own(finished) => (finished, None),
                             Answer::Other(finished, own) => (finished, own),
                         };
-                        // Before anything may cut this task.
+                        // Spawned before the next await, where this task may be cut.
                         let queued = own
                             .zip(place)
                             .map(|(own, place)| self.node.tasks.spawn(place.queue(own)));
@@ -208,7 +209,7 @@ impl RunningMessage {
                             self.task.set_fetching(Fetching::None);
                         }
                     }
-                    // Another node has the message by now. If it says so, this node's result is not wanted.
+                    // Another node has the message by now. If the next claim confirms that, this node's result is dropped.
                     observe::lease_lost(self.account(), self.observed_key());
                     leased_until = Some(Instant::now() + LEASE);
                 }
@@ -239,7 +240,7 @@ impl RunningMessage {
                     return None;
                 }
                 Some(Claimed::Running { .. }) => {
-                    // Acknowledged, it is followed no more: the answer to the delivery does not wait for another node.
+                    // An acknowledged message is not followed: the answer to the delivery does not wait for another node.
                     if self.node.settings.runs_inline && self.is_acknowledged() {
                         self.task.set_fetching(Fetching::Elsewhere);
                         self.leave_table();
@@ -328,8 +329,8 @@ impl RunningMessage {
                         return Some(Claimed::Won(Run::new(Duration::ZERO, own_number)));
                     }
                     time::sleep(pause).await;
-                    // The claim may have been carried out, and may hold the reply: it does not leave before an answer
-                    // says so, or the reply's time is over.
+                    // The claim may have been carried out, and may hold the reply. So this task stays until the store answers,
+                    // or until the reply's time is over.
                     let now = Instant::now();
                     if now < *asked_until.get_or_insert(now + LEASE + FETCH_WAIT) {
                         continue;
@@ -408,15 +409,15 @@ impl RunningMessage {
         true
     }
 
-    /// Whether this node may run the message although the store is away: not as long as another node has the lease, nor
-    /// if no delivery waits for the message that another node had.
+    /// Whether this node may run the message although the store is away. If another node had the lease, only once it is over
+    /// and the message is still wanted here. Never if the layer fails closed.
     fn may_run_alone(&self, leased_until: Option<Instant>) -> bool {
         let is_free = leased_until.is_none_or(|until| until <= Instant::now() && self.is_wanted());
         is_free && !self.node.settings.is_fail_closed
     }
 
-    /// Whether a delivery waits for the message, or this node has acknowledged it: then no retry would make another
-    /// node take it over from a lost one. An inline run ends with its delivery.
+    /// Whether a delivery waits for the message, or this node has acknowledged it. After an acknowledgement no retry comes, so
+    /// only this node would take the message over from a lost node. An inline run ends with its delivery.
     fn is_wanted(&self) -> bool {
         self.task.is_awaited() || !self.node.settings.runs_inline && self.is_acknowledged()
     }
@@ -441,7 +442,8 @@ impl RunningMessage {
         number: u32,
     ) -> impl Future<Output = Answer> + Send {
         async move {
-            // The message was lost, and is this node's again. What it has fetched is for the next fetch.
+            // The message was lost, and is this node's again: its own result need not be made again. A part that it has fetched
+            // is fetched again.
             if let Some(finished) = &self.finished
                 && finished.is_own()
             {
@@ -701,7 +703,7 @@ impl RunningMessage {
         } else {
             lease.end(node, claim).await;
         }
-        // Not before: it says that the message is over.
+        // After the handing over: a confirmation says that the message is over.
         if let Some(handed_over) = told_later {
             handed_over.confirm_in_background();
         }
@@ -884,5 +886,5 @@ async fn renew(node: Arc<Node>, task: Arc<Task>, claim: Claim, number: u32) {
     }
 }
 
-/// A message that is lost to another node as often is left to it: the store answers some operations, and not others.
+/// A message that is lost this many times is left to the other node: the store answers some operations, and not others.
 const MAX_CLAIMS: usize = 4;

@@ -18,30 +18,30 @@
 //!
 //! A [`ClaimId`] identifies one node's claim on one message. A running message belongs to its claim until the lease is
 //! over; then the next claim takes it. A reply is **held** by the claims that may give it to a delivery: the one that has
-//! run the message, and each that claimed it since. A claim whose deliveries have all gone away releases its hold. The
-//! holders of a reply are remembered when it is dropped itself.
+//! run the message, and each that claimed it since. A claim whose deliveries have all gone away releases its hold. When a
+//! reply is dropped, its holders are still remembered.
 //!
 //! A reply is **late** when no delivery gets it any more: the message was acknowledged before it was completed, or the
-//! last hold of the reply has been released. The claim that did so sends the reply by another channel, and then completes
-//! the message with [`Ending::Nothing`]. Until then it renews the lease; if the lease is over, the next claim takes the
-//! reply over. So a reply is given to a delivery or sent by another channel, never both, and a node that crashes loses
-//! none that the store has.
+//! last hold of the reply has been released. The claim that completed the message, or that released the last hold, hands
+//! the reply over to the sinks ("another channel" below), and then completes the message with [`Ending::Nothing`]. Until
+//! then it renews the lease. If the lease ends, the next claim takes the reply over. So a reply is given to a delivery or
+//! handed over, never both. If a node crashes, no reply in the store is lost.
 //!
 //! # The contract
 //!
 //! Every operation is atomic and looks at one key alone. [`MemoryStore`] is [the machine](#the-machine) behind a lock. The
 //! machine's answers are the contract, step by step.
 //!
-//! - A message is **vacant** before its first claim, and again when its mark is over, whatever its state. Then `vacant`
-//!   makes what the operation begins with. A running message whose lease is over is not vacant: it keeps its number and
-//!   its acknowledgement for the next claim. A late message keeps its reply until it is vacant.
+//! - A message is **vacant** before its first claim, and again when its [mark](Ttls::mark) is over, in any state. An operation
+//!   on a vacant message begins with the message that `vacant` makes. A running message whose lease is over is not vacant:
+//!   it keeps its number and its acknowledgement for the next claim. A late message keeps its reply until it is vacant.
 //! - An operation may be carried out **twice**: a node repeats one whose answer it did not get.
 //! - An operation may be carried out **late**, after its caller has given up, and after later ones of the same claim. A
 //!   store treats it as one that is sent now: the claim's id and the message's state decide. It needs no order of its own.
 //!   A node that has given up releases the claim in the end; a late claim after that costs one lease.
 //!
-//! A store keeps a reply until its time is over, and a message until its mark is. The time is the store's own. With the
-//! feature `simulator`, the module `dedup::contract` checks whether a store of your own does all this.
+//! A store keeps a reply for [`Ttls::reply`], and a message for [`Ttls::mark`], by its own clock. With the feature
+//! `simulator`, the module `dedup::contract` checks whether a store of your own does all this.
 //!
 //! # The machine
 //!
@@ -116,13 +116,13 @@ pub trait Store: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claim {
-    /// The message.
+    /// The key of the message.
     pub key: Key,
-    /// The claim's own id.
+    /// The id that tells this claim from all others.
     pub id: ClaimId,
-    /// How long to keep the message.
+    /// How long the store keeps the lease, the reply and the mark.
     pub ttls: Ttls,
-    /// What the store keeps beside a message that begins with this claim, whichever operation it is.
+    /// The fingerprint that the store keeps with a message whose first operation has this claim.
     pub fingerprint: Option<Fingerprint>,
 }
 
@@ -282,7 +282,7 @@ pub enum Claimed {
     Running {
         /// The time since the message was first claimed, by the store's clock.
         age: Duration,
-        /// How long the other claim has it if it does not renew its lease.
+        /// How long the lease of the other claim still lasts.
         lease: Duration,
     },
     /// It has ended with a reply, which the claim holds now.
@@ -294,7 +294,7 @@ pub enum Claimed {
     },
     /// Its reply is late, and another claim sends it by another channel.
     Late {
-        /// How long the other claim has it if it does not renew its lease.
+        /// How long the lease of the other claim still lasts.
         lease: Duration,
     },
     /// Its reply is late, and the claim has it now: it sends the reply by another channel.

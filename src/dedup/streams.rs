@@ -32,7 +32,7 @@ pub(super) struct Streams(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     streams: HashMap<Key, Stream, BuildKeyHasher>,
-    /// With more, those that have ended are forgotten.
+    /// At this number, the streams that have ended are forgotten.
     sweep_above: usize,
 }
 
@@ -41,9 +41,9 @@ struct Stream {
     partial: Partial,
     /// Whether it has answered the message.
     is_begun: bool,
-    /// Cancelled when the message is over: without a reply, unless the state says another.
+    /// Cancelled when the message is over. It ended without a reply unless `state` has one.
     over: CancellationToken,
-    /// When WeCom polls it no more, or need not.
+    /// When WeCom stops polling: six minutes after the message, or some seconds after it has got the reply.
     ends: Instant,
     state: State,
 }
@@ -99,7 +99,7 @@ impl Open {
 }
 
 impl Known {
-    /// Forgets the streams that have ended, once for as many new ones. Returns whether there is room.
+    /// Forgets the streams that have ended whenever the number of streams has doubled. Returns whether there is room.
     fn has_room(&mut self, now: Instant) -> bool {
         if self.streams.len() >= self.sweep_above {
             self.streams.retain(|_, stream| now < stream.ends);
@@ -131,7 +131,7 @@ impl Streams {
         Some(unfinished(request, &stream.partial.text()))
     }
 
-    /// Answers a poll. `None`: it is none, or this node does not know the stream, and there is no other one.
+    /// Answers a poll. `None` if the request is no poll, or if this node does not know the stream and there is no other node.
     pub(super) fn poll(
         &self,
         request: &Request<Verified>,

@@ -24,8 +24,8 @@ use crate::{
 /// The messages of this node. The caller holds the lock and says what time it is.
 ///
 /// The node's own deliveries and tasks are claims on the same [machine](super::machine) that a store has: a message's task
-/// claims it, completes it, and holds the reply; the deliveries that get the reply hold it together, for ever; and a
-/// reply whose only holder is the task when it releases it is late.
+/// claims it, completes it, and holds the reply. The deliveries that get the reply hold it together, for ever. If the task is
+/// the only holder when it releases the reply, the reply is late.
 #[derive(Debug)]
 pub(super) struct Table {
     messages: Messages,
@@ -104,7 +104,7 @@ pub(super) enum Admission<P> {
     Done,
     /// The message is vacant, and there is no permit to run it.
     NoPermit,
-    /// As many deliveries wait as may.
+    /// No further delivery may wait for the message, or no further message of its user.
     Full,
 }
 
@@ -259,7 +259,7 @@ impl Table {
         Some(acknowledged)
     }
 
-    /// Ends the claim's message. `None`: another node has acknowledged it.
+    /// Ends the claim's message. `response` is `None` if another node has acknowledged the message.
     pub(super) fn complete(
         &mut self,
         claim: Claim,
@@ -484,8 +484,8 @@ impl Drop for Waiting {
     }
 }
 
-/// WeChat makes the last delivery of a message 10 s after the first, and waits 5 s for each; some logs have a further one
-/// then. Half a second is for the ways there.
+/// WeChat makes the last delivery of a message 10 s after the first, and waits 5 s for each. Some logs have a further
+/// delivery after that. Half a second more allows for the network.
 pub(super) const DELIVERIES_LAST: Duration = Duration::from_millis(15_500);
 
 /// The number of deliveries of a message: three by WeChat's documentation, four by some logs.

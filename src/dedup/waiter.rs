@@ -428,7 +428,7 @@ struct ToRun {
     token: TaskTrackerToken,
 }
 
-/// Counts a hang-up when it is dropped. It is forgotten if the delivery is answered.
+/// Counts a hang-up when it is dropped. It is forgotten if the message ends within 5 s of the delivery's arrival.
 ///
 /// Hang-ups are counted at most four times per message, so replaying one message cannot exhaust the account's budget.
 struct HangUp<'a> {
@@ -459,7 +459,8 @@ const HANG_UP: Duration = Duration::from_secs(5);
 /// From a delivery's arrival: a client that still waits is not WeChat.
 const CAP: Duration = Duration::from_secs(6);
 
-/// The age of a message in its last delivery. WeChat makes it after 10 s; half a second is for the ways there.
+/// The least age of a message in its last delivery. WeChat makes that delivery after 10 s; half a second less allows for the
+/// network.
 const LAST_DELIVERY: Duration = Duration::from_millis(9500);
 
 /// Why a delivery is turned away that has got no permit.
@@ -468,5 +469,5 @@ const TOO_MANY: &str = "too many messages running";
 /// How often a delivery looks whether there is room to wait.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// A delivery gives up after more lost runs in a row: they have a reason, such as the runtime's end.
+/// After more lost runs than this, a delivery gives up: they have a common reason, such as the runtime's end.
 const MAX_LOST_RUNS: u32 = 3;

@@ -2,7 +2,7 @@
 //!
 //! [`MessageService`] reads the plaintext into a typed message `M`. It calls the handler with an `http::Request<M>`
 //! that has the URI, headers and extensions of the delivery. The handler returns any type that implements
-//! [`IntoReply`](crate::reply::IntoReply). The service sends it to the sender of the message as the passive reply.
+//! [`IntoReply`](crate::reply::IntoReply). The service sends the reply to the sender of the message, as the passive reply.
 //!
 //! # A function as the handler
 //!
@@ -173,9 +173,9 @@
 //! # }
 //! ```
 //!
-//! Every other failure is a *decode error*: the body is verified, so it comes from WeChat, but it is no document, or the
-//! type `M` does not fit it. The body is acknowledged too. A retry would bring the same body, and any other answer would show the user
-//! the fault text. The log gets only the kind, offset and path of the error, never contents. The hook
+//! Every other failure is a *decode error*: the body comes from WeChat, but is not a readable document, or does not fit `M`.
+//! The body is acknowledged too: a retry would bring the same body, and an error status would make WeChat show the user the
+//! fault text. The log gets only the kind, offset and path of the error, never contents. The hook
 //! [`on_decode_error`](MessageService::on_decode_error) gets the whole body and the error:
 //!
 //! ```

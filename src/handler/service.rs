@@ -84,8 +84,8 @@ impl<H> MessageService<H> {
 impl<H, M> MessageService<H, M> {
     /// Puts a layer around the handler. The last one is the outermost.
     ///
-    /// Its service gets the handler's requests, with the typed message. It is called once for each run, so it holds no permit
-    /// for a duplicate.
+    /// The layer's service gets the handler's requests, with the typed message. Behind `DedupLayer` it is called once for
+    /// each run, so a duplicate never takes a permit of it.
     ///
     /// ```
     /// use tower::limit::ConcurrencyLimitLayer;
@@ -107,9 +107,9 @@ impl<H, M> MessageService<H, M> {
 
     /// Sets the hook that is called with each body that cannot be read. By default, such a body is only logged.
     ///
-    /// For a handler of [`Message`], these are bodies that are no document, and documents that repeat a field that says
-    /// who sent what. Everything else [arrives](message#messages-that-do-not-fit-their-type). A handler of another type
-    /// also causes a call with each body that does not fit this type.
+    /// For a handler of [`Message`], these are bodies that are not a readable document, and documents that
+    /// [repeat a field such as MsgType](message#messages-that-do-not-fit-their-type). Every other body reaches the handler.
+    /// For a handler of another type, the hook is also called with each body that does not fit the type.
     ///
     /// The hook runs before the delivery is answered: keep it short. Behind [`DedupLayer`](crate::dedup::DedupLayer),
     /// it is called once for each message, however often WeChat retries. If it panics, the log has an error.
@@ -144,10 +144,10 @@ impl<H, M> MessageService<H, M> {
         Ok(self)
     }
 
-    /// Sets what every text of a reply ends in, such as the label that answers of an AI must carry; nothing by default.
+    /// Sets the footer of each reply, such as the label that answers of an AI must carry; the default is none.
     ///
-    /// It comes directly behind the last text of the reply. To put it on a line of its own, begin it with a line feed. It
-    /// counts: the last part of a long text ends in it.
+    /// The footer stands directly behind the last text of a reply. A reply without a text has none. To put it on a line of
+    /// its own, begin it with a line feed. It counts towards the limit of a text, and stays whole in the last part.
     ///
     /// ```
     /// use tower_wechat::{Message, message_fn};

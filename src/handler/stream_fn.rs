@@ -18,12 +18,12 @@ use crate::{
     reply::{HandlerError, IntoReply, Reply},
 };
 
-/// Makes a [`MessageService`] like [`message_fn`](super::message_fn), from an async function that also gets a [`Partial`]: the
-/// text that it has written so far.
+/// Makes a [`MessageService`] like [`message_fn`](super::message_fn), from an async function that also gets a [`Partial`]. The
+/// function writes its text into the `Partial`, piece by piece.
 ///
-/// Where WeCom polls the answer of a [smart bot](crate::message::smart_bot#streams), the member sees the text as it grows.
-/// What the function returns takes its place in the end. If that is nothing ([`Reply::success`]), the text is the reply. So
-/// the same function answers the messages of any account.
+/// Where WeCom polls the answer of a [smart bot](crate::message::smart_bot#streams), the member sees the partial text as it
+/// grows. At the end, the function's reply replaces the partial text. If the function returns [`Reply::success`], the
+/// partial text is the reply. So the same function answers the messages of any account.
 ///
 /// ```
 /// use tower_wechat::{handler::{Partial, stream_fn}, message::TextMessage};

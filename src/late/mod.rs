@@ -17,7 +17,8 @@
 //! | may not, like all personal accounts | [`NextMessage`]: the user's next message fetches the reply |
 //! | either, and another channel | an async function |
 //!
-//! What the user sees of an answer of 300 characters that takes so long, with the fallback 请稍候 (please wait):
+//! What the user sees of an answer of 300 characters that the handler returns after 3, 12 or 30 s, with the fallback 请稍候
+//! (please wait):
 //!
 //! | sinks | 3 s | 12 s | 30 s |
 //! |---|---|---|---|
@@ -37,10 +38,12 @@
 //! | [`NextMessage`] | the first message, then one for each message that the user writes | the same | the fallback at 14.5 s, then one for each message that the user writes after 30 s |
 //! | a function | the first message; the function gets the rest | the same | the fallback at 14.5 s; the function gets it all at 30 s |
 //!
-//! What the first message does not show is sent a second after it, so that it does not come first.
+//! The rest goes to the sinks a second after the first message, so that it does not overtake that message. If the first
+//! sink is a mailbox, it gets the rest at once.
 //!
 //! WeChat accepts five customer-service messages after a user's message, and three after a menu click, a scan or a
-//! subscription. The sink behind `CustomerService` gets what is over. So tell a language model to be brief.
+//! subscription. The sink behind `CustomerService` gets the messages beyond this quota. So tell a language model to be
+//! brief.
 //!
 //! # The next message
 //!
@@ -49,7 +52,9 @@
 //!
 //! - An ordinary message is handled as well. Its own reply queues behind, so no question is swallowed.
 //! - A *bare* message only fetches: a configured word, WeChat's text in place of a message that it does not pass on, or a
-//!   configured menu key. If nothing is kept, it is handled like any other, so the handler should know the words. A picture or a voice message is never bare.
+//!   configured menu key. If nothing is kept, it is handled like any other, so the handler should know the words. A picture
+//!   is never bare, and a voice message only if its words to a smart bot are a configured word.
+//!   [`NextMessage::with_fetching_only`] makes every message bare.
 //! - If the reply is still awaited, the message waits as long as its own deliveries do, then gets the fallback. WeChat
 //!   hangs up on each [but the last](crate::dedup#the-life-of-a-message): after 20 hang-ups in 5 minutes, the first delivery
 //!   gets the fallback.
@@ -61,13 +66,13 @@
 //! - When a user unsubscribes, what is kept is dropped, and what still runs is not kept. A sink in front of the mailbox still
 //!   gets it.
 //!
-//! A part is given out as the reply of the message that fetches it, so the promises are [those of a
-//! reply](crate::dedup#either-delivered-or-handed-over). What cannot be had:
+//! A part is given out as the reply of the message that fetches it, so it has [the guarantees of a
+//! reply](crate::dedup#either-delivered-or-handed-over), with these exceptions:
 //!
-//! - A part is lost if it was sent, the client was gone, and the server could not see that, on the last delivery. On an
-//!   earlier one, a part that was kept and the first part of a long text are lost, too, if another node answers the next
-//!   delivery without the store.
-//! - A part is shown twice if a node crashes between the answer and its note in the mailbox.
+//! - A part is lost if the client of the last delivery disconnects before it gets the answer, and the server does not notice.
+//! - If this happens on an earlier delivery, a kept part, or the first part of a long text, is lost if another node answers
+//!   the next delivery without the store.
+//! - A part is shown twice if a node crashes after the answer and before it has told the mailbox.
 //! - A message whose node crashes while it runs, and that no other node has acknowledged, ends in the layer's failure reply.
 //!   So does one whose node reaches neither the store nor the mailbox for 5 s, if the user writes meanwhile.
 //! - A `MemoryMailbox` is lost with its process.
@@ -205,7 +210,8 @@ impl LateReply {
         }
     }
 
-    /// Adds the response that a delivery would have got. The reply becomes the one that it says.
+    /// Adds the response that a delivery would have got. If the response is a passive reply, it replaces the reply of
+    /// [`new`](Self::new).
     #[must_use]
     pub fn with_response(mut self, response: StoredResponse) -> Self {
         if let Some(reply) = response.reply() {
@@ -220,8 +226,8 @@ impl LateReply {
         self.cause
     }
 
-    /// Returns what no sink has handed over yet. `None` if that is no reply: the runs have failed, or the inner service is
-    /// no [`MessageService`](crate::MessageService) and its [response](Self::response) no passive reply.
+    /// Returns the part of the reply that no sink has handed over yet. `None` if nothing is left, or if there is no reply: all
+    /// runs have failed, or the [response](Self::response) of an inner service of your own is no passive reply.
     pub fn reply(&self) -> Option<&Reply> {
         match &self.left {
             Left::Reply(reply) if !reply.is_success() => Some(reply),
@@ -284,9 +290,9 @@ impl LateReply {
         self.head()?.to_user_name()
     }
 
-    /// Returns when the customer-service API stops taking it: 48 hours after a message that the user has written, 1 minute
-    /// after the events `subscribe`, `SCAN`, `CLICK`, `scancode_push` and `scancode_waitmsg` and after a tap on a menu that
-    /// customer service has sent. `None` after any other event, which lets the account send nothing.
+    /// Returns until when the customer-service API accepts the reply: 48 hours after a message from the user; 1 minute after
+    /// the events `subscribe`, `SCAN`, `CLICK`, `scancode_push` and `scancode_waitmsg`, and after a tap on an entry of a
+    /// customer-service menu message. `None` after any other event: the account may send nothing.
     ///
     /// Source: WeChat's page "Send customer-service messages".
     pub fn send_until(&self) -> Option<Timestamp> {
@@ -308,7 +314,7 @@ impl LateReply {
         window.is_some_and(|window| age < window)
     }
 
-    /// Returns the message's key, which tells two late replies to one message.
+    /// Returns the message's key. All late replies to one message have the same key.
     pub fn key(&self) -> Key {
         self.key
     }

@@ -139,8 +139,8 @@ impl NextMessage {
         self
     }
 
-    /// Makes every message only fetch as long as something is kept or awaited: the handler does not get it. By default it
-    /// does, unless the message is bare.
+    /// Makes every message only fetch as long as something is kept or awaited: the handler does not get the message. By
+    /// default the handler gets every message that is not bare.
     #[must_use]
     pub fn with_fetching_only(mut self) -> Self {
         Arc::make_mut(&mut self.settings).only_fetches = true;

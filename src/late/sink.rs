@@ -42,8 +42,9 @@ pub trait LateSink: Send + Sync + 'static {
     /// [run](crate::dedup::DedupBuilder::with_run_timeout) may.
     fn accept(&self, late: &mut LateReply) -> impl Future<Output = ()> + Send;
 
-    /// Returns whether a late reply is as good as a passive one. Then the layer acknowledges a message on its first
-    /// delivery, unless [it is set](crate::dedup::DedupBuilder::with_acknowledgement).
+    /// Returns whether this sink sends a late reply at once, so that it is as good as a passive one; the default is `false`.
+    /// If it does, the layer acknowledges a message on its first delivery, unless
+    /// [`with_acknowledgement`](crate::dedup::DedupBuilder::with_acknowledgement) sets another delivery.
     fn is_prompt(&self) -> bool {
         false
     }
@@ -113,7 +114,7 @@ impl Sinks {
         self.0.push(Sink::Other(Box::new(sink)));
     }
 
-    /// In place of an earlier one.
+    /// Removes an earlier one, and adds this one behind all sinks.
     pub(crate) fn push_next_message(&mut self, next_message: NextMessage) {
         self.0.retain(|sink| !matches!(sink, Sink::NextMessage(_)));
         self.0.push(Sink::NextMessage(next_message));
@@ -143,9 +144,9 @@ impl Sinks {
         self.0.iter().any(is_prompt)
     }
 
-    /// Hands the reply over. Each sink has this time.
+    /// Hands the reply over. Each sink has `timeout`.
     ///
-    /// If the node is `leaving`, the mailbox comes first: it is quick.
+    /// If the node is `leaving`, the mailbox is asked first: it is quick.
     pub(crate) async fn hand_over(
         &self,
         mut handover: Handover,

@@ -50,11 +50,11 @@ use crate::{
 /// ```
 ///
 /// It is shown to the sender of a push that WeChat [shows a reply to](crate::message::Head::accepts_reply), first
-/// after [a delay](Self::with_delay), then each time that WeChat stops to show it: after 15 s. WeChat accepts it within 30 s
-/// after the user's message, so that the user sees it for 45 s at most.
+/// after [a delay](Self::with_delay), then again every 15 s, when WeChat stops showing it. WeChat accepts the call within 30 s
+/// after the user's message, so the user sees typing for at most 45 s.
 ///
-/// It ends with the account's next message. If a run ends with [`Reply::success`](crate::Reply::success), no message comes,
-/// and the layer hides it. After a run that has failed it ends by itself: another run may follow.
+/// Typing ends with the account's next message. If a run ends with [`Reply::success`](crate::Reply::success), no message
+/// comes, and the layer hides typing. After a failed run WeChat hides it within 15 s: another run may follow.
 ///
 /// The calls are made by a task of their own, which neither delays nor fails a run. Errors are logged at `DEBUG`.
 #[derive(Debug, Clone)]

@@ -66,15 +66,14 @@
 //! So only these are errors for a [`Message`]:
 //!
 //! - a body that is no document, or allows two [readings](xml#sections-and-typed-text),
-//! - a field that says who sent what, and stands twice: ToUserName, FromUserName, CreateTime, MsgType, Event, MsgId or
-//!   InfoType.
+//! - a body that repeats ToUserName, FromUserName, CreateTime, MsgType, Event, MsgId or InfoType.
 //!
-//! A `MessageService` logs a warning for such a [`Message`], [`EventMessage`],
-//! [`platform::PlatformMessage`], [`wecom::SuiteMessage`] or [`smart_bot::BotMessage`]. It does not look into a type of your own that holds one.
+//! A `MessageService` logs a warning for such a [`Message`], [`EventMessage`], [`platform::PlatformMessage`],
+//! [`wecom::SuiteMessage`] or [`smart_bot::BotMessage`]. It does not look into a type of your own that holds one.
 //!
-//! No field is required. Without FromUserName or ToUserName, nobody can get a passive reply. An [`EventMessage`] requires
-//! CreateTime; an event without it is a [`Message::Other`]. Any other type is an error if its fields do
-//! not fit.
+//! So a [`Message`] requires no field. Without FromUserName or ToUserName, it cannot be answered with a passive reply. An
+//! event without CreateTime is a [`Message::Other`], since an [`EventMessage`] requires it. Reading any other type is an error
+//! if the fields do not fit.
 //!
 //! # JSON
 //!

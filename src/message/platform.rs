@@ -21,16 +21,16 @@
 //! # let _ = receive;
 //! ```
 //!
-//! The docs of `Account::component` have the whole stack. What cannot be read as its type is a
-//! [`PlatformEvent::Other`] with all fields, and what does not fit.
+//! The docs of `Account::component` have the whole stack. A push that does not fit its type is a [`PlatformEvent::Other`] with
+//! all fields and the [misfit](super::OtherMessage::misfit).
 //!
-//! # Messages, and messages to the platform
+//! # Pushes that reach another handler
 //!
-//! A handler of [`PlatformMessage`] gets no message or event: one is acknowledged, and logged at `DEBUG` as of another type.
-//! The reverse holds for a handler of a message's type, such as [`VoiceMessage`](super::VoiceMessage). A handler of
-//! [`Message`](crate::Message) gets a push with an InfoType as [`Message::Other`](crate::Message::Other), and the log has
-//! a line at `DEBUG`. Messages to the accounts that have authorized the platform come to another URL: see
-//! [`Account::authorizer`](crate::Account::authorizer).
+//! A message or event that reaches a handler of [`PlatformMessage`] is acknowledged, and logged at `DEBUG` as of another
+//! type. So is a push of the platform that reaches a handler of one type of message, such as
+//! [`VoiceMessage`](super::VoiceMessage). A handler of [`Message`](crate::Message) gets a push with an InfoType as
+//! [`Message::Other`](crate::Message::Other), and the log has a line at `DEBUG`. Messages to the accounts that have
+//! authorized the platform come to another URL: see [`Account::authorizer`](crate::Account::authorizer).
 //!
 //! Every field but the identifying one is optional. `AppId` is the platform, and `appid` a mini program: both may stand in
 //! one push.

@@ -49,8 +49,8 @@
 //! # Suites
 //!
 //! A suite (第三方应用) has a URL for commands (指令回调URL). Its pushes have an InfoType instead of a MsgType, and no sender:
-//! they are [`SuiteMessage`]s. WeCom wants the word `success` as the answer, and to authorizations within one second: answer
-//! first, and call the API afterwards:
+//! they are [`SuiteMessage`]s. WeCom wants the word `success` as the answer. For authorizations, it wants the answer within one
+//! second: answer first, and call the API afterwards:
 //!
 //! ```
 //! use tower_wechat::{Reply, message::wecom::{SuiteEvent, SuiteMessage}};

@@ -48,7 +48,8 @@ impl RecognizeLayer {
         })
     }
 
-    /// Sets how long it may take to fetch and recognize one recording; the default is 20 s.
+    /// Sets how long it may take to fetch and recognize one recording; the default is 20 s. After it, the handler gets the
+    /// message without words, and [`Timeout`](super::ErrorKind::Timeout).
     ///
     /// It is part of [the time of a run](crate::dedup::DedupBuilder::with_run_timeout).
     #[must_use]
@@ -57,9 +58,8 @@ impl RecognizeLayer {
         self
     }
 
-    /// Sets how many bytes a recording may have; the default is 2 MiB, as at WeChat.
-    ///
-    /// [`Api::recording`] accepts at most 10 MiB.
+    /// Sets how many bytes a recording may have; the default is 2 MiB, WeChat's own limit. The handler gets the message of a
+    /// larger recording without words, and [`TooLarge`](super::ErrorKind::TooLarge).
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: usize) -> Self {
         self.0.limits.bytes = bytes;
@@ -68,7 +68,8 @@ impl RecognizeLayer {
 
     /// Sets how long a recording may be; the default is 61 s: WeChat's 60 s, and one of tolerance.
     ///
-    /// A recording whose [duration](Recording::duration) is not known is not limited.
+    /// The handler gets the message of a longer recording without words, and [`TooLong`](super::ErrorKind::TooLong). The
+    /// duration of a recording that is not AMR is [not known](Recording::duration), and not limited.
     #[must_use]
     pub fn with_max_duration(mut self, duration: Duration) -> Self {
         self.0.limits.duration = duration;

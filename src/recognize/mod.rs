@@ -75,8 +75,8 @@
 //! them, usually AMR at 16 kHz or 8 kHz; [`Recording::encoding`] tells. Tencent, Aliyun and iFlytek take AMR. Servers with
 //! the interface of `OpenAI`, whisper.cpp and vosk do not: convert it first, with `ffmpeg` for example.
 //!
-//! Each recording is recognized by a clone of the recognizer, once that is ready. So Tower's layers go around it. A
-//! clone shares the limit:
+//! Each recording is passed to a clone of the recognizer, once the clone is ready. So you can put Tower's layers around the
+//! recognizer. All clones share the limit:
 //!
 //! ```
 //! use std::time::Duration;
@@ -129,7 +129,7 @@
 //! | `NoWords` | the recognizer returned nothing, or only blanks | does not try again |
 //! | `TooManyWords` | the recognizer returned more than 8 KiB | does not try again |
 //!
-//! There is another run only if the handler fails. A handler that returns an error for a message without words asks for one.
+//! There is another run only if the handler fails. To have a failed recognition tried again, return an error from the handler.
 //!
 //! A function of [`message_fn`](crate::message_fn) gets the message alone, so it cannot see the reason. Take the whole
 //! request for that:
@@ -166,17 +166,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Each recognition has a span `recognize` (feature `tracing`) and is counted (feature `metrics`). A failure is a warning with
-//! its kind; a failed fetch is at DEBUG, since the [`Api`] logs it. Nothing shows words, a user's OpenID or a media id. But the
-//! text of the recognizer's error is logged, up to 400 characters. Put no key into the URL of a recognizer: the errors of many HTTP
-//! clients quote it.
+//! Each recognition has a span `recognize` (feature `tracing`) and is counted (feature `metrics`). A failure is a warning
+//! with its kind; a failed fetch is at DEBUG, since the [`Api`] logs it. Nothing shows words, a user's OpenID or a media
+//! id. But the text of the recognizer's error is logged, up to 400 characters. Put no key into the URL of a recognizer: the
+//! errors of many HTTP clients quote it.
 //!
 //! # Once for each message
 //!
 //! If the handler fails after a recognition, the next run gets the same words, and the recognizer is not called again. The
-//! layer remembers the words by the media id, for five minutes and 1024 recordings at most. So the next run may belong to a
-//! later delivery. Another node does not know of it. Without a [`DedupLayer`](crate::DedupLayer), deliveries that run at the same
-//! time recognize each for itself.
+//! layer remembers the words by the media id, for five minutes and for at most the latest 1024 recordings. So the next run may
+//! belong to a later delivery. Nodes do not share these words. Without a [`DedupLayer`](crate::DedupLayer), deliveries of one
+//! message that run at the same time are recognized several times.
 //!
 //! A run that is dropped stops its recognition, and nothing of it is remembered.
 //!
@@ -206,15 +206,16 @@
 //!
 //! # Plain mode
 //!
-//! In plain mode the signature does not cover the message. Whoever has seen one signed query can send voice messages with
-//! media ids of their own choice, and gets the words of those recordings as replies. Each recording costs a call and a
+//! In plain mode the signature does not cover the message. Anyone who has seen one signed query can send voice messages with
+//! chosen media ids, and learn what was spoken in these recordings. Each recording costs a call and a
 //! recognition. Use safe mode.
 //!
 //! # WeCom
 //!
 //! WeCom (企业微信) has the same `media/get` at another address, but no `stable_token`. Make the [`Api`] with
 //! [`with_token_source`](Api::with_token_source), whose function calls WeCom's `gettoken`, and with
-//! `with_base_url("https://qyapi.weixin.qq.com")`. Pushes of third-party apps (suites) have no recording that these calls fetch.
+//! `with_base_url("https://qyapi.weixin.qq.com")`. Pushes of third-party apps (suites) have no recording that these calls
+//! fetch.
 
 mod error;
 mod layer;

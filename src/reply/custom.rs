@@ -37,8 +37,8 @@ impl Reply {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// WeChat's retries get the same answer, on any node. One that is late is lost: no sink could send it. It stands
-    /// alone, so [`then`](Self::then) adds nothing to it.
+    /// WeChat's retries get the same answer, on any node. A late answer is lost: no sink could send it.
+    /// [`then`](Self::then) adds nothing to it.
     ///
     /// If the type cannot be written in the push's format, rendering returns an error.
     pub fn custom<T: Serialize + ?Sized>(answer: &T) -> Self {
@@ -122,9 +122,9 @@ pub(super) const NO_JSON: &str = "JSON needs the feature `json`";
 /// # let _ = answer;
 /// ```
 ///
-/// WeChat takes any other answer as a failure, so an error of the handler is one too: it ends in `success` after the last
-/// run. Behind [`DedupLayer`](crate::DedupLayer), WeChat's retries of an order, a refund or a complaint get the answer of
-/// the first run, and a failed one is [run again](crate::dedup#pushes-that-are-retried-until-they-are-answered).
+/// WeChat takes any other answer as a failure, and so the `success` that it gets if the handler fails in all runs. Behind
+/// [`DedupLayer`](crate::DedupLayer), WeChat's retries of an order, a refund or a complaint get the answer of the first run.
+/// After a failed answer, a retry [runs the push again](crate::dedup#pushes-that-are-retried-until-they-are-answered).
 ///
 /// Source: WeChat's pages "Virtual payment" (virtual-payment) and on its callbacks (virtual-payment-callback).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -151,7 +151,8 @@ impl XpayAnswer {
         Self::failure(0, "success")
     }
 
-    /// Makes the answer that it has not, with a code other than 0 and the reason. WeChat sends it again.
+    /// Makes the answer that the push has not been dealt with, with a code other than 0 and the reason. WeChat sends the push
+    /// again.
     pub fn failure(code: i64, reason: impl Into<String>) -> Self {
         Self {
             code,

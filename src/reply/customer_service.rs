@@ -51,8 +51,8 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// If the reply is over a [limit](crate::reply#limits). Here a text has at most 2048 bytes, and the limit of
-    /// articles is always one. Also if the reply is a video without a [picture](Video::with_thumb_media_id), or of several
+    /// If the reply is over a [limit](crate::reply#limits), with two differences: a text has at most 2048 bytes, and news have
+    /// at most one article. Also if the reply is a video without a [picture](Video::with_thumb_media_id), or has several
     /// messages.
     pub fn to_customer_service(&self, openid: &str) -> Result<Option<String>, Error> {
         self.check_single()?;

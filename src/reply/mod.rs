@@ -48,8 +48,8 @@
 //! # Limits
 //!
 //! If WeChat refuses a reply, it does not tell the server. The user sees the fault text in the chat:
-//! 该公众号提供的服务出现故障 (the service of this account is out of order). A reply that WeChat is known to refuse, to
-//! cut short or to show as nothing is an [`Error`] here, but for long texts:
+//! 该公众号提供的服务出现故障 (the service of this account is out of order). So a reply that WeChat is known to refuse, to
+//! cut short or to show as nothing is an [`Error`] here. Only a long text is not an error:
 //!
 //! | reply | limit |
 //! |---|---|
@@ -84,8 +84,8 @@
 //! A text that is late goes to the sinks as a whole: `LateReply::reply` returns all of it, and `LateReply::response` the
 //! response with its first part.
 //!
-//! The footer that `MessageService::with_footer` sets stands behind the last text of a reply. It is part of that text: it counts,
-//! and it stays whole in the last part.
+//! The footer that `MessageService::with_footer` sets stands behind the last text of a reply. It is part of that text: it
+//! counts, and it stays whole in the last part.
 
 mod content;
 mod custom;
@@ -328,7 +328,8 @@ impl Reply {
     /// replies](crate::dedup::DedupBuilder::with_late_replies) sends the others, in order. Without a sink they are not sent,
     /// and the log has a warning.
     ///
-    /// An answer of [its own form](Self::custom) is alone: of one and another reply, the first stays.
+    /// A [custom](Self::custom) answer cannot be combined. If `self` or `next` is one, `then` returns `self` and drops
+    /// `next`. But [`success`](Self::success) followed by it is the answer.
     ///
     /// ```
     /// use tower_wechat::Reply;

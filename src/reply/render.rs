@@ -23,8 +23,8 @@ use crate::{message::Head, timestamp::Timestamp, xml};
 impl Reply {
     /// Renders the reply as the body of an HTTP response. `create_time` is the time of sending.
     ///
-    /// A text of more than 2047 bytes is [cut](super#long-texts): the body has its first part, which ends in `…`, and
-    /// [`Rendered::rest`] has the rest. It also has what follows the first message of [several](Reply::then).
+    /// A text of more than 2047 bytes is [cut](super#long-texts): the body has its first part, which ends in `…`.
+    /// [`Rendered::rest`] has the rest of the text, and the messages after the first one of [several](Reply::then).
     ///
     /// # Errors
     ///
@@ -108,8 +108,8 @@ impl Rendered {
         }
     }
 
-    /// Returns the body: the reply's XML, a smart bot's JSON, the JSON of an answer of [its own form](Reply::custom) to a push in JSON, or the
-    /// word `success` for [`Reply::success`].
+    /// Returns the body: the reply's XML, a smart bot's JSON, the JSON of an answer of [its own form](Reply::custom) to a
+    /// push in JSON, or the word `success` for [`Reply::success`].
     pub fn body(&self) -> &str {
         &self.body
     }
@@ -202,9 +202,9 @@ impl<'a> Addressing<'a> {
 
     /// Addresses an answer to `message`: to its sender, from its receiver.
     ///
-    /// The answer to a user's message may have one article, any other answer up to eight, and so may one to a WeCom app. If the message lacks the
-    /// sender or the receiver, rendering returns an error. Some pushes of the open platform and of WeCom name no
-    /// sender.
+    /// The answer to a user's message may have one article. The answer to a member of a WeCom app, and any other answer, may
+    /// have up to eight. If the message lacks the sender or the receiver, rendering returns an error. Some pushes of the open
+    /// platform and of WeCom name no sender.
     ///
     /// An answer of [its own form](Reply::custom) needs neither, and is written in the message's format. The answer of a
     /// [smart bot](crate::message::smart_bot#replies) needs neither, and has a form that depends on the push.

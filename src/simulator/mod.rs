@@ -1,7 +1,8 @@
 //! WeChat's side of the wire, for tests and local development: [`Simulator`].
 //!
-//! The simulator signs messages and delivers them to any Tower service, as WeChat's server does. It returns what the
-//! user would see in the chat. It also answers [WeChat's API](#the-api). With tokio's paused clock, a test of three deliveries takes milliseconds:
+//! The simulator signs messages and delivers them to any Tower service, as WeChat's server does. It returns what the user
+//! would see in the chat. It also answers [WeChat's API](#the-api). With tokio's paused clock, a test of three deliveries
+//! takes milliseconds:
 //!
 //! ```
 //! use std::{convert::Infallible, time::Duration};
@@ -34,9 +35,9 @@
 //! The simulator signs and encrypts in the account's mode: plain, encrypted or WeCom's.
 //!
 //! To a [smart bot](crate::Account::smart_bot) it sends JSON: texts, pictures, voice messages with their
-//! [words](Push::recognition), and events. It [polls](crate::message::smart_bot#streams) the stream of an answer every second, for
-//! six minutes after the message. The user then sees the last text of the stream. The
-//! [API](#the-api) takes what the bot posts to the message's `response_url`.
+//! [words](Push::recognition), and events. It [polls](crate::message::smart_bot#streams) the stream of an answer every
+//! second, for six minutes after the message. The user then sees the last text of the stream. The [API](#the-api) takes
+//! what the bot posts to the message's `response_url`.
 //!
 //! # A whole bot
 //!
@@ -112,10 +113,10 @@
 //!
 //! # What goes wrong
 //!
-//! A [`Push`] can simulate a bad network: lost answers, latency, duplicates, a delivery that arrives after its own
-//! retry, and a slow body. [`retry_as_payment`](Push::retry_as_payment) retries as virtual payment does: each time with
-//! another `RetryTimes` and ciphertext, for hours. It can also simulate an attacker: a wrong signature, a changed part, or plaintext for an
-//! encrypted account.
+//! A [`Push`] can simulate a bad network: lost answers, latency, duplicates, a delivery that arrives after its own retry,
+//! and a slow body. [`retry_as_payment`](Push::retry_as_payment) retries as virtual payment does: each time with another
+//! `RetryTimes` and ciphertext, for hours. It can also simulate an attacker: a wrong signature, a changed part, or
+//! plaintext for an encrypted account.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -141,8 +142,8 @@
 //! | `aibot/response` | a `response_url` of the last hour that has not been used (40058), and the message's type and size (40008, 44004, 45002) |
 //! | any other path | 40066: WeChat has more calls, the simulator has not |
 //!
-//! All calls but the first two and `aibot/response` check the access token (40001, 41001, 42001), and those that send to a user check the OpenID:
-//! 40003 for a user who has sent nothing. As at WeChat, a failed call has the status 200.
+//! All calls but the first two and `aibot/response` check the access token (40001, 41001, 42001), and those that send to a
+//! user check the OpenID: 40003 for a user who has sent nothing. As at WeChat, a failed call has the status 200.
 //!
 //! - **The account.** The AppSecret is [`APP_SECRET`], or that of [`with_app_secret`](Simulator::with_app_secret). Only an
 //!   account in safe mode ([`Account::encrypted`](crate::Account::encrypted)) has its own AppID. For all other accounts,
@@ -153,12 +154,12 @@
 //!   valid for five minutes. The tokens of the two calls do not affect each other.
 //! - **Windows.** A message opens a window of 48 hours for five customer-service messages. The events `CLICK`,
 //!   `scancode_push`, `scancode_waitmsg`, `SCAN` and `subscribe`, and a text with a `bizmsgmenuid`, open one of a minute
-//!   for three. If both are open, WeChat takes both quotas; the simulator spends the short one first. `unsubscribe` closes
-//!   both. The window opens with the first delivery of a push, whatever the bot answers. Deliveries of an attacker open
-//!   none.
+//!   for three. If both are open, the account may use both quotas. The simulator uses that of the short window first.
+//!   `unsubscribe` closes both. The window opens with the first delivery of a push, whatever the bot answers. Deliveries of
+//!   an attacker open none.
 //! - **Time** is tokio's, so that a paused clock passes windows, tokens and media at once.
-//! - **Bounds.** The simulator keeps 4096 media files of 64 MiB together, 10 000 users and the last 4096 messages of all
-//!   chats, those of the users included. It forgets the oldest.
+//! - **Bounds.** The simulator keeps at most 4096 media files with 64 MiB in all, 10 000 users, and 4096 messages of all chats,
+//!   both the users' and the account's. At a bound, it forgets the oldest.
 //!
 //! [`fail_next`](ApiServer::fail_next) and [`fail_always`](ApiServer::fail_always) make calls fail:
 //!

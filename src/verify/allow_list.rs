@@ -18,11 +18,11 @@ use crate::{observe, user_fn};
 /// The addresses that deliveries may come from, for
 /// [`VerifySignatureLayer::with_allow_list`](super::VerifySignatureLayer::with_allow_list).
 ///
-/// Clones are one list, so a task can refresh it while the server runs. **An empty list allows every address**: the
-/// service works before the list is loaded for the first time. The first delivery that meets an empty list is a warning
-/// in the log.
+/// All clones share one list, so a task can refresh it while the server runs. **An empty list allows every address**: the
+/// service works before the list is loaded for the first time. The log has a warning when the first request meets an empty
+/// list, and again after each [`replace`](Self::replace).
 ///
-/// WeChat's addresses come from `Api::callback_ips` (feature `api`). WeChat asks to fetch them once a day.
+/// WeChat's addresses come from `Api::callback_ips` (feature `api`). WeChat asks servers to fetch them once a day.
 #[derive(Clone, Default)]
 pub struct AllowList(Arc<Shared>);
 
@@ -39,7 +39,7 @@ impl AllowList {
         Self::default()
     }
 
-    /// Replaces all entries. Deliveries that arrive from now on meet the new ones.
+    /// Replaces all entries, for all requests from now on. Without entries, every address is allowed.
     pub fn replace(&self, nets: impl IntoIterator<Item = IpNet>) {
         let nets: Vec<_> = nets.into_iter().collect();
         self.0.is_reported.store(false, Ordering::Relaxed);

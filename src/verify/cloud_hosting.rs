@@ -13,7 +13,7 @@ pub(super) fn is_marked(headers: &HeaderMap) -> bool {
         .any(|value| !value.is_empty())
 }
 
-/// Returns whether it is the request with which the console checks the path. Its answer is the same for everybody.
+/// Returns whether the body is the console's probe of the path. Any client that sends it gets the same answer.
 pub(super) fn is_probe(body: &[u8]) -> bool {
     let contains = |name: &str| memmem::find(body, name.as_bytes()).is_some();
     body.len() <= MAX_PROBE && contains("CheckContainerPath") && !contains("MsgType")

@@ -40,7 +40,8 @@ impl VerifySignatureLayer {
     /// The layer calls `account` before any check, and WeChat signs neither path nor host. So the choice only decides
     /// whose token must have signed the query. `account` runs on the server's task and must not block.
     ///
-    /// Give each plain account a [name](Account::with_name). Otherwise dedup treats all of them as one account.
+    /// Give each plain account and each smart bot a [name](Account::with_name). Otherwise dedup treats all of them as one
+    /// account.
     ///
     /// ```
     /// use std::collections::HashMap;
@@ -104,8 +105,8 @@ impl VerifySignatureLayer {
     ///
     /// Encrypted pushes about payments have [more time](super#rules).
     ///
-    /// A captured query string can be replayed for this time. WeChat's retries repeat the timestamp for about 20 s, so
-    /// a tolerance far below a minute rejects real deliveries.
+    /// A captured query string can be replayed for at most twice this time. WeChat's retries repeat the timestamp for about
+    /// 20 s, so a tolerance far below a minute rejects real deliveries.
     #[must_use]
     pub fn with_timestamp_tolerance(mut self, tolerance: Duration) -> Self {
         Arc::make_mut(&mut self.config).timestamp_tolerance = tolerance;

@@ -63,12 +63,13 @@
 //! all other checks. It is off by default. It protects plain mode most: an observer cannot replay a signed query from a
 //! machine of its own. It replaces no signature.
 //!
-//! - **Behind a proxy, every request comes from the proxy's address.** Then the address is in a header that the proxy
-//!   writes, such as `X-Real-IP`. Read one that the proxy overwrites. A client can send the header too, and most proxies
-//!   only append to `X-Forwarded-For`: its last entries are your proxies', the first ones are the client's own words.
-//! - **WeChat's addresses change.** WeChat asks to fetch them once a day. A list that is too old rejects deliveries. Then
-//!   the log has warnings: the rejected deliveries have a valid signature. A WeCom query has none, so WeCom's are only
-//!   counted, as [`Address`](RejectionKind::Address).
+//! - **Behind a proxy, every request comes from the proxy's address.** Then WeChat's address is in a header that the proxy
+//!   writes, such as `X-Real-IP`. Read a header that the proxy overwrites. A client can send such a header too, and most
+//!   proxies only append to `X-Forwarded-For`: your proxies write its last entries, and the client may have written the first.
+//! - **WeChat's addresses change.** WeChat asks servers to fetch them once a day. A list that is too old rejects
+//!   deliveries. Then the log has a warning for each rejected delivery whose query has a valid signature. A WeCom query has
+//!   no signature, so rejections of WeCom's deliveries are logged at `DEBUG`. All are counted as
+//!   [`Address`](RejectionKind::Address).
 //! - **An empty list allows every address**, with a warning in the log. So does a list that is not loaded yet.
 //! - **A request without an address is rejected**, unless the list is empty. If it is signed, the log has an error: the
 //!   server does not pass the address on.
@@ -116,17 +117,16 @@
 //! - **Plain mode does not sign the body.** Anyone who sees one signed query, on the wire or in an access log,
 //!   can send any body with it. The only protection is TLS up to a machine that you trust.
 //! - **A signed query is valid until its timestamp is too old.** WeChat's retries repeat it, so a repeated query cannot
-//!   be rejected. A copy of an encrypted push about a payment is valid for 25 hours. Dedup knows it as a retry as long as its
-//!   memory, or its store's, lasts: let the handler recognize what it has dealt with.
+//!   be rejected. A copy of an encrypted push about a payment is valid for 25 hours. Dedup treats it as a retry while the node
+//!   or the store remembers the push. A restart forgets it, so let the handler recognize an order that it has dealt with.
 //! - **The path, the host and all other parameters are not signed**, `openid` included. The holder of a signed
 //!   query can use it with any of them.
 //! - Timestamp and nonce are hashed without a separator. So a signature is also valid for the few other ways to split
-//!   the same characters in two. The timestamps of these are hardly ever near the present, and the body is not covered
-//!   anyway.
+//!   the same characters into a timestamp and a nonce. Such a timestamp is hardly ever near the present.
 //! - The token is the secret. An attacker can find a short token by trial from a single signed query: use all
 //!   32 characters.
-//! - The layer does not limit the number of connections, or the time that a client takes for the head. Let the server
-//!   do that ([which ones do](crate::_guide::going_live)). Each request holds at most the body limit in memory.
+//! - The layer limits neither the number of connections nor the time that a client takes for the head. Set these limits in
+//!   the server ([servers that have them](crate::_guide::going_live)). A request takes at most the body limit in memory.
 //!
 //! The layer compares the timestamp with the system's clock. If that clock is wrong by more than the tolerance, all
 //! deliveries are rejected with [`Timestamp`](crate::callback::ErrorKind::Timestamp).

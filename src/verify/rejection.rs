@@ -138,7 +138,8 @@ pub enum RejectionKind {
     AccountPanic,
     /// The address is not on the [allow-list](super#an-allow-list): 403.
     Address,
-    /// There is an [allow-list](super#an-allow-list), and the function that finds the address returned none: 403.
+    /// There is an [allow-list](super#an-allow-list), and the function that finds the address returned `None` or
+    /// panicked: 403.
     AddressUnknown,
     /// The account is on [cloud hosting](crate::Account::insecure_cloud_hosting), and the request lacks the platform's
     /// header: 403.
@@ -150,7 +151,7 @@ pub enum RejectionKind {
     /// A [check](crate::callback#checks) of the query or of the envelope failed: 403 for `Signature` and `Timestamp`,
     /// 400 for all others.
     Callback(callback::ErrorKind),
-    /// A verified POST has no body: 400.
+    /// A POST whose head passed the checks has an empty body: 400.
     BodyEmpty,
     /// The body is larger than the limit, or has more than 1024 frames without data: 413.
     BodyTooLarge,

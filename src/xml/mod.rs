@@ -98,9 +98,9 @@
 //! whose text holds the markup around its AppId, a link whose text may be its Description, or texts of two
 //! fields in a message that does not have WeChat's form.
 //!
-//! In a document of any other type, one field may be longer than XML says, if that alone makes the document
-//! readable. In a document with a MsgType, a name that stands twice under the root, once with a section, is
-//! ambiguous unless both stand side by side.
+//! A document of any other type may be unreadable as XML. Then one field is read as longer, if this makes the document
+//! readable. In a document with a MsgType, two elements under the root with one name, at least one of them a section, are
+//! ambiguous unless they are neighbours.
 //!
 //! Not protected are:
 //!

@@ -19,7 +19,7 @@ use crate::{
 
 /// Seals `plaintext` with the account's current token and key, new random bytes, the present time and a new nonce.
 ///
-/// To seal a reply, use [`Opened::seal`](super::Opened::seal), which takes the key that opened the message.
+/// To seal a reply, call [`Opened::seal`](super::Opened::seal), which uses the key that opened the message.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

@@ -15,7 +15,7 @@ pub(super) struct Slots {
     open: Vec<Slot>,
     /// The one that went first in front.
     gone: Vec<Gone>,
-    /// Questions asked until the first time are closed, until the second.
+    /// The time until which questions are closed, and the time until which this is remembered.
     closed: Option<(Instant, Instant)>,
 }
 
@@ -78,7 +78,7 @@ impl Slots {
         answer
     }
 
-    /// Not a step: what the last one has left counts, until the time of the whole conversation is over.
+    /// Returns whether a slot was open after the last step, unless the time of the whole conversation is over since.
     pub(super) fn peek(&self, now: Instant) -> bool {
         !self.open.is_empty() && self.until().is_some_and(|until| now < until)
     }

@@ -62,21 +62,23 @@ impl MemoryMailbox {
         }
     }
 
-    /// Sets how much is kept of a conversation, and how long.
+    /// Sets how much is kept of a conversation, and how long. [`Limits`] lists the defaults and the bounds.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         self.lock().limits = limits.checked();
         self
     }
 
-    /// Sets how many conversations are kept; the default is 100 000.
+    /// Sets how many conversations are kept; the default is 100 000. At the bound, the conversation that was used least
+    /// recently is dropped. With 0, nothing is kept.
     #[must_use]
     pub fn with_capacity(self, conversations: usize) -> Self {
         self.lock().capacity = conversations;
         self
     }
 
-    /// Sets how many bytes all parts and slots may take; the default is 64 MiB.
+    /// Sets how many bytes all parts and slots may take; the default is 64 MiB. At the bound, the conversation that was used
+    /// least recently is dropped. With 0, nothing is kept.
     #[must_use]
     pub fn with_max_bytes(self, bytes: usize) -> Self {
         self.lock().max_bytes = bytes;

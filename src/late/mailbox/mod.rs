@@ -29,11 +29,10 @@
 //!
 //! - An operation may be carried out **twice**: a node repeats one whose answer it did not get.
 //! - An operation may be carried out **late**, after its caller has given up, and after later ones. The owner, the fetching
-//!   message and the number of the part decide. A late `take` makes others wait for at most a lease. A question that is
-//!   new to the mailbox counts as asked later by that delay: it may queue behind a later one, or open after its user has
-//!   unsubscribed meanwhile.
-//! - No part vanishes without an answer that counts it, but for its time: a part is dropped when it has been kept for
-//!   [`Limits::keep`].
+//!   message and the number of the part decide. A late `take` makes others wait for at most a lease. If the first operation
+//!   of a question is late, the delay makes the question younger: its slot may stand behind that of a later question, or open
+//!   although the user has unsubscribed meanwhile.
+//! - A part is dropped without being counted in an answer only when it has been kept for [`Limits::keep`].
 //!
 //! With the feature `simulator`, the module `late::mailbox::contract` checks whether a mailbox of your own does all this.
 //!
@@ -134,7 +133,7 @@ pub trait Mailbox: Send + Sync + 'static {
         owner: Owner,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Takes the next part for a message. A message that has taken one gets it again, until it settles it.
+    /// Takes the next part for a message. A message that has taken a part gets the same part again, until `settle`.
     fn take(&self, fetch: Fetch) -> impl Future<Output = Result<Fetched, Self::Error>> + Send;
 
     /// Drops a part that the message `by` has taken and shown: the part `number` of `question`.
@@ -192,9 +191,9 @@ impl Conversation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Question {
-    /// The conversation.
+    /// The conversation that the message belongs to.
     pub conversation: Conversation,
-    /// The message.
+    /// The key of the message.
     pub message: Key,
     /// The time since the message was first seen.
     pub age: Duration,
@@ -215,13 +214,13 @@ impl Question {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fetch {
-    /// The conversation.
+    /// The conversation that the message belongs to.
     pub conversation: Conversation,
-    /// The message.
+    /// The key of the message that fetches.
     pub by: Key,
     /// The time since the message was first seen.
     pub age: Duration,
-    /// Who asks. The owner gets a slot whose lease is over, and the message's own.
+    /// The owner of the fetch. It becomes the owner of an awaited slot whose lease is over, and of the message's own slot.
     pub owner: Owner,
     /// Whether to open the message's own slot if it has to wait or gets a part: its own answer queues behind.
     pub opens_slot: bool,
@@ -267,23 +266,25 @@ impl Owner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How long an awaited slot belongs to its owner; 5 s. An owner renews it in time.
+    /// The lease of an awaited slot; the default is 5 s. It is at most 48 hours. After it, another owner may take the slot.
     pub awaited_lease: Duration,
-    /// How long a part belongs to the message that has taken it; 30 s, more than WeChat's retries need.
+    /// The lease of a taken part; the default is 30 s, more than WeChat's retries need. It is at most 48 hours. After it,
+    /// another message may take the part.
     pub taken_lease: Duration,
-    /// How long an answer is kept, and an awaited slot since its last renewal; 30 minutes. It is at least `mark` and at
-    /// most 48 hours.
+    /// How long an answer is kept, and an awaited slot after its last renewal; the default is 30 minutes. A shorter time than
+    /// `mark` counts as `mark`, and a longer one than 48 hours as 48 hours.
     pub keep: Duration,
-    /// How long a slot that is gone is remembered, and that the user has unsubscribed; 10 minutes.
+    /// How long a slot that is gone is remembered, and an unsubscription; the default is 10 minutes. It is at most 48 hours.
     ///
     /// A late `put` must not show an answer again. So the mark is longer than any run and its retries, as
     /// deduplication's mark is. What it costs does not depend on `keep`. But `keep` may not be shorter: an answer whose
     /// time is over leaves no mark of its own.
     pub mark: Duration,
-    /// How many answers are kept; 8, and at least 1. There are at most twice as many slots, awaited ones included, and
-    /// as many marks.
+    /// How many answers are kept; the default is 8, and 0 means 1. At the bound, the answer of the earliest question is
+    /// dropped. There are at most twice as many slots, awaited ones included, and twice as many marks.
     pub answers: usize,
-    /// How many bytes of parts are kept; 64 KiB. Each part counts as 64 bytes more than it has.
+    /// How many bytes of parts are kept; the default is 64 KiB. Each part counts with 64 bytes more than its length. At the
+    /// bound, the answer of the earliest question is dropped. A larger answer is refused.
     pub bytes: usize,
 }
 
@@ -376,8 +377,8 @@ pub enum Fetched {
     Part(Part),
     /// An earlier answer is awaited, or another message has taken it.
     Wait,
-    /// The awaited slot of this earlier question has not been renewed in time. The slot is the fetch's owner's now, who has
-    /// to find out what became of the answer.
+    /// The lease of the awaited slot of this earlier question is over. The owner of the fetch owns the slot now, and has to
+    /// find out what became of the answer.
     Lapsed(Question),
     /// Nothing is kept for this message.
     Nothing,
@@ -391,7 +392,7 @@ pub struct Part {
     pub question: Key,
     /// Its number among the parts of the answer, from 0.
     pub number: u32,
-    /// The part.
+    /// The part, as [`Mailbox::put`] got it.
     pub bytes: Bytes,
 }
 

@@ -29,16 +29,16 @@
 //! # answer(&Message::default());
 //! ```
 //!
-//! Only an id that tells what an event is about is required. Numbers, times and flags are `Option`s: WeChat leaves some
-//! out, and sends others empty. A text is an `Option`, or empty if WeChat leaves it out. A value that WeChat may extend,
-//! such as a status, is a text or a number: a new value would break an enum. An id is a text, though most ids are
-//! numbers.
+//! An event type requires only the id of the thing that the event is about. Numbers, times and flags are `Option`s: WeChat
+//! leaves some out, and sends others empty. A text that WeChat leaves out is `None`, or `""` in a field of type `String`. A
+//! value that WeChat may extend, such as a status, is a text or a number: a new value would break an enum. An id is a text,
+//! though most ids are numbers.
 //!
 //! # Answers of virtual payment
 //!
 //! Virtual payment (虚拟支付) sends the events that begin with `xpay_`. It wants its own answer to each, an
-//! [`XpayAnswer`](crate::reply::XpayAnswer): an ErrCode and an ErrMsg. Anything else is a failure, and it sends the event
-//! again: after 2, 4, 8 … s, up to 15 times, over some hours. Each time `RetryTimes` is one more.
+//! [`XpayAnswer`](crate::reply::XpayAnswer): an ErrCode and an ErrMsg. Any other answer is a failure. Then virtual payment
+//! sends the event again after 2, 4, 8 … s, up to 15 times in 18 hours. Each retry adds 1 to `RetryTimes`.
 //!
 //! Mini games want the same answer to [`MinigameCoinDeliverCompleted`]. They send it up to 13 times, over 12 hours.
 //!
@@ -223,7 +223,8 @@ use crate::timestamp::Timestamp;
 ///
 /// WeChat sends events for what users do besides writing: they follow the account, scan a code or tap
 /// the menu. It also sends them for results of the account's own jobs. An event has no message id, so
-/// deduplication recognizes a retry by the whole body.
+/// deduplication recognizes a retry by the whole body, or by the id of the
+/// [order, refund or complaint](self#answers-of-virtual-payment).
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct EventMessage {
@@ -565,7 +566,7 @@ events! {
     TaskcardClick(TaskcardClick): "taskcard_click",
     /// WeCom: a member tapped or submitted a template card.
     TemplateCard(TemplateCardEvent): "template_card_event",
-    /// A member chose an entry of a card's menu.
+    /// WeCom: a member chose an entry of a card's menu.
     TemplateCardMenu(TemplateCardEvent): "template_card_menu_event",
     /// WeCom: a job ended.
     BatchJobResult(BatchJobResult): "batch_job_result",

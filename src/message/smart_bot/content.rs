@@ -74,7 +74,7 @@ pub struct BotText {
 pub struct BotMedia {
     /// Where it is for five minutes, encrypted with the bot's EncodingAESKey: AES-256-CBC, padded to 32 bytes.
     pub url: String,
-    /// A key of its own, if it has one.
+    /// The key of this file, if it is not encrypted with the bot's EncodingAESKey.
     pub aeskey: Option<String>,
 }
 
@@ -83,7 +83,7 @@ pub struct BotMedia {
 #[serde(default)]
 #[non_exhaustive]
 pub struct BotStream {
-    /// Its id, which is that of the answer to a message.
+    /// The id of the stream, as the answer to the message gave it.
     pub id: String,
 }
 
@@ -140,9 +140,9 @@ pub struct BotOptionIds {
 #[serde(default)]
 #[non_exhaustive]
 pub struct BotFeedback {
-    /// The id that the answer has for this purpose.
+    /// The feedback id that the answer was sent with.
     pub id: String,
-    /// 1 for right, 2 for wrong, 3 for neither any more.
+    /// The judgement: 1 right, 2 wrong, 3 withdrawn.
     #[serde(rename = "type", deserialize_with = "xml::optional_number")]
     pub kind: Option<i64>,
     /// The member's words, if it is wrong.

@@ -30,9 +30,10 @@
 //! # Ok::<(), tower_wechat::account::Error>(())
 //! ```
 //!
-//! What cannot be read as its type is a [`BotContent::Other`] with all fields, and what does not fit. Every field but the
-//! identifying one is optional. Each push, events included, has a `msgid` that retries repeat: dedup's key is made of it, of
-//! the member and of the group chat. What [`NextMessage`](crate::late::NextMessage) keeps belongs to the member in that chat.
+//! A push that does not fit its type is a [`BotContent::Other`] with all fields and the
+//! [misfit](super::OtherMessage::misfit). Every field but the identifying one is optional. Each push, events included, has a
+//! `msgid` that retries repeat. It is part of dedup's key, with the member and the group chat.
+//! [`NextMessage`](crate::late::NextMessage) keeps replies for one member in one chat.
 //!
 //! # Replies
 //!
@@ -51,8 +52,8 @@
 //!
 //! A message whose handler takes longer than a second is answered with a stream that is not finished. WeCom then polls the
 //! stream, about once a second and for six minutes at most, and shows what it gets. [`DedupLayer`](crate::DedupLayer)
-//! answers the polls: with what the handler has [written so far](crate::handler::Partial), and once the handler has returned, with its
-//! reply as the end of the stream. A poll reaches no handler, and takes no permit.
+//! answers the polls: with what the handler has [written so far](crate::handler::Partial), and once the handler has
+//! returned, with its reply as the end of the stream. A poll reaches no handler, and takes no permit.
 //!
 //! ```
 //! use tower_wechat::{
@@ -71,7 +72,7 @@
 //! ```
 //!
 //! - A run takes [60 s](crate::dedup::DedupBuilder::with_run_timeout) at most, unless the layer gives it more.
-//! - A run that fails is repeated. Its stream goes on, and begins anew. After the last one it ends with the
+//! - A run that fails is repeated. The stream stays open, and its text begins anew. If all runs fail, the stream ends with the
 //!   [failure reply](crate::dedup::DedupBuilder::with_failure_reply).
 //! - A reply that no poll fetches for 15 s goes to the [sinks](crate::late), and so does what is left of a reply: the first one
 //!   should be `ResponseUrl`, of the feature `api`. Six minutes after the message, WeCom does not poll any more.
@@ -84,8 +85,8 @@
 //!
 //! # The wrong place
 //!
-//! A smart bot's push to the URL of another account is rejected: its signature is wrong or missing, or it is encrypted for
-//! no id. If it passes all the same, a handler of [`Message`](crate::Message) gets it as
+//! A smart bot's push to the URL of another account is rejected: its signature is wrong or missing, or its receive id is
+//! empty. If it passes these checks, a handler of [`Message`](crate::Message) gets it as
 //! [`Message::Other`](crate::Message::Other), and the log has a warning. A handler of any other type acknowledges it. A push
 //! to a smart bot's URL that is no smart bot's is rejected with [`ErrorKind::Receiver`](crate::callback::ErrorKind::Receiver).
 //!
@@ -142,11 +143,11 @@ pub struct BotMessage {
     pub corp_id: Option<String>,
     /// When it was sent. Only events say it.
     pub create_time: Option<Timestamp>,
-    /// Where one message may be posted within an hour. Neither events but taps on cards nor polls have one.
+    /// The URL that takes one message within an hour. Messages and taps on cards have one; polls and other events have none.
     pub response_url: Option<String>,
     /// What the member quotes.
     pub quote: Option<Box<BotContent>>,
-    /// What it says.
+    /// The content of the message, event or poll.
     pub content: BotContent,
 }
 

@@ -56,7 +56,8 @@ impl<C> RedisMailbox<C> {
         self
     }
 
-    /// Sets how much is kept of a conversation, and how long. All nodes should have the same limits.
+    /// Sets how much is kept of a conversation, and how long. [`Limits`] lists the defaults and the bounds. All nodes should
+    /// have the same limits.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits.checked();
