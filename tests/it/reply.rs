@@ -200,6 +200,11 @@ fn characters_that_xml_cannot_write_are_left_out() {
         ],
     );
 
+    for character in forbidden.chars() {
+        let alone = Reply::text(format!("a{character}b"));
+        check(&alone, &[("MsgType", "text"), ("Content", "ab")]);
+    }
+
     // They do not count: what is sent has 2047 bytes.
     let longest = "x".repeat(2047);
     check(
