@@ -18,7 +18,7 @@ use tokio::{
     task::{JoinHandle, yield_now},
     time::{self, Instant},
 };
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::task::{AbortOnDropHandle, task_tracker::TaskTrackerToken};
 
 use super::{
     attempt::{Inner, runs},
@@ -67,6 +67,16 @@ pub(super) struct RunningMessage {
     /// The result, from the end of the runs on.
     finished: Option<Finished>,
     stage: Stage,
+    /// A drain waits for it.
+    _token: TaskTrackerToken,
+}
+
+/// What a delivery needs to make its message run.
+pub(super) struct ToRun {
+    pub(super) permit: OwnedSemaphorePermit,
+    /// A drain waits for the delivery, then for the message.
+    pub(super) token: TaskTrackerToken,
+    pub(super) turn: Option<Turn>,
 }
 
 /// How a message has ended on this node.
@@ -98,8 +108,7 @@ impl RunningMessage {
         request: Arc<Request<Verified>>,
         conversation: Option<Conversation>,
         observed: observe::Runs,
-        permit: OwnedSemaphorePermit,
-        turn: Option<Turn>,
+        to_run: ToRun,
     ) -> Self {
         Self {
             node,
@@ -108,12 +117,13 @@ impl RunningMessage {
             request,
             conversation,
             observed: Arc::new(observed),
-            permit: Some(permit),
-            turn,
+            permit: Some(to_run.permit),
+            turn: to_run.turn,
             stream: None,
             may_be_in_store: false,
             finished: None,
             stage: Stage::InTable,
+            _token: to_run.token,
         }
     }
 
@@ -866,9 +876,9 @@ impl Drop for RunningMessage {
             may_be_in_store: self.may_be_in_store,
             finished: mem::take(&mut self.finished),
             stage: Stage::HandedBack(cause),
+            _token: self.node.tasks.token(),
         };
-        let tasks = self.node.tasks.clone();
-        tasks.spawn_on(rest.hand_back(cause), &runtime);
+        runtime.spawn(rest.hand_back(cause));
     }
 }
 

@@ -22,21 +22,20 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::{self, Instant},
 };
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
     attempt::Inner,
     conversation::Place,
     node::Node,
-    running::RunningMessage,
+    running::{RunningMessage, ToRun},
     store::{Acknowledged, Ttls},
     streams,
     table::{Admission, Milestone, Task, Waiting},
-    turns::Turn,
+    turns::Turns,
 };
 use crate::{
     delivery::{Delivery, Verified},
-    key::Keyed,
+    key::{Key, Keyed},
     late::{conversation_of, mailbox::Conversation},
     message::Head,
     observe,
@@ -142,22 +141,17 @@ impl Waiter {
                 self.node.clock.note_seen(self.delivery(), seen);
                 Next::Wait(waiting)
             }
-            Admission::Run(waiting, run, (ToRun { permit, token }, turn)) => {
+            Admission::Run(waiting, run, to_run) => {
                 let message = RunningMessage::new(
                     Arc::clone(&self.node),
                     Arc::clone(waiting.task()),
                     Arc::clone(&self.request),
                     self.conversation(),
                     self.observed.start_runs(),
-                    permit,
-                    turn,
+                    to_run,
                 );
                 // Boxed, it is moved as a pointer.
                 let run = Box::pin(message.drive(run.number, inner.clone()));
-                let run = async move {
-                    run.await;
-                    drop(token);
-                };
                 if self.node.settings.runs_inline {
                     Next::Inline(self.answer_inline(lost, waiting, inner.clone(), run))
                 } else {
@@ -187,10 +181,7 @@ impl Waiter {
 
     /// Claims the message, with the `permit` that this delivery has waited for, or another one that is free. Returns `None`
     /// if WeChat has hung up.
-    fn claim(
-        &self,
-        permit: Option<OwnedSemaphorePermit>,
-    ) -> Option<Admission<(ToRun, Option<Turn>)>> {
+    fn claim(&self, permit: Option<OwnedSemaphorePermit>) -> Option<Admission<ToRun>> {
         let turns = self.node.turns.as_ref();
         let user = turns.and_then(|turns| Some((turns, self.conversation()?.key())));
         let mut table = self.node.table();
@@ -202,10 +193,7 @@ impl Waiter {
         }
         let is_full = user.is_some_and(|(turns, user)| turns.are_full(user));
         // A duplicate takes no permit. Turns are taken under the lock, in the order of the claims.
-        let to_run = || {
-            let to_run = (!is_full).then(|| self.to_run(permit)).flatten()?;
-            Some((to_run, user.map(|(turns, user)| turns.take(user))))
-        };
+        let to_run = || (!is_full).then(|| self.to_run(permit, user)).flatten();
         let admission = match table.claim(self.keyed, self.ttls, arrival, now, to_run) {
             Admission::NoPermit if is_full => Admission::Full,
             admission => admission,
@@ -219,7 +207,11 @@ impl Waiter {
         Some(admission)
     }
 
-    fn to_run(&self, permit: Option<OwnedSemaphorePermit>) -> Option<ToRun> {
+    fn to_run(
+        &self,
+        permit: Option<OwnedSemaphorePermit>,
+        user: Option<(&Arc<Turns>, Key)>,
+    ) -> Option<ToRun> {
         // Before the drain is looked for.
         let token = self.node.tasks.token();
         if self.node.draining.is_cancelled() {
@@ -227,7 +219,11 @@ impl Waiter {
         }
         let free = || Arc::clone(&self.node.run_permits).try_acquire_owned().ok();
         let permit = permit.or_else(free)?;
-        Some(ToRun { permit, token })
+        Some(ToRun {
+            permit,
+            token,
+            turn: user.map(|(turns, user)| turns.take(user)),
+        })
     }
 
     /// Answers with the run as part of the delivery. The run ends when its reply has been fetched.
@@ -418,14 +414,6 @@ enum Next<'a> {
     Inline(BoxFuture<'a, Response<ResponseBody>>),
     /// It looks at the table again, perhaps with a permit. Or it is turned away, for this reason.
     LookAgain(BoxFuture<'a, Result<Option<OwnedSemaphorePermit>, &'static str>>),
-}
-
-/// What a delivery needs to make its message run.
-#[derive(Debug)]
-struct ToRun {
-    permit: OwnedSemaphorePermit,
-    /// A drain waits for the delivery, then for the message's task.
-    token: TaskTrackerToken,
 }
 
 /// Counts a hang-up when it is dropped. It is forgotten if the message ends within 5 s of the delivery's arrival.
