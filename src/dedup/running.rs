@@ -185,8 +185,8 @@ impl RunningMessage {
                         && is_unsubscription(&self.request)
                         && let Some(place) = self.place()
                     {
-                        let cleared = pin!(place.clear());
-                        self.unless_lost(cleared, run.number).await;
+                        let mut cleared = Box::pin(place.clear());
+                        self.unless_lost(cleared.as_mut(), run.number).await;
                     }
                     let place = (kept.flatten() == Some(true))
                         .then(|| self.place())
@@ -210,7 +210,8 @@ impl RunningMessage {
                         let queued = own
                             .zip(place)
                             .map(|(own, place)| self.node.tasks.spawn(place.queue(own)));
-                        let completed = self.complete(finished).await;
+                        self.finish(finished);
+                        let completed = self.complete().await;
                         if completed != Ok(Completed::Lost) {
                             return self.end(completed, queued);
                         }
@@ -548,21 +549,24 @@ impl RunningMessage {
         }
     }
 
-    /// Ends the message for all nodes.
-    async fn complete(&mut self, finished: Finished) -> Told {
-        let failure = &self.node.settings.failure;
-        let is_failure = finished.origin == Origin::FailedRun && failure.is_none()
-            || finished.origin == Origin::Fallback;
-        let finished = self.finished.insert(finished);
+    /// Takes the result.
+    fn finish(&mut self, mut finished: Finished) {
         if let Some(wants) = self.task.wants {
             finished.keep_failure_shortly(wants);
             self.claim = finished.claim;
         }
-        let response = &finished.response;
-        let Some(store) = &self.node.store else {
+        self.finished = Some(finished);
+    }
+
+    /// Ends the message for all nodes, with its result.
+    async fn complete(&mut self) -> Told {
+        let (Some(store), Some(finished)) = (&self.node.store, &self.finished) else {
             return Ok(Completed::Stored);
         };
-        let response = response.clone();
+        let failure = &self.node.settings.failure;
+        let is_failure = finished.origin == Origin::FailedRun && failure.is_none()
+            || finished.origin == Origin::Fallback;
+        let response = finished.response.clone();
         let is_late = self.is_acknowledged() || self.goes_whole(&response);
         let ending = if !is_late {
             Ending::Reply(response)
