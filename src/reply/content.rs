@@ -10,7 +10,7 @@ use super::{
     split::split_with_tail,
 };
 
-/// The content of a reply: one variant for each MsgType, and one for answers of their own form.
+/// The content of a reply: one variant for each MsgType, and one for custom answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
     Text(String),

@@ -1,4 +1,4 @@
-//! Answers of one's own form, and the ready ones.
+//! Custom answers: what some products want in place of a message. And the ready ones.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::message;
 use crate::xml;
 
 impl Reply {
-    /// Makes an answer of a form of its own, for a push whose product wants one: not a message to a user.
+    /// Makes a custom answer, for a push whose product wants one: not a message to a user.
     ///
     /// It is written in the push's own format, XML or JSON, and names neither a receiver nor a sender. In XML, the root is
     /// `<xml>` whatever the type is called. A field that is `None` is left out in XML, and `null` in JSON unless its type
@@ -50,7 +50,7 @@ impl Reply {
         }))
     }
 
-    /// Whether it is an answer of its own form.
+    /// Whether it is a custom answer.
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.first, Some(Content::Custom(_)))
     }

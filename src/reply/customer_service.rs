@@ -13,7 +13,7 @@ impl Reply {
     /// Returns the JSON that sends this reply to the user with the OpenID `openid` through the customer-service API
     /// (客服消息). Post it to `https://api.weixin.qq.com/cgi-bin/message/custom/send?access_token=…`.
     ///
-    /// It is `None` if there is nothing to send: for [`Reply::success`], for an answer of [its own form](Reply::custom), and
+    /// It is `None` if there is nothing to send: for [`Reply::success`], for a [custom](Reply::custom) answer, and
     /// for a transfer to an agent or a change of a card, which only a passive reply can do.
     ///
     /// WeChat accepts five such messages within 48 hours after the user's message. It accepts three within one minute

@@ -174,6 +174,7 @@ pub enum ErrorKind {
     Unaddressed,
     /// A reply that a [smart bot](crate::message::smart_bot#replies) cannot give in answer to this push.
     Unsupported,
-    /// Writing the XML, or the JSON of a card or of an answer of [its own form](super::Reply::custom), failed; [`source`](std::error::Error::source) returns the reason.
+    /// Writing the XML failed, or the JSON of a card or of a [custom](super::Reply::custom) answer.
+    /// [`source`](std::error::Error::source) returns the reason.
     Unwritable,
 }

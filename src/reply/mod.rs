@@ -40,7 +40,7 @@
 //! | [`Reply::transfer_customer_service`], [`…_to`](Reply::transfer_customer_service_to) | nothing yet: an agent takes over | `transfer_customer_service` |
 //! | [`Reply::update_button`] | WeCom: the tapped button has another name | `update_button` |
 //! | [`Reply::template_card`] | WeCom: the tapped card is another; a smart bot: a card | `update_template_card` |
-//! | [`Reply::custom`], [`XpayAnswer`] | nothing: an answer to a product, in a form of its own | |
+//! | [`Reply::custom`], [`XpayAnswer`] | nothing: a custom answer to a product | |
 //!
 //! An upload to the account's material, temporary or permanent, returns a MediaId. The MediaId of a received message is
 //! temporary material too.
@@ -59,7 +59,7 @@
 //! | music | a `ThumbMediaId` that is not empty |
 //! | news | a title for each article that is not only white space; at least one article; at most one in answer to a message, eight in answer to an event or to anything of WeCom's |
 //! | transfer to an agent | a `KfAccount` that is not empty |
-//! | every reply but `success` and an answer of its own form | a receiver and a sender that are not empty |
+//! | every reply but `success` and a custom answer | a receiver and a sender that are not empty |
 //!
 //! A [smart bot](crate::message::smart_bot#replies) of WeCom has limits of its own.
 //!

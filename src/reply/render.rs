@@ -28,8 +28,8 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// If the reply is over a [limit](super#limits), or `addressing` lacks the receiver or the sender. Also if an answer of
-    /// [its own form](Self::custom) cannot be written.
+    /// If the reply is over a [limit](super#limits), or `addressing` lacks the receiver or the sender. Also if a
+    /// [custom](Self::custom) answer cannot be written.
     pub fn render(
         &self,
         addressing: &Addressing<'_>,
@@ -108,8 +108,8 @@ impl Rendered {
         }
     }
 
-    /// Returns the body: the reply's XML, a smart bot's JSON, the JSON of an answer of [its own form](Reply::custom) to a
-    /// push in JSON, or the word `success` for [`Reply::success`].
+    /// Returns the body: the reply's XML, a smart bot's JSON, the JSON of a [custom](Reply::custom) answer to a push in
+    /// JSON, or the word `success` for [`Reply::success`].
     pub fn body(&self) -> &str {
         &self.body
     }
@@ -206,7 +206,7 @@ impl<'a> Addressing<'a> {
     /// have up to eight. If the message lacks the sender or the receiver, rendering returns an error. Some pushes of the open
     /// platform and of WeCom name no sender.
     ///
-    /// An answer of [its own form](Reply::custom) needs neither, and is written in the message's format. The answer of a
+    /// A [custom](Reply::custom) answer needs neither, and is written in the message's format. The answer of a
     /// [smart bot](crate::message::smart_bot#replies) needs neither, and has a form that depends on the push.
     pub fn answering(message: &'a Head) -> Self {
         // WeChat's page lists the message types that allow a single article, and calls the rest other scenes. The list

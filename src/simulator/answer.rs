@@ -167,7 +167,7 @@ pub(super) fn check_reply(
     })
 }
 
-/// Whether an answer is no message, but in a product's own form.
+/// Whether it is a custom answer, and no message.
 fn is_custom(body: &[u8]) -> bool {
     message::from_slice::<Value>(body).is_ok_and(|answer| answer.element("MsgType").is_none())
 }

@@ -254,7 +254,7 @@ async fn a_push_in_json_is_sealed_and_answered_in_json() {
 }
 
 /// A WeChat shop pushes JSON in safe mode, of types that this crate has none for. The handler reads them into its own, and
-/// answers in its own form.
+/// gives a custom answer.
 #[cfg(feature = "json")]
 #[tokio::test(start_paused = true)]
 async fn a_shops_push_is_read_into_a_type_of_ones_own() {

@@ -1,4 +1,4 @@
-//! Answers of their own form: in the push's format, kept for its retries, sealed, and shown to nobody.
+//! Custom answers: in the push's format, kept for its retries, sealed, and shown to nobody.
 
 use std::{
     collections::HashMap,
