@@ -38,7 +38,7 @@ impl DeliveryGuard {
     /// `extensions` are those of the request.
     pub(crate) fn begin(extensions: &Extensions) -> Self {
         let span = spans::DeliverySpan::open();
-        let begun = meters::delivery_began(span.is_enabled());
+        let begun = meters::delivery_began(span.is_logged());
         Self {
             known: OutcomeCell::of(extensions, begun.is_counted() || span.is_logged()),
             span,

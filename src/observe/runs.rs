@@ -127,7 +127,7 @@ impl<'a> RunGuard<'a> {
         }
         Self {
             of,
-            begun: meters::run_began(span.is_enabled()),
+            begun: meters::run_began(span.is_logged()),
             span,
             is_over: false,
         }

@@ -121,6 +121,11 @@ impl RunSpan {
         !self.0.is_disabled()
     }
 
+    /// Whether the span is logged, be it by the crate `log` alone.
+    pub(super) fn is_logged(&self) -> bool {
+        !self.0.is_none()
+    }
+
     pub(super) fn is_of(&self, head: &Head) {
         record_head(&self.0, head);
     }
