@@ -552,6 +552,8 @@ impl RunningMessage {
     /// Takes the result.
     fn finish(&mut self, mut finished: Finished) {
         if let Some(wants) = self.task.wants {
+            // An earlier failure, or another node's reply, may have shortened them.
+            finished.claim.ttls = self.task.claim.ttls;
             finished.keep_failure_shortly(wants);
             self.claim = finished.claim;
         }

@@ -18,7 +18,13 @@ use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_wechat::{
     Account, DedupLayer, Delivery, Message, Reply, ResponseBody, Verified, VerifySignatureLayer,
     callback::ErrorKind,
-    dedup::{Key, Keyed, store::MemoryStore},
+    dedup::{
+        self, DedupBuilder, Key, Keyed,
+        store::{
+            Acknowledged, Claim, Claimed, Completed, Ending, Found, MemoryStore, Released, Renewed,
+            Store,
+        },
+    },
     late::LateReply,
     message_fn,
     reply::XpayAnswer,
@@ -97,16 +103,29 @@ impl World {
     ) -> impl Service<Request<Full<Bytes>>, Response = Response<ResponseBody>, Error = Infallible>
     + Clone
     + use<> {
-        let late = Arc::clone(&self.late);
-        let sink = move |reply: LateReply| {
-            late.lock().unwrap().push(format!("{:?}", reply.cause()));
-            async {}
-        };
-        let builder = DedupLayer::builder().with_late_replies(sink);
+        let builder = self.builder();
         let dedup = match store {
             Some(store) => builder.with_store(store).build(),
             None => builder.build(),
         };
+        self.node_of(script, dedup)
+    }
+
+    fn builder(&self) -> DedupBuilder {
+        let late = Arc::clone(&self.late);
+        DedupLayer::builder().with_late_replies(move |reply: LateReply| {
+            late.lock().unwrap().push(format!("{:?}", reply.cause()));
+            async {}
+        })
+    }
+
+    fn node_of(
+        &self,
+        script: &[Run],
+        dedup: DedupLayer,
+    ) -> impl Service<Request<Full<Bytes>>, Response = Response<ResponseBody>, Error = Infallible>
+    + Clone
+    + use<> {
         let (script, runs) = (script.to_vec(), Arc::clone(&self.runs));
         let handler = move |_: Message| {
             let number = runs.fetch_add(1, Ordering::SeqCst).min(script.len() - 1);
@@ -413,6 +432,77 @@ async fn a_failure_is_final_on_no_node() {
             assert_eq!(response.status(), 200);
             assert_eq!(world.runs.load(Ordering::SeqCst), *runs, "at {at} s");
         }
+        world.check(2);
+    }
+}
+
+/// A store that gives the message to another node when its first run ends. That node is gone a second later.
+struct Loses {
+    store: MemoryStore,
+    operations: Mutex<Vec<&'static str>>,
+}
+
+impl Store for Loses {
+    type Error = Infallible;
+
+    async fn claim(&self, claim: Claim) -> Result<Found, Infallible> {
+        let of_another = {
+            let mut operations = self.operations.lock().unwrap();
+            operations.push("claim");
+            *operations == ["claim", "complete", "claim"]
+        };
+        if of_another {
+            let (age, lease) = (Duration::from_secs(1), Duration::from_secs(1));
+            return Ok(Found::new(Claimed::Running { age, lease }, None));
+        }
+        self.store.claim(claim).await
+    }
+
+    async fn renew(&self, claim: Claim, run: dedup::store::Run) -> Result<Renewed, Infallible> {
+        self.store.renew(claim, run).await
+    }
+
+    async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, Infallible> {
+        let is_lost = {
+            let mut operations = self.operations.lock().unwrap();
+            operations.push("complete");
+            *operations == ["claim", "complete"]
+        };
+        if is_lost {
+            return Ok(Completed::Lost);
+        }
+        self.store.complete(claim, ending).await
+    }
+
+    async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, Infallible> {
+        self.store.acknowledge(claim).await
+    }
+
+    async fn release(&self, claim: Claim) -> Result<Released, Infallible> {
+        self.store.release(claim).await
+    }
+}
+
+/// A failure is kept for a short time. The success of a later run of the same message is not.
+#[tokio::test(start_paused = true)]
+async fn a_success_after_a_lost_failure_is_kept_for_a_day() {
+    let world = World::new(safe());
+    let store = Loses {
+        store: MemoryStore::new(),
+        operations: Mutex::default(),
+    };
+    let script = [
+        at_once(Ok(XpayAnswer::failure(1, "out of stock"))),
+        at_once(Ok(XpayAnswer::success())),
+        at_once(Ok(XpayAnswer::failure(2, "sold twice"))),
+    ];
+    let node = world.node_of(&script, world.builder().with_store(store).build());
+    let push = world.wechat.xml(GOODS);
+    for at in [0, 20, 4000] {
+        tokio::time::sleep_until(world.start + Duration::from_secs(at)).await;
+        let request = push.request().unwrap().map(Full::new);
+        let response = node.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 200);
         world.check(2);
     }
 }
