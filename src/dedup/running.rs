@@ -835,10 +835,27 @@ impl RunningMessage {
             Released::NotCompleted if is_acknowledged => LateCause::Acknowledged,
             Released::NotCompleted | Released::LastHold => LateCause::Unfetched,
             // A delivery has fetched the reply, which stays held.
-            _ => return None,
+            _ => {
+                drop(table);
+                self.leave_rest();
+                return None;
+            }
         };
         let is_something = self.may_be_in_store || self.finished.is_some() || is_acknowledged;
         is_something.then_some(cause)
+    }
+
+    /// Hands over what the delivery that has fetched the reply does not show of it, although this task ends.
+    fn leave_rest(&self) {
+        let finished = self.finished.as_ref();
+        let Some(rest) = finished.and_then(|finished| finished.response.rest()) else {
+            return;
+        };
+        if Handle::try_current().is_ok() {
+            self.hand_over_rest(rest.clone());
+        } else {
+            self.report_lost(rest.count_parts());
+        }
     }
 
     fn observed_key(&self) -> observe::MessageKey {

@@ -1,7 +1,12 @@
 //! A serverless host: it stops when it has answered, and no client that hangs up stops it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    future::poll_fn,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
+use futures_util::FutureExt as _;
+use http_body_util::Full;
 use tokio::{runtime::Handle, spawn, task::yield_now};
 use tower::{ServiceExt as _, service_fn};
 use tower_wechat::{
@@ -181,4 +186,36 @@ async fn an_inline_answer_out_of_the_mailbox_leaves_no_run_behind() {
     let _ = wechat.text("继续").deliver(host.answering(0, "?")).await;
     host.check("fetched");
     assert_eq!(seen(&wechat), [WAIT, "one", "two"]);
+}
+
+/// The delivery that runs the message goes just when another one has got the first part.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_goes_takes_no_part_of_a_long_answer_along() {
+    let wechat = wechat();
+    let next = NextMessage::in_memory().with_words(["继续"]).unwrap();
+    let dedup = DedupLayer::builder()
+        .with_store(MemoryStore::new())
+        .with_inline_runs()
+        .with_next_message(next)
+        .build();
+    let bot = ServiceBuilder::new()
+        .layer(VerifySignatureLayer::new(account()).with_clock(now))
+        .layer(dedup.clone())
+        .service(message_fn(async |_: Message| {
+            sleep(secs(2)).await;
+            story(2)
+        }));
+    let push = wechat.text("hi");
+    let delivery = || bot.clone().oneshot(push.request().unwrap().map(Full::new));
+    let (mut running, mut joined) = (delivery().boxed(), delivery().boxed());
+    let answer = poll_fn(|cx| {
+        assert!(running.poll_unpin(cx).is_pending());
+        joined.poll_unpin(cx)
+    });
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.status(), 200);
+    drop(running);
+    sleep(secs(1)).await;
+    let _ = wechat.text("继续").deliver(answering(&dedup, 0, "?")).await;
+    assert_eq!(seen(&wechat), parts(1..2));
 }
