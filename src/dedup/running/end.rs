@@ -1,0 +1,270 @@
+//! How a message ends: for all nodes, on this one, and for its user.
+
+use std::{pin::pin, sync::Arc};
+
+use futures_util::FutureExt;
+use http::Request;
+use tokio::{
+    task::JoinHandle,
+    time::{self, Instant},
+};
+
+use super::{RunningMessage, Stage};
+use crate::{
+    breaker::Unavailable,
+    dedup::{
+        finished::{ASKED_FOR, Finished, Origin, Told},
+        hand_over::{self, Lease},
+        node::FETCH_WAIT,
+        store::{Claimed, Completed, Ending, Released},
+        table::Milestone,
+    },
+    late::{Fetching, LateCause, LateReply},
+    observe,
+    reply::Reply,
+    response::StoredResponse,
+};
+
+/// How a message has ended on this node.
+pub(super) struct Ended {
+    /// What the store knows of it.
+    told: Told,
+    at: Instant,
+    /// Whether the reply is kept for a delivery.
+    is_kept: bool,
+    /// The task that keeps the message's own result for a later message.
+    queued: Option<JoinHandle<()>>,
+}
+
+impl RunningMessage {
+    /// Takes the result.
+    pub(super) fn finish(&mut self, mut finished: Finished) {
+        if let Some(wants) = self.task.wants {
+            // An earlier failure, or another node's reply, may have shortened them.
+            finished.claim.ttls = self.task.claim.ttls;
+            finished.keep_failure_shortly(wants);
+            self.claim = finished.claim;
+        }
+        self.finished = Some(finished);
+    }
+
+    /// Ends the message for all nodes, with its result.
+    pub(super) async fn complete(&mut self) -> Told {
+        let (Some(store), Some(finished)) = (&self.node.store, &self.finished) else {
+            return Ok(Completed::Stored);
+        };
+        let failure = &self.node.settings.failure;
+        let is_failure = finished.origin == Origin::FailedRun && failure.is_none()
+            || finished.origin == Origin::Fallback;
+        let response = finished.response.clone();
+        let is_late = self.is_acknowledged() || self.goes_whole(&response);
+        let ending = if !is_late {
+            Ending::Reply(response)
+        } else if is_failure || response.is_silent() {
+            Ending::Nothing
+        } else {
+            Ending::Late(response)
+        };
+        let completed = store.complete(self.claim, ending).await;
+        // Unless the store says otherwise, it may have kept the reply, which this claim holds then.
+        self.may_be_in_store = matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
+        Ok(completed?)
+    }
+
+    /// Whether the sinks get the whole reply: they would send its rest after the answer to the delivery, which an inline run
+    /// must not outlive.
+    pub(super) fn goes_whole(&self, response: &StoredResponse) -> bool {
+        let settings = &self.node.settings;
+        settings.runs_inline && response.rest().is_some() && settings.sinks.send_at_once()
+    }
+
+    /// Ends the message on this node. `told` is the store's answer to its end.
+    pub(super) fn end(&mut self, told: Told, queued: Option<JoinHandle<()>>) -> Option<Ended> {
+        let finished = self.finished.as_ref()?;
+        let is_whole = self.goes_whole(&finished.response) && !self.is_acknowledged();
+        let kept = (told != Ok(Completed::Acknowledged)).then_some(&finished.response);
+        let mut table = self.node.table();
+        let at = Instant::now();
+        let completed = table.complete(self.claim, kept, at);
+        drop(table);
+        if completed == Completed::Acknowledged {
+            self.stage = Stage::Late(if is_whole {
+                LateCause::Whole
+            } else {
+                LateCause::Acknowledged
+            });
+        }
+        Some(Ended {
+            told,
+            at,
+            is_kept: completed == Completed::Stored,
+            queued,
+        })
+    }
+
+    /// Sees that the reply reaches a delivery or else the sinks.
+    pub(super) async fn see_off(&mut self, ended: Ended) {
+        let mut told = ended.told;
+        if ended.is_kept
+            && let Some(finished) = &self.finished
+        {
+            let fetched = self.task.reaches(Milestone::Fetched);
+            let fetched = pin!(time::timeout_at(ended.at + FETCH_WAIT, fetched));
+            let is_fetched = finished.confirm_until(fetched, &mut told).await;
+            // Once it is fetched, the deliveries hold it.
+            let release = || self.node.table().release(self.claim, Instant::now());
+            if !is_fetched && release() == Released::LastHold {
+                self.stage = Stage::Late(LateCause::Unfetched);
+            }
+        }
+        self.permit = None;
+        match self.stage {
+            Stage::Late(cause) => Box::pin(self.hand_over(cause, told)).await,
+            _ => self.has_been_delivered(told).await,
+        }
+        if let Some(queued) = ended.queued {
+            self.ends_with_delivery(queued).await;
+        }
+    }
+
+    /// Does what comes after the answer to the delivery.
+    async fn has_been_delivered(&mut self, told: Told) {
+        self.stage = Stage::Over;
+        let Some(finished) = &self.finished else {
+            return;
+        };
+        if let Some(rest) = finished.response.rest() {
+            let handed_over = self.hand_over_rest(rest.clone());
+            // Customer service waits for the answer to the delivery.
+            if !self.node.settings.sinks.send_at_once() {
+                self.ends_with_delivery(handed_over).await;
+            }
+        }
+        let has_place = self.task.fetching() == Fetching::Beside;
+        if (has_place || finished.response.taken().is_some())
+            && let Some(place) = self.place()
+        {
+            let response = finished.response.clone();
+            let end = self.node.end.clone();
+            let shown = async move { end.run_until_cancelled(pin!(place.shown(&response))).await };
+            let mut shown = shown.boxed();
+            // A mailbox in this process needs no task.
+            if (&mut shown).now_or_never().is_none() {
+                let shown = self.node.tasks.spawn(shown);
+                self.ends_with_delivery(shown).await;
+            }
+        }
+        let reminds = finished.origin == Origin::Store
+            && !self.node.settings.runs_inline
+            && !finished.is_retried;
+        if (told.is_err() || reminds || self.was_store_away())
+            && let Some(finished) = self.finished.take()
+        {
+            finished.confirm_in_background();
+        }
+    }
+
+    /// Hands the late result to the sinks, unless another node has it. `told` is the store's last answer to its end.
+    pub(super) async fn hand_over(&mut self, cause: LateCause, told: Told) {
+        let is_acknowledged_beside = self.is_acknowledged_beside(cause, told);
+        let released = self.release(told).await;
+        match released {
+            Some(Released::HeldElsewhere)
+                if is_acknowledged_beside && self.is_still_held_elsewhere().await =>
+            {
+                observe::reply_unconfirmed(self.account(), self.observed_key());
+            }
+            Some(
+                Released::HeldElsewhere | Released::SentElsewhere | Released::RunningElsewhere,
+            ) if self.finished.is_some() => {
+                self.stage = Stage::Over;
+                return;
+            }
+            // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
+            _ => {}
+        }
+        self.stage = Stage::Over;
+        let Some(finished) = self.finished.take() else {
+            // WeChat waits for no reply, or this claim has held one.
+            if cause == LateCause::Acknowledged || released == Some(Released::LastHold) {
+                self.report_lost(1);
+            }
+            return;
+        };
+        let told_later = self.was_store_away().then(|| Finished {
+            is_handed_over: true,
+            ..finished.clone()
+        });
+        let (node, claim) = (&self.node, self.claim);
+        let lease = Lease::Late(finished.response.clone());
+        let taken = finished.response.taken();
+        if let (Some(taken), Some(place)) = (taken, self.place()) {
+            lease.hold(node, claim, pin!(place.give_back(taken))).await;
+            lease.end(node, claim).await;
+        } else if let Some(late) = finished.into_late(&self.request, cause) {
+            let late = late.with_first_seen(self.task.first_seen());
+            hand_over::hand_over(node, claim, lease, late).await;
+        } else {
+            lease.end(node, claim).await;
+        }
+        // After the handing over: a confirmation says that the message is over.
+        if let Some(handed_over) = told_later {
+            handed_over.confirm_in_background();
+        }
+    }
+
+    /// Whether this node has acknowledged the message, without the store, although a delivery of another node may have got
+    /// the reply. WeChat has sent the delivery here all the same, so it may not have accepted that answer.
+    fn is_acknowledged_beside(&self, cause: LateCause, told: Told) -> bool {
+        let mut finished = self.finished.iter();
+        cause == LateCause::Acknowledged
+            && told == Ok(Completed::Stored)
+            && finished.any(|finished| finished.origin == Origin::Store)
+    }
+
+    /// Whether a delivery of another node has got the reply. The others release one that no delivery has got.
+    async fn is_still_held_elsewhere(&self) -> bool {
+        let Some(store) = &self.node.store else {
+            return false;
+        };
+        // A node that goes away cannot wait.
+        let waited = time::sleep(ASKED_FOR);
+        if self.node.cut.run_until_cancelled(waited).await.is_none() {
+            return true;
+        }
+        let claimed = store.claim(self.claim).await;
+        matches!(claimed, Ok(Claimed::Replied { .. }))
+    }
+
+    /// Hands over what the delivery that has got the reply does not show of it, in a task of its own.
+    pub(super) fn hand_over_rest(&self, rest: Reply) -> JoinHandle<()> {
+        let claim = self.claim;
+        let request = Request::clone(&self.request);
+        let late = LateReply::new(claim.key, request, LateCause::Rest, rest)
+            .with_first_seen(self.task.first_seen());
+        let node = Arc::clone(&self.node);
+        self.node
+            .tasks
+            .spawn(hand_over::hand_over_rest(node, claim, late))
+    }
+
+    /// Releases the claim in the store. `None` means that nobody can tell whose the reply is.
+    async fn release(&self, told: Told) -> Option<Released> {
+        let Some(store) = self.node.store.as_deref() else {
+            return Some(Released::LastHold);
+        };
+        if told == Ok(Completed::Acknowledged) {
+            return Some(Released::LastHold);
+        }
+        match &self.finished {
+            Some(finished) if !finished.response.is_silent() => {
+                let released = finished.release(store, told).await;
+                if released.is_none() {
+                    observe::reply_unconfirmed(self.account(), self.observed_key());
+                }
+                released
+            }
+            _ => store.release(self.claim).await.ok(),
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! One message on this node: claim → run → complete → hand over, in a task that no delivery's end can stop.
+
+mod claim;
+mod end;
+mod leave;
+
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture, Either, OptionFuture, select},
+};
+use http::Request;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    task::{JoinHandle, yield_now},
+    time::{self, Instant},
+};
+use tokio_util::task::{AbortOnDropHandle, task_tracker::TaskTrackerToken};
+
+use self::end::Ended;
+use super::{
+    attempt::{Inner, runs},
+    conversation::{Answer, Place, is_unsubscription},
+    finished::{Finished, Origin},
+    node::{LEASE, Node, RENEWAL},
+    store::{Claim, Claimed, Completed, Renewed, Run},
+    streams,
+    table::Task,
+    turns::Turn,
+};
+use crate::{
+    delivery::Verified,
+    late::{Fetching, LateCause, mailbox::Conversation},
+    observe,
+    response::StoredResponse,
+};
+
+/// A message that a delivery has claimed on this node.
+///
+/// If this is dropped before the message is over, even before its first poll, the message is vacant again on this node. Then
+/// another task hands the message back to the other nodes, and its result to the sinks.
+pub(super) struct RunningMessage {
+    node: Arc<Node>,
+    task: Arc<Task>,
+    /// The task's, or with shorter times.
+    claim: Claim,
+    request: Arc<Request<Verified>>,
+    /// Its user, if the layer has a mailbox or runs in turn.
+    conversation: Option<Conversation>,
+    observed: Arc<observe::Runs>,
+    /// Held until a delivery has got the reply, or until no delivery can get it. If the mailbox keeps something for the user,
+    /// it is held only while the message runs.
+    permit: Option<OwnedSemaphorePermit>,
+    /// When it may run, until it has.
+    turn: Option<Turn>,
+    /// What answers a smart bot's message while it runs here.
+    stream: Option<streams::Open>,
+    /// Whether the store may know the claim, as the one that runs the message or as a holder of its reply.
+    may_be_in_store: bool,
+    /// The result, from the end of the runs on.
+    finished: Option<Finished>,
+    stage: Stage,
+    /// A drain waits for it.
+    _token: TaskTrackerToken,
+}
+
+/// What a delivery needs to make its message run.
+pub(super) struct ToRun {
+    pub(super) permit: OwnedSemaphorePermit,
+    /// A drain waits for the delivery, then for the message.
+    pub(super) token: TaskTrackerToken,
+    pub(super) turn: Option<Turn>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// The table has its state.
+    InTable,
+    /// No delivery on this node gets its reply.
+    Late(LateCause),
+    /// Likewise, and this node goes away.
+    HandedBack(LateCause),
+    Over,
+}
+
+impl RunningMessage {
+    pub(super) fn new(
+        node: Arc<Node>,
+        task: Arc<Task>,
+        request: Arc<Request<Verified>>,
+        conversation: Option<Conversation>,
+        observed: observe::Runs,
+        to_run: ToRun,
+    ) -> Self {
+        Self {
+            node,
+            claim: task.claim,
+            task,
+            request,
+            conversation,
+            observed: Arc::new(observed),
+            permit: Some(to_run.permit),
+            turn: to_run.turn,
+            stream: None,
+            may_be_in_store: false,
+            finished: None,
+            stage: Stage::InTable,
+            _token: to_run.token,
+        }
+    }
+
+    /// Drives the message to its end: runs it, or follows the node that does. A drain that runs out of patience aborts
+    /// it.
+    ///
+    /// `number` is the run's by this node's count.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` has room for `self` twice"
+    )]
+    pub(super) fn drive(
+        mut self,
+        number: u32,
+        mut inner: impl Inner,
+    ) -> impl Future<Output = ()> + Send {
+        async move {
+            let node = Arc::clone(&self.node);
+            let ended = {
+                let driven = pin!(self.drive_to_end(&node, number, &mut inner));
+                match select(driven, pin!(node.cut.cancelled())).await {
+                    Either::Left((ended, _cut)) => ended,
+                    Either::Right(_) => None,
+                }
+            };
+            let Some(ended) = ended else { return };
+            // The deliveries first: what they fetch at once needs no timer.
+            yield_now().await;
+            let seen_off = pin!(self.see_off(ended));
+            select(seen_off, pin!(node.cut.cancelled())).await;
+        }
+    }
+
+    /// Returns how the message has ended on this node. `None`: it goes on elsewhere, or is over.
+    async fn drive_to_end(
+        &mut self,
+        node: &Arc<Node>,
+        own_number: u32,
+        inner: &mut impl Inner,
+    ) -> Option<Ended> {
+        let mut leased_until = None;
+        let mailbox = node.settings.sinks.next_message().zip(self.conversation);
+        for _ in 0..MAX_CLAIMS {
+            let claim = async {
+                match node.store.as_deref() {
+                    Some(store) => Box::pin(self.claim(store, own_number, leased_until)).await,
+                    None => Some(Claimed::Won(Run::new(Duration::ZERO, own_number))),
+                }
+            };
+            let peek = mailbox.map(|(mailbox, of)| mailbox.peek(of));
+            let (claimed, kept) = future::join(claim, OptionFuture::from(peek)).await;
+            if self.task.wants.is_some() && !matches!(claimed, Some(Claimed::Won(_))) {
+                // Only the store knows whether the answer is a failure, and for how long it is kept.
+                self.claim.keep_shortly();
+            }
+            match claimed {
+                Some(Claimed::Won(run)) => {
+                    if mailbox.is_some()
+                        && is_unsubscription(&self.request)
+                        && let Some(place) = self.place()
+                    {
+                        let mut cleared = Box::pin(place.clear());
+                        self.unless_lost(cleared.as_mut(), run.number).await;
+                    }
+                    let place = (kept.flatten() == Some(true))
+                        .then(|| self.place())
+                        .flatten();
+                    let turn = self.turn.take();
+                    let turn = turn.or_else(|| Turn::of(node, self.conversation));
+                    let permit = place.as_ref().and_then(|_| self.permit.take());
+                    self.stream = None;
+                    self.stream = streams::Open::new(node, &self.request, || self.task.over());
+                    let answer = {
+                        let place = place.as_ref();
+                        let answer = pin!(self.answer(place, turn, permit, inner, run.number));
+                        self.unless_lost(answer, run.number).await
+                    };
+                    if let Some(answer) = answer {
+                        let (finished, own) = match answer {
+                            Answer::Own(finished) => (finished, None),
+                            Answer::Other(finished, own) => (finished, own),
+                        };
+                        // Spawned before the next await, where this task may be cut.
+                        let queued = own
+                            .zip(place)
+                            .map(|(own, place)| self.node.tasks.spawn(place.queue(own)));
+                        self.finish(finished);
+                        let completed = self.complete().await;
+                        if completed != Ok(Completed::Lost) {
+                            return self.end(completed, queued);
+                        }
+                        if let Some(queued) = queued {
+                            queued.abort();
+                            self.task.set_fetching(Fetching::None);
+                        }
+                    }
+                    // Another node has the message by now. If the next claim confirms that, this node's result is dropped.
+                    observe::lease_lost(self.account(), self.observed_key());
+                    leased_until = Some(Instant::now() + LEASE);
+                }
+                Some(Claimed::Replied { response, .. }) => {
+                    self.turn = None;
+                    self.observed.record_reply_elsewhere();
+                    self.finished = Some(self.finished(response, Origin::Store));
+                    if Box::pin(self.leaves_reply()).await {
+                        return None;
+                    }
+                    return self.end(Ok(Completed::Stored), None);
+                }
+                Some(Claimed::TakenOver(response)) => {
+                    self.turn = None;
+                    self.observed.record_reply_elsewhere();
+                    self.finished = Some(self.finished(response, Origin::Store));
+                    return self.end(Ok(Completed::Acknowledged), None);
+                }
+                Some(claimed @ (Claimed::Late { .. } | Claimed::Done)) => {
+                    self.turn = None;
+                    self.observed.record_done_elsewhere();
+                    let claim = self.claim;
+                    self.node.table().complete(claim, None, Instant::now());
+                    self.stage = Stage::Over;
+                    if let Claimed::Late { lease } = claimed {
+                        Box::pin(self.watch(lease)).await;
+                    }
+                    return None;
+                }
+                Some(Claimed::Running { .. }) => {
+                    // An acknowledged message is not followed: the answer to the delivery does not wait for another node.
+                    if self.node.settings.runs_inline && self.is_acknowledged() {
+                        self.task.set_fetching(Fetching::Elsewhere);
+                        self.leave_table();
+                        self.stage = Stage::Over;
+                    }
+                    return None;
+                }
+                None => return None,
+            }
+        }
+        None
+    }
+
+    /// Waits for a task that the delivery of an inline run must not leave behind.
+    async fn ends_with_delivery<T>(&self, task: JoinHandle<T>) {
+        if self.node.settings.runs_inline {
+            // A panic is in the log.
+            let _ = task.await;
+        }
+    }
+
+    /// Its place among the other messages of its user. `None` if there is no mailbox.
+    fn place(&self) -> Option<Arc<Place>> {
+        let place = Place::of(&self.node, &self.task, &self.request, self.conversation?)?;
+        Some(Arc::new(place))
+    }
+
+    /// Runs the message when its turn comes, and looks for what is kept for its user if it has a `place` in a
+    /// conversation. Waiting for it is no run, and holds no permit.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` has room for its arguments twice"
+    )]
+    fn answer(
+        &self,
+        place: Option<&Arc<Place>>,
+        mut turn: Option<Turn>,
+        permit: Option<OwnedSemaphorePermit>,
+        inner: &mut impl Inner,
+        number: u32,
+    ) -> impl Future<Output = Answer> + Send {
+        async move {
+            // The message was lost, and is this node's again: its own result need not be made again. A part that it has fetched
+            // is fetched again.
+            if let Some(finished) = &self.finished
+                && finished.is_own()
+            {
+                return Answer::Own(finished.clone());
+            }
+            if let Some(place) = place {
+                let own = self.own_runs(place, turn, permit, inner.clone(), number);
+                return Box::pin(place.answer(own)).await;
+            }
+            let (node, claim) = (&self.node, &self.claim);
+            if let Some(turn) = &mut turn {
+                Box::pin(turn.comes(node, *claim)).await;
+            }
+            let own = runs(node, claim, &self.request, &self.observed, inner, number);
+            Answer::Own(own.await)
+        }
+    }
+
+    /// The runs of a message whose deliveries may get something else meanwhile.
+    fn own_runs(
+        &self,
+        place: &Place,
+        mut turn: Option<Turn>,
+        permit: Option<OwnedSemaphorePermit>,
+        mut inner: impl Inner,
+        number: u32,
+    ) -> BoxFuture<'static, Finished> {
+        let (node, request) = (Arc::clone(&self.node), Arc::clone(&self.request));
+        let (claim, conversation) = (self.claim, self.conversation);
+        let observed = Arc::clone(&self.observed);
+        if place.fetching() == Fetching::Only {
+            turn = None;
+        }
+        let permit = permit.filter(|_| place.fetching() != Fetching::Only);
+        let own = async move {
+            // The permit before the turn, like every message: a turn that waits for a permit would wait for messages that wait
+            // for the turn.
+            let _permit = match permit {
+                None => Arc::clone(&node.run_permits).acquire_owned().await.ok(),
+                permit => permit,
+            };
+            let mut turn = turn.or_else(|| Turn::of(&node, conversation));
+            if let Some(turn) = &mut turn {
+                turn.comes(&node, claim).await;
+            }
+            runs(&node, &claim, &request, &observed, &mut inner, number).await
+        };
+        own.boxed()
+    }
+
+    fn finished(&self, response: StoredResponse, origin: Origin) -> Finished {
+        let is_retried = self.task.wants.is_some();
+        Finished {
+            is_retried,
+            ..Finished::new(&self.node, self.claim, response, origin)
+        }
+    }
+
+    /// Renews the lease until `work` ends. If the lease is lost before, drops the work and returns `None`.
+    ///
+    /// The renewal is a task of its own, so that a handler that blocks its thread does not lose the lease; on a runtime
+    /// with one thread it does all the same.
+    async fn unless_lost<T>(
+        &self,
+        work: Pin<&mut impl Future<Output = T>>,
+        number: u32,
+    ) -> Option<T> {
+        let mut renewing = None;
+        if self.node.store.is_some() {
+            let (node, task) = (Arc::clone(&self.node), Arc::clone(&self.task));
+            let renewal = renew(node, task, self.claim, number);
+            renewing = Some(AbortOnDropHandle::new(tokio::spawn(renewal)));
+            // No other thread takes over a task that has just been spawned, so it is polled before a handler can block
+            // this one.
+            yield_now().await;
+        }
+        let lost = async {
+            if let Some(renewing) = renewing
+                && renewing.await.is_ok()
+            {
+                return;
+            }
+            // Without a store nobody takes the message.
+            future::pending::<()>().await;
+        };
+        match select(work, pin!(lost)).await {
+            Either::Left((result, _)) => Some(result),
+            Either::Right(((), _work)) => {
+                self.observed.mark_lost();
+                None
+            }
+        }
+    }
+
+    fn observed_key(&self) -> observe::MessageKey {
+        self.claim.key.observed()
+    }
+
+    fn account(&self) -> &str {
+        self.request.body().delivery().account()
+    }
+}
+
+/// Renews the lease of the task's run with this number, until it is lost.
+async fn renew(node: Arc<Node>, task: Arc<Task>, claim: Claim, number: u32) {
+    let Some(store) = &node.store else {
+        return;
+    };
+    loop {
+        time::sleep(RENEWAL).await;
+        let run = Run::new(task.age(), number);
+        if store.renew(claim, run).await == Ok(Renewed::Lost) {
+            return;
+        }
+    }
+}
+
+/// A message that is lost this many times is left to the other node: the store answers some operations, and not others.
+const MAX_CLAIMS: usize = 4;
