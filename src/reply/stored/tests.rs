@@ -1,4 +1,4 @@
-//! What is stored reads as what was to be stored.
+//! A reply that is read is the one that was written.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What is stored reads as what was to be stored.
+//! The size of a stored response.
 
 use super::*;
 
