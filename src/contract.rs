@@ -1,4 +1,4 @@
-//! Random sequences of operations on something that two nodes share, compared with a model step by step.
+//! Random tests of a store or a mailbox that two nodes share, against a model, step by step.
 
 use std::{error, fmt, time::Duration};
 

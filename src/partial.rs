@@ -1,4 +1,4 @@
-//! The text that a handler has written so far.
+//! What a handler has written of a reply so far, for the polls of a smart bot's stream.
 
 use std::{
     fmt,

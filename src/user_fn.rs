@@ -1,4 +1,4 @@
-//! Calls of functions that the user of the crate has set.
+//! Calls a function that the user of the crate has set, and catches its panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

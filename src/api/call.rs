@@ -1,4 +1,4 @@
-//! One call: the token, the repetitions, and what an answer means.
+//! One call of WeChat's API: again with a new token if the token is refused, and after a pause if WeChat is busy.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! Temporary media: what users have sent, and what is uploaded for a reply.
+//! Temporary media: what an answer with a user's file says, and the form that uploads one for a reply.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! What a user has spoken, and what its first bytes say of it.
+//! The bytes of a voice message, with the encoding and the duration that they tell.
 
 use std::{fmt, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Texts that other parties have written, as far as an error or the log may show them.
+//! Removes secrets from texts that other parties have written, before an error or the log shows them.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! The access token, and its cache.
+//! The access token: kept, renewed before its end, and dropped when WeChat refuses it.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! The result of a message, and what the other nodes know of it.
+//! The result of a message, and how the store is told of it again after it was away.
 
 use std::{mem, pin::Pin, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The store behind its breaker, as an object.
+//! Which operations of the store are tried while it is away, and how long each may take.
 
 use std::time::Duration;
 

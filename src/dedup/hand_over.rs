@@ -1,4 +1,4 @@
-//! Late replies on their way to the sinks.
+//! Hands a late reply to the sinks, and renews its lease until one has it.
 
 use std::{
     convert::Infallible,

@@ -1,4 +1,4 @@
-//! The budget of hang-ups of each account.
+//! How many deliveries of an account may hang up before they are acknowledged in time instead.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,4 +1,4 @@
-//! The state that a layer and all its services share on this node.
+//! What all services of a layer share on a node, and the times of leases and polls.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! One delivery: how long it waits, and when it is acknowledged or answered.
+//! One delivery of a message: it waits for 4.5 s at most, then is acknowledged or left to WeChat's retry.
 
 use std::{
     future::poll_fn,

@@ -1,4 +1,4 @@
-//! Fields that all messages have, and how they are read: the MsgType, the sender.
+//! How single fields are read for the typed messages: MsgType, CreateTime, sender.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 

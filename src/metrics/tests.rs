@@ -1,4 +1,4 @@
-//! Which recorders count.
+//! Tests: metrics are off if nothing records them, and on for any recorder.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Observes a delivery in dedup.
+//! Logs and counts what dedup makes of one delivery: a run, a wait for one, a kept reply.
 
 use std::{
     fmt, mem,

@@ -1,4 +1,4 @@
-//! Log events. Some of them are counted too.
+//! The events of the log, a function for each. Some of them are counted too.
 
 use std::{fmt, time::Duration};
 

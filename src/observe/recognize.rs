@@ -1,4 +1,4 @@
-//! Logs and counts recognitions of voice messages. `account` is the name of the message's account.
+//! Logs and counts recognitions of voice messages.
 
 use std::time::Duration;
 

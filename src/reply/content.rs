@@ -1,4 +1,4 @@
-//! What one message of a reply says, WeChat's limits on it, and how much of a long text it shows.
+//! One message of a reply: its kinds, and how long WeChat lets its text be.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
-//! Custom answers: what some products want in place of a message. And the ready ones.
+//! Answers that are no message to a user, for the products that want one.
 
 use serde::Serialize;
 
-use super::{HandlerError, IntoReply, Reply, content::Content, error::Error, parts::writable};
+use super::{HandlerError, IntoReply, Reply, characters::writable, content::Content, error::Error};
 #[cfg(feature = "layers")]
 use crate::message;
 use crate::xml;

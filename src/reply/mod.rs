@@ -87,6 +87,7 @@
 //! The footer that `MessageService::with_footer` sets stands behind the last text of a reply. It is part of that text: it
 //! counts, and it stays whole in the last part.
 
+mod characters;
 mod content;
 mod custom;
 #[cfg(any(feature = "api", feature = "json"))]
@@ -110,17 +111,18 @@ pub use self::{
     split::{Split, split},
 };
 
+#[cfg(feature = "simulator")]
+pub(crate) use self::characters::is_forbidden;
 #[cfg(feature = "api")]
 pub(crate) use self::content::TEXT_LIMIT;
 #[cfg(feature = "layers")]
 pub(crate) use self::custom::err_code;
 #[cfg(any(feature = "json", feature = "layers"))]
 use self::error::Cause;
-#[cfg(feature = "simulator")]
-pub(crate) use self::parts::is_forbidden;
 use self::{
+    characters::written,
     content::{Content, EVENT_ARTICLE_LIMIT, MESSAGE_ARTICLE_LIMIT},
-    parts::{Button, Media, TransInfo, written},
+    parts::{Button, Media, TransInfo},
 };
 #[cfg(feature = "layers")]
 pub(crate) use self::{

@@ -8,15 +8,16 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
     Reply,
+    characters::writable,
     content::{Content, EVENT_ARTICLE_LIMIT, MESSAGE_ARTICLE_LIMIT, PASSIVE_TEXT_LIMIT},
     error::{Cause, Error},
-    parts::{Article, writable},
+    parts::Article,
     smart_bot::Turn,
 };
 #[cfg(feature = "layers")]
 use super::{
+    characters::written,
     content::{ADDITION_LIMIT, check_length},
-    parts::written,
 };
 use crate::{message::Head, timestamp::Timestamp, xml};
 

@@ -4,10 +4,10 @@ use serde::{Deserialize as _, Serialize};
 
 use super::{
     Reply,
+    characters::writable,
     content::{Content, EVENT_ARTICLE_LIMIT},
     custom::to_json,
     error::{Cause, Error},
-    parts::writable,
     render::Rendered,
 };
 use crate::{

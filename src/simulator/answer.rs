@@ -1,4 +1,4 @@
-//! Checks answers as WeChat does.
+//! What WeChat makes of a server's answer: what the user sees, or a fault.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};

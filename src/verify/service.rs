@@ -1,4 +1,4 @@
-//! The Tower service that passes verified deliveries on and answers all other requests.
+//! The Tower service: passes verified deliveries on, sends the echostr back, and rejects all other requests.
 
 use std::{
     fmt,

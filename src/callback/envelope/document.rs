@@ -1,4 +1,4 @@
-//! Envelopes on the wire: where the ciphertext stands in an inbound one, and how an outbound one is written.
+//! The XML or JSON around a ciphertext: finds it in an inbound envelope, writes an outbound one.
 
 use std::{borrow::Cow, cmp::Reverse, iter};
 

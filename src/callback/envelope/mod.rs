@@ -1,4 +1,4 @@
-//! The encrypted envelope of safe mode (安全模式).
+//! The encrypted envelope of safe mode (安全模式): opens inbound ones, seals outbound ones.
 
 mod cipher;
 mod document;

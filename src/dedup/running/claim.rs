@@ -1,4 +1,4 @@
-//! How a message is claimed among all nodes, or the node that has it is followed.
+//! How a message is claimed in the store, or the node that has it is followed.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 

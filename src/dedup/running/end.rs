@@ -1,4 +1,4 @@
-//! How a message ends: for all nodes, on this one, and for its user.
+//! Ends a message after its runs: in the store, in this node's table, and with the sinks for late replies.
 
 use std::{pin::pin, sync::Arc};
 

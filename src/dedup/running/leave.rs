@@ -1,4 +1,4 @@
-//! What becomes of a message whose task ends before it.
+//! Hands a message back to the other nodes if its task is dropped before the message has ended.
 
 use std::{mem, pin::pin, sync::Arc};
 

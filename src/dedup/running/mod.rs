@@ -1,4 +1,5 @@
-//! One message on this node: claim → run → complete → hand over, in a task that no delivery's end can stop.
+//! One message on this node, in a task that no delivery's end can stop: claims it, runs it while the lease is renewed,
+//! completes it, hands its result over.
 
 mod claim;
 mod end;

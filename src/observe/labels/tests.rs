@@ -1,4 +1,4 @@
-//! Labels at the bound.
+//! Tests: at the bound, further accounts share one label.
 
 use super::Labels;
 

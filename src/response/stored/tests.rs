@@ -1,4 +1,4 @@
-//! The size of a stored response.
+//! Tests: the size of a stored response counts all that is kept behind it.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The text of leaves: sections, character data and entities.
+//! The text of leaves: sections, character data and entities. Control characters are kept as they come.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! A look at raw markup, from any offset forwards or backwards.
+//! Helpers of `typed`: what stands at an offset of raw markup, or next to it.
 
 use std::{collections::HashMap, ops::Range};
 
