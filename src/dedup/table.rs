@@ -381,9 +381,10 @@ impl Task {
         !mem::replace(&mut progress.is_in_store, true)
     }
 
-    /// Whether the store has answered the claim.
-    pub(super) fn is_in_store(&self) -> bool {
-        self.progress().is_in_store
+    /// When the message was first seen, and whether the store has answered the claim: the times before may be missing.
+    pub(super) fn seen(&self) -> (Instant, bool) {
+        let progress = self.progress();
+        (progress.first_seen, progress.is_in_store)
     }
 
     /// Notes that the store knows the message with another body. Returns whether it is new.

@@ -283,7 +283,7 @@ impl Waiter {
         if task.wants.is_some() {
             return true;
         }
-        let (first_seen, is_in_store) = (task.first_seen(), task.is_in_store());
+        let (first_seen, is_in_store) = task.seen();
         // Without the store's answer a message that fails closed does not run, so there is nothing to acknowledge.
         if self.node.settings.is_fail_closed && !is_in_store {
             return true;

@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use futures_util::future::select;
 use tokio::time::{self, Instant};
 
-use super::{RunningMessage, Stage};
+use super::{RunningMessage, Stage, leave::Left};
 use crate::{
     breaker::Unavailable,
     dedup::{
@@ -144,7 +144,7 @@ impl RunningMessage {
             return false;
         }
         // The next delivery here claims the message anew.
-        let Some(cause) = self.leave_table() else {
+        let Left::Late(cause) = self.leave_table() else {
             return false;
         };
         self.stage = Stage::Late(cause);

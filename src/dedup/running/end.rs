@@ -128,7 +128,7 @@ impl RunningMessage {
     }
 
     /// Does what comes after the answer to the delivery.
-    async fn has_been_delivered(&mut self, told: Told) {
+    pub(super) async fn has_been_delivered(&mut self, told: Told) {
         self.stage = Stage::Over;
         let Some(finished) = &self.finished else {
             return;
@@ -237,7 +237,7 @@ impl RunningMessage {
     }
 
     /// Hands over what the delivery that has got the reply does not show of it, in a task of its own.
-    pub(super) fn hand_over_rest(&self, rest: Reply) -> JoinHandle<()> {
+    fn hand_over_rest(&self, rest: Reply) -> JoinHandle<()> {
         let claim = self.claim;
         let request = Request::clone(&self.request);
         let late = LateReply::new(claim.key, request, LateCause::Rest, rest)

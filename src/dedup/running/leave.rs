@@ -7,7 +7,7 @@ use tokio::{runtime::Handle, time::Instant};
 use super::{RunningMessage, Stage};
 use crate::{
     dedup::{
-        finished::{Finished, Origin},
+        finished::{Finished, Origin, Unconfirmed},
         hand_over,
         store::{Claimed, Completed, Released},
     },
@@ -17,24 +17,29 @@ use crate::{
 
 impl Drop for RunningMessage {
     fn drop(&mut self) {
-        let cause = match self.stage {
+        let left = match self.stage {
             Stage::InTable => self.leave_table(),
-            Stage::Late(cause) => Some(cause),
+            Stage::Late(cause) => Left::Late(cause),
             Stage::HandedBack(cause) => {
                 self.task.end();
                 return self.report_cut(cause);
             }
-            Stage::Over => None,
+            Stage::Over => Left::Over,
         };
-        let Some(cause) = cause else {
-            self.task.end();
-            return;
+        let stage = match left {
+            Left::Over => return self.task.end(),
+            Left::Delivered => Stage::Over,
+            Left::Late(cause) => Stage::HandedBack(cause),
         };
         // Without a runtime the lease runs out.
         let Ok(runtime) = Handle::try_current() else {
-            return self.report_cut(cause);
+            return match left {
+                Left::Over => {}
+                Left::Delivered => self.report_cut_rest(),
+                Left::Late(cause) => self.report_cut(cause),
+            };
         };
-        let rest = Self {
+        let mut rest = Self {
             node: Arc::clone(&self.node),
             task: Arc::clone(&self.task),
             claim: self.claim,
@@ -46,11 +51,36 @@ impl Drop for RunningMessage {
             stream: None,
             may_be_in_store: self.may_be_in_store,
             finished: mem::take(&mut self.finished),
-            stage: Stage::HandedBack(cause),
+            stage,
             _token: self.node.tasks.token(),
         };
-        runtime.spawn(rest.hand_back(cause));
+        match left {
+            Left::Over => {}
+            // Whether the store has heard of its end is not known here.
+            Left::Delivered => {
+                let end = self.node.end.clone();
+                runtime.spawn(async move {
+                    let told = Err(Unconfirmed::Silent);
+                    end.run_until_cancelled(pin!(rest.has_been_delivered(told)))
+                        .await
+                });
+            }
+            Left::Late(cause) => {
+                runtime.spawn(rest.hand_back(cause));
+            }
+        }
     }
+}
+
+/// What a task that ends leaves of its message.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Left {
+    /// Nothing.
+    Over,
+    /// A result that a delivery has fetched, and what comes after that.
+    Delivered,
+    /// A result that is late, or the claim of a message that is vacant on this node.
+    Late(LateCause),
 }
 
 impl RunningMessage {
@@ -87,6 +117,14 @@ impl RunningMessage {
         }
     }
 
+    /// Logs an error if a part of the fetched reply is lost that no delivery shows.
+    fn report_cut_rest(&self) {
+        let finished = self.finished.as_ref();
+        if let Some(rest) = finished.and_then(|finished| finished.response.rest()) {
+            self.report_lost(rest.count_parts());
+        }
+    }
+
     /// Logs an error if a reply is lost with this message. It is late for this `cause`.
     fn report_cut(&self, cause: LateCause) {
         match &self.finished {
@@ -100,8 +138,8 @@ impl RunningMessage {
         observe::reply_is_lost(self.account(), self.observed_key(), hand_over::CUT, parts);
     }
 
-    /// Takes the message out of the table, and returns why its result is late. `None` if there is nothing to hand back.
-    pub(super) fn leave_table(&self) -> Option<LateCause> {
+    /// Takes the message out of the table, and returns what is left of it.
+    pub(super) fn leave_table(&self) -> Left {
         let (claim, now) = (self.claim, Instant::now());
         let mut table = self.node.table();
         let is_acknowledged = table.is_acknowledged(claim, now);
@@ -109,26 +147,14 @@ impl RunningMessage {
             Released::NotCompleted if is_acknowledged => LateCause::Acknowledged,
             Released::NotCompleted | Released::LastHold => LateCause::Unfetched,
             // A delivery has fetched the reply, which stays held.
-            _ => {
-                drop(table);
-                self.leave_rest();
-                return None;
-            }
+            _ if self.finished.is_some() => return Left::Delivered,
+            _ => return Left::Over,
         };
         let is_something = self.may_be_in_store || self.finished.is_some() || is_acknowledged;
-        is_something.then_some(cause)
-    }
-
-    /// Hands over what the delivery that has fetched the reply does not show of it, although this task ends.
-    fn leave_rest(&self) {
-        let finished = self.finished.as_ref();
-        let Some(rest) = finished.and_then(|finished| finished.response.rest()) else {
-            return;
-        };
-        if Handle::try_current().is_ok() {
-            self.hand_over_rest(rest.clone());
+        if is_something {
+            Left::Late(cause)
         } else {
-            self.report_lost(rest.count_parts());
+            Left::Over
         }
     }
 }

@@ -168,6 +168,42 @@ async fn the_rest_is_sent_once_though_both_nodes_have_given_the_first_part() {
     assert_eq!(seen.len(), 3, "{seen:?}");
 }
 
+/// Its delivery gets the reply out of the store before its task has heard of it.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_follows_another_one_hands_the_rest_over_once() {
+    for is_inline in [false, true] {
+        let collected = Collected::default();
+        let store = Remote::default();
+        let [runner, follower] = [false, is_inline].map(|is_inline| {
+            let builder = DedupLayer::builder()
+                .with_store(store.clone())
+                .with_late_replies(collected.sink())
+                .with_acknowledgement(Acknowledgement::FirstDelivery);
+            if is_inline {
+                builder.with_inline_runs().build()
+            } else {
+                builder.build()
+            }
+        });
+        let bot = |dedup| {
+            let answer = async |_: Message| {
+                sleep(Duration::from_millis(9_450)).await;
+                story(2)
+            };
+            stack(dedup, message_fn(answer))
+        };
+        let push = wechat().text("hi");
+        let _ = timeout(secs(4), push.clone().deliver(bot(&runner))).await;
+        sleep(secs(1)).await;
+        // It is acknowledged after 9.5 s.
+        let transcript = push.deliver(bot(&follower)).await;
+        assert!(transcript.shown().text().unwrap().starts_with("0: "));
+        runner.drain(secs(100)).await;
+        follower.drain(secs(100)).await;
+        assert_eq!(collected.parts(), parts(1..2), "inline: {is_inline}");
+    }
+}
+
 /// Another node has the lease of the rest for as long as it sends it, and no longer.
 #[tokio::test(start_paused = true)]
 async fn a_node_that_is_lost_while_it_sends_the_rest_leaves_it_to_the_other() {
