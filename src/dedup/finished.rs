@@ -146,7 +146,7 @@ impl Finished {
                 return Ok(completed);
             }
         }
-        match store.claim(self.claim).await? {
+        match store.claim_again(self.claim).await? {
             Claimed::Replied { .. } => Ok(Completed::Stored),
             Claimed::Won(_) if !is_own && self.is_retried => {
                 store.release(self.claim).await?;
@@ -189,8 +189,8 @@ impl Finished {
     }
 
     /// Confirms a result that a delivery or a sink has got, in a task of its own. A result of this node's own run is confirmed
-    /// until the store has answered. After that, any result is confirmed for [`ASKED_FOR`], the time in which another node may
-    /// ask which node the reply belongs to.
+    /// until the store has answered. After that, any result is confirmed in as many answers as there are seconds in
+    /// [`ASKED_FOR`]. Another node that may still ask which node the reply belongs to has met the same silence.
     pub(super) fn confirm_in_background(self) {
         let node = Arc::clone(&self.node);
         let is_own = self.origin != Origin::Store;
@@ -203,9 +203,9 @@ impl Finished {
             return;
         };
         let confirming = async move {
-            let heard = self.confirm_for(Duration::ZERO);
+            let heard = self.confirm_times(1);
             if !is_own || self.node.cut.run_until_cancelled(heard).await == Some(true) {
-                let reminded = self.confirm_for(ASKED_FOR);
+                let reminded = self.confirm_times(REMINDERS);
                 self.node.draining.run_until_cancelled(reminded).await;
             }
             drop(permit);
@@ -213,13 +213,15 @@ impl Finished {
         node.tasks.spawn(confirming);
     }
 
-    /// Confirms the result every second, at least for this time, and until the store has heard. Returns whether it has
-    /// before the reply's time is over.
-    async fn confirm_for(&self, least: Duration) -> bool {
+    /// Confirms the result every second until the store has heard it as many `times`. Returns whether it has before the
+    /// reply's time is over.
+    async fn confirm_times(&self, times: u64) -> bool {
         let start = Instant::now();
+        let mut heard = 0;
         while start.elapsed() < self.claim.ttls.reply {
             time::sleep(RENEWAL).await;
-            if self.confirm().await.is_ok() && start.elapsed() >= least {
+            heard += u64::from(self.confirm().await.is_ok());
+            if heard == times {
                 return true;
             }
         }
@@ -265,19 +267,18 @@ impl Finished {
         mut told: Told,
         is_elsewhere: &mut bool,
     ) -> Option<Released> {
-        let start = Instant::now();
+        let mut tries = 0;
         let mut was_unclaimed = false;
         loop {
             while let Err(unconfirmed) = told {
                 if unconfirmed != Unconfirmed::Silent {
                     *is_elsewhere = unconfirmed == Unconfirmed::RunsElsewhere;
                 }
-                let until = start + if *is_elsewhere { ASK_ON } else { ASK_AGAIN };
-                let now = Instant::now();
-                if now >= until {
+                if tries == if *is_elsewhere { ASK_ON } else { ASK_AGAIN } {
                     return None;
                 }
-                time::sleep_until(until.min(now + RENEWAL)).await;
+                tries += 1;
+                time::sleep(RENEWAL).await;
                 told = self.confirm().await;
             }
             let was_elsewhere = mem::replace(is_elsewhere, told == Ok(Completed::Lost));
@@ -300,15 +301,18 @@ impl Finished {
     }
 }
 
-/// How long a store that is away is asked which node a late reply belongs to. The customer-service API accepts the reply for
-/// at least a minute.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// How many times a store that is away is asked which node a late reply belongs to, a second after each answer. Counted, since
+/// a node that stands still asks nothing. The customer-service API accepts the reply for at least a minute.
+const ASK_AGAIN: u32 = 10;
 
 /// Likewise, if another node runs the message and is going to send its own reply.
-const ASK_ON: Duration = Duration::from_secs(30);
+const ASK_ON: u32 = 30;
 
 /// How long a node may ask whose a reply is that another one's delivery has got.
 pub(super) const ASKED_FOR: Duration = FETCH_WAIT.saturating_add(CATCH_UP).saturating_add(RENEWAL);
+
+/// One a second.
+const REMINDERS: u64 = ASKED_FOR.as_secs();
 
 /// A node that goes away asks twice.
 const ONCE_MORE: Duration = Duration::from_millis(100);

@@ -39,8 +39,10 @@ pub(super) trait GuardedStore: Send + Sync {
         account: &'a str,
     ) -> Answer<'a, Claimed>;
 
-    /// [`claim`](Self::claim) at the end of a message, to learn what reply the claim holds. Nothing waits for it, so it may
-    /// take long.
+    /// [`claim`](Self::claim) of a message that has ended, so that the store knows of the reply again.
+    fn claim_again(&self, claim: Claim) -> Answer<'_, Claimed>;
+
+    /// Likewise, to learn what reply the claim holds. Nothing waits for it, so it may take long.
     fn claim_patiently(&self, claim: Claim) -> Answer<'_, Claimed>;
 
     fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed>;
@@ -88,6 +90,11 @@ impl<St: Store> GuardedStore for Guarded<St> {
             }
             found.claimed
         }))
+    }
+
+    fn claim_again(&self, claim: Claim) -> Answer<'_, Claimed> {
+        let asked = self.ask("claim", TIMEOUT, move |store| store.claim(claim));
+        Box::pin(asked.map_ok(|found| found.claimed))
     }
 
     fn claim_patiently(&self, claim: Claim) -> Answer<'_, Claimed> {

@@ -64,9 +64,9 @@
 //! A reply that goes to the sinks is **late**. The store keeps it for the node that hands it over, for a lease of 5 s at a
 //! time. If that node crashes, the next node that gets a delivery after the end of the lease hands the reply over.
 //!
-//! A node asks the store which node a late reply belongs to. A store that does not answer is **away**. The node asks it
-//! again for 10 s, and for 30 s if another node runs the message as well. Then it hands the reply over, with a warning and a
-//! count in a metric: a reply that is given twice is better than a lost one. It does the same if it has acknowledged the
+//! A node asks the store which node a late reply belongs to. A store that does not answer is **away**. The node asks it ten
+//! times more, a second apart, and 30 times if another node runs the message as well. Then it hands the reply over, with a
+//! warning and a count in a metric: a reply that is given twice is better than a lost one. It does the same if it has acknowledged the
 //! message without the store, and another node has given the reply to a delivery: WeChat may have dropped that answer. If
 //! a store loses its data (`FLUSHALL`, eviction, a restart without persistence), a reply may be given twice without a
 //! warning.

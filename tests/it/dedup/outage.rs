@@ -2,7 +2,7 @@
 
 use tower_wechat::dedup::Acknowledgement;
 
-use super::{late::Late, nodes::pass, *};
+use super::{faulty::Operation, late::Late, nodes::pass, *};
 
 /// Two nodes that share a store, and one hook.
 fn nodes(store: &Faulty, late: &Late) -> [(impl Delivers + use<>, Runs); 2] {
@@ -267,4 +267,77 @@ async fn a_reply_that_was_sent_to_nobody_reaches_the_hook_of_the_node_that_ackno
         let given = usize::from(shown == "reply of a") + late.causes().len();
         assert_eq!(given, 1, "back after {back} ms");
     }
+}
+
+/// The process stands still while it asks the store, which is away, whose its reply is.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_stands_still_asks_as_often_as_another_one() {
+    for back in (0..=9_000).step_by(500) {
+        let (store, late) = (Faulty::new(), Late::default());
+        let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
+        let verdict_a = run_until_the_store_is_away(&a, &mut runs_a, &store).await;
+        verdict_a.send(Ok(ok("reply of a"))).unwrap();
+        let second = b.deliver(&text("user", "1", "hi")).await;
+        let (_, verdict_b) = runs_b.next().await;
+        verdict_b.send(Ok(ok("reply of b"))).unwrap();
+        check(&second.await.unwrap(), 200, "reply of b");
+        pass(7_000).await;
+        advance(Duration::from_secs(20)).await;
+        pass(back.min(7_500)).await;
+        store.come_back();
+        pass(40_000).await;
+        assert_eq!(late.causes(), [], "back after {back} ms");
+    }
+}
+
+/// A node tells the store that its delivery has got another node's reply. The store goes away after a while, and loses its data
+/// after it is back, when the node that has run the message has asked it once.
+#[tokio::test(start_paused = true)]
+async fn silence_does_not_count_as_a_reminder() {
+    for away_after in (500..=3_500).step_by(1_000) {
+        for forgets_after in (200..=2_000).step_by(100) {
+            let (store, late) = (Faulty::new(), Late::default());
+            let [(a, mut runs_a), (b, _)] = nodes(&store, &late);
+            let first = a.deliver(&text("user", "1", "hi")).await;
+            let (_, verdict_a) = runs_a.next().await;
+            pass(5_000).await;
+            first.abort();
+            verdict_a.send(Ok(ok("reply of a"))).unwrap();
+            let second = b.deliver(&text("user", "1", "hi")).await;
+            check(&second.await.unwrap(), 200, "reply of a");
+            pass(away_after).await;
+            store.go_away();
+            pass(11_000 - away_after).await;
+            store.come_back();
+            pass(forgets_after).await;
+            store.forget();
+            pass(40_000).await;
+            let causes = late.causes();
+            assert_eq!(
+                causes,
+                [],
+                "away after {away_after} ms, forgets after {forgets_after} ms"
+            );
+        }
+    }
+}
+
+/// Other messages have found it away just before.
+#[tokio::test(start_paused = true)]
+async fn a_reminder_is_tried_although_the_store_is_left_alone() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let [(a, mut runs_a), (b, _runs_b)] = nodes(&store, &late);
+    let first = a.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict_a) = runs_a.next().await;
+    verdict_a.send(Ok(ok("reply of a"))).unwrap();
+    check(&first.await.unwrap(), 200, "reply of a");
+    let second = b.deliver(&text("user", "1", "hi")).await;
+    check(&second.await.unwrap(), 200, "reply of a");
+    pass(500).await;
+    store.go_away();
+    let _other = b.deliver(&text("user", "2", "hi")).await;
+    pass(400).await;
+    let asked = store.calls(Operation::Claim);
+    pass(200).await;
+    assert_eq!(store.calls(Operation::Claim), asked + 1);
 }
