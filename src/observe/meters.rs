@@ -9,7 +9,7 @@ use super::labels::label;
 /// Whether a recorder keeps what is counted. It may be installed at any time.
 pub(super) fn is_recorded() -> bool {
     #[cfg(feature = "metrics")]
-    let is_recorded = crate::metrics::is_recorded();
+    let is_recorded = super::recorder::is_recorded();
     #[cfg(not(feature = "metrics"))]
     let is_recorded = false;
     is_recorded

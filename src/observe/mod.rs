@@ -29,8 +29,8 @@ macro_rules! span {
 macro_rules! meter {
     ($kind:ident!($name:ident $(, $label:literal => $value:expr)*).$change:ident($by:expr)) => {
         #[cfg(feature = "metrics")]
-        if crate::metrics::is_recorded() {
-            ::metrics::$kind!(crate::metrics::$name $(, $label => $value)*).$change($by);
+        if crate::observe::recorder::is_recorded() {
+            ::metrics::$kind!(crate::observe::recorder::$name $(, $label => $value)*).$change($by);
         }
         // Uses the values, but does not compute them.
         #[cfg(not(feature = "metrics"))]
@@ -64,6 +64,8 @@ mod outcome;
     expect(unused_variables, reason = "`event!` drops its fields")
 )]
 mod recognize;
+#[cfg(feature = "metrics")]
+mod recorder;
 mod runs;
 mod sender;
 #[cfg_attr(
@@ -72,14 +74,12 @@ mod sender;
 )]
 mod spans;
 
-#[cfg(feature = "metrics")]
-pub(crate) use self::meters::node_is_observed;
 #[cfg(feature = "simulator")]
 pub(crate) use self::outcome::{OutcomeCell, Report};
 #[cfg(feature = "api")]
 pub(crate) use self::{
     api::{access_token_rejected, api_call_ended, api_call_failed, in_api_call, in_current_span},
-    recognize::{Recognition, in_recognition},
+    recognize::{Recognition, RecognitionFailure, in_recognition},
 };
 pub(crate) use self::{
     deduped::{Deduped, Trace},
@@ -95,6 +95,8 @@ pub(crate) use self::{
     meters::{account_is_served, accounts_are_picked},
     runs::{RunFailure, Runs},
 };
+#[cfg(feature = "metrics")]
+pub(crate) use self::{meters::node_is_observed, recorder::describe_metrics};
 
 /// Locks, even after a panic: each change is a single assignment, so a panic cannot leave half of one.
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,12 +1,11 @@
 //! Logs and counts recognitions of voice messages.
 
-use std::time::Duration;
+use std::{borrow::Cow, fmt, time::Duration};
 
 use super::labels::label;
 use super::spans::Instrument;
 #[cfg(not(feature = "tracing"))]
 use super::spans::Span;
-use crate::recognize::Error;
 
 /// Puts a recognition into its span.
 pub(crate) fn in_recognition<F: Future>(
@@ -28,7 +27,7 @@ impl Recognition<'_> {
     /// Logs and counts how it ended. The text of an error may be the recognizer's.
     ///
     /// A failed fetch is at DEBUG: the call of the API is logged too, and says why.
-    pub(crate) fn ended(&self, error: Option<&Error>) {
+    pub(crate) fn ended(&self, error: Option<&impl RecognitionFailure>) {
         let Self {
             account,
             recording,
@@ -36,7 +35,7 @@ impl Recognition<'_> {
         } = *self;
         let (bytes, encoding) = recording.unzip();
         let seconds = duration.as_secs_f64();
-        let kind = error.map(|error| error.kind().name());
+        let kind = error.map(RecognitionFailure::result);
         let result = kind.unwrap_or("recognized".into());
         let kind = &*result;
         match error {
@@ -67,6 +66,15 @@ impl Recognition<'_> {
             counter!(RECOGNITIONS, "account" => label(account), "result" => result).increment(1)
         );
     }
+}
+
+/// Why a voice message is not recognized.
+pub(crate) trait RecognitionFailure: fmt::Display {
+    /// The word that events and metrics have for it.
+    fn result(&self) -> Cow<'static, str>;
+
+    /// Whether the recording could not be fetched.
+    fn is_of_api(&self) -> bool;
 }
 
 #[cfg(feature = "tracing")]

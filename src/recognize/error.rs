@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error, fmt, sync::Arc, time::Duration};
 
 use super::recognition::MAX_WORDS;
-use crate::api;
+use crate::{api, observe::RecognitionFailure};
 
 /// The reason why a voice message has no words.
 ///
@@ -49,11 +49,6 @@ impl Error {
         }
     }
 
-    /// Returns whether the call of the API has failed, which logs it.
-    pub(crate) fn is_of_api(&self) -> bool {
-        matches!(*self.0, Cause::Fetch(_))
-    }
-
     /// Returns whether another try would end in the same way.
     pub(super) fn is_final(&self) -> bool {
         matches!(
@@ -64,6 +59,16 @@ impl Error {
                 | ErrorKind::NoWords
                 | ErrorKind::TooManyWords
         )
+    }
+}
+
+impl RecognitionFailure for Error {
+    fn result(&self) -> Cow<'static, str> {
+        self.kind().name()
+    }
+
+    fn is_of_api(&self) -> bool {
+        matches!(*self.0, Cause::Fetch(_))
     }
 }
 
@@ -132,7 +137,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Returns the kind as events and metrics name it.
-    pub(crate) fn name(self) -> Cow<'static, str> {
+    fn name(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Fetch(kind) => return Cow::Owned(format!("fetch_{}", kind.name())),
             Self::TooLarge => "too_large",
