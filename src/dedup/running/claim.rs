@@ -101,11 +101,14 @@ impl RunningMessage {
         let node = Arc::clone(&self.node);
         let Some(store) = &node.store else { return };
         self.permit = None;
+        // Unless that node renews it, the store has forgotten the message by then.
+        let forgotten = || Instant::now() + self.task.claim.ttls.mark;
+        let mut until = forgotten();
         loop {
             // Not a moment before the lease is over, by the store's clock.
             time::sleep(lease.min(LEASE) + Duration::from_millis(1)).await;
             match store.claim(self.claim).await {
-                Ok(Claimed::Late { lease: its }) => lease = its,
+                Ok(Claimed::Late { lease: its }) => (lease, until) = (its, forgotten()),
                 Ok(Claimed::TakenOver(response)) => {
                     self.finished = Some(self.finished(response, Origin::Store));
                     let cause = LateCause::Acknowledged;
@@ -118,7 +121,8 @@ impl RunningMessage {
                     return;
                 }
                 Ok(Claimed::Running { .. } | Claimed::Replied { .. } | Claimed::Done) => return,
-                Err(Unavailable) => lease = RENEWAL,
+                Err(Unavailable) if Instant::now() < until => lease = RENEWAL,
+                Err(Unavailable) => return,
             }
         }
     }

@@ -47,6 +47,15 @@ impl Faulty {
         Self::default()
     }
 
+    /// Returns another way to the same store, with faults of its own.
+    pub(crate) fn beside(&self) -> Self {
+        let store = self.state().store.clone();
+        Self(Arc::new(Mutex::new(State {
+            store,
+            ..State::default()
+        })))
+    }
+
     /// Makes every operation fail from now on. No data is lost.
     pub(crate) fn go_away(&self) {
         self.state().is_away = true;
@@ -69,6 +78,11 @@ impl Faulty {
     /// Delays the operations of one kind by `there` before they are carried out, and by `back` after it.
     pub(crate) fn delay(&self, operation: Operation, there: Duration, back: Duration) {
         self.state().delays.insert(operation, Delay { there, back });
+    }
+
+    /// Returns how many operations have been asked for.
+    pub(crate) fn all_calls(&self) -> usize {
+        self.state().calls.values().sum()
     }
 
     /// Returns how many operations of one kind have been asked for.
