@@ -99,8 +99,8 @@ impl Place {
         let is_only = fetching == Fetching::Only;
         match fetched {
             Some(other) => Answer::Other(other, (!is_only).then_some(own)),
-            // An acknowledged message that only fetches has no answer.
-            None if is_only && self.is_acknowledged() => {
+            // A message that only fetches has no answer once it is acknowledged, or nobody waits for one.
+            None if is_only && (self.is_acknowledged() || self.task.is_abandoned()) => {
                 Answer::Other(self.finished(StoredResponse::success()), None)
             }
             None => {
@@ -118,7 +118,7 @@ impl Place {
     async fn fetch(&self, opens_slot: bool) -> Option<Finished> {
         let (mut pause, mut failures) = (FIRST_POLL, 0);
         let mut recovering = None;
-        while !self.is_acknowledged() {
+        while !self.is_acknowledged() && !self.task.is_abandoned() {
             let (by, age) = (self.task.claim.key, self.task.age());
             let mut fetch = Fetch::new(self.conversation, by, age, self.owner());
             if opens_slot {

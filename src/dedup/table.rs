@@ -450,6 +450,11 @@ impl Task {
         self.age_at(arrival) >= DELIVERIES_LAST
     }
 
+    /// Whether no delivery waits here, and WeChat makes none any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        !self.is_awaited() && self.is_given_up(Instant::now())
+    }
+
     /// Counts a hang-up on a delivery. Returns `false` if there have been as many as WeChat makes deliveries of the message.
     pub(super) fn hang_up(&self) -> bool {
         let mut progress = self.progress();

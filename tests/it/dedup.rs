@@ -28,6 +28,7 @@ mod clock;
 mod connections;
 mod cuts;
 pub(crate) mod faulty;
+mod floods;
 mod half_away;
 mod handed_back;
 mod late;
