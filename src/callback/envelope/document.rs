@@ -280,7 +280,7 @@ impl Sealed {
 mod tests {
     use proptest::{collection::vec, prelude::*, sample::select};
 
-    use super::{long_run, runs};
+    use super::{CANDIDATES, cipher::MIN_ENCODED, ciphertexts, long_run, runs};
 
     proptest! {
         /// Texts of base64 between marks, and parts that may break them.
@@ -294,5 +294,47 @@ mod tests {
                 prop_assert!(run.len() > body.len() / 2);
             }
         }
+
+        /// Ciphertexts, texts of users and marks of XML and JSON, in any order: the first candidates are those that
+        /// the definition says.
+        #[test]
+        fn the_candidates_are_the_longest_runs(
+            parts in vec(prop_oneof![
+                "[A-Za-z0-9+/]{0,100}={0,3}",
+                select(&[
+                    "<Encrypt><![CDATA[", "]]></Encrypt>", "<Encrypt a=\"", "\">", "<!--", "-->", "<xml>", "{\"Encrypt\":\"",
+                    "\"}", "[", "]", "<", ">", "\"", "&#43;", "\\", " ", "\n", "=", "====", "\u{0}", "好",
+                    "QmFzZTY0QmFzZTY0QmFzZTY0QmFzZTY0QmFzZTY0QmFzZTY0QmFzZTY0QmFzZTY0",
+                    "QmFzZTY0QmFzZTY0QmFzZTY0QmFzZTY0QmFzZTY0QmFzZTY0QmFzZTY0QmFzZTY=",
+                    "]]></ToUserName><Encrypt><![CDATA[QmFzZTY0QmFzZTY0QmFzZTY0QmFzZTY0QmFzZTY0QmFz]]>",
+                ]).prop_map(str::to_owned),
+            ], 0..12),
+        ) {
+            let body = parts.concat().into_bytes();
+            let found: Vec<_> = ciphertexts(&body).map(|text| text.into_owned()).collect();
+            let defined = defined(&body);
+            prop_assert!(found.starts_with(&defined), "{}: {:?}", body.escape_ascii(), found);
+        }
+    }
+
+    /// The runs of base64 characters, the longest first, and of the same length the last one. Of each, as many characters as a
+    /// ciphertext can have, at its start and at its end.
+    fn defined(body: &[u8]) -> Vec<Vec<u8>> {
+        let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+        let runs = body.split(|byte| !is_base64(byte));
+        let mut runs: Vec<_> = runs.filter(|run| run.len() >= MIN_ENCODED).collect();
+        runs.reverse();
+        runs.sort_by_key(|run| usize::MAX - run.len());
+        runs.truncate(CANDIDATES);
+        let mut candidates = Vec::new();
+        for run in runs {
+            let lengths = (2..).map(|blocks: usize| (blocks * 16).div_ceil(3) * 4);
+            let fitting = lengths.take_while(|length| *length <= run.len());
+            let length = fitting.last().unwrap_or_default();
+            let (starts, ends) = (run.get(..length), run.get(run.len() - length..));
+            candidates.extend(starts.map(<[u8]>::to_vec));
+            candidates.extend(ends.filter(|_| length < run.len()).map(<[u8]>::to_vec));
+        }
+        candidates
     }
 }

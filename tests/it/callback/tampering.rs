@@ -1,5 +1,7 @@
 //! Requests that WeChat has signed and somebody has changed: no handler runs, ever.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// Sends a request that nobody but WeChat could have made, were it not for a change.
@@ -178,5 +180,56 @@ async fn an_empty_ciphertext_is_no_message() {
         "<xml><Encrypt><![CDATA[]]></Encrypt></xml>",
     ] {
         check(&query, body).await;
+    }
+}
+
+/// Percent-encodes the characters that `is_encoded` says, in its own case of the digits each.
+fn encoded(text: &str, is_encoded: &[(bool, bool)]) -> String {
+    let characters = text.bytes().zip(is_encoded.iter().cycle());
+    let written = characters.map(
+        |(byte, (is_encoded, is_upper))| match (is_encoded, is_upper) {
+            (true, true) => format!("%{byte:02X}"),
+            (true, false) => format!("%{byte:02x}"),
+            (false, _) => char::from(byte).to_string(),
+        },
+    );
+    written.collect()
+}
+
+proptest! {
+    #![proptest_config(crate::cases(256))]
+
+    /// The signature is checked, and the ciphertext opened, by the same values. A parameter that comes twice is rejected in any
+    /// encoding, whatever its value is.
+    #[test]
+    fn an_encoded_query_is_read_in_one_way(
+        order in Just([0, 1, 2, 3, 4]).prop_shuffle(),
+        is_encoded in prop::collection::vec(any::<(bool, bool)>(), 1..40),
+        others in prop::collection::vec("(openid|x|signatur|timestamp%|nonce%00|%26nonce|%3dnonce|NONCE|)=[0-9a-z%+=]{0,8}", 0..3),
+        twice in prop::option::of((0..5_usize, 0..3_usize, any::<prop::sample::Index>())),
+    ) {
+        let right = ciphertext(MESSAGE);
+        let signed = query(&right);
+        let signed: Vec<_> = signed.split('&').filter(|it| !it.starts_with("openid")).collect();
+        let written = |parameter: &str, value: Option<&str>| {
+            let (name, own) = parameter.split_once('=').unwrap();
+            let value = value.unwrap_or(own);
+            format!("{}={}", encoded(name, &is_encoded), encoded(value, &is_encoded))
+        };
+        let mut parameters: Vec<_> = order.iter().map(|at| written(signed[*at], None)).collect();
+        parameters.extend(others);
+        if let Some((which, value, at)) = twice {
+            let value = [None, Some(""), Some("1735689600")][value];
+            parameters.insert(at.index(parameters.len() + 1), written(signed[which], value));
+        }
+        let query = parameters.join("&");
+        let read = Query::parse(&query).ok();
+        prop_assert_eq!(read.is_some(), twice.is_none(), "{}", query);
+        if let Some(read) = read {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
+            prop_assert!(read.verify(&account(), now, Duration::ZERO).is_ok(), "{}", query);
+            let opened = callback::open(&account(), &read, document(&right)).unwrap();
+            prop_assert_eq!(opened.plaintext(), MESSAGE);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The head agrees with the typed message, and cannot be replaced by a text.
 
+use proptest::prelude::*;
 use tower_wechat::{
     Message, Timestamp,
     message::{Event, Head},
@@ -113,4 +114,41 @@ fn json_has_the_same_head() {
     assert_eq!(json.create_time(), xml.create_time());
     assert_eq!(json.message_id(), xml.message_id());
     assert_eq!(json.msg_type(), xml.msg_type());
+}
+
+proptest! {
+    /// Fields of any length and in any order, some of them empty or absent, in XML and in JSON.
+    #[test]
+    fn each_field_is_what_stands_in_it(
+        texts in prop::array::uniform6(prop::option::of("[a-z好é🌊 ]{0,12}")),
+        order in Just([0, 1, 2, 3, 4, 5]).prop_shuffle(),
+        is_json: bool,
+    ) {
+        let is_json = is_json && cfg!(feature = "json");
+        let names = ["ToUserName", "FromUserName", "MsgType", "Event", "MsgId", "AgentID"];
+        let fields = order.iter().filter_map(|at| {
+            let text = texts[*at].as_deref()?;
+            Some(if is_json {
+                format!("\"{}\":\"{text}\"", names[*at])
+            } else {
+                format!("<{0}><![CDATA[{text}]]></{0}>", names[*at])
+            })
+        });
+        let fields: Vec<_> = fields.collect();
+        let document = if is_json {
+            format!("{{{}}}", fields.join(","))
+        } else {
+            format!("<xml>{}</xml>", fields.concat())
+        };
+        let head = head(&document);
+        let texts = texts.each_ref().map(|text| text.as_deref().filter(|text| !text.is_empty()));
+        let [to, from, msg_type, event, id, agent] = texts;
+        prop_assert_eq!(
+            [head.to_user_name(), head.from_user_name(), head.msg_type(), head.event(), head.agent_id()],
+            [to, from, msg_type, event, agent],
+            "{}", document
+        );
+        let id = id.filter(|_| msg_type.is_some());
+        prop_assert_eq!(head.message_id(), id, "{}", document);
+    }
 }
