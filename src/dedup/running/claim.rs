@@ -120,9 +120,9 @@ impl RunningMessage {
                     let _ = store.release(self.claim).await;
                     return;
                 }
-                Ok(Claimed::Running { .. } | Claimed::Replied { .. } | Claimed::Done) => return,
                 Err(Unavailable) if Instant::now() < until => lease = RENEWAL,
-                Err(Unavailable) => return,
+                Ok(Claimed::Running { .. } | Claimed::Replied { .. } | Claimed::Done)
+                | Err(Unavailable) => return,
             }
         }
     }
