@@ -278,6 +278,8 @@ impl Sealed {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::{CANDIDATES, cipher::MIN_ENCODED, ciphertexts, long_run, runs};
@@ -311,7 +313,7 @@ mod tests {
             ], 0..12),
         ) {
             let body = parts.concat().into_bytes();
-            let found: Vec<_> = ciphertexts(&body).map(|text| text.into_owned()).collect();
+            let found: Vec<_> = ciphertexts(&body).map(Cow::into_owned).collect();
             let defined = defined(&body);
             prop_assert!(found.starts_with(&defined), "{}: {:?}", body.escape_ascii(), found);
         }
