@@ -233,7 +233,7 @@ async fn play(
     broken: &[usize],
 ) -> Result<(), String> {
     let (world, services) = World::new(story.takes, story.is_long, story.hook_takes);
-    let begun = Instant::now();
+    let start = Instant::now();
     let body = if story.is_event {
         event("a")
     } else {
@@ -261,7 +261,7 @@ async fn play(
         delivery.await.unwrap();
     }
     // Longer than a message is remembered.
-    sleep(Duration::from_mins(12).saturating_sub(begun.elapsed())).await;
+    sleep(Duration::from_mins(12).saturating_sub(start.elapsed())).await;
     let calls = world.calls();
     sleep(Duration::from_mins(1)).await;
     let asked = world.calls() - calls;
@@ -273,18 +273,18 @@ async fn play(
     }
     violations.extend(world.seen.lock().unwrap().violations(story));
     for (node, service) in services.iter().enumerate() {
-        let began = Instant::now();
+        let next = Instant::now();
         let answer = service
             .clone()
             .send(Request::new(assume(text("user", ["2", "3"][node], "next"))))
             .await;
         if !answer.body().windows(7).any(|it| it == b"at once")
-            || began.elapsed() > Duration::from_millis(1_500)
+            || next.elapsed() > Duration::from_millis(1_500)
         {
             violations.push(format!(
                 "node {node} answers the next message {} after {:?}",
                 answer.status(),
-                began.elapsed()
+                next.elapsed()
             ));
         }
     }
