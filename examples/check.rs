@@ -15,6 +15,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::{self, Read as _},
+    path::Path,
     process::ExitCode,
     time::{Duration, SystemTime},
 };
@@ -51,7 +52,7 @@ fn run() -> Result<bool, BoxError> {
     let mut query = arguments.query;
     if let Some(path) = &arguments.sample {
         let request = sample(&arguments.account, &arguments.url)?;
-        fs::write(path, request.body()).map_err(|error| format!("{path}: {error}"))?;
+        write(Path::new(path), request.body()).map_err(|error| format!("{path}: {error}"))?;
         println!("curl --data-binary @{path} '{}'\n", request.uri());
         query = request.uri().query().unwrap_or_default().into();
     }
@@ -71,6 +72,14 @@ fn run() -> Result<bool, BoxError> {
     let report = captured.check(&arguments.account, SystemTime::now());
     println!("{}", report.text);
     Ok(report.is_accepted)
+}
+
+/// Writes a file, and makes the folder that it lies in.
+fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, contents)
 }
 
 /// Makes the request by which WeChat pushes a text.
@@ -98,13 +107,19 @@ impl Captured {
             .ok()
             .and_then(|query| told_age(query.timestamp().into(), now));
         let (verdict, is_accepted) = match self.read(account) {
-            Ok(message) => (format!("HTTP 200: {message}"), true),
+            Ok(message) => (
+                format!("The layers would accept it (HTTP 200): {message}"),
+                true,
+            ),
             Err(error) => {
                 let status = match error.kind() {
                     ErrorKind::Signature => 403,
                     _ => 400,
                 };
-                (format!("HTTP {status}: {error}"), false)
+                (
+                    format!("The layers would reject it (HTTP {status}): {error}"),
+                    false,
+                )
             }
         };
         let text = [age, Some(verdict)];
@@ -278,15 +293,24 @@ mod tests {
             let options: Vec<_> = options.into_iter().chain([url.as_str()]).collect();
             check(&options, Some(body.clone()), 0)
         };
-        let accepted = "HTTP 200: the handler gets a message of MsgType voice";
+        let accepted =
+            "The layers would accept it (HTTP 200): the handler gets a message of MsgType voice";
         assert_eq!(with(SAFE), (accepted.to_owned(), true));
         for (at, wrong, expected) in [
-            (1, "walnut42", "HTTP 403: wrong Token, "),
-            (3, "wx9f8e7d6c5b4a3021", "HTTP 400: wrong app id "),
+            (
+                1,
+                "walnut42",
+                "The layers would reject it (HTTP 403): wrong Token, ",
+            ),
+            (
+                3,
+                "wx9f8e7d6c5b4a3021",
+                "The layers would reject it (HTTP 400): wrong app id ",
+            ),
             (
                 5,
                 "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6lM9oR2u",
-                "HTTP 400: wrong EncodingAESKey: the ",
+                "The layers would reject it (HTTP 400): wrong EncodingAESKey: the ",
             ),
         ] {
             let mut options = SAFE;
@@ -296,7 +320,9 @@ mod tests {
         }
         let plain = check(&["--token", TOKEN, &url], Some(body.clone()), 0).0;
         assert!(
-            plain.starts_with("HTTP 400: wrong mode: the push is encrypted"),
+            plain.starts_with(
+                "The layers would reject it (HTTP 400): wrong mode: the push is encrypted"
+            ),
             "{plain}"
         );
         let (old, is_accepted) = check(&[&SAFE[..], &[&url]].concat(), Some(body), 3600);
@@ -321,19 +347,33 @@ mod tests {
         let url = request.uri().to_string();
         assert!(url.starts_with("http://localhost:8080/wechat?"), "{url}");
         let body = String::from_utf8(request.body().to_vec()).unwrap();
-        let accepted = "HTTP 200: the handler gets a message of MsgType text";
+        let accepted =
+            "The layers would accept it (HTTP 200): the handler gets a message of MsgType text";
         let options = [&SAFE[..], &[&url]].concat();
         assert_eq!(check(&options, Some(body), 0), (accepted.to_owned(), true));
+    }
+
+    #[test]
+    fn makes_the_folder_of_the_sample() {
+        let id = std::process::id();
+        let root = env::temp_dir().join(format!("tower-wechat-check-{id}"));
+        let path = root.join("target/sample.xml");
+        for contents in ["first", "second"] {
+            write(&path, contents.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), contents);
+        }
+        fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
     fn says_whether_the_url_is_verified() {
         let url = signed_url();
         let verified = check(&["--token", TOKEN, &url], None, 0);
-        assert_eq!(verified, (format!("HTTP 200: {URL_VERIFIED}"), true));
+        let expected = format!("The layers would accept it (HTTP 200): {URL_VERIFIED}");
+        assert_eq!(verified, (expected, true));
         let (lost, _) = check(&["--token", TOKEN, "https://example.com/wechat"], None, 0);
         assert!(
-            lost.starts_with("HTTP 400: no callback of WeChat"),
+            lost.starts_with("The layers would reject it (HTTP 400): no callback of WeChat"),
             "{lost}"
         );
     }
