@@ -156,9 +156,16 @@
 //! connections, and exit. WeChat's retries need new connections. So on one node the other order loses replies: the retry
 //! is refused, and the user sees the fault text. With a store either order is right, if another node accepts.
 //!
-//! - A patience of 20 s is enough for a reply: a run of 14 s, and 6 s in which the reply is fetched. Whatever stops the
-//!   process has to wait longer. systemd waits 90 s, Kubernetes 30 s, but `docker stop` only 10 s.
-//! - A user whose new message is answered 503 sees the fault text, unless another node answers a retry.
+//! - Without a sink, a patience of 20 s is enough: a run of 14 s, and 6 s in which the reply is fetched.
+//! - With a sink, a run may go on after WeChat's last delivery: give `drain` the
+//!   [time of a run](DedupBuilder::with_run_timeout), 60 s by default. It waits for the sinks, too.
+//! - A run that goes on after the patience is aborted. If the message has been acknowledged, its reply is lost. The log then has
+//!   an error, `a late reply is lost`, with the reason `its message was cut`.
+//! - Whatever stops the process has to wait 2 s longer than the patience. systemd waits 90 s, Kubernetes 30 s, but `docker stop`
+//!   only 10 s.
+//! - A user whose new message is answered 503 sees the fault text, unless another node answers a retry. To avoid that, start
+//!   another node first, and take this one out of the load balancer.
+//! - A [`NextMessage::in_memory`](crate::late::NextMessage::in_memory) loses what it keeps when the process ends.
 //! - After a drain, no delivery waits for an answer. So bound the wait for the connections that are still open: a client
 //!   that has sent half a request keeps its connection open.
 //! - A handler that blocks its thread keeps the runtime from ending. End the process with [`std::process::exit`].

@@ -85,9 +85,12 @@ pub async fn serve(
     dedup: DedupLayer,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let drain = async move { dedup.drain(Duration::from_secs(20)).await };
+    let drain = async move { dedup.drain(DRAIN_PATIENCE).await };
     let drained = stop.then(|()| drain).shared();
     let server = axum::serve(listener, router).with_graceful_shutdown(drained.clone());
     let end = drained.then(|()| sleep(Duration::from_secs(1)));
     select! { served = server => served, () = end => Ok(()) }
 }
+
+/// As long as a run may take: its answer still reaches the user by customer service, or with the next message.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(60);

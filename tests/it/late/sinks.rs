@@ -196,3 +196,27 @@ async fn a_mailbox_of_one_node_beside_a_store_is_a_warning() {
     });
     crate::log::check(&log.await, [&["WARN", "use `NextMessage::shared`"]]);
 }
+
+/// With a sink, a run goes on after WeChat's last delivery. Only a drain as patient as a run may be long waits for it.
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_a_run_whose_answer_goes_to_a_sink() {
+    for (patience, expected) in [(60, &["a long story"][..]), (20, &[])] {
+        let sent = Collected::default();
+        let log = crate::log::of(async || {
+            let builder = DedupLayer::builder().with_fallback(Reply::text("wait"));
+            let dedup = builder.unwrap().with_late_replies(sent.sink()).build();
+            let bot = answering(&dedup, 50, "a long story".to_owned());
+            let _ = wechat().text("hi").deliver(bot).await;
+            dedup.drain(secs(patience)).await;
+        })
+        .await;
+        assert_eq!(sent.parts(), expected);
+        let errors: Vec<_> = log.lines().filter(|line| line.contains("ERROR")).collect();
+        assert_eq!(errors.is_empty(), !expected.is_empty(), "{log}");
+        for error in errors {
+            let words = ["a late reply is lost", "its message was cut"];
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
+    }
+}
