@@ -3,13 +3,14 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, ServiceExt};
 
 use super::{
+    Recognizer,
     recognition::{Limits, Recognition},
     service::Recognize,
 };
-use crate::api::{Api, Recording, one_short_line};
+use crate::api::{Api, one_short_line};
 
 /// Gives voice messages their words before the handler sees them. See the [module docs](super).
 ///
@@ -25,11 +26,7 @@ impl RecognizeLayer {
     /// one line.
     pub fn new<R>(api: Api, recognizer: R) -> Self
     where
-        R: Service<Recording, Response = String, Error: fmt::Display, Future: Send>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
+        R: Recognizer,
     {
         let recognizer = move |recording| {
             let words = recognizer.clone().oneshot(recording);
@@ -69,7 +66,7 @@ impl RecognizeLayer {
     /// Sets how long a recording may be; the default is 61 s: WeChat's 60 s, and one of tolerance.
     ///
     /// The handler gets the message of a longer recording without words, and [`TooLong`](super::ErrorKind::TooLong). The
-    /// duration of a recording that is not AMR is [not known](Recording::duration), and not limited.
+    /// duration of a recording that is not AMR is [not known](crate::api::Recording::duration), and not limited.
     #[must_use]
     pub fn with_max_duration(mut self, duration: Duration) -> Self {
         self.0.limits.duration = duration;

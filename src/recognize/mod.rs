@@ -71,7 +71,7 @@
 //!
 //! # Recognizers
 //!
-//! A recognizer is any Tower service that takes a [`Recording`] and returns a `String`. It gets the bytes as WeChat keeps
+//! A [`Recognizer`] is any Tower service that takes a [`Recording`] and returns a `String`. It gets the bytes as WeChat keeps
 //! them, usually AMR at 16 kHz or 8 kHz; [`Recording::encoding`] tells. Tencent, Aliyun and iFlytek take AMR. Servers with
 //! the interface of `OpenAI`, whisper.cpp and vosk do not: convert it first, with `ffmpeg` for example.
 //!
@@ -263,6 +263,36 @@ impl HasVoice for Message {
     }
 }
 
+/// A speech recognizer: any Tower service from a [`Recording`] to a `String`. See the
+/// [module docs](self#recognizers).
+///
+/// Every service with these bounds is one. `tower::service_fn` makes one of an async function.
+#[diagnostic::on_unimplemented(
+    message = "this is no recognizer: wrap an async function in `tower::service_fn`",
+    label = "no Tower service from a `Recording` to a `String`",
+    note = "a recognizer is a `Service<Recording, Response = String>` that is `Clone + Send + Sync + 'static`",
+    note = "its error is `Display`, and its future is `Send`"
+)]
+pub trait Recognizer:
+    Service<Recording, Response = String, Error: fmt::Display, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+// Otherwise rustc speaks of the bound that fails first, and of `Service`.
+#[diagnostic::do_not_recommend]
+impl<R> Recognizer for R where
+    R: Service<Recording, Response = String, Error: fmt::Display, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 impl<H, M> MessageService<H, M> {
     /// Puts a [`RecognizeLayer`] around the handler: voice messages get their words before the handler sees them.
     ///
@@ -271,11 +301,7 @@ impl<H, M> MessageService<H, M> {
     pub fn recognize<R>(self, api: Api, recognizer: R) -> MessageService<Recognize<H>, M>
     where
         M: HasVoice,
-        R: Service<Recording, Response = String, Error: fmt::Display, Future: Send>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
+        R: Recognizer,
     {
         self.layer(RecognizeLayer::new(api, recognizer))
     }

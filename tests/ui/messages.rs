@@ -43,7 +43,7 @@ fn no_mistake_is_forgotten() {
 const VERIFICATION: &str =
     "`VerifySignatureLayer` is missing or in the wrong order: it goes first, around this service";
 
-const FIRST_LINES: [(&str, &str); 10] = [
+const FIRST_LINES: [(&str, &str); 11] = [
     ("all_layers_left_out", VERIFICATION),
     ("layers_in_the_wrong_order", VERIFICATION),
     ("verification_left_out", VERIFICATION),
@@ -55,6 +55,10 @@ const FIRST_LINES: [(&str, &str); 10] = [
     (
         "nothing_to_recognize",
         "`TextMessage` has no voice message that could be recognized",
+    ),
+    (
+        "function_as_recognizer",
+        "this is no recognizer: wrap an async function in `tower::service_fn`",
     ),
     ("not_a_store", "`&str` is no store of deduplication state"),
     (
