@@ -1,4 +1,4 @@
-//! The runs of the inner service for one message: each with a time limit, and again after a failure.
+//! The runs of the inner service for one message: each with a time limit, and again after failures, as `layer` sets.
 
 use std::{
     fmt, future::poll_fn, panic::AssertUnwindSafe, pin::pin, sync::Arc, task::Poll, time::Duration,

@@ -1,4 +1,4 @@
-//! The layer and its builder: what a developer can set. How long a delivery waits is fixed, in `waiter`.
+//! The layer and its builder: all settings and their defaults. How long a delivery waits is fixed, in `waiter`.
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 

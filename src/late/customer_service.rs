@@ -1,4 +1,4 @@
-//! Late replies as customer-service messages.
+//! Late replies as customer-service messages, one by one: what WeChat refuses is left to the next sink, or dropped.
 
 use super::{LateReply, LateSink};
 use crate::{

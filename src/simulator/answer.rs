@@ -1,4 +1,4 @@
-//! What WeChat makes of a server's answer: what the user sees, or a fault.
+//! Judges a server's answer as WeChat does: accepted, and what the user then sees, or refused, and for which fault.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};

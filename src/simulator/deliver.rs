@@ -1,4 +1,4 @@
-//! Delivers and retries as WeChat does: time limits, number of deliveries, and simulated faults.
+//! Delivers and retries as WeChat does: time limits, simulated faults, and when the user sees the fault text.
 
 use std::{pin::pin, time::Duration};
 

@@ -1,4 +1,4 @@
--- One operation on one message: machine.rs with Redis' clock and Redis' memory.
+-- One operation on one message: ../machine.rs with Redis' clock and Redis' memory.
 --
 -- KEYS: the message. ARGV: the operation, the claim, the times of its mark and of its lease, its fingerprint or nothing, then
 -- the operation's own arguments. All times are in milliseconds.

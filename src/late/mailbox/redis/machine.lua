@@ -1,4 +1,4 @@
--- One operation on one conversation: machine.rs with Redis' clock and Redis' memory.
+-- One operation on one conversation: ../machine.rs with Redis' clock and Redis' memory.
 --
 -- KEYS: the conversation. ARGV: the operation, the limits, then the operation's own arguments. All times are in
 -- milliseconds.
