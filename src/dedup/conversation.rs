@@ -114,7 +114,8 @@ impl Place {
         }
     }
 
-    /// Takes the next part, and waits for it as long as a delivery waits. `None`: there is none, or too late.
+    /// Takes the next part, and waits for it until the message is acknowledged, or no delivery waits and WeChat makes none any
+    /// more. `None`: there is none, or too late.
     async fn fetch(&self, opens_slot: bool) -> Option<Finished> {
         let (mut pause, mut failures) = (FIRST_POLL, 0);
         let mut recovering = None;

@@ -189,8 +189,8 @@ impl Finished {
     }
 
     /// Confirms a result that a delivery or a sink has got, in a task of its own. A result of this node's own run is confirmed
-    /// until the store has answered. After that, any result is confirmed in as many answers as there are seconds in
-    /// [`ASKED_FOR`]. Another node that may still ask which node the reply belongs to has met the same silence.
+    /// until the store has answered. After that, any result is confirmed in [`REMINDERS`] answers: another node that may still ask
+    /// which node the reply belongs to has met the same silence. Both end with the reply's time at the latest.
     pub(super) fn confirm_in_background(self) {
         let node = Arc::clone(&self.node);
         let is_own = self.origin != Origin::Store;
@@ -230,7 +230,7 @@ impl Finished {
 
     /// Releases the claim. `told` is what the store knows of the message's end.
     ///
-    /// A store that is away is asked again for some seconds, and longer if its last answer was that another node runs the
+    /// A store that is away is asked again ten times, and 30 times if its last answer was that another node runs the
     /// message. `None` means that it has not answered, so nobody can tell whose the reply is; a reply given twice is better
     /// than one given never. If it has lost a message that another node had ended, the reply is that node's.
     pub(super) async fn release(&self, store: &dyn GuardedStore, told: Told) -> Option<Released> {
@@ -274,7 +274,7 @@ impl Finished {
                 if unconfirmed != Unconfirmed::Silent {
                     *is_elsewhere = unconfirmed == Unconfirmed::RunsElsewhere;
                 }
-                if tries == if *is_elsewhere { ASK_ON } else { ASK_AGAIN } {
+                if tries >= if *is_elsewhere { ASK_ON } else { ASK_AGAIN } {
                     return None;
                 }
                 tries += 1;
@@ -301,11 +301,11 @@ impl Finished {
     }
 }
 
-/// How many times a store that is away is asked which node a late reply belongs to, a second after each answer. Counted, since
-/// a node that stands still asks nothing. The customer-service API accepts the reply for at least a minute.
+/// How many times a store that is away is asked which node a late reply belongs to, a second after each try. Counted, since a
+/// node that stands still asks nothing. The customer-service API accepts the reply for at least a minute.
 const ASK_AGAIN: u32 = 10;
 
-/// Likewise, if another node runs the message and is going to send its own reply.
+/// Likewise, if another node runs the message and is going to send its own reply. With its time-outs, that is up to 52 s.
 const ASK_ON: u32 = 30;
 
 /// How long a node may ask whose a reply is that another one's delivery has got.

@@ -17,8 +17,8 @@ use crate::{
 
 /// A [`Store`] whose operations end soon, with an answer or without one.
 ///
-/// The operations that cost a reply or a lease if they are left out are tried although it is away: all but `claim`, `complete` and
-/// `acknowledge`.
+/// The operations that cost a reply or a lease if they are left out are tried although it is away: all but `claim`, `claim_for`,
+/// `complete` and `acknowledge`.
 pub(super) trait GuardedStore: Send + Sync {
     /// Whether the store is left alone.
     fn is_away(&self) -> bool;
@@ -42,7 +42,8 @@ pub(super) trait GuardedStore: Send + Sync {
     /// [`claim`](Self::claim) of a message that has ended, so that the store knows of the reply again.
     fn claim_again(&self, claim: Claim) -> Answer<'_, Claimed>;
 
-    /// Likewise, to learn what reply the claim holds. Nothing waits for it, so it may take long.
+    /// [`claim`](Self::claim) by a task that ends, to learn what reply the claim holds. Nothing waits for it, so it may take
+    /// long.
     fn claim_patiently(&self, claim: Claim) -> Answer<'_, Claimed>;
 
     fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed>;

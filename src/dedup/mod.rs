@@ -123,7 +123,7 @@
 //! | [bytes of kept replies](DedupBuilder::with_max_reply_bytes) | 16 MiB | the oldest are dropped; replies that are kept for more than an hour are dropped last; later deliveries get `success` |
 //! | [messages running](DedupBuilder::with_max_concurrent_runs) | 1024 | deliveries wait for room in the order of arrival; a delivery that has no room 4.5 s after its arrival gets 503 |
 //! | [deliveries waiting for one message](DedupBuilder::with_max_waiters_per_message) | 16 | a further one waits for room, likewise |
-//! | messages that only fetch from a mailbox | no bound of their own | they do not count as running, and wait for 15.5 s at most |
+//! | messages that only fetch from a mailbox | no bound of their own | they do not count as running, and wait for 16 s at most |
 //! | body of the inner service's response | 1 MiB | the run has failed |
 //! | replies that wait for the store to come back, late ones among them | 1024 | a further reply is known to this node alone; a further late reply is handed over without the store's confirmation |
 //!
@@ -139,7 +139,7 @@
 //! - every second while the node runs the message,
 //! - every 50 to 400 ms while the node waits for another node,
 //! - every second until a delivery has got the reply, so that a store that has lost its data learns again who has the reply;
-//!   for 9 s more if the reply is another node's, or if the store has been away.
+//!   until the store has heard it nine times more if the reply is another node's, or if the store has been away.
 //!
 //! A node whose deliveries have all gone away leaves the reply to the node that has run the message. If the store is away,
 //! each node goes on with its own table ([`DedupLayer::shared`]).

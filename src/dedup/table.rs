@@ -381,7 +381,7 @@ impl Task {
         !mem::replace(&mut progress.is_in_store, true)
     }
 
-    /// When the message was first seen, and whether the store has answered the claim: the times before may be missing.
+    /// When the message was first seen, and whether the store has answered the claim. Its answer changes both at a time.
     pub(super) fn seen(&self) -> (Instant, bool) {
         let progress = self.progress();
         (progress.first_seen, progress.is_in_store)

@@ -49,7 +49,7 @@ impl Recognition<'_> {
                     "recognized a voice message"
                 );
             }
-            Some(error) if error.is_of_api() => {
+            Some(error) if error.is_failed_fetch() => {
                 event!(DEBUG, account, kind, seconds, %error, "{FAILED}");
             }
             Some(error) => {
@@ -74,7 +74,7 @@ pub(crate) trait RecognitionFailure: fmt::Display {
     fn result(&self) -> Cow<'static, str>;
 
     /// Whether the recording could not be fetched.
-    fn is_of_api(&self) -> bool;
+    fn is_failed_fetch(&self) -> bool;
 }
 
 #[cfg(feature = "tracing")]

@@ -67,7 +67,7 @@ impl RecognitionFailure for Error {
         self.kind().name()
     }
 
-    fn is_of_api(&self) -> bool {
+    fn is_failed_fetch(&self) -> bool {
         matches!(*self.0, Cause::Fetch(_))
     }
 }

@@ -268,8 +268,8 @@ impl HasVoice for Message {
 ///
 /// Every service with these bounds is one. `tower::service_fn` makes one of an async function.
 #[diagnostic::on_unimplemented(
-    message = "this is no recognizer: wrap an async function in `tower::service_fn`",
-    label = "no Tower service from a `Recording` to a `String`",
+    message = "this is no recognizer, such as `tower::service_fn` makes of an async function",
+    label = "wrap an async function in `tower::service_fn`",
     note = "a recognizer is a `Service<Recording, Response = String>` that is `Clone + Send + Sync + 'static`",
     note = "its error is `Display`, and its future is `Send`"
 )]

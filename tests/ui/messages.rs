@@ -58,7 +58,7 @@ const FIRST_LINES: [(&str, &str); 11] = [
     ),
     (
         "function_as_recognizer",
-        "this is no recognizer: wrap an async function in `tower::service_fn`",
+        "this is no recognizer, such as `tower::service_fn` makes of an async function",
     ),
     ("not_a_store", "`&str` is no store of deduplication state"),
     (

@@ -92,5 +92,6 @@ pub async fn serve(
     select! { served = server => served, () = end => Ok(()) }
 }
 
-/// As long as a run may take: its answer still reaches the user by customer service, or with the next message.
+/// As long as one run may take: its answer still reaches the user by customer service, or with the next message. A run that
+/// is repeated may be cut.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(60);

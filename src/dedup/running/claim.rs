@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use futures_util::future::select;
 use tokio::time::{self, Instant};
 
-use super::{RunningMessage, Stage, leave::Left};
+use super::{RunningMessage, Stage};
 use crate::{
     breaker::Unavailable,
     dedup::{
@@ -148,7 +148,7 @@ impl RunningMessage {
             return false;
         }
         // The next delivery here claims the message anew.
-        let Left::Late(cause) = self.leave_table() else {
+        let Stage::Late(cause) = self.leave_table() else {
             return false;
         };
         self.stage = Stage::Late(cause);

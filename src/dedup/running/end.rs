@@ -133,11 +133,13 @@ impl RunningMessage {
         let Some(finished) = &self.finished else {
             return;
         };
+        // All of it begins before the first await, where this task may be cut.
+        let mut begun = Vec::new();
         if let Some(rest) = finished.response.rest() {
             let handed_over = self.hand_over_rest(rest.clone());
             // Customer service waits for the answer to the delivery.
             if !self.node.settings.sinks.send_at_once() {
-                self.ends_with_delivery(handed_over).await;
+                begun.push(handed_over);
             }
         }
         let has_place = self.task.fetching() == Fetching::Beside;
@@ -150,8 +152,7 @@ impl RunningMessage {
             let mut shown = shown.boxed();
             // A mailbox in this process needs no task.
             if (&mut shown).now_or_never().is_none() {
-                let shown = self.node.tasks.spawn(shown);
-                self.ends_with_delivery(shown).await;
+                begun.push(self.node.tasks.spawn(shown.map(|_| ())));
             }
         }
         let reminds = finished.origin == Origin::Store
@@ -161,6 +162,9 @@ impl RunningMessage {
             && let Some(finished) = self.finished.take()
         {
             finished.confirm_in_background();
+        }
+        for task in begun {
+            self.ends_with_delivery(task).await;
         }
     }
 

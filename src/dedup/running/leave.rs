@@ -1,4 +1,5 @@
-//! Hands a message back to the other nodes if its task is dropped before the message has ended.
+//! A task that is dropped before its message is over: another one hands the message back to the other nodes, or does what
+//! comes after its answer.
 
 use std::{mem, pin::pin, sync::Arc};
 
@@ -17,29 +18,20 @@ use crate::{
 
 impl Drop for RunningMessage {
     fn drop(&mut self) {
-        let left = match self.stage {
+        let stage = match self.stage {
             Stage::InTable => self.leave_table(),
-            Stage::Late(cause) => Left::Late(cause),
-            Stage::HandedBack(cause) => {
-                self.task.end();
-                return self.report_cut(cause);
-            }
-            Stage::Over => Left::Over,
+            stage => stage,
         };
-        let stage = match left {
-            Left::Over => return self.task.end(),
-            Left::Delivered => Stage::Over,
-            Left::Late(cause) => Stage::HandedBack(cause),
+        if let Stage::Over = stage {
+            return self.task.end();
+        }
+        // Without a runtime the lease runs out. An heir has none: this node goes away.
+        let runtime = Handle::try_current().ok().filter(|_| !self.is_heir);
+        let Some(runtime) = runtime else {
+            self.task.end();
+            return self.report_cut(stage);
         };
-        // Without a runtime the lease runs out.
-        let Ok(runtime) = Handle::try_current() else {
-            return match left {
-                Left::Over => {}
-                Left::Delivered => self.report_cut_rest(),
-                Left::Late(cause) => self.report_cut(cause),
-            };
-        };
-        let mut rest = Self {
+        let heir = Self {
             node: Arc::clone(&self.node),
             task: Arc::clone(&self.task),
             claim: self.claim,
@@ -52,55 +44,47 @@ impl Drop for RunningMessage {
             may_be_in_store: self.may_be_in_store,
             finished: mem::take(&mut self.finished),
             stage,
+            is_heir: true,
             _token: self.node.tasks.token(),
         };
-        match left {
-            Left::Over => {}
-            // Whether the store has heard of its end is not known here.
-            Left::Delivered => {
-                let end = self.node.end.clone();
-                runtime.spawn(async move {
-                    let told = Err(Unconfirmed::Silent);
-                    end.run_until_cancelled(pin!(rest.has_been_delivered(told)))
-                        .await
-                });
-            }
-            Left::Late(cause) => {
-                runtime.spawn(rest.hand_back(cause));
-            }
-        }
+        runtime.spawn(heir.inherit());
     }
 }
 
-/// What a task that ends leaves of its message.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Left {
-    /// Nothing.
-    Over,
-    /// A result that a delivery has fetched, and what comes after that.
-    Delivered,
-    /// A result that is late, or the claim of a message that is vacant on this node.
-    Late(LateCause),
-}
-
 impl RunningMessage {
-    /// Hands the message back to the other nodes, and its result to the sinks, because this node goes away.
+    /// Does what the task that had the message has left.
     ///
     /// Stops at the node's end. A reply that is left then is an error in the log.
-    async fn hand_back(mut self, cause: LateCause) {
+    async fn inherit(mut self) {
         let end = self.node.end.clone();
-        let handed_back = async {
-            if self.finished.is_none() {
-                self.finished = self.held_in_store().await;
+        let done = async {
+            match self.stage {
+                Stage::Late(cause) => self.hand_back(cause).await,
+                Stage::Delivered => {
+                    // Whether the store has heard of the message's end is not known here.
+                    let told = match self.node.store {
+                        Some(_) => Err(Unconfirmed::Silent),
+                        None => Ok(Completed::Stored),
+                    };
+                    self.has_been_delivered(told).await;
+                }
+                Stage::InTable | Stage::Over => {}
             }
-            // Otherwise a retry would make another node run the message again, and there may be none.
-            let told = match &self.finished {
-                Some(finished) => finished.confirm().await,
-                None => Ok(Completed::Lost),
-            };
-            self.hand_over(cause, told).await;
         };
-        end.run_until_cancelled(pin!(handed_back)).await;
+        end.run_until_cancelled(pin!(done)).await;
+    }
+
+    /// Hands the message back to the other nodes, and its result to the sinks, because this node goes away.
+    async fn hand_back(&mut self, cause: LateCause) {
+        if self.finished.is_none() {
+            self.finished = self.held_in_store().await;
+        }
+        // Otherwise a retry would make another node run the message again, and there may be none.
+        let told = match &self.finished {
+            Some(finished) => finished.confirm().await,
+            None => Ok(Completed::Lost),
+        };
+        self.hand_over(cause, told).await;
     }
 
     /// The reply that the claim holds although its answer was lost.
@@ -117,19 +101,19 @@ impl RunningMessage {
         }
     }
 
-    /// Logs an error if a part of the fetched reply is lost that no delivery shows.
-    fn report_cut_rest(&self) {
+    /// Logs an error if a reply, or the rest of one, is lost with this message.
+    fn report_cut(&self, stage: Stage) {
         let finished = self.finished.as_ref();
-        if let Some(rest) = finished.and_then(|finished| finished.response.rest()) {
-            self.report_lost(rest.count_parts());
-        }
-    }
-
-    /// Logs an error if a reply is lost with this message. It is late for this `cause`.
-    fn report_cut(&self, cause: LateCause) {
-        match &self.finished {
-            Some(finished) if finished.is_reply() => self.report_lost(finished.count_parts()),
-            None if cause == LateCause::Acknowledged => self.report_lost(1),
+        match (stage, finished) {
+            (Stage::Delivered, Some(finished)) => {
+                if let Some(rest) = finished.response.rest() {
+                    self.report_lost(rest.count_parts());
+                }
+            }
+            (Stage::Late(_), Some(finished)) if finished.is_reply() => {
+                self.report_lost(finished.count_parts());
+            }
+            (Stage::Late(LateCause::Acknowledged), None) => self.report_lost(1),
             _ => {}
         }
     }
@@ -139,7 +123,7 @@ impl RunningMessage {
     }
 
     /// Takes the message out of the table, and returns what is left of it.
-    pub(super) fn leave_table(&self) -> Left {
+    pub(super) fn leave_table(&self) -> Stage {
         let (claim, now) = (self.claim, Instant::now());
         let mut table = self.node.table();
         let is_acknowledged = table.is_acknowledged(claim, now);
@@ -147,14 +131,14 @@ impl RunningMessage {
             Released::NotCompleted if is_acknowledged => LateCause::Acknowledged,
             Released::NotCompleted | Released::LastHold => LateCause::Unfetched,
             // A delivery has fetched the reply, which stays held.
-            _ if self.finished.is_some() => return Left::Delivered,
-            _ => return Left::Over,
+            _ if self.finished.is_some() => return Stage::Delivered,
+            _ => return Stage::Over,
         };
         let is_something = self.may_be_in_store || self.finished.is_some() || is_acknowledged;
         if is_something {
-            Left::Late(cause)
+            Stage::Late(cause)
         } else {
-            Left::Over
+            Stage::Over
         }
     }
 }

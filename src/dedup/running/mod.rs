@@ -44,7 +44,8 @@ use crate::{
 /// A message that a delivery has claimed on this node.
 ///
 /// If this is dropped before the message is over, even before its first poll, the message is vacant again on this node. Then
-/// another task hands the message back to the other nodes, and its result to the sinks.
+/// another task hands the message back to the other nodes, and its result to the sinks. If a delivery has the result by then,
+/// that task does what comes after the answer.
 pub(super) struct RunningMessage {
     node: Arc<Node>,
     task: Arc<Task>,
@@ -66,6 +67,8 @@ pub(super) struct RunningMessage {
     /// The result, from the end of the runs on.
     finished: Option<Finished>,
     stage: Stage,
+    /// Whether it does what a task that was dropped has left.
+    is_heir: bool,
     /// A drain waits for it.
     _token: TaskTrackerToken,
 }
@@ -84,8 +87,8 @@ enum Stage {
     InTable,
     /// No delivery on this node gets its reply.
     Late(LateCause),
-    /// Likewise, and this node goes away.
-    HandedBack(LateCause),
+    /// A delivery has its reply. What comes after that is still to be done.
+    Delivered,
     Over,
 }
 
@@ -111,6 +114,7 @@ impl RunningMessage {
             may_be_in_store: false,
             finished: None,
             stage: Stage::InTable,
+            is_heir: false,
             _token: to_run.token,
         }
     }

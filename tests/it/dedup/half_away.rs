@@ -1,9 +1,6 @@
 //! A store that answers some operations, and never the others.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use tokio::time::sleep;
 use tower_wechat::{
@@ -141,7 +138,6 @@ fn operations() -> Vec<Vec<Operation>> {
 
 #[derive(Debug, Default)]
 struct Seen {
-    runs: BTreeMap<usize, usize>,
     late: Vec<(usize, LateCause)>,
     given: usize,
 }
@@ -191,17 +187,12 @@ impl World {
             let builder = DedupLayer::builder().with_store(store.clone());
             let builder = builder.with_late_replies(hook).with_max_concurrent_runs(1);
             let layer = builder.build();
-            let counted = Arc::clone(&seen);
-            services.push(layer.layer(message_fn(move |message: Message| {
-                let seen = Arc::clone(&counted);
-                async move {
-                    if matches!(&message, Message::Text(text) if text.content == "next") {
-                        return Reply::text("at once");
-                    }
-                    *seen.lock().unwrap().runs.entry(node).or_default() += 1;
-                    sleep(Duration::from_millis(takes)).await;
-                    Reply::text("the reply ".repeat(if is_long { 500 } else { 1 }))
+            services.push(layer.layer(message_fn(move |message: Message| async move {
+                if matches!(&message, Message::Text(text) if text.content == "next") {
+                    return Reply::text("at once");
                 }
+                sleep(Duration::from_millis(takes)).await;
+                Reply::text("the reply ".repeat(if is_long { 500 } else { 1 }))
             })));
         }
         (Self { seen, stores }, services)
@@ -270,6 +261,12 @@ async fn play(
         violations.push(format!(
             "the store is still asked: {asked} times in a minute"
         ));
+    }
+    let tasks = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    if tasks > 0 {
+        violations.push(format!("{tasks} tasks are left"));
     }
     violations.extend(world.seen.lock().unwrap().violations(story));
     for (node, service) in services.iter().enumerate() {

@@ -338,7 +338,7 @@ async fn a_reply_is_handed_over_though_the_store_takes_its_message_for_running()
     // An operation that succeeds, so that the node does not leave the store alone when it releases the reply.
     pass(5_500).await;
     stack.deliver(&text("user", "2", "hi")).await.abort();
-    // It asks the store for ten seconds more.
+    // It asks the store ten times more.
     pass(10_600).await;
     assert_eq!(late.causes(), [LateCause::Unfetched]);
 }

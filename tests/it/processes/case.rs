@@ -37,12 +37,20 @@ impl<'a> Case<'a> {
         !self.ended().is_empty() && self.shown_text().is_none() && self.late().count() == 0
     }
 
-    /// Whether a node that ran the message, or may have held its reply, was killed before it could hand the reply over.
+    /// Whether a node that ran the message, or may have held its reply, was killed before it could hand the reply over. Or
+    /// whether one stood still just when it answered, so that the answer did not leave it.
     pub(super) fn is_lost_with_node(&self) -> bool {
-        self.processes().any(|process| {
+        let is_killed = self.processes().any(|process| {
             let killed = self.evidence.killed(process);
             killed.is_some_and(|killed| self.may_hold(process, killed))
-        })
+        });
+        let mut lines = self.lines.iter();
+        is_killed
+            || lines.any(|line| {
+                let (since, until) = (line.at.saturating_sub(LEAVING), line.at + LEAVING);
+                matches!(line.event, Event::Answered { status: 200, .. })
+                    && self.evidence.is_hit(line.process, since, until)
+            })
     }
 
     /// Whether the node may have had the message or its reply at the time `at`.
@@ -195,6 +203,9 @@ impl fmt::Display for Case<'_> {
 
 /// In microseconds, as all times here: how long a node has a reply, at most, before a delivery or the hook gets it.
 const HOLDING: u64 = 8_000_000;
+
+/// How long an answer takes from the service to the network.
+const LEAVING: u64 = 100_000;
 
 /// A second, plus the delay of a busy machine.
 const MISSED: u64 = 1_500_000;
