@@ -1,4 +1,4 @@
-//! What a user leaves behind who sends many messages and waits for no answer.
+//! A user who sends many messages and hangs up leaves no task behind.
 
 use tokio::{runtime::Handle, time::sleep};
 use tower_wechat::{

@@ -33,6 +33,24 @@ async fn run_alone(node: &impl Delivers, runs: &mut Runs) -> oneshot::Sender<Ver
     runs.next().await.1
 }
 
+/// Lets both nodes run the message while the store is away, and the second one end its run. Then the store is back, and hears from
+/// the first one, whose verdict is returned, that it still runs the message.
+async fn end_one_of_two_runs<D: Delivers>(
+    (a, runs_a): (&D, &mut Runs),
+    (b, runs_b): (&D, &mut Runs),
+    store: &Faulty,
+) -> oneshot::Sender<Verdict> {
+    store.go_away();
+    let verdict_a = run_alone(a, runs_a).await;
+    let verdict_b = run_alone(b, runs_b).await;
+    // The first node tells the store first, which it does every second.
+    pass(450).await;
+    verdict_b.send(Ok(ok("reply of b"))).unwrap();
+    pass(50).await;
+    store.come_back();
+    verdict_a
+}
+
 /// Both nodes run the message while the store is away, and every client leaves. The hook gets one of the replies.
 #[tokio::test(start_paused = true)]
 async fn a_reply_is_handed_over_once_if_the_store_is_back_within_ten_tries() {
@@ -154,14 +172,7 @@ async fn a_reply_is_left_to_the_node_that_runs_the_message() {
     for back_at in (8_000..=30_000).step_by(1_000) {
         let (store, late) = (Faulty::new(), Late::default());
         let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
-        store.go_away();
-        let verdict_a = run_alone(&a, &mut runs_a).await;
-        let verdict_b = run_alone(&b, &mut runs_b).await;
-        // The other node tells the store first, which it does every second.
-        pass(450).await;
-        verdict_b.send(Ok(ok("reply of b"))).unwrap();
-        pass(50).await;
-        store.come_back();
+        let verdict_a = end_one_of_two_runs((&a, &mut runs_a), (&b, &mut runs_b), &store).await;
         pass(4_500).await;
         store.go_away();
         pass(500).await;
@@ -347,15 +358,8 @@ async fn a_reminder_is_tried_although_the_store_is_left_alone() {
 async fn a_node_that_has_waited_for_another_one_hands_its_reply_over_in_the_end() {
     let (store, late) = (Faulty::new(), Late::default());
     let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
-    store.go_away();
-    let verdict_a = run_alone(&a, &mut runs_a).await;
-    let verdict_b = run_alone(&b, &mut runs_b).await;
-    // The other node tells the store first, which it does every second.
-    pass(450).await;
-    verdict_b.send(Ok(ok("reply of b"))).unwrap();
-    pass(50).await;
-    store.come_back();
-    // Six of these are for a delivery.
+    let verdict_a = end_one_of_two_runs((&a, &mut runs_a), (&b, &mut runs_b), &store).await;
+    // It keeps the reply for a delivery for 6 s, then it asks.
     pass(21_000).await;
     store.fail(Operation::Release);
     verdict_a.send(Ok(ok("reply of a"))).unwrap();
