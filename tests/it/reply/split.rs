@@ -168,6 +168,29 @@ fn neither_the_text_nor_the_parts_are_shown() {
     );
 }
 
+#[test]
+fn a_cluster_that_is_cut_takes_nothing_of_the_next_ones() {
+    // The number sign makes a cluster with the first flag. A flag is two letters, and half a flag would make one with the
+    // next letter.
+    check(
+        "\u{600}🇨🇳🇫🇷🇯🇵",
+        8,
+        &["\u{600}\u{1f1e8}", "\u{1f1f3}", "🇫🇷", "🇯🇵"],
+    );
+    // One that is cut more than once.
+    let long = format!("e{}🇫🇷🇯🇵", "\u{301}".repeat(7));
+    check(
+        &long,
+        8,
+        &[
+            "e\u{301}\u{301}\u{301}",
+            "\u{301}\u{301}\u{301}\u{301}",
+            "🇫🇷",
+            "🇯🇵",
+        ],
+    );
+}
+
 /// What is hard to split, and anything else.
 fn texts() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
