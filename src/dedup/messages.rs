@@ -1,19 +1,19 @@
 //! The machines of all messages, at most as many as there is room for.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+mod machines;
+
+use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
+use self::machines::Machines;
 use super::{
     machine::{Machine, State, after},
     store::{
         Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Found, Released, Renewed, Run,
     },
 };
-use crate::key::{BuildKeyHasher, Key};
+use crate::key::Key;
 
 /// The messages that are not vacant. The caller says what time it is.
 ///
@@ -21,7 +21,7 @@ use crate::key::{BuildKeyHasher, Key};
 /// a claim has on lease. The cost of an operation does not depend on the number of messages.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Messages {
-    machines: HashMap<Key, Machine, BuildKeyHasher>,
+    machines: Machines,
     /// Each message once, in this queue or in the next one, the one that was claimed first in front.
     order: VecDeque<Key>,
     /// The messages with more than an hour left. They are spared as long as they are at most half of all.
@@ -46,7 +46,7 @@ pub(super) struct Bounds {
 impl Messages {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
-            machines: HashMap::default(),
+            machines: Machines::default(),
             order: VecDeque::new(),
             lasting: VecDeque::new(),
             replies: VecDeque::new(),
@@ -119,23 +119,27 @@ impl Messages {
         &mut self,
         key: Key,
         now: Instant,
-        vacant: impl Fn() -> Machine,
+        vacant: impl FnOnce() -> Machine,
         change: impl FnOnce(&mut Machine) -> T,
     ) -> T {
-        let count = self.machines.len();
-        let machine = self.machines.entry(key).or_insert_with(&vacant);
-        self.reply_bytes -= machine.reply_size();
-        machine.expire(now);
-        if machine.forgotten <= now {
-            *machine = vacant();
-        }
-        let result = change(machine);
-        self.reply_bytes += machine.reply_size();
-        if self.machines.len() > count {
+        if let Some(machine) = self.machines.get_mut(&key) {
+            self.reply_bytes -= machine.reply_size();
+            machine.expire(now);
+            if machine.forgotten <= now {
+                *machine = vacant();
+            }
+            let result = change(machine);
+            self.reply_bytes += machine.reply_size();
+            result
+        } else {
+            let mut machine = vacant();
+            let result = change(&mut machine);
+            self.reply_bytes += machine.reply_size();
+            self.machines.insert(key, machine);
             self.order.push_back(key);
             self.make_room(now);
+            result
         }
-        result
     }
 
     /// Forgets the messages in front whose time is over, and those that there is no room for.
