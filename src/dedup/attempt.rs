@@ -13,7 +13,7 @@ use tower::Service;
 use super::{
     finished::{Finished, Origin},
     node::Node,
-    store::Claim,
+    table::Task,
 };
 use crate::{
     delivery::Verified,
@@ -90,7 +90,7 @@ where
 /// Runs a message until a run succeeds or there have been enough.
 pub(super) async fn runs(
     node: &Arc<Node>,
-    claim: &Claim,
+    task: &Arc<Task>,
     request: &Request<Verified>,
     observed: &observe::Runs,
     inner: &mut impl Inner,
@@ -109,15 +109,15 @@ pub(super) async fn runs(
             settings.run_timeout,
         ));
         if let Ok(response) = observed.run(number.get(), head, run.as_mut()).await {
-            return Finished::new(node, *claim, response, Origin::Run);
+            return Finished::new(node, task, response, Origin::Run);
         }
         let Some(delay) = delays.next() else {
             let account = request.body().delivery().account();
-            observe::message_given_up(account, claim.key.observed(), number.get());
+            observe::message_given_up(account, task.claim.key.observed(), number.get());
             let failure = settings.failure.as_ref().unwrap_or(&settings.fallback);
             let failure = response::of_whole_reply(failure.clone(), request.body());
             let failure = StoredResponse::of_own(&failure);
-            return Finished::new(node, *claim, failure, Origin::FailedRun);
+            return Finished::new(node, task, failure, Origin::FailedRun);
         };
         time::sleep(*delay).await;
         number = number.next();

@@ -151,8 +151,8 @@ impl Place {
                 Some(Fetched::Wait) if !self.next.waits() => {
                     let fallback = self.node.settings.fallback.clone();
                     let fallback = self.response_of(fallback);
-                    let claim = self.task.claim;
-                    return Some(Finished::new(&self.node, claim, fallback, Origin::Fallback));
+                    let (node, task) = (&self.node, &self.task);
+                    return Some(Finished::new(node, task, fallback, Origin::Fallback));
                 }
                 // Each further fetch gets this answer until the slot is filled, so only the first one starts a recovery.
                 Some(Fetched::Lapsed(question)) if recovering != Some(question.message) => {
@@ -384,7 +384,7 @@ impl Place {
     }
 
     fn finished(&self, response: StoredResponse) -> Finished {
-        Finished::new(&self.node, self.task.claim, response, Origin::Run)
+        Finished::new(&self.node, &self.task, response, Origin::Run)
     }
 
     fn question(&self) -> Question {

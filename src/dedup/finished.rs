@@ -10,11 +10,11 @@ use super::{
     guarded::GuardedStore,
     node::{FETCH_WAIT, Node, RENEWAL},
     store::{Claim, Claimed, Completed, Ending, Released},
+    table::Task,
 };
 use crate::{
-    breaker::{CATCH_UP, Unavailable},
+    breaker::{CATCH_UP, TIMEOUT, Unavailable},
     delivery::Verified,
-    key::Wanted,
     late::{LateCause, LateReply},
     reply::Reply,
     response::StoredResponse,
@@ -24,14 +24,13 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Finished {
     pub(super) node: Arc<Node>,
-    pub(super) claim: Claim,
+    pub(super) task: Arc<Task>,
     pub(super) response: StoredResponse,
     pub(super) origin: Origin,
     /// Whether a sink has got it: it is kept for no delivery.
     pub(super) is_handed_over: bool,
-    /// Whether WeChat retries the message until it is answered. Then the store is not told of its own reply again: the reply
-    /// may be a failure, whose time is over there.
-    pub(super) is_retried: bool,
+    /// Whether the store keeps it only as long as its deliveries may fetch it.
+    pub(super) is_kept_briefly: bool,
 }
 
 /// What the store knows of a result.
@@ -70,26 +69,30 @@ pub(super) enum Origin {
 impl Finished {
     pub(super) fn new(
         node: &Arc<Node>,
-        claim: Claim,
+        task: &Arc<Task>,
         response: StoredResponse,
         origin: Origin,
     ) -> Self {
         Self {
             node: Arc::clone(node),
-            claim,
+            task: Arc::clone(task),
             response,
             origin,
             is_handed_over: false,
-            is_retried: false,
+            is_kept_briefly: false,
         }
     }
 
-    /// Keeps a failure only as long as its delivery may fetch it. WeChat tries again, and the next delivery runs the message.
-    pub(super) fn keep_failure_shortly(&mut self, wants: Wanted) {
-        let is_failed = self.origin == Origin::FailedRun || !self.response.is_wanted(wants);
-        if is_failed {
-            self.claim.keep_shortly();
-        }
+    /// Whether it does not end WeChat's retries: a failure, or a reply that is not the wanted one. The next delivery runs the
+    /// message.
+    pub(super) fn is_retried_after(&self) -> bool {
+        let is_wanted = |wants| self.origin != Origin::FailedRun && self.response.is_wanted(wants);
+        self.task.wants.is_some_and(|wants| !is_wanted(wants))
+    }
+
+    /// The claim that has it.
+    pub(super) fn claim(&self) -> Claim {
+        self.task.claim_kept(self.is_kept_briefly)
     }
 
     /// Whether it says something that is worth handing over: a reply of the handler, or a part of one.
@@ -114,7 +117,7 @@ impl Finished {
         request: &Request<Verified>,
         cause: LateCause,
     ) -> Option<LateReply> {
-        let (key, request) = (self.claim.key, request.clone());
+        let (key, request) = (self.task.claim.key, request.clone());
         if self.origin == Origin::FailedRun {
             let failure = self.node.settings.failure.clone().unwrap_or_default();
             return Some(LateReply::new(key, request, LateCause::Failed, failure));
@@ -141,18 +144,18 @@ impl Finished {
             }
         };
         if is_own {
-            let completed = store.publish(self.claim, ending()).await?;
+            let completed = store.publish(self.claim(), ending()).await?;
             if completed != Completed::Lost {
                 return Ok(completed);
             }
         }
-        match store.claim_again(self.claim).await? {
+        match store.claim_again(self.claim(), TIMEOUT).await? {
             Claimed::Replied { .. } => Ok(Completed::Stored),
-            Claimed::Won(_) if !is_own && self.is_retried => {
-                store.release(self.claim).await?;
+            Claimed::Won(_) if !is_own && self.task.wants.is_some() => {
+                store.release(self.claim()).await?;
                 Ok(Completed::Lost)
             }
-            Claimed::Won(_) if !is_own => Ok(store.publish(self.claim, ending()).await?),
+            Claimed::Won(_) if !is_own => Ok(store.publish(self.claim(), ending()).await?),
             Claimed::Won(_) => Err(Unconfirmed::Forgotten),
             Claimed::Running { .. } if is_own => Err(Unconfirmed::RunsElsewhere),
             Claimed::Running { .. }
@@ -218,7 +221,7 @@ impl Finished {
     async fn confirm_times(&self, times: u64) -> bool {
         let start = Instant::now();
         let mut heard = 0;
-        while start.elapsed() < self.claim.ttls.reply {
+        while start.elapsed() < self.claim().ttls.reply {
             time::sleep(RENEWAL).await;
             heard += u64::from(self.confirm().await.is_ok());
             if heard == times {
@@ -254,11 +257,11 @@ impl Finished {
     }
 
     async fn try_to_release(&self, store: &dyn GuardedStore) -> Option<Released> {
-        if let Ok(released) = store.release(self.claim).await {
+        if let Ok(released) = store.release(self.claim()).await {
             return Some(released);
         }
         time::sleep(ONCE_MORE).await;
-        store.release(self.claim).await.ok()
+        store.release(self.claim()).await.ok()
     }
 
     async fn ask_to_release(
@@ -288,7 +291,7 @@ impl Finished {
             }
             // The other nodes tell a store that was away, or has lost its data, which replies their deliveries have got.
             time::sleep_until(store.caught_up()).await;
-            match store.release(self.claim).await {
+            match store.release(self.claim()).await {
                 Ok(Released::Unclaimed) if !was_unclaimed && !*is_elsewhere => {
                     was_unclaimed = true;
                     told = self.confirm().await;

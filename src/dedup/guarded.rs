@@ -39,12 +39,9 @@ pub(super) trait GuardedStore: Send + Sync {
         account: &'a str,
     ) -> Answer<'a, Claimed>;
 
-    /// [`claim`](Self::claim) of a message that has ended, so that the store knows of the reply again.
-    fn claim_again(&self, claim: Claim) -> Answer<'_, Claimed>;
-
-    /// [`claim`](Self::claim) by a task that ends, to learn what reply the claim holds. Nothing waits for it, so it may take
-    /// long.
-    fn claim_patiently(&self, claim: Claim) -> Answer<'_, Claimed>;
+    /// [`claim`](Self::claim) of a message that has ended, to learn what became of its reply, or to make the store know it again.
+    /// Waits for the answer until `timeout`.
+    fn claim_again(&self, claim: Claim, timeout: Duration) -> Answer<'_, Claimed>;
 
     fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed>;
 
@@ -93,13 +90,8 @@ impl<St: Store> GuardedStore for Guarded<St> {
         }))
     }
 
-    fn claim_again(&self, claim: Claim) -> Answer<'_, Claimed> {
-        let asked = self.ask("claim", TIMEOUT, move |store| store.claim(claim));
-        Box::pin(asked.map_ok(|found| found.claimed))
-    }
-
-    fn claim_patiently(&self, claim: Claim) -> Answer<'_, Claimed> {
-        let asked = self.ask("claim", LONG_TIMEOUT, move |store| store.claim(claim));
+    fn claim_again(&self, claim: Claim, timeout: Duration) -> Answer<'_, Claimed> {
+        let asked = self.ask("claim", timeout, move |store| store.claim(claim));
         Box::pin(asked.map_ok(|found| found.claimed))
     }
 
@@ -127,4 +119,4 @@ impl<St: Store> GuardedStore for Guarded<St> {
 }
 
 /// For an operation that nothing waits for.
-const LONG_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const LONG_TIMEOUT: Duration = Duration::from_secs(2);

@@ -155,7 +155,7 @@ impl Claim {
     }
 
     /// Keeps the message only as long as its deliveries may fetch the reply.
-    pub(super) fn keep_shortly(&mut self) {
+    pub(super) fn keep_briefly(&mut self) {
         (self.ttls.reply, self.ttls.mark) = (LEAST_TTL, LEAST_TTL);
     }
 }

@@ -337,6 +337,15 @@ impl Table {
 }
 
 impl Task {
+    /// The claim, with which the store keeps what it is told, or keeps it only as long as the deliveries may fetch the reply.
+    pub(super) fn claim_kept(&self, is_briefly: bool) -> Claim {
+        let mut claim = self.claim;
+        if is_briefly {
+            claim.keep_briefly();
+        }
+        claim
+    }
+
     /// Each change leaves whole values.
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)

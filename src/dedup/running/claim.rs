@@ -38,7 +38,7 @@ impl RunningMessage {
             next_pause = (pause * 2).min(LAST_POLL);
             self.may_be_in_store = true;
             let claimed = store
-                .claim_for(self.claim, &self.task, self.account())
+                .claim_for(self.own_claim(), &self.task, self.account())
                 .await;
             if let Ok(
                 Claimed::Won(Run { age, .. })
@@ -107,7 +107,7 @@ impl RunningMessage {
         loop {
             // Not a moment before the lease is over, by the store's clock.
             time::sleep(lease.min(LEASE) + Duration::from_millis(1)).await;
-            match store.claim(self.claim).await {
+            match store.claim(self.own_claim()).await {
                 Ok(Claimed::Late { lease: its }) => (lease, until) = (its, forgotten()),
                 Ok(Claimed::TakenOver(response)) => {
                     self.finished = Some(self.finished(response, Origin::Store));
@@ -117,7 +117,7 @@ impl RunningMessage {
                 }
                 Ok(Claimed::Won(_)) => {
                     // The store has lost the message: the other node sends what it has.
-                    let _ = store.release(self.claim).await;
+                    let _ = store.release(self.own_claim()).await;
                     return;
                 }
                 Err(Unavailable) if Instant::now() < until => lease = RENEWAL,
@@ -155,7 +155,7 @@ impl RunningMessage {
         self.permit = None;
         let node = Arc::clone(&self.node);
         if let Some(store) = &node.store
-            && store.release(self.claim).await == Ok(Released::HeldElsewhere)
+            && store.release(self.own_claim()).await == Ok(Released::HeldElsewhere)
         {
             self.stage = Stage::Over;
         } else {
@@ -179,6 +179,6 @@ impl RunningMessage {
 
     pub(super) fn is_acknowledged(&self) -> bool {
         let mut table = self.node.table();
-        table.is_acknowledged(self.claim, Instant::now())
+        table.is_acknowledged(self.own_claim(), Instant::now())
     }
 }

@@ -39,12 +39,9 @@ pub(super) struct Ended {
 impl RunningMessage {
     /// Takes the result.
     pub(super) fn finish(&mut self, mut finished: Finished) {
-        if let Some(wants) = self.task.wants {
-            // An earlier failure, or another node's reply, may have shortened them.
-            finished.claim.ttls = self.task.claim.ttls;
-            finished.keep_failure_shortly(wants);
-            self.claim = finished.claim;
-        }
+        // An earlier failure, or another node's reply, may have been kept briefly.
+        self.is_kept_briefly = finished.is_retried_after();
+        finished.is_kept_briefly = self.is_kept_briefly;
         self.finished = Some(finished);
     }
 
@@ -65,7 +62,7 @@ impl RunningMessage {
         } else {
             Ending::Late(response)
         };
-        let completed = store.complete(self.claim, ending).await;
+        let completed = store.complete(self.own_claim(), ending).await;
         // Unless the store says otherwise, it may have kept the reply, which this claim holds then.
         self.may_be_in_store = matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
         Ok(completed?)
@@ -85,7 +82,7 @@ impl RunningMessage {
         let kept = (told != Ok(Completed::Acknowledged)).then_some(&finished.response);
         let mut table = self.node.table();
         let at = Instant::now();
-        let completed = table.complete(self.claim, kept, at);
+        let completed = table.complete(self.own_claim(), kept, at);
         drop(table);
         if completed == Completed::Acknowledged {
             self.stage = Stage::Late(if is_whole {
@@ -112,7 +109,7 @@ impl RunningMessage {
             let fetched = pin!(time::timeout_at(ended.at + FETCH_WAIT, fetched));
             let is_fetched = finished.confirm_until(fetched, &mut told).await;
             // Once it is fetched, the deliveries hold it.
-            let release = || self.node.table().release(self.claim, Instant::now());
+            let release = || self.node.table().release(self.own_claim(), Instant::now());
             if !is_fetched && release() == Released::LastHold {
                 self.stage = Stage::Late(LateCause::Unfetched);
             }
@@ -157,7 +154,7 @@ impl RunningMessage {
         }
         let reminds = finished.origin == Origin::Store
             && !self.node.settings.runs_inline
-            && !finished.is_retried;
+            && self.task.wants.is_none();
         if (told.is_err() || reminds || self.was_store_away())
             && let Some(finished) = self.finished.take()
         {
@@ -199,7 +196,7 @@ impl RunningMessage {
             is_handed_over: true,
             ..finished.clone()
         });
-        let (node, claim) = (&self.node, self.claim);
+        let (node, claim) = (&self.node, self.own_claim());
         let lease = Lease::Late(finished.response.clone());
         let taken = finished.response.taken();
         if let (Some(taken), Some(place)) = (taken, self.place()) {
@@ -236,13 +233,13 @@ impl RunningMessage {
         if self.node.cut.run_until_cancelled(waited).await.is_none() {
             return true;
         }
-        let claimed = store.claim(self.claim).await;
+        let claimed = store.claim(self.own_claim()).await;
         matches!(claimed, Ok(Claimed::Replied { .. }))
     }
 
     /// Hands over what the delivery that has got the reply does not show of it, in a task of its own.
     fn hand_over_rest(&self, rest: Reply) -> JoinHandle<()> {
-        let claim = self.claim;
+        let claim = self.own_claim();
         let request = Request::clone(&self.request);
         let late = LateReply::new(claim.key, request, LateCause::Rest, rest)
             .with_first_seen(self.task.first_seen());
@@ -268,7 +265,7 @@ impl RunningMessage {
                 }
                 released
             }
-            _ => store.release(self.claim).await.ok(),
+            _ => store.release(self.own_claim()).await.ok(),
         }
     }
 }

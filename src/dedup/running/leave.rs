@@ -9,6 +9,7 @@ use super::{RunningMessage, Stage};
 use crate::{
     dedup::{
         finished::{Finished, Origin, Unconfirmed},
+        guarded::LONG_TIMEOUT,
         hand_over,
         store::{Claimed, Completed, Released},
     },
@@ -34,7 +35,7 @@ impl Drop for RunningMessage {
         let heir = Self {
             node: Arc::clone(&self.node),
             task: Arc::clone(&self.task),
-            claim: self.claim,
+            is_kept_briefly: self.is_kept_briefly,
             request: Arc::clone(&self.request),
             conversation: self.conversation,
             observed: Arc::clone(&self.observed),
@@ -93,7 +94,7 @@ impl RunningMessage {
         if !self.may_be_in_store {
             return None;
         }
-        match store.claim_patiently(self.claim).await {
+        match store.claim_again(self.own_claim(), LONG_TIMEOUT).await {
             Ok(Claimed::Replied { response, .. } | Claimed::TakenOver(response)) => {
                 Some(self.finished(response, Origin::Store))
             }
@@ -124,7 +125,7 @@ impl RunningMessage {
 
     /// Takes the message out of the table, and returns what is left of it.
     pub(super) fn leave_table(&self) -> Stage {
-        let (claim, now) = (self.claim, Instant::now());
+        let (claim, now) = (self.own_claim(), Instant::now());
         let mut table = self.node.table();
         let is_acknowledged = table.is_acknowledged(claim, now);
         let cause = match table.release(claim, now) {

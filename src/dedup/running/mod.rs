@@ -49,8 +49,8 @@ use crate::{
 pub(super) struct RunningMessage {
     node: Arc<Node>,
     task: Arc<Task>,
-    /// The task's, or with shorter times.
-    claim: Claim,
+    /// Whether the store keeps what it is told only as long as the deliveries may fetch the reply.
+    is_kept_briefly: bool,
     request: Arc<Request<Verified>>,
     /// Its user, if the layer has a mailbox or runs in turn.
     conversation: Option<Conversation>,
@@ -103,7 +103,7 @@ impl RunningMessage {
     ) -> Self {
         Self {
             node,
-            claim: task.claim,
+            is_kept_briefly: false,
             task,
             request,
             conversation,
@@ -150,111 +150,108 @@ impl RunningMessage {
     }
 
     /// Returns how the message has ended on this node. `None`: it goes on elsewhere, or is over.
-    async fn drive_to_end(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` has room for its arguments twice"
+    )]
+    fn drive_to_end(
         &mut self,
         node: &Arc<Node>,
         own_number: u32,
         inner: &mut impl Inner,
-    ) -> Option<Ended> {
-        let mut leased_until = None;
-        let mailbox = node.settings.sinks.next_message().zip(self.conversation);
-        for _ in 0..MAX_CLAIMS {
-            let claim = async {
-                match node.store.as_deref() {
-                    Some(store) => Box::pin(self.claim(store, own_number, leased_until)).await,
-                    None => Some(Claimed::Won(Run::new(Duration::ZERO, own_number))),
-                }
-            };
-            let peek = mailbox.map(|(mailbox, of)| mailbox.peek(of));
-            let (claimed, kept) = future::join(claim, OptionFuture::from(peek)).await;
-            if self.task.wants.is_some() && !matches!(claimed, Some(Claimed::Won(_))) {
-                // Only the store knows whether the answer is a failure, and for how long it is kept.
-                self.claim.keep_shortly();
-            }
-            match claimed {
-                Some(Claimed::Won(run)) => {
-                    if mailbox.is_some()
-                        && is_unsubscription(&self.request)
-                        && let Some(place) = self.place()
-                    {
-                        let mut cleared = Box::pin(place.clear());
-                        self.unless_lost(cleared.as_mut(), run.number).await;
+    ) -> impl Future<Output = Option<Ended>> + Send {
+        async move {
+            let mut leased_until = None;
+            for _ in 0..MAX_CLAIMS {
+                let mailbox = node.settings.sinks.next_message().zip(self.conversation);
+                let peek = mailbox.map(|(mailbox, of)| mailbox.peek(of));
+                let claim = async {
+                    match node.store.as_deref() {
+                        Some(store) => Box::pin(self.claim(store, own_number, leased_until)).await,
+                        None => Some(Claimed::Won(Run::new(Duration::ZERO, own_number))),
                     }
-                    let place = (kept.flatten() == Some(true))
-                        .then(|| self.place())
-                        .flatten();
-                    let turn = self.turn.take();
-                    let turn = turn.or_else(|| Turn::of(node, self.conversation));
-                    let permit = place.as_ref().and_then(|_| self.permit.take());
-                    self.stream = None;
-                    self.stream = streams::Open::new(node, &self.request, || self.task.over());
-                    let answer = {
-                        let place = place.as_ref();
-                        let answer = pin!(self.answer(place, turn, permit, inner, run.number));
-                        self.unless_lost(answer, run.number).await
-                    };
-                    if let Some(answer) = answer {
-                        let (finished, own) = match answer {
-                            Answer::Own(finished) => (finished, None),
-                            Answer::Other(finished, own) => (finished, own),
+                };
+                let (claimed, kept) = future::join(claim, OptionFuture::from(peek)).await;
+                if self.task.wants.is_some() && !matches!(claimed, Some(Claimed::Won(_))) {
+                    // Only the store knows whether the answer is a failure, and for how long it is kept.
+                    self.is_kept_briefly = true;
+                }
+                match claimed {
+                    Some(Claimed::Won(run)) => {
+                        if is_unsubscription(&self.request)
+                            && let Some(place) = self.place()
+                        {
+                            let mut cleared = Box::pin(place.clear());
+                            self.unless_lost(cleared.as_mut(), run.number).await;
+                        }
+                        let place = (kept.flatten() == Some(true))
+                            .then(|| self.place())
+                            .flatten();
+                        let turn = self.turn.take();
+                        let turn = turn.or_else(|| Turn::of(node, self.conversation));
+                        let permit = place.as_ref().and_then(|_| self.permit.take());
+                        self.stream = None;
+                        self.stream = streams::Open::new(node, &self.request, || self.task.over());
+                        let answer = {
+                            let place = place.as_ref();
+                            let answer = pin!(self.answer(place, turn, permit, inner, run.number));
+                            self.unless_lost(answer, run.number).await
                         };
-                        // Spawned before the next await, where this task may be cut.
-                        let queued = own
-                            .zip(place)
-                            .map(|(own, place)| self.node.tasks.spawn(place.queue(own)));
-                        self.finish(finished);
-                        let completed = self.complete().await;
-                        if completed != Ok(Completed::Lost) {
-                            return self.end(completed, queued);
+                        if let Some(answer) = answer {
+                            let queued = self.take(answer, place);
+                            let completed = self.complete().await;
+                            if completed != Ok(Completed::Lost) {
+                                return self.end(completed, queued);
+                            }
+                            if let Some(queued) = queued {
+                                queued.abort();
+                                self.task.set_fetching(Fetching::None);
+                            }
                         }
-                        if let Some(queued) = queued {
-                            queued.abort();
-                            self.task.set_fetching(Fetching::None);
-                        }
+                        // Another node has the message by now. If the next claim confirms that, this node's result is dropped.
+                        observe::lease_lost(self.account(), self.observed_key());
+                        leased_until = Some(Instant::now() + LEASE);
                     }
-                    // Another node has the message by now. If the next claim confirms that, this node's result is dropped.
-                    observe::lease_lost(self.account(), self.observed_key());
-                    leased_until = Some(Instant::now() + LEASE);
-                }
-                Some(Claimed::Replied { response, .. }) => {
-                    self.turn = None;
-                    self.observed.record_reply_elsewhere();
-                    self.finished = Some(self.finished(response, Origin::Store));
-                    if Box::pin(self.leaves_reply()).await {
+                    Some(Claimed::Replied { response, .. }) => {
+                        self.turn = None;
+                        self.observed.record_reply_elsewhere();
+                        self.finished = Some(self.finished(response, Origin::Store));
+                        if Box::pin(self.leaves_reply()).await {
+                            return None;
+                        }
+                        return self.end(Ok(Completed::Stored), None);
+                    }
+                    Some(Claimed::TakenOver(response)) => {
+                        self.turn = None;
+                        self.observed.record_reply_elsewhere();
+                        self.finished = Some(self.finished(response, Origin::Store));
+                        return self.end(Ok(Completed::Acknowledged), None);
+                    }
+                    Some(claimed @ (Claimed::Late { .. } | Claimed::Done)) => {
+                        self.turn = None;
+                        self.observed.record_done_elsewhere();
+                        let claim = self.own_claim();
+                        self.node.table().complete(claim, None, Instant::now());
+                        self.stage = Stage::Over;
+                        if let Claimed::Late { lease } = claimed {
+                            Box::pin(self.watch(lease)).await;
+                        }
                         return None;
                     }
-                    return self.end(Ok(Completed::Stored), None);
-                }
-                Some(Claimed::TakenOver(response)) => {
-                    self.turn = None;
-                    self.observed.record_reply_elsewhere();
-                    self.finished = Some(self.finished(response, Origin::Store));
-                    return self.end(Ok(Completed::Acknowledged), None);
-                }
-                Some(claimed @ (Claimed::Late { .. } | Claimed::Done)) => {
-                    self.turn = None;
-                    self.observed.record_done_elsewhere();
-                    let claim = self.claim;
-                    self.node.table().complete(claim, None, Instant::now());
-                    self.stage = Stage::Over;
-                    if let Claimed::Late { lease } = claimed {
-                        Box::pin(self.watch(lease)).await;
+                    Some(Claimed::Running { .. }) => {
+                        // An acknowledged message is not followed: the answer to the delivery does not wait for another node.
+                        if self.node.settings.runs_inline && self.is_acknowledged() {
+                            self.task.set_fetching(Fetching::Elsewhere);
+                            self.leave_table();
+                            self.stage = Stage::Over;
+                        }
+                        return None;
                     }
-                    return None;
+                    None => return None,
                 }
-                Some(Claimed::Running { .. }) => {
-                    // An acknowledged message is not followed: the answer to the delivery does not wait for another node.
-                    if self.node.settings.runs_inline && self.is_acknowledged() {
-                        self.task.set_fetching(Fetching::Elsewhere);
-                        self.leave_table();
-                        self.stage = Stage::Over;
-                    }
-                    return None;
-                }
-                None => return None,
             }
+            None
         }
-        None
     }
 
     /// Waits for a task that the delivery of an inline run must not leave behind.
@@ -297,13 +294,26 @@ impl RunningMessage {
                 let own = self.own_runs(place, turn, permit, inner.clone(), number);
                 return Box::pin(place.answer(own)).await;
             }
-            let (node, claim) = (&self.node, &self.claim);
+            let (node, task) = (&self.node, &self.task);
             if let Some(turn) = &mut turn {
-                Box::pin(turn.comes(node, *claim)).await;
+                Box::pin(turn.comes(node, task.claim)).await;
             }
-            let own = runs(node, claim, &self.request, &self.observed, inner, number);
+            let own = runs(node, task, &self.request, &self.observed, inner, number);
             Answer::Own(own.await)
         }
+    }
+
+    /// Takes what the deliveries get. Returns the task that keeps the message's own result for a later message, if that is
+    /// something else.
+    fn take(&mut self, answer: Answer, place: Option<Arc<Place>>) -> Option<JoinHandle<()>> {
+        let (finished, own) = match answer {
+            Answer::Own(finished) => (finished, None),
+            Answer::Other(finished, own) => (finished, own),
+        };
+        self.finish(finished);
+        // Spawned before the next await, where this task may be cut.
+        let (own, place) = own.zip(place)?;
+        Some(self.node.tasks.spawn(place.queue(own)))
     }
 
     /// The runs of a message whose deliveries may get something else meanwhile.
@@ -316,7 +326,7 @@ impl RunningMessage {
         number: u32,
     ) -> BoxFuture<'static, Finished> {
         let (node, request) = (Arc::clone(&self.node), Arc::clone(&self.request));
-        let (claim, conversation) = (self.claim, self.conversation);
+        let (task, conversation) = (Arc::clone(&self.task), self.conversation);
         let observed = Arc::clone(&self.observed);
         if place.fetching() == Fetching::Only {
             turn = None;
@@ -331,18 +341,17 @@ impl RunningMessage {
             };
             let mut turn = turn.or_else(|| Turn::of(&node, conversation));
             if let Some(turn) = &mut turn {
-                turn.comes(&node, claim).await;
+                turn.comes(&node, task.claim).await;
             }
-            runs(&node, &claim, &request, &observed, &mut inner, number).await
+            runs(&node, &task, &request, &observed, &mut inner, number).await
         };
         own.boxed()
     }
 
     fn finished(&self, response: StoredResponse, origin: Origin) -> Finished {
-        let is_retried = self.task.wants.is_some();
         Finished {
-            is_retried,
-            ..Finished::new(&self.node, self.claim, response, origin)
+            is_kept_briefly: self.is_kept_briefly,
+            ..Finished::new(&self.node, &self.task, response, origin)
         }
     }
 
@@ -358,7 +367,7 @@ impl RunningMessage {
         let mut renewing = None;
         if self.node.store.is_some() {
             let (node, task) = (Arc::clone(&self.node), Arc::clone(&self.task));
-            let renewal = renew(node, task, self.claim, number);
+            let renewal = renew(node, task, self.own_claim(), number);
             renewing = Some(AbortOnDropHandle::new(tokio::spawn(renewal)));
             // No other thread takes over a task that has just been spawned, so it is polled before a handler can block
             // this one.
@@ -382,8 +391,12 @@ impl RunningMessage {
         }
     }
 
+    fn own_claim(&self) -> Claim {
+        self.task.claim_kept(self.is_kept_briefly)
+    }
+
     fn observed_key(&self) -> observe::MessageKey {
-        self.claim.key.observed()
+        self.task.claim.key.observed()
     }
 
     fn account(&self) -> &str {
