@@ -1,6 +1,8 @@
 //! Replies that no delivery has fetched: whether they are handed to the hook, and by whom.
 
 use tower_wechat::late::{LateCause, LateReply};
+#[cfg(feature = "tracing")]
+use tower_wechat::{Message, Reply, message_fn};
 
 use super::{faulty::Operation, late::Late, nodes::pass, *};
 
@@ -111,27 +113,28 @@ async fn the_log_has_an_error_for_a_hook_that_takes_longer_than_a_drain() {
     );
 }
 
-/// Nothing is left that could hand it over.
+/// Returns what is logged while `played` runs on a runtime, which then ends: nothing is left that could hand a reply over.
+#[cfg(feature = "tracing")]
+fn log_until_the_runtime_ends(played: impl AsyncFn()) -> String {
+    use futures_util::FutureExt as _;
+
+    let log = crate::log::of(async || super::races::paused().block_on(played()));
+    log.now_or_never().unwrap()
+}
+
 #[cfg(feature = "tracing")]
 #[test]
 fn the_log_has_an_error_for_a_reply_that_ends_with_its_runtime() {
-    use futures_util::FutureExt as _;
-
-    let log = crate::log::of(async || {
+    let log = log_until_the_runtime_ends(async || {
         let (stack, mut runs) = stack(&DedupLayer::in_memory());
         let delivery = Delivery::new("the shop");
         let message = Verified::insecure_assume(text("user", "1", "hush"), delivery);
-        let runtime = super::races::paused();
-        runtime.block_on(async {
-            let delivery = tokio::spawn(stack.clone().send(Request::new(message)));
-            let (_, verdict) = runs.next().await;
-            delivery.abort();
-            verdict.send(Ok(ok("hush"))).unwrap();
-            settle().await;
-        });
-        drop(runtime);
+        let delivery = tokio::spawn(stack.send(Request::new(message)));
+        let (_, verdict) = runs.next().await;
+        delivery.abort();
+        verdict.send(Ok(ok("hush"))).unwrap();
+        settle().await;
     });
-    let log = log.now_or_never().unwrap();
     assert!(!log.contains("hush"), "{log}");
     crate::log::check(
         &log,
@@ -142,4 +145,77 @@ fn the_log_has_an_error_for_a_reply_that_ends_with_its_runtime() {
             "its message was cut",
         ]],
     );
+}
+
+/// The delivery has got the first part, and the message's task has not heard of it.
+#[cfg(feature = "tracing")]
+#[test]
+fn the_log_has_an_error_for_a_rest_that_ends_with_its_runtime() {
+    let log = log_until_the_runtime_ends(async || {
+        let answer = async |_: Message| Reply::text("hush ".repeat(1_000));
+        let stack = DedupLayer::in_memory().layer(message_fn(answer));
+        let delivery = stack.send(Request::new(assume(text("user", "1", "hi"))));
+        assert!(delivery.await.body().windows(4).any(|it| it == b"hush"));
+    });
+    assert!(!log.contains("hush"), "{log}");
+    let words = ["a late reply is lost", "its message was cut", "parts=2"];
+    crate::log::check(&log, [&["ERROR", words[0], words[1], words[2]]]);
+}
+
+/// WeChat has been told not to wait, so nobody makes the reply any more.
+#[cfg(feature = "tracing")]
+#[test]
+fn the_log_has_an_error_for_an_acknowledged_run_that_ends_with_its_runtime() {
+    let log = log_until_the_runtime_ends(async || {
+        let layer = DedupLayer::builder().with_reply_filter(|_| false).build();
+        let (stack, mut runs) = stack(&layer);
+        let delivery = stack.deliver(&text("user", "1", "hi")).await;
+        let _held = runs.next().await;
+        check(&delivery.await.unwrap(), 200, "success");
+    });
+    let words = ["a late reply is lost", "its message was cut", "parts=1"];
+    crate::log::check(&log, [&["ERROR", words[0], words[1], words[2]]]);
+}
+
+/// The fallback, which waits for a delivery, is no reply of the handler.
+#[cfg(feature = "tracing")]
+#[test]
+fn a_failure_that_ends_with_its_runtime_is_no_lost_reply() {
+    let log = log_until_the_runtime_ends(async || {
+        let builder = DedupLayer::builder().with_retry_delays([]);
+        let builder = builder.with_fallback(Reply::text("sorry")).unwrap();
+        let (stack, mut runs) = stack(&builder.build());
+        stack.deliver(&text("user", "1", "hi")).await.abort();
+        let (_, verdict) = runs.next().await;
+        verdict.send(Err("no ink".into())).unwrap();
+        settle().await;
+    });
+    crate::log::check(
+        &log,
+        [
+            &["WARN", "no ink"],
+            &["ERROR", "all runs of a message failed"],
+        ],
+    );
+}
+
+/// The store, which is told that the message is over, is silent.
+#[cfg(feature = "tracing")]
+#[test]
+fn a_reply_that_shows_nothing_and_ends_with_its_runtime_is_no_lost_reply() {
+    let log = log_until_the_runtime_ends(async || {
+        let store = Faulty::new();
+        let builder = DedupLayer::builder().with_store(store.clone());
+        let (stack, mut runs) = stack(&builder.with_reply_filter(|_| false).build());
+        let delivery = stack.deliver(&text("user", "1", "hi")).await;
+        let (_, verdict) = runs.next().await;
+        pass(4_500).await;
+        check(&delivery.await.unwrap(), 200, "success");
+        let never = Duration::from_hours(1);
+        store.delay(Operation::Complete, never, Duration::ZERO);
+        verdict.send(Ok(ok("success"))).unwrap();
+        settle().await;
+        assert_eq!(store.calls(Operation::Complete), 1);
+    });
+    crate::log::check(&log, []);
 }
