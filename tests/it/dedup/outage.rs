@@ -121,6 +121,29 @@ async fn the_log_warns_of_a_reply_that_may_be_given_twice() {
     assert_eq!(warnings.count(), 1, "{log}");
 }
 
+/// The store hears of the message when it is back, and then a delivery reaches the other node.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_was_handed_over_without_the_store_goes_nowhere_else() {
+    for loses_data in [false, true] {
+        let (store, late) = (Faulty::new(), Late::default());
+        let [(a, mut runs_a), (b, mut runs_b)] = nodes(&store, &late);
+        let verdict = run_until_the_store_is_away(&a, &mut runs_a, &store).await;
+        verdict.send(Ok(ok("reply"))).unwrap();
+        pass(20_000).await;
+        assert_eq!(late.causes().len(), 1);
+        if loses_data {
+            store.forget();
+        }
+        store.come_back();
+        pass(2_000).await;
+        let last = b.deliver(&text("user", "1", "hi")).await;
+        check(&last.await.unwrap(), 200, "success");
+        runs_b.check_none();
+        pass(40_000).await;
+        assert_eq!(late.causes().len(), 1, "loses data: {loses_data}");
+    }
+}
+
 /// Both nodes run the message, and a delivery of the first one gets its reply. The store loses its data once more while the
 /// second one, whose client has left, still knows a reply.
 #[tokio::test(start_paused = true)]
