@@ -15,6 +15,9 @@ use tower_wechat::{
     simulator::{RequestBody, Simulator, USER},
 };
 
+#[cfg(feature = "tracing")]
+use crate::dedup::faulty::{Faulty, Operation};
+
 const WAIT: &str = "还在想，回复“继续”看结果";
 const FAILED: &str = "没有结果";
 
@@ -375,6 +378,71 @@ async fn a_lost_node_ends_in_another_run_or_in_the_failure_reply() {
         .filter(|text| text != WAIT)
         .collect();
     assert_eq!(answers, [FAILED, "re: 继续"]);
+}
+
+/// A recovery takes longer than the time between two questions.
+#[tokio::test(start_paused = true)]
+async fn the_failure_reply_comes_in_the_place_of_its_question() {
+    let ([one, other], wechat) = (nodes(), Simulator::new(account()));
+    let first = async {
+        one.tell(&wechat, "60 first").await;
+        one.dedup.drain(Duration::ZERO).await;
+    };
+    let second = async {
+        sleep(Duration::from_millis(500)).await;
+        other.tell(&wechat, "20 second").await;
+    };
+    tokio::join!(first, second);
+    // The second answer is ready, and the first one is awaited from nobody.
+    sleep(secs(10)).await;
+    other.tell(&wechat, "继续").await;
+    other.tell(&wechat, "继续").await;
+    assert_eq!(chat(&wechat), [WAIT, WAIT, FAILED, "re: 20 second"]);
+}
+
+/// While a node cannot reach the store, another one takes over the message that recovers the question, and gives it up. The first
+/// one has it again before the store has said what became of the question.
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn a_question_that_a_message_recovers_twice_has_one_failure_reply() {
+    let (store, mailbox) = (Faulty::new(), MemoryMailbox::new());
+    let ways = [(); 3].map(|()| store.beside());
+    let [lost, node, other] = ways.each_ref().map(|way| {
+        let next = NextMessage::shared(mailbox.clone()).with_words(["继续"]);
+        let builder = DedupLayer::builder().with_store(way.clone());
+        Node::new(builder, next.unwrap())
+    });
+    let wechat = Simulator::new(account());
+    let log = crate::log::of(async || {
+        lost.tell(&wechat, "60").await;
+        lost.dedup.drain(Duration::ZERO).await;
+        sleep(secs(10)).await;
+        let word = wechat.text("继续");
+        let first = tokio::spawn(word.clone().deliver(node.stack.clone()));
+        sleep(Duration::from_millis(100)).await;
+        ways[1].go_away();
+        sleep(Duration::from_millis(4_800)).await;
+        first.abort();
+        let second = tokio::spawn(word.clone().deliver(other.stack.clone()));
+        sleep(Duration::from_millis(1_600)).await;
+        second.abort();
+        other.dedup.drain(Duration::ZERO).await;
+        // Both recoveries ask before one of them is answered.
+        let tenth = Duration::from_millis(100);
+        ways[1].delay(Operation::Claim, Duration::ZERO, tenth);
+        ways[1].come_back();
+        sleep(secs(3)).await;
+        let _ = word.deliver(node.stack.clone()).await;
+    })
+    .await;
+    assert_eq!(chat(&wechat), [WAIT, FAILED]);
+    assert_eq!(
+        log.matches("lost the lease of a message").count(),
+        1,
+        "{log}"
+    );
+    let kept = log.lines().filter(|line| line.contains("way=\"kept\""));
+    assert_eq!(kept.count(), 1, "{log}");
 }
 
 /// The result of a message that has fetched is awaited as well.
