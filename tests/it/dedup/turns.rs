@@ -149,3 +149,19 @@ async fn sixteen_messages_of_a_user_run_or_wait() {
     check(&other.await.unwrap(), 200, "b");
     check(&deliveries.remove(0).await.unwrap(), 200, "a");
 }
+
+/// A store keeps little of a user who writes no more, even if it remembers messages for a day.
+#[tokio::test(start_paused = true)]
+async fn a_store_forgets_a_turn_after_ten_minutes() {
+    let store = MemoryStore::new();
+    let builder = DedupLayer::builder().with_store(store.clone());
+    let builder = builder.with_dedup_ttl(Duration::from_hours(24));
+    let layer = builder.with_runs_in_turn().build();
+    deliver(&[&layer], &[("anna", "a")]).await;
+    let known = || format!("{store:?}");
+    assert_eq!(known(), "MemoryStore { messages: 2, .. }");
+    advance(Duration::from_mins(10)).await;
+    deliver(&[&layer], &[("bert", "b")]).await;
+    // Two messages, and the turn of the second user.
+    assert_eq!(known(), "MemoryStore { messages: 3, .. }");
+}
