@@ -592,7 +592,7 @@ async fn with_a_key_of_ones_own_a_push_is_known_as_long_as_its_copies_are_accept
     world.check(1);
 }
 
-/// It looks for its answer more than once.
+/// It looks for its answer more than once, and its node asks the store more than once.
 #[cfg(feature = "tracing")]
 #[tokio::test(start_paused = true)]
 async fn a_delivery_that_differs_is_logged_once_with_its_account() {
@@ -603,25 +603,35 @@ async fn a_delivery_that_differs_is_logged_once_with_its_account() {
              <MsgId>7</MsgId></xml>"
         )
     };
-    let log = crate::log::of(async || {
-        let answer = async |_: Message| {
-            sleep(Duration::from_secs(1)).await;
-            "hi"
-        };
-        let service = ServiceBuilder::new()
-            .layer(DedupLayer::in_memory())
-            .service(message_fn(answer));
-        let deliver = |content: &str| {
-            let body = Verified::insecure_assume(text(content), Delivery::new("shop"));
-            service.clone().oneshot(Request::new(body))
-        };
-        let (first, second) = tokio::join!(deliver("one"), deliver("two"));
-        assert_eq!(first.unwrap().status(), second.unwrap().status());
-    });
-    let log = log.await;
-    let warned: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
-    assert_eq!(warned.len(), 1, "{log}");
-    assert!(warned[0].contains("shop"), "{log}");
+    let alone = DedupLayer::in_memory();
+    let store = MemoryStore::new();
+    for nodes in [
+        [alone.clone(), alone],
+        [(); 2].map(|()| DedupLayer::shared(store.clone())),
+    ] {
+        let log = crate::log::of(async || {
+            let [one, other] = nodes.each_ref().map(|node| {
+                let answer = async |_: Message| {
+                    sleep(Duration::from_secs(1)).await;
+                    "hi"
+                };
+                ServiceBuilder::new()
+                    .layer(node.clone())
+                    .service(message_fn(answer))
+            });
+            let request = |content: &str| {
+                let body = Verified::insecure_assume(text(content), Delivery::new("shop"));
+                Request::new(body)
+            };
+            let first = one.oneshot(request("one"));
+            let (first, second) = tokio::join!(first, other.oneshot(request("two")));
+            assert_eq!(first.unwrap().status(), second.unwrap().status());
+        });
+        let log = log.await;
+        let warned: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+        assert_eq!(warned.len(), 1, "{log}");
+        assert!(warned[0].contains("shop"), "{log}");
+    }
 }
 
 /// One MsgId, and another text.
