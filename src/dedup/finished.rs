@@ -83,8 +83,8 @@ impl Finished {
         }
     }
 
-    /// Whether it does not end WeChat's retries: a failure, or a reply that is not the wanted one. The next delivery runs the
-    /// message.
+    /// Whether WeChat retries the message after it: it is a failure, or not the reply that WeChat wants. The next delivery runs
+    /// the message.
     pub(super) fn is_retried_after(&self) -> bool {
         let is_wanted = |wants| self.origin != Origin::FailedRun && self.response.is_wanted(wants);
         self.task.wants.is_some_and(|wants| !is_wanted(wants))
@@ -92,7 +92,7 @@ impl Finished {
 
     /// The claim that has it.
     pub(super) fn claim(&self) -> Claim {
-        self.task.claim_kept(self.is_kept_briefly)
+        self.task.claim_for(self.is_kept_briefly)
     }
 
     /// Whether it says something that is worth handing over: a reply of the handler, or a part of one.
@@ -151,6 +151,7 @@ impl Finished {
         }
         match store.claim_again(self.claim(), TIMEOUT).await? {
             Claimed::Replied { .. } => Ok(Completed::Stored),
+            // Another node's reply to a message that is retried may be a failure, whose time is over.
             Claimed::Won(_) if !is_own && self.task.wants.is_some() => {
                 store.release(self.claim()).await?;
                 Ok(Completed::Lost)

@@ -39,8 +39,8 @@ pub(super) trait GuardedStore: Send + Sync {
         account: &'a str,
     ) -> Answer<'a, Claimed>;
 
-    /// [`claim`](Self::claim) of a message that has ended, to learn what became of its reply, or to make the store know it again.
-    /// Waits for the answer until `timeout`.
+    /// [`claim`](Self::claim) by a task that has ended or ends, to learn what became of the reply, or to make the store know it
+    /// again. The answer may take as long as `timeout`.
     fn claim_again(&self, claim: Claim, timeout: Duration) -> Answer<'_, Claimed>;
 
     fn renew(&self, claim: Claim, run: Run) -> Answer<'_, Renewed>;
@@ -117,6 +117,3 @@ impl<St: Store> GuardedStore for Guarded<St> {
         Box::pin(self.ask("release", TIMEOUT, move |store| store.release(claim)))
     }
 }
-
-/// For an operation that nothing waits for.
-pub(super) const LONG_TIMEOUT: Duration = Duration::from_secs(2);

@@ -154,9 +154,10 @@ impl Claim {
         Self::new(key, self.id, self.ttls)
     }
 
-    /// Keeps the message only as long as its deliveries may fetch the reply.
-    pub(super) fn keep_briefly(&mut self) {
+    /// Makes the same claim on the message, which is kept only as long as its deliveries may fetch the reply.
+    pub(super) fn kept_briefly(mut self) -> Self {
         (self.ttls.reply, self.ttls.mark) = (LEAST_TTL, LEAST_TTL);
+        self
     }
 }
 

@@ -337,13 +337,13 @@ impl Table {
 }
 
 impl Task {
-    /// The claim, with which the store keeps what it is told, or keeps it only as long as the deliveries may fetch the reply.
-    pub(super) fn claim_kept(&self, is_briefly: bool) -> Claim {
-        let mut claim = self.claim;
-        if is_briefly {
-            claim.keep_briefly();
+    /// Its claim. If `briefly`, the store keeps what it is told only as long as the deliveries may fetch the reply.
+    pub(super) fn claim_for(&self, briefly: bool) -> Claim {
+        if briefly {
+            self.claim.kept_briefly()
+        } else {
+            self.claim
         }
-        claim
     }
 
     /// Each change leaves whole values.

@@ -49,7 +49,6 @@ pub(super) fn split_with_tail(text: &str, limit: usize, tail: usize) -> Split<'_
         place: Place {
             starts_line: true,
             fence: None,
-            cluster: 0,
         },
     }
 }
@@ -88,35 +87,16 @@ impl<'a> Split<'a> {
         // One character more shows whether a grapheme cluster ends before it.
         let seen = self.rest.ceil_char_boundary(edge + blanks + 1);
         let (seen, _) = self.rest.split_at(seen);
-        let (cut_before, seen) = seen.split_at(self.place.cluster.min(seen.len()));
 
         let mut scan = Scan::new(self, limit);
-        let clusters = seen.grapheme_indices(true);
-        let clusters = clusters.map(|(at, grapheme)| (cut_before.len() + at, grapheme));
-        let cut_before = (!cut_before.is_empty()).then_some((0, cut_before));
-        for (at, grapheme) in cut_before.into_iter().chain(clusters) {
+        for (at, grapheme) in seen.grapheme_indices(true) {
             if is_blank(grapheme) {
                 scan.white_space(at, grapheme);
             } else {
                 scan.visible(at, grapheme);
             }
         }
-        scan.into_cut(self.place).unwrap_or_else(|place| Cut {
-            end: edge,
-            resume: edge,
-            place: Place {
-                cluster: self.first_cluster().saturating_sub(edge),
-                ..place
-            },
-        })
-    }
-
-    /// The length of the grapheme cluster in front.
-    fn first_cluster(&self) -> usize {
-        match self.place.cluster {
-            0 => self.rest.graphemes(true).next().map_or(0, str::len),
-            cut_before => cut_before,
-        }
+        scan.into_cut(self.place, edge)
     }
 }
 
@@ -161,8 +141,6 @@ struct Place {
     starts_line: bool,
     /// The fence that is open before this line, or in the midst of it.
     fence: Option<Fence>,
-    /// The length of what is left of a grapheme cluster that had to be cut. Read anew, it could make one with what follows it.
-    cluster: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -259,7 +237,6 @@ impl<'a> Scan<'a> {
         Place {
             starts_line: false,
             fence: self.fence,
-            cluster: 0,
         }
     }
 
@@ -301,7 +278,6 @@ impl<'a> Scan<'a> {
             gap.place = Place {
                 starts_line: true,
                 fence: self.fence,
-                cluster: 0,
             };
             self.line(next, true);
         } else if gap.lines == 0 {
@@ -394,24 +370,33 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// The best cut. `Err`, with the place where the part begins: the grapheme cluster in front is longer than a part.
-    fn into_cut(mut self, part: Place) -> Result<Cut, Place> {
+    fn into_cut(mut self, part: Place, edge: usize) -> Cut {
         self.end_gap();
         if let [.., Some(last)] = self.cuts {
             // Short parts would waste messages.
             let mut cuts = self.cuts.into_iter().flatten();
-            return Ok(cuts.find(|cut| cut.end > self.limit / 2).unwrap_or(last));
+            return cuts.find(|cut| cut.end > self.limit / 2).unwrap_or(last);
         }
-        match self.first_visible {
-            // Nothing fits behind the indentation.
-            Some((start, place)) if start > 0 => Ok(Cut {
-                end: 0,
-                resume: start,
-                place,
-            }),
-            Some((_, place)) => Err(place),
-            None => Err(part),
-        }
+        let (start, place) = self.first_visible.unwrap_or((0, part));
+        // Either nothing fits behind the indentation, or the grapheme cluster is longer than a part.
+        let (end, resume) = if start > 0 {
+            (0, start)
+        } else {
+            let edge = before_flag(self.text, edge);
+            (edge, edge)
+        };
+        Cut { end, resume, place }
+    }
+}
+
+/// Where to cut a grapheme cluster at `edge`, but for the two letters of a flag: half a flag would make one with the next
+/// letter.
+fn before_flag(text: &str, edge: usize) -> usize {
+    let is_letter = |character| ('\u{1f1e6}'..='\u{1f1ff}').contains(&character);
+    let (before, behind) = text.split_at(edge);
+    match before.strip_suffix(is_letter) {
+        Some(before) if !before.is_empty() && behind.starts_with(is_letter) => before.len(),
+        _ => edge,
     }
 }
 

@@ -152,6 +152,7 @@ impl RunningMessage {
                 begun.push(self.node.tasks.spawn(shown.map(|_| ())));
             }
         }
+        // Another node's reply to a message that is retried may be a failure, whose time is over.
         let reminds = finished.origin == Origin::Store
             && !self.node.settings.runs_inline
             && self.task.wants.is_none();

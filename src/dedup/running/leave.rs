@@ -1,7 +1,7 @@
 //! A task that is dropped before its message is over: another one hands the message back to the other nodes, or does what
 //! comes after its answer.
 
-use std::{mem, pin::pin, sync::Arc};
+use std::{mem, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, time::Instant};
 
@@ -9,7 +9,6 @@ use super::{RunningMessage, Stage};
 use crate::{
     dedup::{
         finished::{Finished, Origin, Unconfirmed},
-        guarded::LONG_TIMEOUT,
         hand_over,
         store::{Claimed, Completed, Released},
     },
@@ -143,3 +142,6 @@ impl RunningMessage {
         }
     }
 }
+
+/// Nothing waits for the store's answer.
+const LONG_TIMEOUT: Duration = Duration::from_secs(2);

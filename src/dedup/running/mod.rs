@@ -178,7 +178,8 @@ impl RunningMessage {
                 }
                 match claimed {
                     Some(Claimed::Won(run)) => {
-                        if is_unsubscription(&self.request)
+                        if node.settings.sinks.next_message().is_some()
+                            && is_unsubscription(&self.request)
                             && let Some(place) = self.place()
                         {
                             let mut cleared = Box::pin(place.clear());
@@ -198,7 +199,7 @@ impl RunningMessage {
                             self.unless_lost(answer, run.number).await
                         };
                         if let Some(answer) = answer {
-                            let queued = self.take(answer, place);
+                            let queued = self.settle(answer, place);
                             let completed = self.complete().await;
                             if completed != Ok(Completed::Lost) {
                                 return self.end(completed, queued);
@@ -303,9 +304,9 @@ impl RunningMessage {
         }
     }
 
-    /// Takes what the deliveries get. Returns the task that keeps the message's own result for a later message, if that is
+    /// Settles what the deliveries get. Returns the task that keeps the message's own result for a later message, if that is
     /// something else.
-    fn take(&mut self, answer: Answer, place: Option<Arc<Place>>) -> Option<JoinHandle<()>> {
+    fn settle(&mut self, answer: Answer, place: Option<Arc<Place>>) -> Option<JoinHandle<()>> {
         let (finished, own) = match answer {
             Answer::Own(finished) => (finished, None),
             Answer::Other(finished, own) => (finished, own),
@@ -392,7 +393,7 @@ impl RunningMessage {
     }
 
     fn own_claim(&self) -> Claim {
-        self.task.claim_kept(self.is_kept_briefly)
+        self.task.claim_for(self.is_kept_briefly)
     }
 
     fn observed_key(&self) -> observe::MessageKey {
