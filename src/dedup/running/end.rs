@@ -13,7 +13,7 @@ use super::{RunningMessage, Stage};
 use crate::{
     breaker::Unavailable,
     dedup::{
-        finished::{ASKED_FOR, Finished, Origin, Told},
+        finished::{ASKED_FOR, Finished, Origin, Told, Unconfirmed},
         hand_over::{self, Lease},
         node::FETCH_WAIT,
         store::{Claimed, Completed, Ending, Released},
@@ -169,23 +169,19 @@ impl RunningMessage {
     /// Hands the late result to the sinks, unless another node has it. `told` is the store's last answer to its end.
     pub(super) async fn hand_over(&mut self, cause: LateCause, told: Told) {
         let is_acknowledged_beside = self.is_acknowledged_beside(cause, told);
-        let released = self.release(told).await;
-        match released {
-            Some(Released::HeldElsewhere)
-                if is_acknowledged_beside && self.is_still_held_elsewhere().await =>
-            {
-                observe::reply_unconfirmed(self.account(), self.observed_key());
-            }
-            Some(
-                Released::HeldElsewhere | Released::SentElsewhere | Released::RunningElsewhere,
-            ) if self.finished.is_some() => {
-                self.stage = Stage::Over;
-                return;
-            }
-            // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
-            _ => {}
+        let mut released = self.release(told).await;
+        if is_acknowledged_beside && released == Some(Released::HeldElsewhere) {
+            released = self.release_again().await;
         }
         self.stage = Stage::Over;
+        // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
+        let is_elsewhere = matches!(
+            released,
+            Some(Released::HeldElsewhere | Released::SentElsewhere | Released::RunningElsewhere)
+        );
+        if is_elsewhere && self.finished.is_some() {
+            return;
+        }
         let Some(finished) = self.finished.take() else {
             // WeChat waits for no reply, or this claim has held one.
             if cause == LateCause::Acknowledged || released == Some(Released::LastHold) {
@@ -224,18 +220,30 @@ impl RunningMessage {
             && finished.any(|finished| finished.origin == Origin::Store)
     }
 
-    /// Whether a delivery of another node has got the reply. The others release one that no delivery has got.
-    async fn is_still_held_elsewhere(&self) -> bool {
-        let Some(store) = &self.node.store else {
-            return false;
-        };
-        // A node that goes away cannot wait.
+    /// Looks whether the others still hold the reply, once those are done whose deliveries have not got it. `None` means that
+    /// one has got it, or that nobody can tell.
+    async fn release_again(&self) -> Option<Released> {
+        let store = self.node.store.as_deref()?;
         let waited = time::sleep(ASKED_FOR);
-        if self.node.cut.run_until_cancelled(waited).await.is_none() {
-            return true;
+        let claimed = match self.node.cut.run_until_cancelled(waited).await {
+            Some(()) => store.claim(self.own_claim()).await.map(Some),
+            // A node that goes away cannot wait.
+            None => Ok(None),
+        };
+        let released = match claimed {
+            Ok(None | Some(Claimed::Replied { .. })) => None,
+            Ok(Some(Claimed::TakenOver(_))) => Some(Released::LastHold),
+            Ok(Some(Claimed::Late { .. } | Claimed::Done)) => Some(Released::SentElsewhere),
+            Ok(Some(Claimed::Running { .. })) => Some(Released::RunningElsewhere),
+            // The claim may have been carried out, and hold the reply: then the others leave it to this node.
+            Ok(Some(Claimed::Won(_))) | Err(Unavailable) => {
+                return self.release(Err(Unconfirmed::Silent)).await;
+            }
+        };
+        if released.is_none() {
+            observe::reply_unconfirmed(self.account(), self.observed_key());
         }
-        let claimed = store.claim(self.own_claim()).await;
-        matches!(claimed, Ok(Claimed::Replied { .. }))
+        released
     }
 
     /// Hands over what the delivery that has got the reply does not show of it, in a task of its own.

@@ -74,3 +74,49 @@ async fn a_store_that_has_kept_a_fetched_reply_is_not_told_again() {
     pass(5_000).await;
     assert_eq!(store.calls(Operation::Complete), 1);
 }
+
+/// A node has acknowledged the message without the store, while another one ran it. It looks for the reply once the other one's
+/// deliveries are done, and the store carries that out without an answer. Neither node leaves the reply to the other then.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_looks_once_more_for_a_reply_does_not_keep_it_from_the_others() {
+    for lost_from in (24_000..=30_000).step_by(250) {
+        let (store, late) = (Faulty::new(), Late::default());
+        let way = store.beside();
+        let node =
+            |store: &Faulty| stack(&late.collect(DedupLayer::builder().with_store(store.clone())));
+        let ((a, mut runs_a), (b, mut runs_b)) = (node(&store), node(&way));
+        let start = Instant::now();
+        let until = async |milliseconds| {
+            let left = (start + Duration::from_millis(milliseconds)) - Instant::now();
+            pass(u64::try_from(left.as_millis()).unwrap()).await;
+        };
+
+        let first = a.deliver(&text("user", "1", "hi")).await;
+        let (_, verdict) = runs_a.next().await;
+        until(5_000).await;
+        first.abort();
+        until(10_000).await;
+        let last = b.deliver(&text("user", "1", "hi")).await;
+        until(11_000).await;
+        way.go_away();
+        until(17_000).await;
+        check(&last.await.unwrap(), 200, "success");
+        let _held = runs_b.next().await;
+        verdict.send(Ok(ok("reply"))).unwrap();
+        until(18_000).await;
+        way.come_back();
+        until(20_500).await;
+        // No answer to the first node's question whose the reply is.
+        store.go_away();
+        until(lost_from).await;
+        let never = Duration::from_hours(1);
+        way.delay(Operation::Claim, Duration::ZERO, never);
+        until(lost_from + 1_000).await;
+        way.delay(Operation::Claim, Duration::ZERO, Duration::ZERO);
+        until(31_500).await;
+        store.come_back();
+        until(90_000).await;
+        let causes = late.causes();
+        assert_eq!(causes.len(), 1, "{lost_from}: {causes:?}");
+    }
+}
