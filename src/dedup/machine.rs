@@ -102,11 +102,14 @@ impl Machine {
     }
 
     /// For a vacant message, begin with [`vacant`](Self::vacant) of this claim's id, and of the run in the operation.
-    pub(super) fn renew(&mut self, claim: Claim, now: Instant) -> Renewed {
+    pub(super) fn renew(&mut self, claim: Claim, run: Run, now: Instant) -> Renewed {
         match &mut self.state {
             State::Running { id, lease, .. } | State::Late { id, lease, .. } if *id == claim.id => {
                 *lease = after(now, claim.ttls.lease);
                 self.forgotten = after(now, claim.ttls.mark);
+                // The claim may have been carried out late.
+                let since = now.checked_sub(run.age).unwrap_or(now);
+                self.first_seen = self.first_seen.min(since);
                 Renewed::Yours
             }
             _ => Renewed::Lost,

@@ -70,7 +70,9 @@ impl Messages {
 
     pub(super) fn renew(&mut self, claim: Claim, run: Run, now: Instant) -> Renewed {
         let vacant = || Machine::vacant(claim, claim.id, run, now);
-        self.change(claim.key, now, vacant, |machine| machine.renew(claim, now))
+        self.change(claim.key, now, vacant, |machine| {
+            machine.renew(claim, run, now)
+        })
     }
 
     pub(super) fn complete(&mut self, claim: Claim, ending: Ending, now: Instant) -> Completed {

@@ -87,7 +87,8 @@ pub trait Store: Send + Sync + 'static {
     /// Renews the claim's lease of a running or late message, from now on.
     ///
     /// A message that the store does not know is given to the claim with this `run`: the store has lost it, or was
-    /// away when it was claimed.
+    /// away when it was claimed. One that the store knows for less than the run's age is as old as that: its claim was
+    /// carried out late.
     fn renew(
         &self,
         claim: Claim,

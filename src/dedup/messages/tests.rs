@@ -155,6 +155,20 @@ fn a_vacant_message_is_given_to_a_renewal_with_its_run() {
     assert_eq!(messages.claim(claim(1, 2), over), run(35, 4));
 }
 
+/// The store was away, and has carried the claim out when it was back. The node has known the message all that time.
+#[test]
+fn a_renewal_corrects_the_age_of_a_message_that_was_claimed_late() {
+    let (mut messages, now) = (roomy(), Instant::now() + seconds(100));
+    let (first, second) = (claim(1, 1), claim(1, 2));
+    messages.claim(first, now);
+    messages.renew(first, Run::new(seconds(4), 1), now + seconds(1));
+    assert_eq!(messages.claim(second, now + seconds(2)), running(5, 4));
+    // A smaller age changes nothing, and neither does another claim's.
+    messages.renew(first, Run::new(seconds(0), 1), now + seconds(2));
+    messages.renew(second, Run::new(seconds(60), 1), now + seconds(2));
+    assert_eq!(messages.claim(second, now + seconds(2)), running(5, 5));
+}
+
 #[test]
 fn a_released_run_is_the_next_claims_at_once() {
     let (mut messages, now) = (roomy(), Instant::now());

@@ -147,6 +147,8 @@ function operations.renew(its_age, number)
   if entry.owner ~= claim or entry.state == 'replied' or entry.state == 'done' then
     return 'lost'
   end
+  -- The claim may have been carried out late.
+  entry.first_seen = math.min(entry.first_seen, now - tonumber(its_age))
   write(entry.state, 'lease', after(lease))
   return 'yours'
 end
