@@ -123,6 +123,18 @@ fn log_until_the_runtime_ends(played: impl AsyncFn()) -> String {
 }
 
 #[cfg(feature = "tracing")]
+#[track_caller]
+fn check_lost(log: &str, parts: &str) {
+    let lost = [
+        "ERROR",
+        "a late reply is lost",
+        "its message was cut",
+        parts,
+    ];
+    crate::log::check(log, [&lost]);
+}
+
+#[cfg(feature = "tracing")]
 #[test]
 fn the_log_has_an_error_for_a_reply_that_ends_with_its_runtime() {
     let log = log_until_the_runtime_ends(async || {
@@ -158,8 +170,7 @@ fn the_log_has_an_error_for_a_rest_that_ends_with_its_runtime() {
         assert!(delivery.await.body().windows(4).any(|it| it == b"hush"));
     });
     assert!(!log.contains("hush"), "{log}");
-    let words = ["a late reply is lost", "its message was cut", "parts=2"];
-    crate::log::check(&log, [&["ERROR", words[0], words[1], words[2]]]);
+    check_lost(&log, "parts=2");
 }
 
 /// WeChat has been told not to wait, so nobody makes the reply any more.
@@ -173,8 +184,7 @@ fn the_log_has_an_error_for_an_acknowledged_run_that_ends_with_its_runtime() {
         let _held = runs.next().await;
         check(&delivery.await.unwrap(), 200, "success");
     });
-    let words = ["a late reply is lost", "its message was cut", "parts=1"];
-    crate::log::check(&log, [&["ERROR", words[0], words[1], words[2]]]);
+    check_lost(&log, "parts=1");
 }
 
 /// The fallback, which waits for a delivery, is no reply of the handler.
