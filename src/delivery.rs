@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{callback, message::Head, observe, timestamp::Timestamp, xml};
+use crate::{callback, message::Head, observe, run_number::RunNumber, timestamp::Timestamp, xml};
 
 /// The plaintext of a delivery whose sender has been authenticated, with the [`Delivery`] itself.
 ///
@@ -23,6 +23,7 @@ use crate::{callback, message::Head, observe, timestamp::Timestamp, xml};
 #[derive(Clone)]
 pub struct Verified {
     facts: Arc<Facts>,
+    run_number: Option<RunNumber>,
     /// Whether the plaintext has been read as a frame.
     is_read: bool,
 }
@@ -65,6 +66,7 @@ impl Verified {
                 head: head.map_or_else(OnceLock::new, OnceLock::from),
                 trace,
             }),
+            run_number: None,
             is_read: false,
         }
     }
@@ -96,6 +98,19 @@ impl Verified {
             .head
             .get_or_init(|| Head::read(&self.facts.plaintext))
             .as_ref()
+    }
+
+    /// Returns the number of the message's run. `None` if there is no [`Dedup`](crate::dedup::Dedup) in front.
+    pub fn run_number(&self) -> Option<RunNumber> {
+        self.run_number
+    }
+
+    /// Marks it as that of the message's run with this number.
+    pub(crate) fn in_run(self, number: RunNumber) -> Self {
+        Self {
+            run_number: Some(number),
+            ..self
+        }
     }
 
     pub(crate) fn trace(&self) -> &observe::Trace {

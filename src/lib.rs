@@ -217,6 +217,8 @@ mod redis;
 pub mod reply;
 #[cfg(feature = "layers")]
 mod response;
+#[cfg(feature = "layers")]
+mod run_number;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod timestamp;

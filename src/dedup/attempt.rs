@@ -19,33 +19,8 @@ use crate::{
     delivery::Verified,
     observe::{self, RunFailure},
     response::{self, StoredResponse},
+    run_number::RunNumber,
 };
-
-/// The number of a message's run. It is in the extensions of the request that the inner service
-/// gets, for handlers that fence their own writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunNumber(u32);
-
-impl RunNumber {
-    /// The first run of a message's claim number `claim`. Each claim makes up to `repetitions + 1` runs.
-    pub(super) fn first(claim: u32, repetitions: usize) -> Self {
-        let repetitions = u32::try_from(repetitions).unwrap_or(u32::MAX);
-        let earlier = claim.saturating_sub(1);
-        Self(earlier.saturating_mul(repetitions.saturating_add(1))).next()
-    }
-
-    pub(super) fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-
-    /// Returns the number: 1 for the first run, and a larger one for each later run, on whichever node it is.
-    ///
-    /// The numbers of a lost node's runs are skipped. The store counts: a node that goes on without it begins with 1, and
-    /// so does a store that has lost its data.
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
 
 /// Why a run has failed.
 #[derive(Debug)]
@@ -164,7 +139,5 @@ fn attempt(
 
 /// The run's own copy of the request.
 fn numbered(request: &Request<Verified>, number: RunNumber) -> Request<Verified> {
-    let mut request = request.clone();
-    request.extensions_mut().insert(number);
-    request
+    request.clone().map(|body| body.in_run(number))
 }

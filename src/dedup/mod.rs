@@ -232,7 +232,6 @@ mod waiter;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
 pub use self::{
-    attempt::RunNumber,
     layer::{Acknowledgement, DedupBuilder, DedupLayer, HasStore, Local, Shared},
     service::{Dedup, ResponseFuture},
     store::Store,
@@ -240,4 +239,5 @@ pub use self::{
 pub use crate::{
     key::{Key, Keyed},
     response::StoredResponse,
+    run_number::RunNumber,
 };

@@ -57,7 +57,7 @@ where
     F: Fn(M) -> Fut,
     Fut: Future<Output: IntoReply>,
 {
-    MessageService::for_type(MessageFn(function))
+    MessageService::without_extensions(MessageFn(function))
 }
 
 /// The handler behind [`message_fn`].

@@ -14,7 +14,6 @@ use tower::{Layer, Service};
 
 use super::{decode_failure::DecodeFailure, future::ResponseFuture};
 use crate::{
-    dedup::RunNumber,
     delivery::{Verified, VerifiedBody},
     message::{self, Head, Message, NoMessage},
     observe,
@@ -30,6 +29,8 @@ use crate::{
 /// ready, for example for a permit of a limit, only when it has a message for the handler.
 pub struct MessageService<H, M = Message> {
     handler: H,
+    /// Whether the handler, or a layer around it, may read the extensions of its request.
+    reads_extensions: bool,
     on_decode_error: Option<Arc<OnDecodeError>>,
     texts: Arc<Texts>,
     message: PhantomData<fn() -> M>,
@@ -71,6 +72,7 @@ impl<H> MessageService<H> {
     pub fn for_type<M>(handler: H) -> MessageService<H, M> {
         MessageService {
             handler,
+            reads_extensions: true,
             on_decode_error: None,
             texts: Arc::new(Texts {
                 cut_marker: reply::CUT_MARKER.into(),
@@ -82,6 +84,14 @@ impl<H> MessageService<H> {
 }
 
 impl<H, M> MessageService<H, M> {
+    /// Makes the service of a handler that does not read the extensions of its request: filling them takes time.
+    pub(super) fn without_extensions(handler: H) -> Self {
+        Self {
+            reads_extensions: false,
+            ..MessageService::for_type(handler)
+        }
+    }
+
     /// Puts a layer around the handler. The last one is the outermost.
     ///
     /// The layer's service gets the handler's requests, with the typed message. Behind `DedupLayer` it is called once for
@@ -99,6 +109,7 @@ impl<H, M> MessageService<H, M> {
     pub fn layer<L: Layer<H>>(self, layer: L) -> MessageService<L::Service, M> {
         MessageService {
             handler: layer.layer(self.handler),
+            reads_extensions: true,
             on_decode_error: self.on_decode_error,
             texts: self.texts,
             message: PhantomData,
@@ -205,7 +216,7 @@ where
         let body = body.into_verified();
         match message::from_slice::<M>(body.as_bytes()) {
             Ok(message) => {
-                let run: Option<RunNumber> = parts.extensions.get().copied();
+                let run = body.run_number();
                 if run.is_none_or(|run| run.get() == 1) {
                     let account = body.delivery().account();
                     if let Some(misfit) = message::misfit(&message) {
@@ -217,10 +228,12 @@ where
                         None => {}
                     }
                 }
-                // A layer in front may have put another one there.
-                parts
-                    .extensions
-                    .get_or_insert_with(|| body.delivery().clone());
+                if self.reads_extensions {
+                    let extensions = &mut parts.extensions;
+                    // A layer in front may have put another one there.
+                    extensions.get_or_insert_with(|| body.delivery().clone());
+                    run.map(|run| extensions.insert(run));
+                }
                 let request = Request::from_parts(parts, message);
                 let texts = Arc::clone(&self.texts);
                 ResponseFuture::handle(self.handler.clone(), request, body, texts, run.is_some())
@@ -238,6 +251,7 @@ impl<H: Clone, M> Clone for MessageService<H, M> {
     fn clone(&self) -> Self {
         Self {
             handler: self.handler.clone(),
+            reads_extensions: self.reads_extensions,
             on_decode_error: self.on_decode_error.clone(),
             texts: Arc::clone(&self.texts),
             message: PhantomData,

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::{Body, Frame, SizeHint};
 
 pub use self::stored::StoredResponse;
@@ -157,8 +157,16 @@ fn ok(rendered: Rendered, whole: Option<Arc<Whole>>) -> Response<ResponseBody> {
         Cow::Owned(body) => Bytes::from(body),
     };
     let mut response = Response::new(ResponseBody { bytes, whole });
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    *response.headers_mut() = headers_with(content_type);
     response
+}
+
+/// Makes the headers of a response. There is room for those that a server adds, such as Content-Length: by default a map
+/// has room for six, and is allocated twice for each message.
+fn headers_with(content_type: HeaderValue) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(3);
+    headers.insert(CONTENT_TYPE, content_type);
+    headers
 }
 
 /// Makes a 500. [`Dedup`](crate::dedup::Dedup) treats it as a failed run.

@@ -226,8 +226,7 @@ impl StoredResponse {
         let mut response = Response::new(ResponseBody::new(self.body().clone()));
         *response.status_mut() = self.status();
         if let Some(content_type) = self.content_type() {
-            let content_type = content_type.clone();
-            response.headers_mut().insert(CONTENT_TYPE, content_type);
+            *response.headers_mut() = super::headers_with(content_type.clone());
         }
         response
     }

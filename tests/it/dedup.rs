@@ -90,7 +90,7 @@ fn inner() -> (
     let inner = service_fn(move |request: Request<Verified>| {
         let sender = sender.clone();
         async move {
-            let number = request.extensions().get::<RunNumber>().copied();
+            let number = request.body().run_number();
             let (verdict, decided) = oneshot::channel();
             sender.send((number, verdict)).expect("the test still runs");
             decided

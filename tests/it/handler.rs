@@ -17,9 +17,14 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 use serde::Deserialize;
-use tower::{BoxError, Service, ServiceExt, layer::util::Identity, service_fn};
+use tokio::sync::mpsc;
+use tower::{
+    BoxError, Service, ServiceBuilder, ServiceExt, layer::util::Identity, service_fn,
+    util::MapRequestLayer,
+};
 use tower_wechat::{
-    Delivery, Message, MessageService, Reply, ResponseBody, Verified,
+    DedupLayer, Delivery, Message, MessageService, Reply, ResponseBody, Verified,
+    dedup::RunNumber,
     message::{LocationMessage, TextMessage, VoiceMessage},
     message_fn, reply, xml,
 };
@@ -382,6 +387,30 @@ async fn the_handler_sees_the_delivery() {
         body.contains("POST /wechat?nonce=1 Mozilla/4.0 north news media-1"),
         "{body}"
     );
+}
+
+/// The function itself sees the message alone.
+#[tokio::test]
+async fn a_layer_around_a_function_sees_the_delivery_and_the_run() {
+    let (sender, mut seen) = mpsc::unbounded_channel();
+    let look = MapRequestLayer::new(move |request: Request<VoiceMessage>| {
+        let extensions = request.extensions();
+        let account = extensions
+            .get()
+            .map(|delivery: &Delivery| delivery.account().to_owned());
+        let run = extensions.get().map(|run: &RunNumber| run.get());
+        sender.send((account, run)).unwrap();
+        request
+    });
+    let handler = message_fn(|voice: VoiceMessage| async move { voice.media_id }).layer(look);
+    for (front, run) in [(None, None), (Some(DedupLayer::in_memory()), Some(1))] {
+        let service = ServiceBuilder::new()
+            .option_layer(front)
+            .service(handler.clone());
+        let request = Request::new(Verified::insecure_assume(VOICE, Delivery::new("news")));
+        service.oneshot(request).await.unwrap();
+        assert_eq!(seen.recv().await, Some((Some("news".to_owned()), run)));
+    }
 }
 
 /// A layer in front may have replaced it.

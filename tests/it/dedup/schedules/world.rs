@@ -284,7 +284,7 @@ pub(super) async fn handle(
     if is_probe {
         return Ok(Response::new(Full::from("probe")));
     }
-    let number = request.extensions().get::<RunNumber>().copied();
+    let number = request.body().run_number();
     let run = Going::begin(&world, node, number.expect("the run's number"));
     world.maybe_yield("a run begins").await;
     let (takes, has_failed) = match world.setting.plan {
