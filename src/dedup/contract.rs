@@ -32,7 +32,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use tokio::time::Instant;
 
@@ -304,7 +303,7 @@ fn response(which: u32) -> StoredResponse {
         ),
     };
     let content_type = content_type.and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok());
-    let response = StoredResponse::new(status, content_type, Bytes::from_static(body));
+    let response = StoredResponse::new(status, content_type, body);
     match which {
         // As a reply of several messages has it.
         0 => response.with_attachment(b"<xml><item><MsgType>text</MsgType><Content>a</Content></item><item><MsgType>text</MsgType><Content>b</Content></item></xml>"),

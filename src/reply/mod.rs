@@ -126,7 +126,7 @@ use self::{
 };
 #[cfg(feature = "layers")]
 pub(crate) use self::{
-    render::{CUT_MARKER, addition, is_silent},
+    render::{CONTENT_TYPES, CUT_MARKER, addition, is_silent},
     smart_bot::{partial_stream, stream_id},
 };
 

@@ -95,7 +95,7 @@ impl Rendered {
     pub(crate) fn success() -> Self {
         Self {
             body: Cow::Borrowed(SUCCESS),
-            content_type: "text/plain",
+            content_type: PLAIN,
             rest: None,
         }
     }
@@ -308,8 +308,13 @@ pub(crate) fn addition(text: impl Into<String>) -> Result<Arc<str>, Error> {
 /// What the first part of a text that is cut ends in, by default.
 pub(crate) const CUT_MARKER: &str = "…";
 
+/// Those of all replies.
+#[cfg(feature = "layers")]
+pub(crate) const CONTENT_TYPES: [&str; 3] = [XML, JSON, PLAIN];
+
 const XML: &str = "application/xml";
 const JSON: &str = "application/json";
+const PLAIN: &str = "text/plain";
 
 /// The body that acknowledges a message.
 pub(crate) const SUCCESS: &str = "success";

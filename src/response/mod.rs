@@ -27,8 +27,31 @@ use crate::{
 /// The body of every response that the layers make: bytes that are all in memory.
 #[derive(Clone, Default)]
 pub struct ResponseBody {
-    bytes: Bytes,
+    content: Content,
     whole: Option<Arc<Whole>>,
+}
+
+/// The bytes of a body that have not been read yet.
+#[derive(Clone)]
+enum Content {
+    Bytes(Bytes),
+    /// Those of a response that may be kept. They are one piece of memory: when it is freed, it is in no cache any more.
+    Kept(Arc<[u8]>),
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Bytes(Bytes::new())
+    }
+}
+
+impl Content {
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Kept(bytes) => Bytes::from_owner(bytes),
+        }
+    }
 }
 
 /// A reply, and what the passive reply does not show of it.
@@ -40,17 +63,30 @@ pub(crate) struct Whole {
 
 impl ResponseBody {
     pub(crate) fn new(bytes: Bytes) -> Self {
-        Self { bytes, whole: None }
+        Self {
+            content: Content::Bytes(bytes),
+            whole: None,
+        }
+    }
+
+    fn of_kept(bytes: Arc<[u8]>) -> Self {
+        Self {
+            content: Content::Kept(bytes),
+            whole: None,
+        }
     }
 
     /// Returns the bytes that have not been read yet.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        match &self.content {
+            Content::Bytes(bytes) => bytes,
+            Content::Kept(bytes) => bytes,
+        }
     }
 
     /// Returns the bytes that have not been read yet, without copying them.
     pub fn to_bytes(&self) -> Bytes {
-        self.bytes.clone()
+        self.content.clone().into_bytes()
     }
 
     /// Returns the typed reply behind the body, in a response of [`MessageService`](crate::MessageService).
@@ -79,18 +115,19 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         _cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.bytes.is_empty() {
+        if self.is_end_stream() {
             return Poll::Ready(None);
         }
-        Poll::Ready(Some(Ok(Frame::data(mem::take(&mut self.bytes)))))
+        let content = mem::take(&mut self.content);
+        Poll::Ready(Some(Ok(Frame::data(content.into_bytes()))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty()
+        self.as_bytes().is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.len() as u64)
+        SizeHint::with_exact(self.as_bytes().len() as u64)
     }
 }
 
@@ -98,7 +135,7 @@ impl Body for ResponseBody {
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody")
-            .field("len", &self.bytes.len())
+            .field("len", &self.as_bytes().len())
             .finish_non_exhaustive()
     }
 }
@@ -152,11 +189,11 @@ pub(crate) fn success() -> Response<ResponseBody> {
 /// Makes a 200. WeChat treats every other status as a failure.
 fn ok(rendered: Rendered, whole: Option<Arc<Whole>>) -> Response<ResponseBody> {
     let content_type = HeaderValue::from_static(rendered.content_type());
-    let bytes = match rendered.into_body() {
-        Cow::Borrowed(body) => Bytes::from_static(body.as_bytes()),
-        Cow::Owned(body) => Bytes::from(body),
+    let content = match rendered.into_body() {
+        Cow::Borrowed(body) => Content::Bytes(Bytes::from_static(body.as_bytes())),
+        Cow::Owned(body) => Content::Kept(body.into_bytes().into()),
     };
-    let mut response = Response::new(ResponseBody { bytes, whole });
+    let mut response = Response::new(ResponseBody { content, whole });
     *response.headers_mut() = headers_with(content_type);
     response
 }

@@ -1,12 +1,16 @@
 //! The response that is kept for the retries of a message.
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::Body;
 
-use super::{ResponseBody, Whole};
+use super::{Content, ResponseBody, Whole};
 use crate::{
     body::{ReadBody, ReadError},
     key::{Key, Wanted},
@@ -16,20 +20,34 @@ use crate::{
 /// The response of a message's run, kept for every delivery of the message.
 ///
 /// It has the parts of a response that WeChat reads: status, Content-Type and body. All other headers, trailers and
-/// extensions are dropped. Clones share them.
+/// extensions are dropped. Clones share the body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredResponse {
-    parts: Arc<Parts>,
+    status: StatusCode,
+    content_type: Option<ContentType>,
+    /// No slice: that would keep the whole buffer that it is a part of.
+    body: Arc<[u8]>,
     behind: Behind,
 }
 
-/// What a delivery gets.
-#[derive(PartialEq, Eq)]
-struct Parts {
-    status: StatusCode,
-    content_type: Option<HeaderValue>,
-    body: Bytes,
+/// The values of our own responses take no memory.
+#[derive(Clone, PartialEq, Eq)]
+enum ContentType {
+    Own(&'static HeaderValue),
+    Other(Arc<HeaderValue>),
 }
+
+impl ContentType {
+    fn new(value: HeaderValue) -> Self {
+        match OWN.iter().find(|own| **own == value) {
+            Some(own) => Self::Own(own),
+            None => Self::Other(Arc::new(value)),
+        }
+    }
+}
+
+static OWN: LazyLock<[HeaderValue; 3]> =
+    LazyLock::new(|| reply::CONTENT_TYPES.map(HeaderValue::from_static));
 
 /// What stands behind the body.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,14 +73,19 @@ pub(crate) struct Taken {
 
 impl StoredResponse {
     /// Makes a response of these parts.
-    pub fn new(status: StatusCode, content_type: Option<HeaderValue>, body: Bytes) -> Self {
-        let parts = Parts {
-            status,
-            content_type,
-            body,
-        };
+    pub fn new(
+        status: StatusCode,
+        content_type: Option<HeaderValue>,
+        body: impl AsRef<[u8]>,
+    ) -> Self {
+        Self::of_kept(status, content_type, body.as_ref().into())
+    }
+
+    fn of_kept(status: StatusCode, content_type: Option<HeaderValue>, body: Arc<[u8]>) -> Self {
         Self {
-            parts: Arc::new(parts),
+            status,
+            content_type: content_type.map(ContentType::new),
+            body,
             behind: Behind::Body,
         }
     }
@@ -71,9 +94,13 @@ impl StoredResponse {
     pub(crate) fn of_own(response: &Response<ResponseBody>) -> Self {
         let body = response.body();
         let content_type = response.headers().get(CONTENT_TYPE).cloned();
+        let bytes = match &body.content {
+            Content::Kept(bytes) => Arc::clone(bytes),
+            Content::Bytes(bytes) => Arc::from(&**bytes),
+        };
         Self {
             behind: body.whole.clone().map_or(Behind::Body, Behind::Whole),
-            ..Self::new(response.status(), content_type, body.to_bytes())
+            ..Self::of_kept(response.status(), content_type, bytes)
         }
     }
 
@@ -95,8 +122,6 @@ impl StoredResponse {
                 return Ok(own);
             }
             let body = ReadBody::of_response(body).await?;
-            // A copy: a slice would keep the whole buffer that it is a part of.
-            let body = Bytes::copy_from_slice(&body);
             Ok(Self::new(head.status, content_type, body))
         }
     }
@@ -108,17 +133,20 @@ impl StoredResponse {
 
     /// Returns the status.
     pub fn status(&self) -> StatusCode {
-        self.parts.status
+        self.status
     }
 
     /// Returns the Content-Type.
     pub fn content_type(&self) -> Option<&HeaderValue> {
-        self.parts.content_type.as_ref()
+        self.content_type.as_ref().map(|value| match value {
+            ContentType::Own(value) => *value,
+            ContentType::Other(value) => value,
+        })
     }
 
     /// Returns the body.
-    pub fn body(&self) -> &Bytes {
-        &self.parts.body
+    pub fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// Returns what belongs to the response and is not in its body, in a form that only this crate reads. `None` for most
@@ -214,7 +242,9 @@ impl StoredResponse {
     /// Forgets all but what a delivery gets, and where it comes from: the message's task has the rest.
     pub(crate) fn without_reply(&self) -> Self {
         Self {
-            parts: Arc::clone(&self.parts),
+            status: self.status,
+            content_type: self.content_type.clone(),
+            body: Arc::clone(&self.body),
             behind: match &self.behind {
                 Behind::Body | Behind::Whole(_) => Behind::Body,
                 Behind::Mailbox(taken) => Behind::Mailbox(taken.clone()),
@@ -223,10 +253,11 @@ impl StoredResponse {
     }
 
     pub(crate) fn into_response(self) -> Response<ResponseBody> {
-        let mut response = Response::new(ResponseBody::new(self.body().clone()));
-        *response.status_mut() = self.status();
-        if let Some(content_type) = self.content_type() {
-            *response.headers_mut() = super::headers_with(content_type.clone());
+        let content_type = self.content_type().cloned();
+        let mut response = Response::new(ResponseBody::of_kept(self.body));
+        *response.status_mut() = self.status;
+        if let Some(content_type) = content_type {
+            *response.headers_mut() = super::headers_with(content_type);
         }
         response
     }

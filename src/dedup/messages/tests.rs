@@ -17,7 +17,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn response(body: &'static str) -> StoredResponse {
-    StoredResponse::new(StatusCode::OK, None, body.into())
+    StoredResponse::new(StatusCode::OK, None, body)
 }
 
 fn messages(messages: usize, reply_bytes: usize, spares_unfetched: bool) -> Messages {

@@ -123,7 +123,6 @@ use std::{
 };
 
 use ::redis::{FromRedisValue, aio::ConnectionLike};
-use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use super::store::{
@@ -288,7 +287,7 @@ fn response((status, body, content_type, attachment): Reply) -> Result<StoredRes
     let status = StatusCode::from_u16(status).map_err(|_invalid| Error::foreign())?;
     let content_type = content_type.map(HeaderValue::try_from).transpose();
     let content_type = content_type.map_err(|_invalid| Error::foreign())?;
-    let response = StoredResponse::new(status, content_type, Bytes::from(body));
+    let response = StoredResponse::new(status, content_type, body);
     Ok(response.with_attachment(&attachment))
 }
 

@@ -167,7 +167,7 @@ impl Message {
         timer().await;
         drop(run);
         self.has_reply = true;
-        let reply = StoredResponse::new(StatusCode::OK, None, Bytes::from_static(b"reply"));
+        let reply = StoredResponse::new(StatusCode::OK, None, b"reply");
         let (claim, now) = (self.task.claim, Instant::now());
         let completed = self.node.table().complete(claim, Some(&reply), now);
         let is_late = match completed {

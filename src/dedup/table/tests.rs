@@ -37,8 +37,8 @@ fn ttls() -> Ttls {
     Ttls::new(Duration::from_secs(5))
 }
 
-fn response(body: impl Into<Bytes>) -> StoredResponse {
-    StoredResponse::new(StatusCode::OK, None, body.into())
+fn response(body: impl AsRef<[u8]>) -> StoredResponse {
+    StoredResponse::new(StatusCode::OK, None, body)
 }
 
 fn claim(table: &mut Table, message: u8, now: Instant) -> Admission<()> {

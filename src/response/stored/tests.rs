@@ -7,7 +7,7 @@ use super::*;
 fn the_size_counts_what_stands_behind_the_body() {
     let of = |behind| StoredResponse {
         behind,
-        ..StoredResponse::new(StatusCode::OK, None, Bytes::from_static(b"0123"))
+        ..StoredResponse::new(StatusCode::OK, None, b"0123")
     };
     let whole = Whole {
         reply: Reply::text("01234567").then("0123"),

@@ -72,7 +72,7 @@ async fn a_reply_after_the_acknowledgement_is_handed_over_once() {
     settle().await;
     assert_eq!(late.causes(), [LateCause::Acknowledged]);
     let reply = late.only();
-    assert_eq!(reply.response().unwrap().body(), "reply");
+    assert_eq!(reply.response().unwrap().body(), b"reply");
     assert_eq!(reply.account(), "");
     assert_eq!(reply.openid(), Some("user"));
     assert_eq!(reply.original_id(), Some("gh_account"));
@@ -232,7 +232,7 @@ fn a_fallback_that_cannot_be_sent_is_no_fallback() {
 fn a_late_reply_can_be_made_by_hand() {
     let request = Request::new(assume(text("user", "1", "hi")));
     let key = Key::of(&request);
-    let response = StoredResponse::new(StatusCode::OK, None, Bytes::from("reply"));
+    let response = StoredResponse::new(StatusCode::OK, None, "reply");
     let late = LateReply::new(key, request, LateCause::Unfetched, Reply::success())
         .with_response(response.clone());
     assert_eq!((late.key(), late.cause()), (key, LateCause::Unfetched));

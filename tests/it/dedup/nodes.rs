@@ -135,7 +135,7 @@ async fn a_node_takes_over_a_late_reply_from_a_lost_node_when_the_lease_is_over(
         let store = MemoryStore::new();
         let late = Late::default();
         let lost = claim_by_a_lost_node(&store).await;
-        let ending = Ending::Late(StoredResponse::new(StatusCode::OK, None, "reply".into()));
+        let ending = Ending::Late(StoredResponse::new(StatusCode::OK, None, "reply"));
         let completed = store.complete(lost, ending).await;
         assert_eq!(completed, Ok(Completed::Acknowledged));
         pass(after).await;

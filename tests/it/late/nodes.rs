@@ -29,9 +29,8 @@ struct Remote {
 }
 
 fn sent(response: &StoredResponse) -> StoredResponse {
-    let bytes = response.body().clone();
     let content_type = response.content_type().cloned();
-    let received = StoredResponse::new(response.status(), content_type, bytes);
+    let received = StoredResponse::new(response.status(), content_type, response.body());
     match response.attachment() {
         Some(attachment) => received.with_attachment(&attachment),
         None => received,

@@ -240,8 +240,8 @@ async fn a_late_one_is_no_message_to_the_user() {
     sleep(Duration::from_secs(10)).await;
     let late = late.lock().unwrap().take().expect("a late answer");
     assert_eq!(late.reply(), None);
-    let body = late.response().expect("its response").body().clone();
-    assert!(body.starts_with(b"<xml><ErrCode>"));
+    let response = late.response().expect("its response");
+    assert!(response.body().starts_with(b"<xml><ErrCode>"));
 }
 
 /// Sealed as any reply, in the format of the envelope.

@@ -175,7 +175,7 @@ async fn a_message_has_the_fields_of_its_state_alone() {
     let mut connection = server.connect().await;
     let store = RedisStore::new(connection.clone());
     let content_type = Some(HeaderValue::from_static("text/plain"));
-    let reply = StoredResponse::new(StatusCode::OK, content_type, "reply".into());
+    let reply = StoredResponse::new(StatusCode::OK, content_type, "reply");
     for is_acknowledged in [true, false] {
         let key = Key::new([[u8::from(is_acknowledged)]]);
         let claim = Claim::new(key, ClaimId::random(), ttls());
