@@ -44,6 +44,8 @@ impl Verified {
     ///
     /// All inner layers trust the plaintext. If it comes from a request that nobody has authenticated, its sender can
     /// forge any user's message.
+    ///
+    /// A layer inside [`Dedup`](crate::dedup::Dedup) that makes a body anew loses the [run's number](Self::run_number).
     pub fn insecure_assume(plaintext: impl Into<Bytes>, delivery: Delivery) -> Self {
         let (plaintext, has_replaced_bytes) = callback::into_utf8(plaintext.into());
         if has_replaced_bytes {
@@ -100,17 +102,15 @@ impl Verified {
             .as_ref()
     }
 
-    /// Returns the number of the message's run. `None` if there is no [`Dedup`](crate::dedup::Dedup) in front.
+    /// Returns the number of the message's run. `None` outside a run: without a [`Dedup`](crate::dedup::Dedup) in front, and in
+    /// [`LateReply::request`](crate::late::LateReply::request).
     pub fn run_number(&self) -> Option<RunNumber> {
         self.run_number
     }
 
-    /// Marks it as that of the message's run with this number.
-    pub(crate) fn in_run(self, number: RunNumber) -> Self {
-        Self {
-            run_number: Some(number),
-            ..self
-        }
+    pub(crate) fn with_run_number(mut self, number: RunNumber) -> Self {
+        self.run_number = Some(number);
+        self
     }
 
     pub(crate) fn trace(&self) -> &observe::Trace {

@@ -139,5 +139,5 @@ fn attempt(
 
 /// The run's own copy of the request.
 fn numbered(request: &Request<Verified>, number: RunNumber) -> Request<Verified> {
-    request.clone().map(|body| body.in_run(number))
+    request.clone().map(|body| body.with_run_number(number))
 }

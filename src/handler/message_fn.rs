@@ -57,7 +57,7 @@ where
     F: Fn(M) -> Fut,
     Fut: Future<Output: IntoReply>,
 {
-    MessageService::without_extensions(MessageFn(function))
+    MessageService::of_function(MessageFn(function))
 }
 
 /// The handler behind [`message_fn`].

@@ -29,8 +29,8 @@ use crate::{
 /// ready, for example for a permit of a limit, only when it has a message for the handler.
 pub struct MessageService<H, M = Message> {
     handler: H,
-    /// Whether the handler, or a layer around it, may read the extensions of its request.
-    reads_extensions: bool,
+    /// Whether the delivery and the run's number are added to the extensions of the handler's request.
+    adds_extensions: bool,
     on_decode_error: Option<Arc<OnDecodeError>>,
     texts: Arc<Texts>,
     message: PhantomData<fn() -> M>,
@@ -72,7 +72,7 @@ impl<H> MessageService<H> {
     pub fn for_type<M>(handler: H) -> MessageService<H, M> {
         MessageService {
             handler,
-            reads_extensions: true,
+            adds_extensions: true,
             on_decode_error: None,
             texts: Arc::new(Texts {
                 cut_marker: reply::CUT_MARKER.into(),
@@ -84,10 +84,10 @@ impl<H> MessageService<H> {
 }
 
 impl<H, M> MessageService<H, M> {
-    /// Makes the service of a handler that does not read the extensions of its request: filling them takes time.
-    pub(super) fn without_extensions(handler: H) -> Self {
+    /// Makes the service of a handler that reads neither the delivery nor the run's number: adding them takes time.
+    pub(super) fn of_function(handler: H) -> Self {
         Self {
-            reads_extensions: false,
+            adds_extensions: false,
             ..MessageService::for_type(handler)
         }
     }
@@ -109,7 +109,7 @@ impl<H, M> MessageService<H, M> {
     pub fn layer<L: Layer<H>>(self, layer: L) -> MessageService<L::Service, M> {
         MessageService {
             handler: layer.layer(self.handler),
-            reads_extensions: true,
+            adds_extensions: true,
             on_decode_error: self.on_decode_error,
             texts: self.texts,
             message: PhantomData,
@@ -228,11 +228,13 @@ where
                         None => {}
                     }
                 }
-                if self.reads_extensions {
+                if self.adds_extensions {
                     let extensions = &mut parts.extensions;
                     // A layer in front may have put another one there.
                     extensions.get_or_insert_with(|| body.delivery().clone());
-                    run.map(|run| extensions.insert(run));
+                    if let Some(run) = run {
+                        extensions.insert(run);
+                    }
                 }
                 let request = Request::from_parts(parts, message);
                 let texts = Arc::clone(&self.texts);
@@ -251,7 +253,7 @@ impl<H: Clone, M> Clone for MessageService<H, M> {
     fn clone(&self) -> Self {
         Self {
             handler: self.handler.clone(),
-            reads_extensions: self.reads_extensions,
+            adds_extensions: self.adds_extensions,
             on_decode_error: self.on_decode_error.clone(),
             texts: Arc::clone(&self.texts),
             message: PhantomData,

@@ -40,7 +40,7 @@ where
     F: Fn(M, Partial) -> Fut,
     Fut: Future<Output: IntoReply>,
 {
-    MessageService::for_type(StreamFn(function))
+    MessageService::of_function(StreamFn(function))
 }
 
 /// The handler behind [`stream_fn`].

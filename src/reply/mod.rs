@@ -126,7 +126,7 @@ use self::{
 };
 #[cfg(feature = "layers")]
 pub(crate) use self::{
-    render::{CONTENT_TYPES, CUT_MARKER, addition, is_silent},
+    render::{CUT_MARKER, JSON, PLAIN, XML, addition, is_silent},
     smart_bot::{partial_stream, stream_id},
 };
 

@@ -308,13 +308,9 @@ pub(crate) fn addition(text: impl Into<String>) -> Result<Arc<str>, Error> {
 /// What the first part of a text that is cut ends in, by default.
 pub(crate) const CUT_MARKER: &str = "…";
 
-/// Those of all replies.
-#[cfg(feature = "layers")]
-pub(crate) const CONTENT_TYPES: [&str; 3] = [XML, JSON, PLAIN];
-
-const XML: &str = "application/xml";
-const JSON: &str = "application/json";
-const PLAIN: &str = "text/plain";
+pub(crate) const XML: &str = "application/xml";
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const PLAIN: &str = "text/plain";
 
 /// The body that acknowledges a message.
 pub(crate) const SUCCESS: &str = "success";

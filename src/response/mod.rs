@@ -35,8 +35,9 @@ pub struct ResponseBody {
 #[derive(Clone)]
 enum Content {
     Bytes(Bytes),
-    /// Those of a response that may be kept. They are one piece of memory: when it is freed, it is in no cache any more.
-    Kept(Arc<[u8]>),
+    /// Those of a response that may be kept. One allocation: each further one would be a miss in the CPU's cache when it is
+    /// freed, minutes later.
+    Shared(Arc<[u8]>),
 }
 
 impl Default for Content {
@@ -49,7 +50,7 @@ impl Content {
     fn into_bytes(self) -> Bytes {
         match self {
             Self::Bytes(bytes) => bytes,
-            Self::Kept(bytes) => Bytes::from_owner(bytes),
+            Self::Shared(bytes) => Bytes::from_owner(bytes),
         }
     }
 }
@@ -69,9 +70,9 @@ impl ResponseBody {
         }
     }
 
-    fn of_kept(bytes: Arc<[u8]>) -> Self {
+    fn sharing(bytes: Arc<[u8]>) -> Self {
         Self {
-            content: Content::Kept(bytes),
+            content: Content::Shared(bytes),
             whole: None,
         }
     }
@@ -80,7 +81,7 @@ impl ResponseBody {
     pub fn as_bytes(&self) -> &[u8] {
         match &self.content {
             Content::Bytes(bytes) => bytes,
-            Content::Kept(bytes) => bytes,
+            Content::Shared(bytes) => bytes,
         }
     }
 
@@ -191,15 +192,15 @@ fn ok(rendered: Rendered, whole: Option<Arc<Whole>>) -> Response<ResponseBody> {
     let content_type = HeaderValue::from_static(rendered.content_type());
     let content = match rendered.into_body() {
         Cow::Borrowed(body) => Content::Bytes(Bytes::from_static(body.as_bytes())),
-        Cow::Owned(body) => Content::Kept(body.into_bytes().into()),
+        Cow::Owned(body) => Content::Shared(body.into_bytes().into()),
     };
     let mut response = Response::new(ResponseBody { content, whole });
     *response.headers_mut() = headers_with(content_type);
     response
 }
 
-/// Makes the headers of a response. There is room for those that a server adds, such as Content-Length: by default a map
-/// has room for six, and is allocated twice for each message.
+/// Makes the headers of a response, with room for two that a server adds, such as Content-Length. By default a map has room
+/// for six, and a message makes two maps.
 fn headers_with(content_type: HeaderValue) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(3);
     headers.insert(CONTENT_TYPE, content_type);

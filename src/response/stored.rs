@@ -1,10 +1,6 @@
 //! The response that is kept for the retries of a message.
 
-use std::{
-    any::Any,
-    fmt,
-    sync::{Arc, LazyLock},
-};
+use std::{any::Any, fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
@@ -25,7 +21,7 @@ use crate::{
 pub struct StoredResponse {
     status: StatusCode,
     content_type: Option<ContentType>,
-    /// No slice: that would keep the whole buffer that it is a part of.
+    /// Not `Bytes`: they may be a slice, which keeps a whole buffer.
     body: Arc<[u8]>,
     behind: Behind,
 }
@@ -41,13 +37,21 @@ impl ContentType {
     fn new(value: HeaderValue) -> Self {
         match OWN.iter().find(|own| **own == value) {
             Some(own) => Self::Own(own),
-            None => Self::Other(Arc::new(value)),
+            // A copy: what a client has read is a slice of its buffer.
+            None => Self::Other(
+                HeaderValue::from_bytes(value.as_bytes())
+                    .unwrap_or(value)
+                    .into(),
+            ),
         }
     }
 }
 
-static OWN: LazyLock<[HeaderValue; 3]> =
-    LazyLock::new(|| reply::CONTENT_TYPES.map(HeaderValue::from_static));
+static OWN: [HeaderValue; 3] = [
+    HeaderValue::from_static(reply::XML),
+    HeaderValue::from_static(reply::JSON),
+    HeaderValue::from_static(reply::PLAIN),
+];
 
 /// What stands behind the body.
 #[derive(Clone, PartialEq, Eq)]
@@ -72,16 +76,16 @@ pub(crate) struct Taken {
 }
 
 impl StoredResponse {
-    /// Makes a response of these parts.
+    /// Makes a response of these parts. The body is copied.
     pub fn new(
         status: StatusCode,
         content_type: Option<HeaderValue>,
         body: impl AsRef<[u8]>,
     ) -> Self {
-        Self::of_kept(status, content_type, body.as_ref().into())
+        Self::sharing(status, content_type, body.as_ref().into())
     }
 
-    fn of_kept(status: StatusCode, content_type: Option<HeaderValue>, body: Arc<[u8]>) -> Self {
+    fn sharing(status: StatusCode, content_type: Option<HeaderValue>, body: Arc<[u8]>) -> Self {
         Self {
             status,
             content_type: content_type.map(ContentType::new),
@@ -95,12 +99,12 @@ impl StoredResponse {
         let body = response.body();
         let content_type = response.headers().get(CONTENT_TYPE).cloned();
         let bytes = match &body.content {
-            Content::Kept(bytes) => Arc::clone(bytes),
+            Content::Shared(bytes) => Arc::clone(bytes),
             Content::Bytes(bytes) => Arc::from(&**bytes),
         };
         Self {
             behind: body.whole.clone().map_or(Behind::Body, Behind::Whole),
-            ..Self::of_kept(response.status(), content_type, bytes)
+            ..Self::sharing(response.status(), content_type, bytes)
         }
     }
 
@@ -254,7 +258,7 @@ impl StoredResponse {
 
     pub(crate) fn into_response(self) -> Response<ResponseBody> {
         let content_type = self.content_type().cloned();
-        let mut response = Response::new(ResponseBody::of_kept(self.body));
+        let mut response = Response::new(ResponseBody::sharing(self.body));
         *response.status_mut() = self.status;
         if let Some(content_type) = content_type {
             *response.headers_mut() = super::headers_with(content_type);
