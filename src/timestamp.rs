@@ -1,4 +1,4 @@
-//! Points in time as WeChat writes them.
+//! Points in time: as WeChat writes them, and by this machine's clock.
 
 use std::{
     fmt,
@@ -6,6 +6,8 @@ use std::{
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+#[cfg(feature = "layers")]
+use tokio::time::Instant;
 
 use crate::xml;
 
@@ -92,6 +94,12 @@ pub(crate) fn optional<'de, D: Deserializer<'de>>(
 
 fn after_epoch(secs: u64) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(secs))
+}
+
+/// Returns when what has this age now began; `now` if the clock does not go back that far.
+#[cfg(feature = "layers")]
+pub(crate) fn before(now: Instant, age: Duration) -> Instant {
+    now.checked_sub(age).unwrap_or(now)
 }
 
 /// Returns the last second that `SystemTime` can hold. std has no constant for it, so a binary search finds it.

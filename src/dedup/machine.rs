@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::store::{
     Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Released, Renewed, Run,
 };
-use crate::{key::Fingerprint, response::StoredResponse};
+use crate::{key::Fingerprint, response::StoredResponse, timestamp::before};
 
 /// A message that is not vacant.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,7 @@ impl Machine {
     pub(super) fn vacant(claim: Claim, id: ClaimId, run: Run, now: Instant) -> Self {
         Self {
             fingerprint: claim.fingerprint,
-            first_seen: now.checked_sub(run.age).unwrap_or(now),
+            first_seen: before(now, run.age),
             forgotten: now,
             number: run.number,
             state: State::Running {
@@ -108,8 +108,7 @@ impl Machine {
                 *lease = after(now, claim.ttls.lease);
                 self.forgotten = after(now, claim.ttls.mark);
                 // The claim may have been carried out late.
-                let since = now.checked_sub(run.age).unwrap_or(now);
-                self.first_seen = self.first_seen.min(since);
+                self.first_seen = self.first_seen.min(before(now, run.age));
                 Renewed::Yours
             }
             _ => Renewed::Lost,

@@ -19,6 +19,7 @@ use crate::{
     key::{BuildKeyHasher, Key, Keyed, Wanted, differ},
     late::Fetching,
     response::StoredResponse,
+    timestamp::before,
 };
 
 /// The messages of this node. The caller holds the lock and says what time it is.
@@ -204,7 +205,7 @@ impl Table {
         let progress = Progress {
             milestone: Milestone::Running,
             waiting: 1,
-            first_seen: arrival.min(now.checked_sub(run.age).unwrap_or(now)),
+            first_seen: arrival.min(before(now, run.age)),
             is_in_store: false,
             differs_in_store: false,
             fetching: Fetching::None,
@@ -384,7 +385,7 @@ impl Task {
     /// answer.
     pub(super) fn seen_by_store(&self, age: Duration) -> bool {
         let now = Instant::now();
-        let since = now.checked_sub(age).unwrap_or(now);
+        let since = before(now, age);
         let mut progress = self.progress();
         progress.first_seen = since.min(progress.first_seen);
         !mem::replace(&mut progress.is_in_store, true)

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Expected, Fetch, Fetched, Limits, Owner, Part, Put, Question};
-use crate::key::Key;
+use crate::{key::Key, timestamp::before};
 
 /// A conversation. It is absent when it [is empty](Self::is_empty).
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -401,10 +401,6 @@ impl Parts {
     fn size(&self) -> usize {
         self.parts.iter().map(|part| part.len() + PART_SIZE).sum()
     }
-}
-
-fn before(now: Instant, age: Duration) -> Instant {
-    now.checked_sub(age).unwrap_or(now)
 }
 
 /// The owner of a slot that is opened for an answer.

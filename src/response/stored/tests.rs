@@ -1,4 +1,4 @@
-//! Tests: the size of a stored response counts all that is kept behind it.
+//! Tests: what a stored response keeps, and what it gives to each delivery.
 
 use std::{
     pin::Pin,
