@@ -38,15 +38,15 @@ impl<S, F, R> Call<S, F, R> {
     }
 }
 
-/// Takes the request, which is there until the service has been called.
+/// Takes the value that a state of a future holds until the state ends.
 #[expect(
     clippy::panic,
-    reason = "a future's contract: not to be polled again after a panic"
+    reason = "a future's contract: not to be polled again after its end or a panic"
 )]
-fn taken<R>(request: &mut Option<R>) -> R {
-    match request.take() {
-        Some(request) => request,
-        None => panic!("`Call` polled after a panic of its service"),
+pub(crate) fn taken<T>(held: &mut Option<T>) -> T {
+    match held.take() {
+        Some(held) => held,
+        None => panic!("a future was polled after its end"),
     }
 }
 

@@ -2,18 +2,21 @@
 
 use std::{
     convert::Infallible,
-    fmt, future,
+    fmt,
+    ops::ControlFlow,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
 
 use super::{node::Node, waiter::Waiter};
 use crate::{
+    call::taken,
     delivery::{Verified, VerifiedBody},
     response::ResponseBody,
 };
@@ -45,31 +48,63 @@ where
 {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
-    type Future = ResponseFuture;
+    type Future = ResponseFuture<S>;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<V>) -> ResponseFuture {
+    fn call(&mut self, request: Request<V>) -> ResponseFuture<S> {
         let request = request.map(V::into_verified);
         let Self { inner, node } = self.clone();
-        if let Some(response) = node.streams.poll(&request, node.store.is_some()) {
-            return ResponseFuture(Box::pin(future::ready(response)));
-        }
-        let waiter = Waiter::new(node, request);
-        ResponseFuture(Box::pin(async move { waiter.answer_after(0, inner).await }))
+        ResponseFuture(match node.streams.poll(&request, node.store.is_some()) {
+            Some(response) => State::Answered(Some(response)),
+            None => State::Arrived(Some((Waiter::new(node, request), inner))),
+        })
     }
 }
 
 /// The response future of [`Dedup`].
-pub struct ResponseFuture(Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>);
+pub struct ResponseFuture<S>(State<S>);
 
-impl Future for ResponseFuture {
+enum State<S> {
+    /// The first poll looks at the table.
+    Arrived(Option<(Waiter, S)>),
+    /// In a box, so that a duplicate that is answered at once has no room to wait.
+    Waiting(BoxFuture<'static, Response<ResponseBody>>),
+    Answered(Option<Response<ResponseBody>>),
+}
+
+/// Nothing in it is pinned but what lies in a box.
+impl<S> Unpin for ResponseFuture<S> {}
+
+impl<S, B> Future for ResponseFuture<S>
+where
+    S: Service<Request<Verified>, Response = Response<B>, Error: fmt::Display, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    B: Body<Data: Send, Error: fmt::Display> + Send + 'static,
+{
     type Output = Result<Response<ResponseBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx).map(Ok)
+        loop {
+            self.0 =
+                match &mut self.0 {
+                    State::Arrived(arrived) => {
+                        let (waiter, inner) = taken(arrived);
+                        match waiter.admit(None, 0, &inner) {
+                            ControlFlow::Break(response) => return Poll::Ready(Ok(response)),
+                            ControlFlow::Continue(next) => State::Waiting(Box::pin(async move {
+                                waiter.answer(next, 0, inner).await
+                            })),
+                        }
+                    }
+                    State::Waiting(answer) => return answer.as_mut().poll(cx).map(Ok),
+                    State::Answered(response) => return Poll::Ready(Ok(taken(response))),
+                };
+        }
     }
 }
 
@@ -81,7 +116,7 @@ impl<S: fmt::Debug> fmt::Debug for Dedup<S> {
     }
 }
 
-impl fmt::Debug for ResponseFuture {
+impl<S> fmt::Debug for ResponseFuture<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

@@ -82,39 +82,44 @@ impl Waiter {
         }
     }
 
-    /// Answers, after this many runs of the message have been lost.
-    pub(super) async fn answer_after(
+    /// Goes on from `next` until there is an answer, after this many runs of the message have been lost.
+    pub(super) async fn answer(
         &self,
+        mut next: Next,
         mut lost: u32,
         inner: impl Inner,
     ) -> Response<ResponseBody> {
-        let mut permit = None;
         loop {
-            let next = match self.admit(permit.take(), lost, &inner) {
+            let permit = match next {
+                Next::Wait(waiting) => match self.wait(waiting.task()).await {
+                    Some(response) => return response,
+                    None => {
+                        lost += 1;
+                        None
+                    }
+                },
+                Next::Inline(waiting, run) => {
+                    return self.answer_inline(waiting, run, lost, inner).await;
+                }
+                Next::LookAgain(later) => match later.await {
+                    Ok(acquired) => acquired,
+                    Err(reason) => return self.turn_away(reason),
+                },
+            };
+            next = match self.admit(permit, lost, &inner) {
                 ControlFlow::Break(response) => return response,
                 ControlFlow::Continue(next) => next,
             };
-            match next {
-                Next::Wait(waiting) => match self.wait(waiting.task()).await {
-                    Some(response) => return response,
-                    None => lost += 1,
-                },
-                Next::Inline(answer) => return answer.await,
-                Next::LookAgain(later) => match later.await {
-                    Ok(acquired) => permit = acquired,
-                    Err(reason) => return self.turn_away(reason),
-                },
-            }
         }
     }
 
     /// Looks at the table, and makes the message run if it is vacant. Returns the answer, or how to go on.
-    fn admit(
+    pub(super) fn admit(
         &self,
         permit: Option<OwnedSemaphorePermit>,
         lost: u32,
         inner: &impl Inner,
-    ) -> ControlFlow<Response<ResponseBody>, Next<'_>> {
+    ) -> ControlFlow<Response<ResponseBody>, Next> {
         if lost > MAX_LOST_RUNS {
             return ControlFlow::Break(self.turn_away("its runs were lost"));
         }
@@ -153,7 +158,7 @@ impl Waiter {
                 // Boxed, it is moved as a pointer.
                 let run = Box::pin(message.drive(run.number, inner.clone()));
                 if self.node.settings.runs_inline {
-                    Next::Inline(self.answer_inline(lost, waiting, inner.clone(), run))
+                    Next::Inline(waiting, run)
                 } else {
                     tokio::spawn(run);
                     Next::Wait(waiting)
@@ -164,7 +169,8 @@ impl Waiter {
             }
             Admission::NoPermit => {
                 let permits = Arc::clone(&self.node.run_permits);
-                let permit_or_end = draining.run_until_cancelled(permits.acquire_owned());
+                let draining = draining.clone();
+                let permit_or_end = draining.run_until_cancelled_owned(permits.acquire_owned());
                 let acquired = time::timeout_at(patience, permit_or_end);
                 Next::LookAgain(Box::pin(acquired.map(|acquired| match acquired {
                     // At the drain's begin, looks again without a permit.
@@ -231,15 +237,19 @@ impl Waiter {
     /// The box keeps a run's size away from the deliveries that make none.
     fn answer_inline(
         &self,
-        lost: u32,
         waiting: Waiting,
+        run: BoxFuture<'static, ()>,
+        lost: u32,
         inner: impl Inner,
-        run: impl Future<Output = ()> + Send + 'static,
     ) -> BoxFuture<'_, Response<ResponseBody>> {
         let answer = async move {
-            match self.wait(waiting.task()).await {
-                Some(response) => response,
-                None => self.answer_after(lost + 1, inner).await,
+            if let Some(response) = self.wait(waiting.task()).await {
+                return response;
+            }
+            let lost = lost + 1;
+            match self.admit(None, lost, &inner) {
+                ControlFlow::Break(response) => response,
+                ControlFlow::Continue(next) => self.answer(next, lost, inner).await,
             }
         };
         // The answer is polled first: a reply that it fetches is sent before the host can drop it.
@@ -407,13 +417,13 @@ async fn after_others() {
 }
 
 /// How a delivery goes on that has no answer yet.
-enum Next<'a> {
+pub(super) enum Next {
     /// It waits for the message to be over.
     Wait(Waiting),
-    /// It runs the message as a part of itself.
-    Inline(BoxFuture<'a, Response<ResponseBody>>),
+    /// It waits, and runs the message as a part of itself.
+    Inline(Waiting, BoxFuture<'static, ()>),
     /// It looks at the table again, perhaps with a permit. Or it is turned away, for this reason.
-    LookAgain(BoxFuture<'a, Result<Option<OwnedSemaphorePermit>, &'static str>>),
+    LookAgain(BoxFuture<'static, Result<Option<OwnedSemaphorePermit>, &'static str>>),
 }
 
 /// Counts a hang-up when it is dropped. It is forgotten if the message ends within 5 s of the delivery's arrival.

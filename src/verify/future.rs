@@ -17,7 +17,7 @@ use super::{decision::Opener, rejection::Rejection};
 use crate::{
     account::Account,
     body::ReadBody,
-    call::Call,
+    call::{Call, taken},
     callback::{Sealer, seal_reply},
     delivery::{Delivery, Verified},
     observe, reply,
@@ -231,15 +231,6 @@ where
             };
             self.set(next);
         }
-    }
-}
-
-/// Takes the value that a state holds until the state ends.
-#[expect(clippy::panic, reason = "a future's contract: not to be polled again")]
-fn taken<T>(held: &mut Option<T>) -> T {
-    match held.take() {
-        Some(held) => held,
-        None => panic!("`ResponseFuture` polled after completion"),
     }
 }
 

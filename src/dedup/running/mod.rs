@@ -171,87 +171,98 @@ impl RunningMessage {
                         None => Some(Claimed::Won(Run::new(Duration::ZERO, own_number))),
                     }
                 };
-                let (claimed, kept) = future::join(claim, OptionFuture::from(peek)).await;
-                if self.task.wants.is_some() && !matches!(claimed, Some(Claimed::Won(_))) {
-                    // Only the store knows whether the answer is a failure, and for how long it is kept.
-                    self.is_kept_briefly = true;
+                let (run, kept) = {
+                    // An outcome that lived over an `await` would have room in every run.
+                    let next = match future::join(claim, OptionFuture::from(peek)).await {
+                        (Some(Claimed::Won(run)), kept) => Either::Left((run, kept.flatten())),
+                        (claimed, _) => Either::Right(Box::pin(self.follow(claimed))),
+                    };
+                    match next {
+                        Either::Left(won) => won,
+                        Either::Right(following) => return following.await,
+                    }
+                };
+                if node.settings.sinks.next_message().is_some()
+                    && is_unsubscription(&self.request)
+                    && let Some(place) = self.place()
+                {
+                    let mut cleared = Box::pin(place.clear());
+                    self.unless_lost(cleared.as_mut(), run.number).await;
                 }
-                match claimed {
-                    Some(Claimed::Won(run)) => {
-                        if node.settings.sinks.next_message().is_some()
-                            && is_unsubscription(&self.request)
-                            && let Some(place) = self.place()
-                        {
-                            let mut cleared = Box::pin(place.clear());
-                            self.unless_lost(cleared.as_mut(), run.number).await;
-                        }
-                        let place = (kept.flatten() == Some(true))
-                            .then(|| self.place())
-                            .flatten();
-                        let turn = self.turn.take();
-                        let turn = turn.or_else(|| Turn::of(node, self.conversation));
-                        let permit = place.as_ref().and_then(|_| self.permit.take());
-                        self.stream = None;
-                        self.stream = streams::Open::new(node, &self.request, || self.task.over());
-                        let answer = {
-                            let place = place.as_ref();
-                            let answer = pin!(self.answer(place, turn, permit, inner, run.number));
-                            self.unless_lost(answer, run.number).await
-                        };
-                        if let Some(answer) = answer {
-                            let queued = self.settle(answer, place);
-                            let completed = self.complete().await;
-                            if completed != Ok(Completed::Lost) {
-                                return self.end(completed, queued);
-                            }
-                            if let Some(queued) = queued {
-                                queued.abort();
-                                self.task.set_fetching(Fetching::None);
-                            }
-                        }
-                        // Another node has the message by now. If the next claim confirms that, this node's result is dropped.
-                        observe::lease_lost(self.account(), self.observed_key());
-                        leased_until = Some(Instant::now() + LEASE);
+                let place = (kept == Some(true)).then(|| self.place()).flatten();
+                let turn = self.turn.take();
+                let turn = turn.or_else(|| Turn::of(node, self.conversation));
+                let permit = place.as_ref().and_then(|_| self.permit.take());
+                self.stream = None;
+                self.stream = streams::Open::new(node, &self.request, || self.task.over());
+                let answer = {
+                    let place = place.as_ref();
+                    let answer = pin!(self.answer(place, turn, permit, inner, run.number));
+                    self.unless_lost(answer, run.number).await
+                };
+                if let Some(queued) = answer.map(|answer| self.settle(answer, place)) {
+                    let completed = self.complete().await;
+                    if completed != Ok(Completed::Lost) {
+                        return self.end(completed, queued);
                     }
-                    Some(Claimed::Replied { response, .. }) => {
-                        self.turn = None;
-                        self.observed.record_reply_elsewhere();
-                        self.finished = Some(self.finished(response, Origin::Store));
-                        if Box::pin(self.leaves_reply()).await {
-                            return None;
-                        }
-                        return self.end(Ok(Completed::Stored), None);
+                    if let Some(queued) = queued {
+                        queued.abort();
+                        self.task.set_fetching(Fetching::None);
                     }
-                    Some(Claimed::TakenOver(response)) => {
-                        self.turn = None;
-                        self.observed.record_reply_elsewhere();
-                        self.finished = Some(self.finished(response, Origin::Store));
-                        return self.end(Ok(Completed::Acknowledged), None);
-                    }
-                    Some(claimed @ (Claimed::Late { .. } | Claimed::Done)) => {
-                        self.turn = None;
-                        self.observed.record_done_elsewhere();
-                        let claim = self.own_claim();
-                        self.node.table().complete(claim, None, Instant::now());
-                        self.stage = Stage::Over;
-                        if let Claimed::Late { lease } = claimed {
-                            Box::pin(self.watch(lease)).await;
-                        }
-                        return None;
-                    }
-                    Some(Claimed::Running { .. }) => {
-                        // An acknowledged message is not followed: the answer to the delivery does not wait for another node.
-                        if self.node.settings.runs_inline && self.is_acknowledged() {
-                            self.task.set_fetching(Fetching::Elsewhere);
-                            self.leave_table();
-                            self.stage = Stage::Over;
-                        }
-                        return None;
-                    }
-                    None => return None,
                 }
+                // Another node has the message by now. If the next claim confirms that, this node's result is dropped.
+                observe::lease_lost(self.account(), self.observed_key());
+                leased_until = Some(Instant::now() + LEASE);
             }
             None
+        }
+    }
+
+    /// Follows the node that has the message or has had it; nobody knows of one if `claimed` is `None`. Returns how the message
+    /// has ended on this node, as `drive_to_end` does.
+    async fn follow(&mut self, claimed: Option<Claimed>) -> Option<Ended> {
+        if self.task.wants.is_some() {
+            // Only the store knows whether the answer is a failure, and for how long it is kept.
+            self.is_kept_briefly = true;
+        }
+        match claimed? {
+            Claimed::Replied { response, .. } => {
+                self.turn = None;
+                self.observed.record_reply_elsewhere();
+                self.finished = Some(self.finished(response, Origin::Store));
+                if self.leaves_reply().await {
+                    return None;
+                }
+                self.end(Ok(Completed::Stored), None)
+            }
+            Claimed::TakenOver(response) => {
+                self.turn = None;
+                self.observed.record_reply_elsewhere();
+                self.finished = Some(self.finished(response, Origin::Store));
+                self.end(Ok(Completed::Acknowledged), None)
+            }
+            claimed @ (Claimed::Late { .. } | Claimed::Done) => {
+                self.turn = None;
+                self.observed.record_done_elsewhere();
+                let claim = self.own_claim();
+                self.node.table().complete(claim, None, Instant::now());
+                self.stage = Stage::Over;
+                if let Claimed::Late { lease } = claimed {
+                    self.watch(lease).await;
+                }
+                None
+            }
+            Claimed::Running { .. } => {
+                // An acknowledged message is not followed: the answer to the delivery does not wait for another node.
+                if self.node.settings.runs_inline && self.is_acknowledged() {
+                    self.task.set_fetching(Fetching::Elsewhere);
+                    self.leave_table();
+                    self.stage = Stage::Over;
+                }
+                None
+            }
+            // It runs here.
+            Claimed::Won(_) => None,
         }
     }
 
