@@ -111,47 +111,58 @@ pub(crate) fn threads(c: &mut Criterion) {
                 b.iter_custom(|count| {
                     let first = next;
                     next += count * threads;
-                    beside(threads, &full, |thread| {
-                        (0..count).map(move |number| voice(first + thread * count + number).into())
+                    beside(threads, &full, count, |thread, number| {
+                        voice(first + thread * count + number)
                     })
                 });
             },
         );
         group.bench_function(
             format!("duplicates among 100 000, {threads} at a time"),
-            |b| {
-                let last = Bytes::from(voice(LAST_OF_MANY));
-                b.iter_custom(|count| beside(threads, &full, |_| (0..count).map(|_| last.clone())));
-            },
+            |b| b.iter_custom(|count| beside(threads, &full, count, |_, _| voice(LAST_OF_MANY))),
         );
     }
     group.finish();
 }
 
-/// How long each of the threads takes for its bodies, while the others are busy with theirs.
-fn beside<S, I>(threads: u64, service: &S, bodies: impl Fn(u64) -> I) -> Duration
+/// How long each of the threads takes for `count` bodies, while the others are busy with theirs.
+///
+/// Each makes its requests itself, as the thread of a server does: glibc's `malloc` is slow to free what another thread has
+/// allocated.
+fn beside<S>(
+    threads: u64,
+    service: &S,
+    count: u64,
+    body: impl Fn(u64, u64) -> String + Sync,
+) -> Duration
 where
     S: Service<Request<Verified>, Error = Infallible> + Clone + Send,
-    I: Iterator<Item = Bytes>,
 {
-    let barrier = Barrier::new(usize::try_from(threads).expect("few"));
+    let (body, barrier) = (&body, &Barrier::new(usize::try_from(threads).expect("few")));
+    let work = |service: S, thread| {
+        runtime().block_on(async {
+            let mut elapsed = Duration::ZERO;
+            for first in (0..count).step_by(AT_ONCE) {
+                let numbers = first..count.min(first + AT_ONCE as u64);
+                let requests: Vec<_> = numbers
+                    .map(|number| request(body(thread, number)))
+                    .collect();
+                barrier.wait();
+                let start = Instant::now();
+                for request in requests {
+                    // The error is `Infallible`.
+                    let _ = black_box(service.clone().oneshot(request).await);
+                }
+                elapsed += start.elapsed();
+            }
+            elapsed
+        })
+    };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|thread| {
-                let requests: Vec<_> = bodies(thread).map(request).collect();
-                let barrier = &barrier;
                 let service = service.clone();
-                scope.spawn(move || {
-                    runtime().block_on(async {
-                        barrier.wait();
-                        let start = Instant::now();
-                        for request in requests {
-                            // The error is `Infallible`.
-                            let _ = black_box(service.clone().oneshot(request).await);
-                        }
-                        start.elapsed()
-                    })
-                })
+                scope.spawn(move || work(service, thread))
             })
             .collect();
         let elapsed = workers
@@ -160,6 +171,9 @@ where
         elapsed.max().unwrap_or_default()
     })
 }
+
+/// As many requests as lie in a core's own cache.
+const AT_ONCE: usize = 256;
 
 /// A table with as many messages as it takes, whose last one's reply is still kept.
 fn among_many()

@@ -72,6 +72,7 @@ pub(super) async fn runs(
     number: u32,
 ) -> Finished {
     let settings = &node.settings;
+    let account = request.body().delivery().shared_account();
     let mut delays = settings.retry_delays.iter();
     let mut number = RunNumber::first(number, settings.retry_delays.len());
     loop {
@@ -83,11 +84,13 @@ pub(super) async fn runs(
             number,
             settings.run_timeout,
         ));
-        if let Ok(response) = observed.run(number.get(), head, run.as_mut()).await {
+        if let Ok(response) = observed
+            .run(account, number.get(), head, run.as_mut())
+            .await
+        {
             return Finished::new(node, task, response, Origin::Run);
         }
         let Some(delay) = delays.next() else {
-            let account = request.body().delivery().account();
             observe::message_given_up(account, task.claim.key.observed(), number.get());
             let failure = settings.failure.as_ref().unwrap_or(&settings.fallback);
             let failure = response::of_whole_reply(failure.clone(), request.body());

@@ -13,10 +13,11 @@ use crate::{delivery::Delivery, observe};
 /// clock is ahead by the age of the youngest.
 #[derive(Debug)]
 pub(super) struct Clock {
-    /// In milliseconds.
+    /// Of the old ones, in milliseconds.
     ages: [AtomicU64; LATEST],
-    /// The number of ages so far.
-    count: AtomicUsize,
+    /// How many old ones have come since the last young one. If the clock is right, it stays 0, and the threads of a server
+    /// only read it.
+    old: AtomicUsize,
     /// Whether the log has a warning.
     is_reported: AtomicBool,
 }
@@ -40,7 +41,13 @@ impl Clock {
     }
 
     fn push(&self, age: Duration) {
-        let at = self.count.fetch_add(1, Relaxed) % LATEST;
+        if age < DIFFERENCE {
+            if self.old.load(Relaxed) > 0 {
+                self.old.store(0, Relaxed);
+            }
+            return;
+        }
+        let at = self.old.fetch_add(1, Relaxed) % LATEST;
         if let Some(latest) = self.ages.get(at) {
             let milliseconds = age.as_millis().try_into();
             latest.store(milliseconds.unwrap_or(u64::MAX), Relaxed);
@@ -51,7 +58,7 @@ impl Clock {
     /// ahead, the log has a warning.
     pub(super) fn age(&self, delivery: &Delivery, on_arrival: Duration) -> Duration {
         let least = self.least().max(on_arrival);
-        if least < DIFFERENCE {
+        if least.is_zero() {
             return delivery.age();
         }
         let is_reported = self.is_reported.swap(true, Relaxed);
@@ -59,21 +66,30 @@ impl Clock {
         delivery.age().saturating_sub(least)
     }
 
+    /// The age of the youngest of the latest deliveries, if all of them are old; else 0.
     fn least(&self) -> Duration {
+        if self.old.load(Relaxed) < LATEST {
+            return Duration::ZERO;
+        }
         let ages = self.ages.iter().map(|age| age.load(Relaxed));
-        Duration::from_millis(ages.min().unwrap_or_default())
+        let known = ages.filter(|age| *age != UNKNOWN);
+        Duration::from_millis(known.min().unwrap_or_default())
     }
 }
 
+/// As if no young one were among the latest.
 impl Default for Clock {
     fn default() -> Self {
         Self {
-            ages: [const { AtomicU64::new(u64::MAX) }; LATEST],
-            count: AtomicUsize::default(),
+            ages: [const { AtomicU64::new(UNKNOWN) }; LATEST],
+            old: AtomicUsize::new(LATEST),
             is_reported: AtomicBool::default(),
         }
     }
 }
+
+/// The age of no delivery.
+const UNKNOWN: u64 = u64::MAX;
 
 /// The age of a last delivery, half a second less.
 const DIFFERENCE: Duration = Duration::from_millis(9_500);

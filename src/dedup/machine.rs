@@ -1,6 +1,6 @@
 //! The states of one message: a machine without I/O and without a clock.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use tokio::time::Instant;
 
@@ -233,12 +233,18 @@ impl Machine {
         expired.map_or(0, |(response, _until)| response.size())
     }
 
-    /// Drops the reply. Its holders still have it.
-    pub(super) fn drop_reply(&mut self) {
+    /// Takes the reply away. Its holders still have it.
+    pub(super) fn take_reply(&mut self) -> Option<StoredResponse> {
         match &mut self.state {
-            State::Running { .. } => {}
-            State::Ended { reply, .. } => *reply = None,
-            State::Late { id, .. } => self.state = State::done(*id),
+            State::Running { .. } => None,
+            State::Ended { reply, .. } => reply.take().map(|(reply, _until)| reply),
+            State::Late { id, .. } => {
+                let done = State::done(*id);
+                match mem::replace(&mut self.state, done) {
+                    State::Late { reply, .. } => Some(reply),
+                    _ => None,
+                }
+            }
         }
     }
 

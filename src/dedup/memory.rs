@@ -41,7 +41,11 @@ impl MemoryStore {
     ) -> impl Future<Output = Result<T, Infallible>> {
         // No operation panics between two changes of a message, so a poisoned lock guards whole messages.
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        ready(Ok(operation(&mut messages, Instant::now())))
+        let answer = operation(&mut messages, Instant::now());
+        let dropped = messages.take_dropped();
+        drop(messages);
+        drop(dropped);
+        ready(Ok(answer))
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
         Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Found, Released, Renewed, Run,
     },
 };
-use crate::key::Key;
+use crate::{key::Key, response::StoredResponse};
 
 /// The messages that are not vacant. The caller says what time it is.
 ///
@@ -32,6 +32,8 @@ pub(super) struct Messages {
     spared: VecDeque<Key>,
     /// The size of all replies.
     reply_bytes: usize,
+    /// The reply that was dropped last.
+    dropped: Option<StoredResponse>,
     bounds: Bounds,
 }
 
@@ -52,6 +54,7 @@ impl Messages {
             replies: VecDeque::new(),
             spared: VecDeque::new(),
             reply_bytes: 0,
+            dropped: None,
             bounds,
         }
     }
@@ -171,8 +174,8 @@ impl Messages {
                 if !is_full {
                     return;
                 }
-            } else if let Some(machine) = self.machines.remove(&key) {
-                self.reply_bytes -= machine.reply_size();
+            } else {
+                self.remove(key);
             }
         }
     }
@@ -191,10 +194,29 @@ impl Messages {
             self.lasting.pop_front();
             if is_busy {
                 self.order.push_back(key);
-            } else if let Some(machine) = self.machines.remove(&key) {
-                self.reply_bytes -= machine.reply_size();
+            } else {
+                self.remove(key);
             }
         }
+    }
+
+    fn remove(&mut self, key: Key) {
+        if let Some(mut machine) = self.machines.remove(&key) {
+            self.reply_bytes -= machine.reply_size();
+            self.dropped = machine.take_reply();
+        }
+        // Most messages end in the order in which they began, so this one's reply is in front.
+        while let Some((front, _)) = self.replies.front()
+            && (*front == key || self.machines.get(front).is_none())
+        {
+            self.replies.pop_front();
+        }
+    }
+
+    /// Returns the reply that was dropped last. Its memory may not have been read for minutes, so freeing it takes time: do
+    /// that without a lock.
+    pub(super) fn take_dropped(&mut self) -> Option<StoredResponse> {
+        self.dropped.take()
     }
 
     /// Whether a node still works on the message, or hands it over.
@@ -234,7 +256,7 @@ impl Messages {
                 self.replies.push_back((key, until));
             } else {
                 self.reply_bytes -= machine.reply_size();
-                machine.drop_reply();
+                self.dropped = machine.take_reply();
             }
         }
         // At most once around.
@@ -252,7 +274,7 @@ impl Messages {
                 self.spared.push_back(key);
             } else {
                 self.reply_bytes -= machine.reply_size();
-                machine.drop_reply();
+                self.dropped = machine.take_reply();
             }
         }
         // Messages whose reply is gone leave their entries behind.

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -28,6 +29,7 @@ use crate::{
     late::Sinks,
     message::Head,
     reply::Reply,
+    response::StoredResponse,
     user_fn,
 };
 
@@ -110,8 +112,11 @@ impl Node {
     }
 
     /// Each method of the table changes its counts and entries together, so a poisoned lock guards whole changes.
-    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn table(&self) -> Locked<'_> {
+        Locked {
+            table: self.table.lock().unwrap_or_else(PoisonError::into_inner),
+            dropped: None,
+        }
     }
 
     /// The message that the request delivers.
@@ -160,6 +165,33 @@ impl Node {
             reply,
             mark,
         }
+    }
+}
+
+/// The table, locked. The reply that it has dropped meanwhile is freed once it is unlocked.
+pub(super) struct Locked<'a> {
+    table: MutexGuard<'a, Table>,
+    /// Behind the guard: the fields are dropped in this order.
+    dropped: Option<StoredResponse>,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Table;
+
+    fn deref(&self) -> &Table {
+        &self.table
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Table {
+        &mut self.table
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.dropped = self.table.take_dropped();
     }
 }
 

@@ -331,6 +331,11 @@ impl Table {
         self.tasks.contains_key(&key)
     }
 
+    /// Returns the reply that was dropped last, to be freed without the lock.
+    pub(super) fn take_dropped(&mut self) -> Option<StoredResponse> {
+        self.messages.take_dropped()
+    }
+
     fn task(&self, claim: Claim) -> Option<&Task> {
         let task = self.tasks.get(&claim.key)?;
         (task.claim.id == claim.id).then_some(task)

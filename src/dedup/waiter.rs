@@ -68,14 +68,13 @@ impl Waiter {
         let clock_ahead = node.clock.note(request.body().delivery());
         let keyed = node.key_of(&request);
         let body = request.body();
-        let account = body.delivery().shared_account();
         Self {
             ttls: node.ttls(body.delivery(), keyed.is_retried_for()),
             differs: AtomicBool::new(false),
             clock_ahead,
             conversation: OnceLock::new(),
             is_streamed,
-            observed: observe::Deduped::new(account, keyed.key().observed(), body.trace()),
+            observed: observe::Deduped::new(keyed.key().observed(), body.trace()),
             keyed,
             node,
             request: Arc::new(request),
@@ -132,7 +131,8 @@ impl Waiter {
         let draining = &self.node.draining;
         ControlFlow::Continue(match admission {
             Admission::Replied(response) => {
-                self.observed.record_kept_reply(response.taken().is_some());
+                self.observed
+                    .record_kept_reply(self.account(), response.taken().is_some());
                 return ControlFlow::Break(response.into_response());
             }
             Admission::Done => {
@@ -141,7 +141,7 @@ impl Waiter {
                 return ControlFlow::Break(stream.unwrap_or_else(response::success));
             }
             Admission::Join(waiting) => {
-                self.observed.record_join();
+                self.observed.record_join(self.account());
                 let seen = waiting.task().age_at(arrival);
                 self.node.clock.note_seen(self.delivery(), seen);
                 Next::Wait(waiting)
@@ -208,7 +208,7 @@ impl Waiter {
         let differs = is_known && table.differs(self.keyed, now);
         drop(table);
         if differs && !self.differs.swap(true, Ordering::Relaxed) {
-            observe::retry_differs(self.delivery().account(), self.keyed.key().observed());
+            observe::retry_differs(self.account(), self.keyed.key().observed());
         }
         Some(admission)
     }
@@ -298,7 +298,7 @@ impl Waiter {
         if self.node.settings.is_fail_closed && !is_in_store {
             return true;
         }
-        let (account, hang_ups) = (self.delivery().account(), &self.node.hang_ups);
+        let (account, hang_ups) = (self.account(), &self.node.hang_ups);
         // WeCom is not known to send a smart bot's pushes again.
         let is_bots = self.request.body().head().is_ok_and(Head::is_smart_bot);
         !is_bots
@@ -362,7 +362,8 @@ impl Waiter {
                 Some(response::of_whole_reply(fallback, self.request.body()))
             }
             Acknowledged::Replied(response) => {
-                self.observed.record_kept_reply(response.taken().is_some());
+                self.observed
+                    .record_kept_reply(self.account(), response.taken().is_some());
                 task.end();
                 Some(response.into_response())
             }
@@ -382,7 +383,7 @@ impl Waiter {
     /// Answers 503, so that WeChat delivers the message again. The connection is closed, since
     /// WeChat has given up on it, or will.
     fn turn_away(&self, reason: &'static str) -> Response<ResponseBody> {
-        self.observed.record_turned_away(reason);
+        self.observed.record_turned_away(self.account(), reason);
         let mut response = Response::new(ResponseBody::default());
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         let close = HeaderValue::from_static("close");
@@ -396,6 +397,10 @@ impl Waiter {
         let is_needed = node.turns.is_some() || node.settings.sinks.next_message().is_some();
         let conversation = || is_needed.then(|| conversation_of(&self.request)).flatten();
         *self.conversation.get_or_init(conversation)
+    }
+
+    fn account(&self) -> &Arc<str> {
+        self.delivery().shared_account()
     }
 
     fn delivery(&self) -> &Delivery {
@@ -436,9 +441,9 @@ struct HangUp<'a> {
 
 impl Drop for HangUp<'_> {
     fn drop(&mut self) {
-        self.waiter.observed.record_hang_up();
+        self.waiter.observed.record_hang_up(self.waiter.account());
         if self.task.hang_up() {
-            let account = self.waiter.delivery().shared_account();
+            let account = self.waiter.account();
             let hang_ups = &self.waiter.node.hang_ups;
             hang_ups.count(account, Instant::now());
         }

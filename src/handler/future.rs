@@ -4,7 +4,6 @@ use std::{
     convert::Infallible,
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -41,7 +40,7 @@ pin_project! {
             call: Call<H, F, Request<M>>,
             // Its sender gets the reply.
             message: Verified,
-            texts: Arc<Texts>,
+            texts: Texts,
             // Whether `Dedup` sees the response, and sends what its body does not show.
             is_behind_dedup: bool,
         },
@@ -59,7 +58,7 @@ impl<H, F, M> ResponseFuture<H, F, M> {
         handler: H,
         request: Request<M>,
         message: Verified,
-        texts: Arc<Texts>,
+        texts: Texts,
         is_behind_dedup: bool,
     ) -> Self {
         Self {
@@ -94,8 +93,8 @@ where
                 };
                 match reply {
                     Ok(mut reply) => {
-                        reply.add_footer(&texts.footer);
-                        let response = response::of_reply(reply, message, &texts.cut_marker);
+                        reply.add_footer(texts.footer());
+                        let response = response::of_reply(reply, message, texts.cut_marker());
                         if !*is_behind_dedup && let Some(rest) = response.body().rest() {
                             let account = message.delivery().account();
                             observe::reply_cut(account, rest.count_parts());

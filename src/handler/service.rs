@@ -32,15 +32,42 @@ pub struct MessageService<H, M = Message> {
     /// Whether the delivery and the run's number are added to the extensions of the handler's request.
     adds_extensions: bool,
     on_decode_error: Option<Arc<OnDecodeError>>,
-    texts: Arc<Texts>,
+    texts: Texts,
     message: PhantomData<fn() -> M>,
 }
 
-/// What is added to replies.
+/// What is added to replies. By default it is shared with nobody: threads would take turns in counting who shares it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Texts(Option<Arc<OwnTexts>>);
+
 #[derive(Debug, Clone)]
-pub(super) struct Texts {
-    pub(super) cut_marker: Arc<str>,
-    pub(super) footer: Arc<str>,
+struct OwnTexts {
+    cut_marker: Arc<str>,
+    footer: Arc<str>,
+}
+
+impl Texts {
+    fn change(&mut self) -> &mut OwnTexts {
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+
+    pub(super) fn cut_marker(&self) -> &str {
+        let own = self.0.as_ref();
+        own.map_or(reply::CUT_MARKER, |own| &own.cut_marker)
+    }
+
+    pub(super) fn footer(&self) -> &str {
+        self.0.as_ref().map_or("", |own| &own.footer)
+    }
+}
+
+impl Default for OwnTexts {
+    fn default() -> Self {
+        Self {
+            cut_marker: reply::CUT_MARKER.into(),
+            footer: "".into(),
+        }
+    }
 }
 
 type OnDecodeError = dyn Fn(&DecodeFailure) + Send + Sync;
@@ -74,10 +101,7 @@ impl<H> MessageService<H> {
             handler,
             adds_extensions: true,
             on_decode_error: None,
-            texts: Arc::new(Texts {
-                cut_marker: reply::CUT_MARKER.into(),
-                footer: "".into(),
-            }),
+            texts: Texts::default(),
             message: PhantomData,
         }
     }
@@ -151,7 +175,7 @@ impl<H, M> MessageService<H, M> {
     ///
     /// If the marker has more than 1023 bytes.
     pub fn with_cut_marker(mut self, marker: impl Into<String>) -> Result<Self, reply::Error> {
-        Arc::make_mut(&mut self.texts).cut_marker = reply::addition(marker)?;
+        self.texts.change().cut_marker = reply::addition(marker)?;
         Ok(self)
     }
 
@@ -172,7 +196,7 @@ impl<H, M> MessageService<H, M> {
     ///
     /// If the footer has more than 1023 bytes.
     pub fn with_footer(mut self, footer: impl Into<String>) -> Result<Self, reply::Error> {
-        Arc::make_mut(&mut self.texts).footer = reply::addition(footer)?;
+        self.texts.change().footer = reply::addition(footer)?;
         Ok(self)
     }
 
@@ -237,7 +261,7 @@ where
                     }
                 }
                 let request = Request::from_parts(parts, message);
-                let texts = Arc::clone(&self.texts);
+                let texts = self.texts.clone();
                 ResponseFuture::handle(self.handler.clone(), request, body, texts, run.is_some())
             }
             Err(error) => {
@@ -255,7 +279,7 @@ impl<H: Clone, M> Clone for MessageService<H, M> {
             handler: self.handler.clone(),
             adds_extensions: self.adds_extensions,
             on_decode_error: self.on_decode_error.clone(),
-            texts: Arc::clone(&self.texts),
+            texts: self.texts.clone(),
             message: PhantomData,
         }
     }

@@ -44,19 +44,20 @@ impl Trace {
 }
 
 /// Observes a delivery in dedup. It keeps the span open.
+///
+/// Its methods are told the account, which is the delivery's: the threads of a server would take turns in counting another
+/// owner of its name.
 pub(crate) struct Deduped {
-    account: Arc<str>,
     key: MessageKey,
     span: spans::DeliverySpan,
     known: OutcomeCell,
 }
 
 impl Deduped {
-    pub(crate) fn new(account: &Arc<str>, key: MessageKey, trace: &Trace) -> Self {
+    pub(crate) fn new(key: MessageKey, trace: &Trace) -> Self {
         let span = mem::take(&mut *lock(&trace.span));
         span.is_of(key);
         Self {
-            account: Arc::clone(account),
             key,
             span,
             known: trace.known.clone(),
@@ -66,28 +67,23 @@ impl Deduped {
     /// Records that the delivery starts the message's runs.
     pub(crate) fn start_runs(&self) -> Runs {
         self.known.set(Outcome::Run);
-        Runs::new(
-            Arc::clone(&self.account),
-            self.key,
-            self.span.clone(),
-            self.known.clone(),
-        )
+        Runs::new(self.key, self.span.clone(), self.known.clone())
     }
 
     /// Records that the delivery waits for a run that another delivery started.
-    pub(crate) fn record_join(&self) {
+    pub(crate) fn record_join(&self, account: &Arc<str>) {
         self.known.set(Outcome::Joined);
-        meters::joined(&self.account);
+        meters::joined(account);
     }
 
     /// Records that the delivery gets a reply. The reply is a kept one, unless the delivery has waited for it. It
     /// `is_fetched` if it is a part of an earlier message's reply.
-    pub(crate) fn record_kept_reply(&self, is_fetched: bool) {
+    pub(crate) fn record_kept_reply(&self, account: &Arc<str>, is_fetched: bool) {
         if is_fetched {
             self.known.record_fetched();
         }
         if self.known.turn(None, Outcome::KeptReply) {
-            meters::kept_reply(&self.account);
+            meters::kept_reply(account);
         }
     }
 
@@ -102,16 +98,16 @@ impl Deduped {
     }
 
     /// Records that the delivery is answered 503, so that WeChat retries.
-    pub(crate) fn record_turned_away(&self, reason: &'static str) {
+    pub(crate) fn record_turned_away(&self, account: &Arc<str>, reason: &'static str) {
         self.known.set(Outcome::TurnedAway);
         self.known.record_trouble(&reason);
         self.span
-            .in_scope(|| events::delivery_turned_away(&self.account, reason));
+            .in_scope(|| events::delivery_turned_away(account, reason));
     }
 
     /// Records that WeChat hangs up before an answer, or has hung up.
-    pub(crate) fn record_hang_up(&self) {
-        self.span.in_scope(|| events::hung_up(&self.account));
-        meters::hung_up(&self.account);
+    pub(crate) fn record_hang_up(&self, account: &Arc<str>) {
+        self.span.in_scope(|| events::hung_up(account));
+        meters::hung_up(account);
     }
 }

@@ -20,7 +20,6 @@ use crate::{message::Head, xml};
 
 /// Observes the runs of a message on this node. They may outlive the delivery that started them.
 pub(crate) struct Runs {
-    account: Arc<str>,
     key: MessageKey,
     /// The span of the delivery that started them, until the first of them begins.
     cause: Mutex<spans::DeliverySpan>,
@@ -30,14 +29,8 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
-    pub(super) fn new(
-        account: Arc<str>,
-        key: MessageKey,
-        cause: spans::DeliverySpan,
-        known: OutcomeCell,
-    ) -> Self {
+    pub(super) fn new(key: MessageKey, cause: spans::DeliverySpan, known: OutcomeCell) -> Self {
         Self {
-            account,
             key,
             cause: Mutex::new(cause),
             known,
@@ -46,9 +39,9 @@ impl Runs {
     }
 
     /// Records that another node runs the message. The delivery has joined that run.
-    pub(crate) fn record_join_elsewhere(&self) {
+    pub(crate) fn record_join_elsewhere(&self, account: &Arc<str>) {
         if self.known.turn(Some(Outcome::Run), Outcome::Joined) {
-            meters::joined(&self.account);
+            meters::joined(account);
         }
         self.forget_cause();
     }
@@ -59,9 +52,9 @@ impl Runs {
     }
 
     /// Records that another node has kept a reply. The delivery gets it, unless it has waited for it.
-    pub(crate) fn record_reply_elsewhere(&self) {
+    pub(crate) fn record_reply_elsewhere(&self, account: &Arc<str>) {
         if self.known.turn(Some(Outcome::Run), Outcome::KeptReply) {
-            meters::kept_reply(&self.account);
+            meters::kept_reply(account);
         }
         self.forget_cause();
     }
@@ -77,20 +70,21 @@ impl Runs {
         self.are_lost.store(true, Ordering::Relaxed);
     }
 
-    /// Awaits one run of the message inside a span of its own.
+    /// Awaits one run of the account's message inside a span of its own.
     pub(crate) async fn run<'a, T, E: RunFailure>(
         &self,
+        account: &Arc<str>,
         number: u32,
         head: impl FnOnce() -> Result<&'a Head, &'a xml::Error>,
         run: Pin<&mut impl Future<Output = Result<T, E>>>,
     ) -> Result<T, E> {
-        let mut observed = RunGuard::begin(self, number, head);
+        let mut observed = RunGuard::begin(self, account, number, head);
         let result = observed.span.instrument(run).await;
         observed.end(match &result {
             Ok(_) => "answered",
             Err(failure) => {
                 self.known.record_trouble(failure);
-                observed.span.has_failed(&self.account, number, failure);
+                observed.span.has_failed(account, number, failure);
                 failure.result()
             }
         });
@@ -106,6 +100,7 @@ pub(crate) trait RunFailure: fmt::Display {
 
 struct RunGuard<'a> {
     of: &'a Runs,
+    account: &'a Arc<str>,
     span: spans::RunSpan,
     begun: Begun,
     is_over: bool,
@@ -114,12 +109,13 @@ struct RunGuard<'a> {
 impl<'a> RunGuard<'a> {
     fn begin<'h>(
         of: &'a Runs,
+        account: &'a Arc<str>,
         number: u32,
         head: impl FnOnce() -> Result<&'h Head, &'h xml::Error>,
     ) -> Self {
         of.are_lost.store(false, Ordering::Relaxed);
         let cause = mem::take(&mut *lock(&of.cause));
-        let span = spans::RunSpan::open(&of.account, of.key, number, &cause);
+        let span = spans::RunSpan::open(account, of.key, number, &cause);
         if span.is_enabled()
             && let Ok(head) = head()
         {
@@ -127,6 +123,7 @@ impl<'a> RunGuard<'a> {
         }
         Self {
             of,
+            account,
             begun: meters::run_began(span.is_logged()),
             span,
             is_over: false,
@@ -138,7 +135,7 @@ impl<'a> RunGuard<'a> {
         let duration = self.begun.elapsed();
         self.span.is_over(result, duration);
         if self.begun.is_counted() {
-            meters::run_ended(&self.of.account, result, duration);
+            meters::run_ended(self.account, result, duration);
         }
     }
 }

@@ -656,12 +656,22 @@ fn the_entries_of_late_replies_are_bounded() {
 /// Else each of them would be an entry that no bound counts.
 #[test]
 fn the_replies_of_forgotten_messages_are_bounded() {
-    let (mut messages, now) = (messages(4, 1000, false), Instant::now());
+    let (mut in_order, now) = (messages(4, 1000, false), Instant::now());
     for message in 0..9 {
-        assert_eq!(messages.replies.len(), usize::from(message).min(8));
-        reply(&mut messages, claim(message, 1), "1", now);
+        assert_eq!(in_order.replies.len(), usize::from(message).min(4));
+        reply(&mut in_order, claim(message, 1), "1", now);
     }
-    assert_eq!(messages.replies.len(), 8);
+    assert_eq!(in_order.replies.len(), 4);
+    assert_eq!(in_order.reply_bytes(), 4);
+
+    // No delivery has fetched the first one, which stays in front.
+    let mut messages = messages(4, 1000, true);
+    reply(&mut messages, claim(0, 1), "1", now);
+    for message in 1..99 {
+        reply(&mut messages, claim(message, 1), "1", now);
+        messages.acknowledge(claim(message, 2), now);
+        assert!(messages.replies.len() <= 9, "{message}");
+    }
     assert_eq!(messages.reply_bytes(), 4);
 }
 

@@ -57,7 +57,8 @@ impl RunningMessage {
                     (failures, asked_until) = (0, None);
                     // A store may answer nonsense, but not make a time that no clock can tell.
                     let lease = lease.min(FOREVER);
-                    self.observed.record_join_elsewhere();
+                    self.observed
+                        .record_join_elsewhere(self.request.body().delivery().shared_account());
                     if is_leaving && !self.is_wanted() {
                         return Some(Claimed::Running { age, lease });
                     }

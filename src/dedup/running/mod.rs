@@ -228,7 +228,8 @@ impl RunningMessage {
         match claimed? {
             Claimed::Replied { response, .. } => {
                 self.turn = None;
-                self.observed.record_reply_elsewhere();
+                self.observed
+                    .record_reply_elsewhere(self.request.body().delivery().shared_account());
                 self.finished = Some(self.finished(response, Origin::Store));
                 if self.leaves_reply().await {
                     return None;
@@ -237,7 +238,8 @@ impl RunningMessage {
             }
             Claimed::TakenOver(response) => {
                 self.turn = None;
-                self.observed.record_reply_elsewhere();
+                self.observed
+                    .record_reply_elsewhere(self.request.body().delivery().shared_account());
                 self.finished = Some(self.finished(response, Origin::Store));
                 self.end(Ok(Completed::Acknowledged), None)
             }
