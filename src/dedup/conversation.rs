@@ -195,7 +195,7 @@ impl Place {
             }
             let Some(store) = &self.node.store else {
                 // If only the mailbox was away, the message still runs.
-                if self.node.table().has_task(question) {
+                if self.node.table(question).has_task(question) {
                     continue;
                 }
                 break (true, failure());
@@ -375,8 +375,9 @@ impl Place {
     }
 
     fn is_acknowledged(&self) -> bool {
-        let mut table = self.node.table();
-        table.is_acknowledged(self.task.claim, Instant::now())
+        let claim = self.task.claim;
+        let mut table = self.node.table(claim.key);
+        table.is_acknowledged(claim, Instant::now())
     }
 
     fn response_of(&self, reply: Reply) -> StoredResponse {

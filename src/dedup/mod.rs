@@ -127,6 +127,9 @@
 //! | body of the inner service's response | 1 MiB | the run has failed |
 //! | replies that wait for the store to come back, late ones among them | 1024 | a further reply is known to this node alone; a further late reply is handed over without the store's confirmation |
 //!
+//! A large table is in parts, so that the threads of a server seldom wait for each other. Each part has its share of the
+//! room, and a message belongs to a part by its key. One part may be full when all together are a few per cent below the bound.
+//!
 //! The bound on running messages limits the load. To limit the concurrency of the handler alone, put a limit behind this
 //! layer: there, a duplicate takes no permit.
 //!
@@ -226,6 +229,7 @@ mod service;
 pub mod store;
 mod streams;
 mod table;
+mod tables;
 mod turns;
 mod waiter;
 

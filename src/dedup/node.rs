@@ -1,11 +1,6 @@
 //! What all services of a layer share on a node, and the times of leases and polls.
 
-use std::{
-    fmt,
-    ops::{Deref, DerefMut},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::Request;
 use tokio::{sync::Semaphore, time::Instant};
@@ -20,23 +15,23 @@ use super::{
     messages::Bounds,
     store::Ttls,
     streams::Streams,
-    table::{DELIVERIES_LAST, Table},
+    table::DELIVERIES_LAST,
+    tables::{Locked, Tables},
     turns::Turns,
 };
 use crate::{
     delivery::{Delivery, Verified},
-    key::Keyed,
+    key::{Key, Keyed},
     late::Sinks,
     message::Head,
     reply::Reply,
-    response::StoredResponse,
     user_fn,
 };
 
 /// The state that a layer and all its services share: the settings, and this node's messages.
 pub(super) struct Node {
     pub(super) settings: Settings,
-    table: Mutex<Table>,
+    tables: Tables,
     /// `None`: this node is the only one.
     pub(super) store: Option<Box<dyn GuardedStore>>,
     /// A permit for each message that runs, given in the order of asking.
@@ -88,14 +83,12 @@ type ReplyFilter = dyn Fn(&Request<Verified>) -> bool + Send + Sync;
 
 impl Node {
     pub(super) fn new(settings: Settings, store: Option<Box<dyn GuardedStore>>) -> Self {
+        // So there is always room for a message that may run.
+        let max_runs = settings.max_concurrent_runs.min(settings.bounds.messages);
         Self {
-            table: Mutex::new(Table::new(
-                settings.bounds.clone(),
-                settings.max_waiters_per_message,
-            )),
+            tables: Tables::new(&settings.bounds, settings.max_waiters_per_message, max_runs),
             store,
-            // So there is always room for a message that may run.
-            run_permits: permits(settings.max_concurrent_runs.min(settings.bounds.messages)),
+            run_permits: permits(max_runs),
             backlog_permits: permits(MAX_BACKLOG),
             reminder_permits: permits(MAX_BACKLOG),
             hang_ups: HangUps::default(),
@@ -111,12 +104,9 @@ impl Node {
         }
     }
 
-    /// Each method of the table changes its counts and entries together, so a poisoned lock guards whole changes.
-    pub(super) fn table(&self) -> Locked<'_> {
-        Locked {
-            table: self.table.lock().unwrap_or_else(PoisonError::into_inner),
-            dropped: None,
-        }
+    /// The table that knows the key's message, locked.
+    pub(super) fn table(&self, key: Key) -> Locked<'_> {
+        self.tables.lock(key)
     }
 
     /// The message that the request delivers.
@@ -165,33 +155,6 @@ impl Node {
             reply,
             mark,
         }
-    }
-}
-
-/// The table, locked. The reply that it has dropped meanwhile is freed once it is unlocked.
-pub(super) struct Locked<'a> {
-    table: MutexGuard<'a, Table>,
-    /// Behind the guard: the fields are dropped in this order.
-    dropped: Option<StoredResponse>,
-}
-
-impl Deref for Locked<'_> {
-    type Target = Table;
-
-    fn deref(&self) -> &Table {
-        &self.table
-    }
-}
-
-impl DerefMut for Locked<'_> {
-    fn deref_mut(&mut self) -> &mut Table {
-        &mut self.table
-    }
-}
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        self.dropped = self.table.take_dropped();
     }
 }
 

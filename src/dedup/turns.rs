@@ -53,7 +53,7 @@ type Acquiring = Pin<Box<dyn Future<Output = Acquired> + Send + Sync>>;
 type Acquired = Result<OwnedSemaphorePermit, AcquireError>;
 
 impl Turns {
-    /// Whether no further message of the user may wait.
+    /// Whether no further message of the user may wait. Of those that come at the same time, a few more may.
     pub(super) fn are_full(&self, user: Key) -> bool {
         // The map has one, and each message that runs or waits.
         let users = self.users();

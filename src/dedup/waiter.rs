@@ -90,13 +90,13 @@ impl Waiter {
     ) -> Response<ResponseBody> {
         loop {
             let permit = match next {
-                Next::Wait(waiting) => match self.wait(waiting.task()).await {
-                    Some(response) => return response,
-                    None => {
-                        lost += 1;
-                        None
+                Next::Wait(waiting) => {
+                    if let Some(response) = self.wait(waiting.task()).await {
+                        return response;
                     }
-                },
+                    lost += 1;
+                    None
+                }
                 Next::Inline(waiting, run) => {
                     return self.answer_inline(waiting, run, lost, inner).await;
                 }
@@ -190,8 +190,8 @@ impl Waiter {
     fn claim(&self, permit: Option<OwnedSemaphorePermit>) -> Option<Admission<ToRun>> {
         let turns = self.node.turns.as_ref();
         let user = turns.and_then(|turns| Some((turns, self.conversation()?.key())));
-        let mut table = self.node.table();
-        // The time is read under the lock: no other delivery has seen a later one.
+        let mut table = self.node.table(self.keyed.key());
+        // The time is read under the lock: no other delivery of the message has seen a later one.
         let now = Instant::now();
         let arrival = self.delivery().arrived();
         if now >= arrival + HANG_UP {
@@ -349,7 +349,7 @@ impl Waiter {
         };
         // Side by side: there is half a second for both.
         let ((), stored) = join(expect, acknowledge).await;
-        let mut table = self.node.table();
+        let mut table = self.node.table(claim.key);
         let acknowledged = table.acknowledge(claim, stored.as_ref(), Instant::now());
         drop(table);
         match acknowledged? {

@@ -179,7 +179,8 @@ impl RunningMessage {
     }
 
     pub(super) fn is_acknowledged(&self) -> bool {
-        let mut table = self.node.table();
-        table.is_acknowledged(self.own_claim(), Instant::now())
+        let claim = self.own_claim();
+        let mut table = self.node.table(claim.key);
+        table.is_acknowledged(claim, Instant::now())
     }
 }

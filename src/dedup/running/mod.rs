@@ -246,8 +246,7 @@ impl RunningMessage {
             claimed @ (Claimed::Late { .. } | Claimed::Done) => {
                 self.turn = None;
                 self.observed.record_done_elsewhere();
-                let claim = self.own_claim();
-                self.node.table().complete(claim, None, Instant::now());
+                self.end_elsewhere();
                 self.stage = Stage::Over;
                 if let Claimed::Late { lease } = claimed {
                     self.watch(lease).await;
@@ -403,6 +402,13 @@ impl RunningMessage {
                 None
             }
         }
+    }
+
+    /// Ends the message on this node without a reply.
+    fn end_elsewhere(&self) {
+        let claim = self.own_claim();
+        let mut table = self.node.table(claim.key);
+        table.complete(claim, None, Instant::now());
     }
 
     fn own_claim(&self) -> Claim {
