@@ -15,7 +15,7 @@ use crate::{delivery::Delivery, observe};
 pub(super) struct Clock {
     /// Of the old ones, in milliseconds.
     ages: [AtomicU64; LATEST],
-    /// How many old ones have come since the last young one. If the clock is right, it stays 0, and the threads of a server
+    /// How many old ones have come since the last young one. If the clock is right, it is mostly 0, and the threads of a server
     /// only read it.
     old: AtomicUsize,
     /// Whether the log has a warning.
@@ -99,3 +99,28 @@ const EARLIER: Duration = Duration::from_secs(1);
 
 /// Few enough that a clock that jumps is soon seen, and more than the last deliveries that come in a row.
 const LATEST: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    proptest! {
+        /// Of the latest deliveries, however few there have been.
+        #[test]
+        fn the_least_age_counts_if_all_of_the_latest_are_old(ages in vec(0..20_000_u64, 0..40)) {
+            let clock = Clock::default();
+            for at in 0..=ages.len() {
+                let (before, _) = ages.split_at(at);
+                let latest = before.iter().rev().take(LATEST);
+                let least = latest.min().map_or(Duration::ZERO, |age| Duration::from_millis(*age));
+                let expected = if least < DIFFERENCE { Duration::ZERO } else { least };
+                prop_assert_eq!(clock.least(), expected);
+                if let Some(next) = ages.get(at) {
+                    clock.push(Duration::from_millis(*next));
+                }
+            }
+        }
+    }
+}
