@@ -224,13 +224,13 @@ impl Machine {
         matches!(self.state, State::Late { .. })
     }
 
-    /// Drops a reply whose time is over, and returns its size. A late one has no time.
-    pub(super) fn expire(&mut self, now: Instant) -> usize {
+    /// Takes a reply away whose time is over. A late one has no time.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<StoredResponse> {
         let State::Ended { reply, .. } = &mut self.state else {
-            return 0;
+            return None;
         };
         let expired = reply.take_if(|(_response, until)| *until <= now);
-        expired.map_or(0, |(response, _until)| response.size())
+        expired.map(|(response, _until)| response)
     }
 
     /// Takes the reply away. Its holders still have it.

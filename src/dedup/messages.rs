@@ -30,11 +30,26 @@ pub(super) struct Messages {
     replies: VecDeque<(Key, Instant)>,
     /// Those of them that have been found to be late, or to be kept long.
     spared: VecDeque<Key>,
+    kept: Kept,
+    bounds: Bounds,
+}
+
+/// What the replies take.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Kept {
     /// The size of all replies.
-    reply_bytes: usize,
+    bytes: usize,
     /// The reply that was dropped last.
     dropped: Option<StoredResponse>,
-    bounds: Bounds,
+}
+
+impl Kept {
+    fn drop(&mut self, reply: Option<StoredResponse>) {
+        if let Some(reply) = reply {
+            self.bytes -= reply.size();
+            self.dropped = Some(reply);
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +68,7 @@ impl Messages {
             lasting: VecDeque::new(),
             replies: VecDeque::new(),
             spared: VecDeque::new(),
-            reply_bytes: 0,
-            dropped: None,
+            kept: Kept::default(),
             bounds,
         }
     }
@@ -108,7 +122,7 @@ impl Messages {
     /// The message as it is at `now`; `None` if it is vacant. The caller does not drop its reply.
     pub(super) fn get(&mut self, key: Key, now: Instant) -> Option<&mut Machine> {
         let machine = self.machines.get_mut(&key)?;
-        self.reply_bytes -= machine.expire(now);
+        self.kept.drop(machine.expire(now));
         (now < machine.forgotten).then_some(machine)
     }
 
@@ -128,18 +142,19 @@ impl Messages {
         change: impl FnOnce(&mut Machine) -> T,
     ) -> T {
         if let Some(machine) = self.machines.get_mut(&key) {
-            self.reply_bytes -= machine.reply_size();
-            machine.expire(now);
+            self.kept.drop(machine.expire(now));
             if machine.forgotten <= now {
+                self.kept.drop(machine.take_reply());
                 *machine = vacant();
             }
+            self.kept.bytes -= machine.reply_size();
             let result = change(machine);
-            self.reply_bytes += machine.reply_size();
+            self.kept.bytes += machine.reply_size();
             result
         } else {
             let mut machine = vacant();
             let result = change(&mut machine);
-            self.reply_bytes += machine.reply_size();
+            self.kept.bytes += machine.reply_size();
             self.machines.insert(key, machine);
             self.order.push_back(key);
             self.make_room(now);
@@ -202,8 +217,7 @@ impl Messages {
 
     fn remove(&mut self, key: Key) {
         if let Some(mut machine) = self.machines.remove(&key) {
-            self.reply_bytes -= machine.reply_size();
-            self.dropped = machine.take_reply();
+            self.kept.drop(machine.take_reply());
         }
         // Most messages end in the order in which they began, so this one's reply is in front.
         while let Some((front, _)) = self.replies.front()
@@ -216,7 +230,7 @@ impl Messages {
     /// Returns the reply that was dropped last. Its memory may not have been read for minutes, so freeing it takes time: do
     /// that without a lock.
     pub(super) fn take_dropped(&mut self) -> Option<StoredResponse> {
-        self.dropped.take()
+        self.kept.dropped.take()
     }
 
     /// Whether a node still works on the message, or hands it over.
@@ -231,8 +245,8 @@ impl Messages {
     pub(super) fn drop_replies(&mut self, now: Instant) {
         // At most once around.
         for _ in 0..self.replies.len() {
-            let is_full = self.reply_bytes > self.bounds.reply_bytes
-                || self.replies.len() > 2 * self.bounds.messages;
+            let is_full = self.kept.bytes > self.bounds.reply_bytes
+                || self.replies.len() > self.bounds.messages.saturating_mul(2);
             let is_spared = |until| is_lasting(until, now);
             if !is_full
                 && self
@@ -255,13 +269,12 @@ impl Messages {
             } else if self.bounds.spares_unfetched && machine.is_unfetched() {
                 self.replies.push_back((key, until));
             } else {
-                self.reply_bytes -= machine.reply_size();
-                self.dropped = machine.take_reply();
+                self.kept.drop(machine.take_reply());
             }
         }
         // At most once around.
         for _ in 0..self.spared.len() {
-            if self.reply_bytes <= self.bounds.reply_bytes {
+            if self.kept.bytes <= self.bounds.reply_bytes {
                 break;
             }
             let Some(key) = self.spared.pop_front() else {
@@ -273,12 +286,11 @@ impl Messages {
             if self.bounds.spares_unfetched && machine.is_unfetched() {
                 self.spared.push_back(key);
             } else {
-                self.reply_bytes -= machine.reply_size();
-                self.dropped = machine.take_reply();
+                self.kept.drop(machine.take_reply());
             }
         }
         // Messages whose reply is gone leave their entries behind.
-        if self.spared.len() > 2 * self.bounds.messages {
+        if self.spared.len() > self.bounds.messages.saturating_mul(2) {
             let machines = &self.machines;
             let has_reply = |key: &Key| {
                 let machine = machines.get(key);
@@ -290,7 +302,7 @@ impl Messages {
 
     #[cfg(test)]
     pub(super) fn reply_bytes(&self) -> usize {
-        self.reply_bytes
+        self.kept.bytes
     }
 
     pub(super) fn len(&self) -> usize {

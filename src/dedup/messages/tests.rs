@@ -818,3 +818,32 @@ fn a_reply_that_is_kept_long_is_not_dropped_before_a_delivery_fetches_it() {
             .has_dropped_reply()
     );
 }
+
+#[test]
+fn the_caller_frees_a_reply_that_is_dropped() {
+    let (mut few, now) = (messages(1, 1000, false), Instant::now());
+    reply(&mut few, claim(1, 1), "forgotten", now);
+    assert_eq!(few.take_dropped(), None);
+    few.claim(claim(2, 1), now + seconds(6));
+    assert_eq!(few.take_dropped(), Some(response("forgotten")));
+
+    let mut small = messages(4, 9, false);
+    reply(&mut small, claim(1, 1), "too large", now);
+    reply(&mut small, claim(2, 1), "1", now);
+    assert_eq!(small.take_dropped(), Some(response("too large")));
+
+    let mut expiring = roomy();
+    reply(&mut expiring, claim(1, 1), "expired", now);
+    expiring.claim(claim(1, 2), now + seconds(60));
+    assert_eq!(expiring.take_dropped(), Some(response("expired")));
+    assert_eq!(expiring.take_dropped(), None);
+}
+
+#[test]
+fn a_bound_may_be_any_number() {
+    let (mut messages, now) = (messages(usize::MAX, usize::MAX, true), Instant::now());
+    reply(&mut messages, claim(1, 1), "1", now);
+    late(&mut messages, claim(2, 1), "2", now);
+    messages.drop_replies(now + seconds(61));
+    assert_eq!(messages.reply_bytes(), 1);
+}
