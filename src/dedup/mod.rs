@@ -127,8 +127,9 @@
 //! | body of the inner service's response | 1 MiB | the run has failed |
 //! | replies that wait for the store to come back, late ones among them | 1024 | a further reply is known to this node alone; a further late reply is handed over without the store's confirmation |
 //!
-//! A large table is in parts, so that the threads of a server seldom wait for each other. Each part has its share of the
-//! room, and a message belongs to a part by its key. One part may be full when all together are a few per cent below the bound.
+//! A large table has up to 16 shards, so that the threads of a server seldom wait for each other. Each has its share of the
+//! room, and a message belongs to one by its key. So a shard may be full, and forget its first message, when all together are a
+//! few per cent below the bound; with replies of 100 KiB, when they have half of the bytes.
 //!
 //! The bound on running messages limits the load. To limit the concurrency of the handler alone, put a limit behind this
 //! layer: there, a duplicate takes no permit.
@@ -226,10 +227,10 @@ mod node;
 pub mod redis;
 mod running;
 mod service;
+mod shards;
 pub mod store;
 mod streams;
 mod table;
-mod tables;
 mod turns;
 mod waiter;
 

@@ -13,10 +13,10 @@ use super::{
     layer::Acknowledgement,
     machine::FOREVER,
     messages::Bounds,
+    shards::{Shards, TableGuard},
     store::Ttls,
     streams::Streams,
     table::DELIVERIES_LAST,
-    tables::{Locked, Tables},
     turns::Turns,
 };
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
 /// The state that a layer and all its services share: the settings, and this node's messages.
 pub(super) struct Node {
     pub(super) settings: Settings,
-    tables: Tables,
+    shards: Shards,
     /// `None`: this node is the only one.
     pub(super) store: Option<Box<dyn GuardedStore>>,
     /// A permit for each message that runs, given in the order of asking.
@@ -86,7 +86,7 @@ impl Node {
         // So there is always room for a message that may run.
         let max_runs = settings.max_concurrent_runs.min(settings.bounds.messages);
         Self {
-            tables: Tables::new(&settings.bounds, settings.max_waiters_per_message, max_runs),
+            shards: Shards::new(&settings.bounds, settings.max_waiters_per_message, max_runs),
             store,
             run_permits: permits(max_runs),
             backlog_permits: permits(MAX_BACKLOG),
@@ -105,8 +105,8 @@ impl Node {
     }
 
     /// The table that knows the key's message, locked.
-    pub(super) fn table(&self, key: Key) -> Locked<'_> {
-        self.tables.lock(key)
+    pub(super) fn table(&self, key: Key) -> TableGuard<'_> {
+        self.shards.lock(key)
     }
 
     /// The message that the request delivers.

@@ -1,4 +1,4 @@
-//! The messages of this node: the machine of each, and the deliveries that wait for it.
+//! The messages of one shard of this node: the machine of each, and the deliveries that wait for it.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use crate::{
     timestamp::before,
 };
 
-/// The messages of this node. The caller holds the lock and says what time it is.
+/// The messages of one shard of this node. The caller holds the lock and says what time it is.
 ///
 /// The node's own deliveries and tasks are claims on the same [machine](super::machine) that a store has: a message's task
 /// claims it, completes it, and holds the reply. The deliveries that get the reply hold it together, for ever. If the task is
@@ -119,14 +119,15 @@ impl Table {
         }
     }
 
-    /// Decides on a delivery that arrived at `arrival`. A vacant message takes a permit to run.
+    /// Decides on a delivery that arrived at `arrival`. A vacant message takes a permit to run, or the delivery does what is
+    /// returned instead.
     pub(super) fn claim<P>(
         &mut self,
         keyed: impl Into<Keyed>,
         ttls: Ttls,
         arrival: Instant,
         now: Instant,
-        permit: impl FnOnce() -> Option<P>,
+        permit: impl FnOnce() -> Result<P, Admission<P>>,
     ) -> Admission<P> {
         let keyed = keyed.into();
         let key = keyed.key();
@@ -134,11 +135,11 @@ impl Table {
         match self.messages.get(key, now) {
             // It has had a reply, and there was no room to keep it. WeChat takes any other one for a failure.
             Some(machine) if is_retried && machine.has_dropped_reply() => match permit() {
-                Some(permit) => {
+                Ok(permit) => {
                     self.messages.forget(key, now);
                     self.run(keyed, ttls, arrival, now, permit)
                 }
-                None => Admission::NoPermit,
+                Err(instead) => instead,
             },
             Some(machine) if !machine.may_be_claimed(now) => {
                 let delivered = Claim::new(key, ClaimId::DELIVERED, ttls);
@@ -164,8 +165,8 @@ impl Table {
                 }
             }
             _ => match permit() {
-                Some(permit) => self.run(keyed, ttls, arrival, now, permit),
-                None => Admission::NoPermit,
+                Ok(permit) => self.run(keyed, ttls, arrival, now, permit),
+                Err(instead) => instead,
             },
         }
     }

@@ -30,7 +30,9 @@ use crate::{
 
 /// The users whose messages run, or wait for their turn. A semaphore lets its waiters through in their order.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<HashMap<Key, Arc<Semaphore>, BuildKeyHasher>>);
+pub(super) struct Turns(Mutex<Users>);
+
+type Users = HashMap<Key, Arc<Semaphore>, BuildKeyHasher>;
 
 /// A message's turn. Dropped, it is the next message's.
 pub(super) struct Turn {
@@ -53,17 +55,19 @@ type Acquiring = Pin<Box<dyn Future<Output = Acquired> + Send + Sync>>;
 type Acquired = Result<OwnedSemaphorePermit, AcquireError>;
 
 impl Turns {
-    /// Whether no further message of the user may wait. Of those that come at the same time, a few more may.
-    pub(super) fn are_full(&self, user: Key) -> bool {
+    /// Takes the next turn of the user. `None`: no further message of the user may wait.
+    pub(super) fn try_take(self: &Arc<Self>, user: Key) -> Option<Turn> {
+        let mut users = self.users();
         // The map has one, and each message that runs or waits.
-        let users = self.users();
-        let user = users.get(&user);
-        user.is_some_and(|user| Arc::strong_count(user) > MAX_MESSAGES)
+        let waiting = users.get(&user).map_or(0, Arc::strong_count);
+        (waiting <= MAX_MESSAGES).then(|| self.take_among(&mut users, user))
     }
 
-    /// Takes the next turn of the user.
-    pub(super) fn take(self: &Arc<Self>, user: Key) -> Turn {
-        let mut users = self.users();
+    fn take(self: &Arc<Self>, user: Key) -> Turn {
+        self.take_among(&mut self.users(), user)
+    }
+
+    fn take_among(self: &Arc<Self>, users: &mut Users, user: Key) -> Turn {
         let semaphore = users.entry(user);
         let semaphore = semaphore.or_insert_with(|| Arc::new(Semaphore::new(1)));
         let acquired: Acquiring = Box::pin(Arc::clone(semaphore).acquire_owned());
@@ -81,7 +85,7 @@ impl Turns {
     }
 
     /// Each change is one insertion or removal, so a poisoned lock guards a whole map.
-    fn users(&self) -> MutexGuard<'_, HashMap<Key, Arc<Semaphore>, BuildKeyHasher>> {
+    fn users(&self) -> MutexGuard<'_, Users> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -197,13 +197,9 @@ impl Waiter {
         if now >= arrival + HANG_UP {
             return None;
         }
-        let is_full = user.is_some_and(|(turns, user)| turns.are_full(user));
-        // A duplicate takes no permit. Turns are taken under the lock, in the order of the claims.
-        let to_run = || (!is_full).then(|| self.to_run(permit, user)).flatten();
-        let admission = match table.claim(self.keyed, self.ttls, arrival, now, to_run) {
-            Admission::NoPermit if is_full => Admission::Full,
-            admission => admission,
-        };
+        // A duplicate takes no permit and no turn.
+        let to_run = || self.to_run(permit, user);
+        let admission = table.claim(self.keyed, self.ttls, arrival, now, to_run);
         let is_known = !matches!(admission, Admission::Run(..) | Admission::NoPermit);
         let differs = is_known && table.differs(self.keyed, now);
         drop(table);
@@ -217,18 +213,19 @@ impl Waiter {
         &self,
         permit: Option<OwnedSemaphorePermit>,
         user: Option<(&Arc<Turns>, Key)>,
-    ) -> Option<ToRun> {
+    ) -> Result<ToRun, Admission<ToRun>> {
         // Before the drain is looked for.
         let token = self.node.tasks.token();
         if self.node.draining.is_cancelled() {
-            return None;
+            return Err(Admission::NoPermit);
         }
         let free = || Arc::clone(&self.node.run_permits).try_acquire_owned().ok();
-        let permit = permit.or_else(free)?;
-        Some(ToRun {
+        let permit = permit.or_else(free).ok_or(Admission::NoPermit)?;
+        let turn = user.map(|(turns, user)| turns.try_take(user).ok_or(Admission::Full));
+        Ok(ToRun {
             permit,
             token,
-            turn: user.map(|(turns, user)| turns.take(user)),
+            turn: turn.transpose()?,
         })
     }
 

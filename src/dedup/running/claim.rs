@@ -57,8 +57,7 @@ impl RunningMessage {
                     (failures, asked_until) = (0, None);
                     // A store may answer nonsense, but not make a time that no clock can tell.
                     let lease = lease.min(FOREVER);
-                    self.observed
-                        .record_join_elsewhere(self.request.body().delivery().shared_account());
+                    self.observed.record_join_elsewhere(self.account());
                     if is_leaving && !self.is_wanted() {
                         return Some(Claimed::Running { age, lease });
                     }
@@ -180,7 +179,6 @@ impl RunningMessage {
 
     pub(super) fn is_acknowledged(&self) -> bool {
         let claim = self.own_claim();
-        let mut table = self.node.table(claim.key);
-        table.is_acknowledged(claim, Instant::now())
+        self.table().is_acknowledged(claim, Instant::now())
     }
 }

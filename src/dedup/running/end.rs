@@ -80,10 +80,9 @@ impl RunningMessage {
         let finished = self.finished.as_ref()?;
         let is_whole = self.goes_whole(&finished.response) && !self.is_acknowledged();
         let kept = (told != Ok(Completed::Acknowledged)).then_some(&finished.response);
-        let claim = self.own_claim();
-        let mut table = self.node.table(claim.key);
+        let mut table = self.table();
         let at = Instant::now();
-        let completed = table.complete(claim, kept, at);
+        let completed = table.complete(self.own_claim(), kept, at);
         drop(table);
         if completed == Completed::Acknowledged {
             self.stage = Stage::Late(if is_whole {
@@ -110,7 +109,8 @@ impl RunningMessage {
             let fetched = pin!(time::timeout_at(ended.at + FETCH_WAIT, fetched));
             let is_fetched = finished.confirm_until(fetched, &mut told).await;
             // Once it is fetched, the deliveries hold it.
-            if !is_fetched && self.release_in_table() == Released::LastHold {
+            let release = || self.table().release(self.own_claim(), Instant::now());
+            if !is_fetched && release() == Released::LastHold {
                 self.stage = Stage::Late(LateCause::Unfetched);
             }
         }
@@ -122,11 +122,6 @@ impl RunningMessage {
         if let Some(queued) = ended.queued {
             self.ends_with_delivery(queued).await;
         }
-    }
-
-    fn release_in_table(&self) -> Released {
-        let claim = self.own_claim();
-        self.node.table(claim.key).release(claim, Instant::now())
     }
 
     /// Does what comes after the answer to the delivery.

@@ -125,7 +125,7 @@ impl RunningMessage {
     /// Takes the message out of the table, and returns what is left of it.
     pub(super) fn leave_table(&self) -> Stage {
         let (claim, now) = (self.own_claim(), Instant::now());
-        let mut table = self.node.table(claim.key);
+        let mut table = self.table();
         let is_acknowledged = table.is_acknowledged(claim, now);
         let cause = match table.release(claim, now) {
             Released::NotCompleted if is_acknowledged => LateCause::Acknowledged,

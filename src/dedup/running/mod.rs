@@ -29,6 +29,7 @@ use super::{
     conversation::{Answer, Place, is_unsubscription},
     finished::{Finished, Origin},
     node::{LEASE, Node, RENEWAL},
+    shards::TableGuard,
     store::{Claim, Claimed, Completed, Renewed, Run},
     streams,
     table::Task,
@@ -200,7 +201,8 @@ impl RunningMessage {
                     let answer = pin!(self.answer(place, turn, permit, inner, run.number));
                     self.unless_lost(answer, run.number).await
                 };
-                if let Some(queued) = answer.map(|answer| self.settle(answer, place)) {
+                let settled = answer.map(|answer| self.settle(answer, place));
+                if let Some(queued) = settled {
                     let completed = self.complete().await;
                     if completed != Ok(Completed::Lost) {
                         return self.end(completed, queued);
@@ -228,8 +230,7 @@ impl RunningMessage {
         match claimed? {
             Claimed::Replied { response, .. } => {
                 self.turn = None;
-                self.observed
-                    .record_reply_elsewhere(self.request.body().delivery().shared_account());
+                self.observed.record_reply_elsewhere(self.account());
                 self.finished = Some(self.finished(response, Origin::Store));
                 if self.leaves_reply().await {
                     return None;
@@ -238,15 +239,15 @@ impl RunningMessage {
             }
             Claimed::TakenOver(response) => {
                 self.turn = None;
-                self.observed
-                    .record_reply_elsewhere(self.request.body().delivery().shared_account());
+                self.observed.record_reply_elsewhere(self.account());
                 self.finished = Some(self.finished(response, Origin::Store));
                 self.end(Ok(Completed::Acknowledged), None)
             }
             claimed @ (Claimed::Late { .. } | Claimed::Done) => {
                 self.turn = None;
                 self.observed.record_done_elsewhere();
-                self.end_elsewhere();
+                let claim = self.own_claim();
+                self.table().complete(claim, None, Instant::now());
                 self.stage = Stage::Over;
                 if let Claimed::Late { lease } = claimed {
                     self.watch(lease).await;
@@ -262,7 +263,7 @@ impl RunningMessage {
                 }
                 None
             }
-            // It runs here.
+            // `drive_to_end` runs it.
             Claimed::Won(_) => None,
         }
     }
@@ -404,13 +405,6 @@ impl RunningMessage {
         }
     }
 
-    /// Ends the message on this node without a reply.
-    fn end_elsewhere(&self) {
-        let claim = self.own_claim();
-        let mut table = self.node.table(claim.key);
-        table.complete(claim, None, Instant::now());
-    }
-
     fn own_claim(&self) -> Claim {
         self.task.claim_for(self.is_kept_briefly)
     }
@@ -419,8 +413,12 @@ impl RunningMessage {
         self.task.claim.key.observed()
     }
 
-    fn account(&self) -> &str {
-        self.request.body().delivery().account()
+    fn account(&self) -> &Arc<str> {
+        self.request.body().delivery().shared_account()
+    }
+
+    fn table(&self) -> TableGuard<'_> {
+        self.node.table(self.task.claim.key)
     }
 }
 

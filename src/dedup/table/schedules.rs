@@ -86,7 +86,7 @@ impl Node {
             let ttls = Ttls::new(Duration::from_secs(5));
             let admission = self
                 .table()
-                .claim(key, ttls, arrival, Instant::now(), || Some(()));
+                .claim(key, ttls, arrival, Instant::now(), || Ok(()));
             let waiting = match admission {
                 Admission::Run(waiting, _, ()) => {
                     let message = Message {

@@ -42,7 +42,7 @@ fn response(body: impl AsRef<[u8]>) -> StoredResponse {
 }
 
 fn claim(table: &mut Table, message: u8, now: Instant) -> Admission<()> {
-    table.claim(key(message), ttls(), now, now, || Some(()))
+    table.claim(key(message), ttls(), now, now, || Ok(()))
 }
 
 #[track_caller]
@@ -242,14 +242,16 @@ fn a_reply_that_shows_nothing_counts_as_fetched() {
 #[test]
 fn a_new_message_takes_the_permit_and_without_one_changes_nothing() {
     let (mut table, now) = (table(), Instant::now());
-    let none = table.claim(key(1), ttls(), now, now, || None::<&str>);
+    let none = table.claim(key(1), ttls(), now, now, || {
+        Err::<&str, _>(Admission::NoPermit)
+    });
     assert!(matches!(none, Admission::NoPermit));
     assert_eq!(table.messages.len(), 0);
-    let first = table.claim(key(1), ttls(), now, now, || Some("a permit"));
+    let first = table.claim(key(1), ttls(), now, now, || Ok("a permit"));
     assert!(matches!(first, Admission::Run(_, _, "a permit")));
     // A message that already runs needs none, and drops the one that it gets.
     let permit = Arc::new(());
-    let second = table.claim(key(1), ttls(), now, now, || Some(Arc::clone(&permit)));
+    let second = table.claim(key(1), ttls(), now, now, || Ok(Arc::clone(&permit)));
     assert!(matches!(second, Admission::Join(..)));
     assert_eq!(Arc::strong_count(&permit), 1);
 }
@@ -289,7 +291,7 @@ fn a_delivery_that_wechat_has_given_up_does_not_fetch_the_reply() {
         let (task, _) = run(&mut table, 1, now);
         complete(&mut table, task.claim, "reply", now);
         let arrival = now + Duration::from_millis(age);
-        let admission = table.claim(key(1), ttls(), arrival, arrival, || Some(()));
+        let admission = table.claim(key(1), ttls(), arrival, arrival, || Ok(()));
         match admission {
             Admission::Done => assert!(is_given_up),
             Admission::Replied(_) => assert!(!is_given_up),
@@ -309,7 +311,7 @@ fn a_message_that_is_retried_until_it_is_answered_is_never_given_up() {
     let over = Duration::from_mins(1);
     for is_awaited in [false, true] {
         let (mut table, now) = (table(), Instant::now());
-        let Admission::Run(waiting, ..) = table.claim(keyed, ttls(), now, now, || Some(())) else {
+        let Admission::Run(waiting, ..) = table.claim(keyed, ttls(), now, now, || Ok(())) else {
             panic!()
         };
         let task = Arc::clone(waiting.task());
@@ -319,23 +321,23 @@ fn a_message_that_is_retried_until_it_is_answered_is_never_given_up() {
         if is_awaited {
             // One that comes when WeChat has given up other messages.
             let later = now + Duration::from_secs(16);
-            let admission = table.claim(keyed, ttls(), later, later, || Some(()));
+            let admission = table.claim(keyed, ttls(), later, later, || Ok(()));
             assert!(matches!(admission, Admission::Replied(_)));
         }
         assert_ne!(table.release(task.claim, now), Released::LastHold);
         drop(waiting);
-        let admission = table.claim(keyed, ttls(), now, now + over / 2, || Some(()));
+        let admission = table.claim(keyed, ttls(), now, now + over / 2, || Ok(()));
         assert!(matches!(admission, Admission::Replied(_)));
     }
     // Nobody fetches it while its task waits.
     let (mut table, now) = (table(), Instant::now());
-    let Admission::Run(waiting, ..) = table.claim(keyed, ttls(), now, now, || Some(())) else {
+    let Admission::Run(waiting, ..) = table.claim(keyed, ttls(), now, now, || Ok(())) else {
         panic!()
     };
     let task = waiting.task();
     complete(&mut table, task.claim, "reply", now);
     assert_ne!(table.release(task.claim, now), Released::LastHold);
-    let admission = table.claim(keyed, ttls(), now, now, || Some(()));
+    let admission = table.claim(keyed, ttls(), now, now, || Ok(()));
     assert!(matches!(admission, Admission::Replied(_)));
 }
 
@@ -377,7 +379,7 @@ fn four_hang_ups_on_a_message_are_counted() {
 fn the_age_of_a_message_counts_from_the_arrival_of_its_first_delivery() {
     let (mut table, now) = (table(), Instant::now());
     let arrival = now.checked_sub(Duration::from_secs(5)).unwrap();
-    let Admission::Run(waiting, ..) = table.claim(key(1), ttls(), arrival, now, || Some(())) else {
+    let Admission::Run(waiting, ..) = table.claim(key(1), ttls(), arrival, now, || Ok(())) else {
         panic!()
     };
     assert!(waiting.task().age() >= Duration::from_secs(5));
@@ -447,7 +449,7 @@ proptest! {
                     let live = claims.iter().position(|it| it.message == message && is_busy(it));
                     // There are as many permits as there is room for messages.
                     let permit = (busy < 4).then_some(());
-                    match (table.claim(key(message), ttls(), now, now, || permit), live.map(|at| &mut claims[at])) {
+                    match (table.claim(key(message), ttls(), now, now, || permit.ok_or(Admission::NoPermit)), live.map(|at| &mut claims[at])) {
                         (Admission::Run(waiting, ..), None) => {
                             let task = Arc::clone(waiting.task());
                             let reply = response(Bytes::new());

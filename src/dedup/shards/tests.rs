@@ -11,16 +11,16 @@ use crate::{
 
 const DEFAULTS: (usize, usize, usize) = (100_000, 16 * 1024 * 1024, 1024);
 
-fn tables((messages, reply_bytes, max_runs): (usize, usize, usize)) -> Tables {
+fn shards((messages, reply_bytes, max_runs): (usize, usize, usize)) -> Shards {
     let bounds = Bounds {
         messages,
         reply_bytes,
         spares_unfetched: true,
     };
-    Tables::new(&bounds, 1, max_runs)
+    Shards::new(&bounds, 1, max_runs)
 }
 
-/// A table has room for all messages that may run, and for the largest reply.
+/// A shard has room for all messages that may run, and for the largest reply.
 #[test]
 fn there_are_as_many_as_have_room() {
     let (messages, bytes, runs) = DEFAULTS;
@@ -36,24 +36,24 @@ fn there_are_as_many_as_have_room() {
         ((1, 0, 1), 1),
         ((usize::MAX, usize::MAX, 1), 16),
     ] {
-        assert_eq!(tables(settings).parts.len(), count, "{settings:?}");
+        assert_eq!(shards(settings).count(), count, "{settings:?}");
     }
 }
 
-/// Keys are spread so evenly that no table is full long before all of them are.
+/// Keys are spread so evenly that no shard is full long before all of them are.
 #[test]
 fn nearly_as_many_messages_as_all_have_room_for_are_known() {
-    let (tables, now) = (tables(DEFAULTS), Instant::now());
+    let (shards, now) = (shards(DEFAULTS), Instant::now());
     let reply = StoredResponse::new(http::StatusCode::OK, None, "");
     let claims = |message: u32| {
         let key = Key::new([message.to_be_bytes()]);
         let ttls = Ttls::new(std::time::Duration::from_mins(10));
-        let admission = tables.lock(key).claim(key, ttls, now, now, || Some(()));
+        let admission = shards.lock(key).claim(key, ttls, now, now, || Ok(()));
         if let Admission::Run(waiting, ..) = &admission {
             let claim = waiting.task().claim;
-            tables.lock(key).complete(claim, Some(&reply), now);
+            shards.lock(key).complete(claim, Some(&reply), now);
             let delivered = Claim::new(key, ClaimId::DELIVERED, ttls);
-            tables.lock(key).acknowledge(delivered, None, now);
+            shards.lock(key).acknowledge(delivered, None, now);
         }
         matches!(admission, Admission::Run(..))
     };
