@@ -320,3 +320,6 @@ const REMINDERS: u64 = ASKED_FOR.as_secs();
 
 /// A node that goes away asks twice.
 const ONCE_MORE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,11 @@ impl DedupLayer {
         Self::builder().with_store(store).build()
     }
 
+    #[cfg(test)]
+    pub(super) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
     /// Starts with the default settings.
     pub fn builder() -> DedupBuilder {
         DedupBuilder {

@@ -1,0 +1,207 @@
+//! What a node learns and does when it tells the store of a result once more.
+
+use http::StatusCode;
+
+use super::*;
+use crate::{
+    dedup::{
+        DedupLayer, Key, Keyed, StoredResponse,
+        node::LEASE,
+        store::{ClaimId, MemoryStore, Store, Ttls},
+        table::Admission,
+    },
+    response::Taken,
+};
+
+/// What a store knows of a message from another node.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    Nothing,
+    Running,
+    /// Its lease is over.
+    Abandoned,
+    Replied,
+    Late,
+    Done,
+}
+
+fn key() -> Key {
+    Key::new(["message"])
+}
+
+fn ttls() -> Ttls {
+    Ttls::new(LEASE)
+}
+
+/// A claim of another node.
+fn other() -> Claim {
+    Claim::new(key(), ClaimId::random(), ttls())
+}
+
+fn response(body: &str) -> StoredResponse {
+    StoredResponse::new(StatusCode::OK, None, body)
+}
+
+/// A message that has ended so on a node, and the node's store.
+fn ended(keyed: impl Into<Keyed>, origin: Origin) -> (Finished, MemoryStore) {
+    let store = MemoryStore::new();
+    let node = Arc::clone(DedupLayer::shared(store.clone()).node());
+    let (keyed, now) = (keyed.into(), Instant::now());
+    let admission = node
+        .table(keyed.key())
+        .claim(keyed, ttls(), now, now, || Ok(()));
+    let Admission::Run(waiting, ..) = admission else {
+        panic!("expected to run, got {admission:?}")
+    };
+    let finished = Finished::new(&node, waiting.task(), response("own"), origin);
+    (finished, store)
+}
+
+async fn teach(store: &MemoryStore, known: Known) {
+    let claim = other();
+    let ending = match known {
+        Known::Nothing => return,
+        Known::Running | Known::Abandoned => None,
+        Known::Replied => Some(Ending::Reply(response("other"))),
+        Known::Late => Some(Ending::Late(response("other"))),
+        Known::Done => Some(Ending::Nothing),
+    };
+    store.claim(claim).await.unwrap();
+    if let Some(ending) = ending {
+        store.complete(claim, ending).await.unwrap();
+    }
+    if let Known::Abandoned = known {
+        time::advance(LEASE).await;
+    }
+}
+
+/// What the store tells the next node that asks.
+async fn next(store: &MemoryStore) -> Claimed {
+    store.claim(other()).await.unwrap().claimed
+}
+
+fn replied(body: &str) -> impl Fn(&Claimed) -> bool {
+    let expected = response(body);
+    move |claimed| matches!(claimed, Claimed::Replied { response, .. } if *response == expected)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_of_its_own_is_told_to_a_store_that_has_lost_it() {
+    let lost = Ok(Completed::Lost);
+    for (known, told) in [
+        (Known::Nothing, Ok(Completed::Stored)),
+        (Known::Running, Err(Unconfirmed::RunsElsewhere)),
+        (Known::Abandoned, Err(Unconfirmed::Forgotten)),
+        (Known::Replied, Ok(Completed::Stored)),
+        (Known::Late, lost),
+        (Known::Done, lost),
+    ] {
+        for origin in [Origin::Run, Origin::FailedRun, Origin::Fallback] {
+            for keyed in [Keyed::from(key()), Keyed::from(key()).retried_for(LEASE)] {
+                let (finished, store) = ended(keyed, origin);
+                teach(&store, known).await;
+                assert_eq!(finished.confirm().await, told, "{known:?} {origin:?}");
+                match known {
+                    Known::Nothing => assert!(replied("own")(&next(&store).await)),
+                    Known::Replied => assert!(replied("other")(&next(&store).await)),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// The store may have lost it: nobody else tells it again.
+#[tokio::test(start_paused = true)]
+async fn a_result_of_another_node_is_told_to_a_store_that_has_lost_it() {
+    let lost = Ok(Completed::Lost);
+    for (known, told) in [
+        (Known::Nothing, Ok(Completed::Stored)),
+        (Known::Running, lost),
+        (Known::Abandoned, Ok(Completed::Stored)),
+        (Known::Replied, Ok(Completed::Stored)),
+        (Known::Late, lost),
+        (Known::Done, lost),
+    ] {
+        let (finished, store) = ended(key(), Origin::Store);
+        teach(&store, known).await;
+        assert_eq!(finished.confirm().await, told, "{known:?}");
+        if let Known::Nothing | Known::Abandoned = known {
+            assert!(replied("own")(&next(&store).await), "{known:?}");
+        }
+    }
+}
+
+/// It may be a failure, after which the next delivery runs the message.
+#[tokio::test(start_paused = true)]
+async fn another_nodes_result_of_a_message_that_is_retried_is_not_told_again() {
+    let retried = Keyed::from(key()).retried_for(LEASE);
+    let (finished, store) = ended(retried, Origin::Store);
+    assert_eq!(finished.confirm().await, Ok(Completed::Lost));
+    assert!(matches!(next(&store).await, Claimed::Won(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_a_sink_has_got_is_kept_for_no_delivery() {
+    let (finished, store) = ended(key(), Origin::Run);
+    let finished = Finished {
+        is_handed_over: true,
+        ..finished
+    };
+    assert_eq!(finished.confirm().await, Ok(Completed::Acknowledged));
+    assert_eq!(next(&store).await, Claimed::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_is_another_nodes_if_that_one_had_ended_the_message() {
+    let (finished, _store) = ended(key(), Origin::Run);
+    let store = finished.node.store.as_deref().unwrap();
+    let released = finished.release(store, Ok(Completed::Lost)).await;
+    assert_eq!(released, Some(Released::SentElsewhere));
+}
+
+/// The store does not know the message, so it is told, and asked again.
+#[tokio::test(start_paused = true)]
+async fn a_reply_is_this_nodes_if_the_store_has_lost_its_data() {
+    let (finished, _store) = ended(key(), Origin::Run);
+    let store = finished.node.store.as_deref().unwrap();
+    let released = finished.release(store, Ok(Completed::Stored)).await;
+    assert_eq!(released, Some(Released::LastHold));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_of_its_own_is_neither_a_fallback_nor_a_part_of_another() {
+    let taken = Taken {
+        question: key(),
+        number: 0,
+        owner: [0; 16],
+    };
+    for (origin, is_own) in [
+        (Origin::Run, true),
+        (Origin::FailedRun, true),
+        (Origin::Store, true),
+        (Origin::Fallback, false),
+    ] {
+        let (mut finished, _store) = ended(key(), origin);
+        assert_eq!(finished.is_own(), is_own, "{origin:?}");
+        finished.response = finished.response.out_of_mailbox(taken);
+        assert!(!finished.is_own(), "{origin:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_has_as_many_parts_as_it_has_messages() {
+    let (mut finished, _store) = ended(key(), Origin::Run);
+    assert_eq!(finished.count_parts(), 1, "no reply");
+    let reply = Reply::text("one")
+        .then(Reply::text("two"))
+        .then(Reply::text("three"));
+    finished.response = StoredResponse::of_own(&crate::response::of_whole_reply(
+        reply,
+        &Verified::insecure_assume(
+            "<xml><ToUserName>gh</ToUserName><FromUserName>u</FromUserName></xml>",
+            crate::Delivery::new("shop"),
+        ),
+    ));
+    assert_eq!(finished.count_parts(), 3);
+}
