@@ -103,8 +103,13 @@ impl Case<'_> {
                 continue;
             };
             let earlier = operations(self.lines).filter(|(_, earlier)| {
+                // A release whose answer came after the claim may have been carried out before it.
+                let is_earlier = match earlier.operation {
+                    Operation::Release => earlier.since <= claim.until,
+                    _ => earlier.until <= claim.since,
+                };
                 earlier.id != claim.id
-                    && earlier.until <= claim.since
+                    && is_earlier
                     && !self.evidence.is_forgotten(earlier.since, claim.until)
             });
             let mut numbers = HashMap::new();
