@@ -132,7 +132,8 @@
 //! few per cent below the bound; with replies of 100 KiB, when they have half of the bytes.
 //!
 //! The bound on running messages limits the load. To limit the concurrency of the handler alone, put a limit behind this
-//! layer: there, a duplicate takes no permit.
+//! layer, for example with [`MessageService::layer`](crate::MessageService::layer): there, a duplicate takes no permit. Waiting for
+//! a permit counts towards the [time of a run](DedupBuilder::with_run_timeout).
 //!
 //! # Several nodes
 //!
@@ -164,7 +165,9 @@
 //! - With a sink, a run may go on after WeChat's last delivery: give `drain` the
 //!   [time of a run](DedupBuilder::with_run_timeout), 60 s by default. It waits for the sinks, too.
 //! - A run that goes on after the patience is aborted. If the message has been acknowledged, its reply is lost. The log then has
-//!   an error, `a late reply is lost`, with the reason `its message was cut`.
+//!   an error, `a late reply is lost`, with the reason `its message was cut`. Otherwise a retry runs it again on another node, and
+//!   the user may see the fault text if that run is not over in time.
+//! - A reply that no delivery has fetched by then goes to the sinks. Without any, it stays in the store for the retry.
 //! - Whatever stops the process has to wait 2 s longer than the patience. systemd waits 90 s, Kubernetes 30 s, but `docker stop`
 //!   only 10 s.
 //! - A user whose new message is answered 503 sees the fault text, unless another node answers a retry. To avoid that, start

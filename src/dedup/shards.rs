@@ -101,8 +101,8 @@ const MAX_SHARDS: usize = 16;
 /// The messages of a shard differ from its share by a few per cent then.
 const LEAST_MESSAGES: usize = 4096;
 
-/// The largest reply has room in a shard.
-const LEAST_REPLY_BYTES: usize = 2 * RESPONSE_LIMIT;
+/// Even of the largest replies, a shard keeps most of its share: they are a little larger than the limit of their bodies.
+const LEAST_REPLY_BYTES: usize = 4 * RESPONSE_LIMIT;
 
 #[cfg(test)]
 mod tests;

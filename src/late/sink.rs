@@ -120,6 +120,10 @@ impl Sinks {
         self.0.push(Sink::NextMessage(next_message));
     }
 
+    pub(crate) fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The mailbox from which messages fetch.
     pub(crate) fn next_message(&self) -> Option<&NextMessage> {
         self.0.iter().find_map(|sink| match sink {

@@ -280,6 +280,11 @@ pub(crate) fn reply_is_late(account: &str, key: MessageKey, cause: &'static str)
     meters::reply_is_late(account, cause);
 }
 
+/// Logs that a reply stays in the store, where a delivery to another node can fetch it: this node goes away, and has no sink.
+pub(crate) fn reply_is_left(account: &str, key: MessageKey) {
+    event!(INFO, account, message_key = %key, "a reply is left to the other nodes");
+}
+
 /// Logs and counts what is lost of a reply: no delivery shows it, and no sink has handed it over.
 pub(crate) fn reply_is_lost(account: &str, key: MessageKey, reason: &'static str, parts: usize) {
     event!(

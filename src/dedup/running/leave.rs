@@ -84,6 +84,12 @@ impl RunningMessage {
             Some(finished) => finished.confirm().await,
             None => Ok(Completed::Lost),
         };
+        let is_fetchable = cause == LateCause::Unfetched && told == Ok(Completed::Stored);
+        if is_fetchable && self.node.settings.sinks.are_none() {
+            // Nobody would send it from here. In the store, a delivery to another node can fetch it.
+            self.stage = Stage::Over;
+            return observe::reply_is_left(self.account(), self.observed_key());
+        }
         self.hand_over(cause, told).await;
     }
 

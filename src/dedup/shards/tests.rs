@@ -25,14 +25,14 @@ fn shards((messages, reply_bytes, max_runs): (usize, usize, usize)) -> Shards {
 fn there_are_as_many_as_have_room() {
     let (messages, bytes, runs) = DEFAULTS;
     for (settings, count) in [
-        (DEFAULTS, 8),
+        (DEFAULTS, 4),
         ((messages, 10 * bytes, runs), 16),
         ((messages, bytes, 50_000), 2),
         ((messages, bytes, 50_001), 1),
         ((8192, bytes, 0), 2),
         ((8191, bytes, 0), 1),
-        ((messages, 4 * RESPONSE_LIMIT, runs), 2),
-        ((messages, 4 * RESPONSE_LIMIT - 1, runs), 1),
+        ((messages, 8 * RESPONSE_LIMIT, runs), 2),
+        ((messages, 8 * RESPONSE_LIMIT - 1, runs), 1),
         ((1, 0, 1), 1),
         ((usize::MAX, usize::MAX, 1), 16),
     ] {

@@ -200,6 +200,34 @@ async fn a_reply_survives_a_cut_while_its_hold_is_released() {
     }
 }
 
+/// No sink would send it. A delivery that waits at another node looks into the store every 400 ms, and one that comes later
+/// gets it too.
+#[tokio::test(start_paused = true)]
+async fn a_reply_stays_for_the_other_nodes_if_there_is_no_sink() {
+    for waits in [true, false] {
+        let store = MemoryStore::new();
+        let layer = DedupLayer::shared(store.clone());
+        let (a, mut runs) = stack(&layer);
+        let (b, mut elsewhere) = stack(&DedupLayer::shared(store));
+        a.deliver(&text("user", "1", "hi")).await.abort();
+        let (_, verdict) = runs.next().await;
+        let second = b.deliver(&text("user", "1", "hi")).await;
+        if !waits {
+            second.abort();
+        }
+        verdict.send(Ok(ok("reply"))).unwrap();
+        settle().await;
+        drain(&layer, Duration::ZERO).await.unwrap();
+        let answer = if waits {
+            second.await.unwrap()
+        } else {
+            b.deliver(&text("user", "1", "hi")).await.await.unwrap()
+        };
+        check(&answer, 200, "reply");
+        assert!(elsewhere.verdict().is_none(), "no second run");
+    }
+}
+
 /// As it does without a cut.
 #[tokio::test(start_paused = true)]
 async fn the_failure_of_all_runs_survives_a_cut_as_a_failure() {
