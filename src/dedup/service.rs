@@ -70,7 +70,7 @@ pub struct ResponseFuture<S>(State<S>);
 enum State<S> {
     /// The first poll looks at the table.
     Arrived(Option<(Waiter, S)>),
-    /// In a box, so that a duplicate that is answered at once has no room to wait.
+    /// In a box, so that a duplicate that is answered at once takes no memory for waiting.
     Waiting(BoxFuture<'static, Response<ResponseBody>>),
     Answered(Option<Response<ResponseBody>>),
 }

@@ -173,7 +173,7 @@ impl RunningMessage {
                     }
                 };
                 let (run, kept) = {
-                    // An outcome that lived over an `await` would have room in every run.
+                    // If an outcome lived over an `await`, each run would keep room for it.
                     let next = match future::join(claim, OptionFuture::from(peek)).await {
                         (Some(Claimed::Won(run)), kept) => Either::Left((run, kept.flatten())),
                         (claimed, _) => Either::Right(Box::pin(self.follow(claimed))),
