@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::StatusCode;
 use shuttle::{
