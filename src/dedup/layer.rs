@@ -460,8 +460,8 @@ impl<Scope> DedupBuilder<Scope> {
     }
 
     /// Sets the largest [number of messages that this node remembers](super#bounds); the default is 100 000, and 0 means 1. A store
-    /// has a bound of its own. At the bound, the message that was claimed first is forgotten, and a retry runs it again. With shards, that is the first of its
-    /// shard. A running message is never forgotten.
+    /// has a bound of its own. At the bound, the message that was claimed first is forgotten, and a retry runs it again; in a
+    /// large table, [a little earlier](super#bounds). A running message is never forgotten.
     ///
     /// No more messages [run at a time](Self::with_max_concurrent_runs) than are remembered.
     #[must_use]

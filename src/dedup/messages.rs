@@ -44,7 +44,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn drop(&mut self, reply: Option<StoredResponse>) {
+    fn drop_reply(&mut self, reply: Option<StoredResponse>) {
         if let Some(reply) = reply {
             self.bytes -= reply.size();
             self.dropped = Some(reply);
@@ -122,7 +122,7 @@ impl Messages {
     /// The message as it is at `now`; `None` if it is vacant. The caller does not drop its reply.
     pub(super) fn get(&mut self, key: Key, now: Instant) -> Option<&mut Machine> {
         let machine = self.machines.get_mut(&key)?;
-        self.kept.drop(machine.expire(now));
+        self.kept.drop_reply(machine.expire(now));
         (now < machine.forgotten).then_some(machine)
     }
 
@@ -142,9 +142,9 @@ impl Messages {
         change: impl FnOnce(&mut Machine) -> T,
     ) -> T {
         if let Some(machine) = self.machines.get_mut(&key) {
-            self.kept.drop(machine.expire(now));
+            self.kept.drop_reply(machine.expire(now));
             if machine.forgotten <= now {
-                self.kept.drop(machine.take_reply());
+                self.kept.drop_reply(machine.take_reply());
                 *machine = vacant();
             }
             self.kept.bytes -= machine.reply_size();
@@ -217,7 +217,7 @@ impl Messages {
 
     fn remove(&mut self, key: Key) {
         if let Some(mut machine) = self.machines.remove(&key) {
-            self.kept.drop(machine.take_reply());
+            self.kept.drop_reply(machine.take_reply());
         }
         // Most messages end in the order in which they began, so this one's reply is in front.
         while let Some((front, _)) = self.replies.front()
@@ -269,7 +269,7 @@ impl Messages {
             } else if self.bounds.spares_unfetched && machine.is_unfetched() {
                 self.replies.push_back((key, until));
             } else {
-                self.kept.drop(machine.take_reply());
+                self.kept.drop_reply(machine.take_reply());
             }
         }
         // At most once around.
@@ -286,7 +286,7 @@ impl Messages {
             if self.bounds.spares_unfetched && machine.is_unfetched() {
                 self.spared.push_back(key);
             } else {
-                self.kept.drop(machine.take_reply());
+                self.kept.drop_reply(machine.take_reply());
             }
         }
         // Messages whose reply is gone leave their entries behind.

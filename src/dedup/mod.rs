@@ -129,7 +129,7 @@
 //!
 //! A large table has up to 16 shards, so that the threads of a server seldom wait for each other. Each has its share of the
 //! room, and a message belongs to one by its key. So a shard may be full, and forget its first message, when all together are a
-//! few per cent below the bound; with replies of 100 KiB, when they have half of the bytes.
+//! few per cent below the bound. Large replies may be dropped long before all together have as many bytes as the bound.
 //!
 //! The bound on running messages limits the load. To limit the concurrency of the handler alone, put a limit behind this
 //! layer, for example with [`MessageService::layer`](crate::MessageService::layer): there, a duplicate takes no permit. Waiting for

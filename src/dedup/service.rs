@@ -90,20 +90,21 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            self.0 =
-                match &mut self.0 {
-                    State::Arrived(arrived) => {
-                        let (waiter, inner) = taken(arrived);
-                        match waiter.admit(None, 0, &inner) {
-                            ControlFlow::Break(response) => return Poll::Ready(Ok(response)),
-                            ControlFlow::Continue(next) => State::Waiting(Box::pin(async move {
-                                waiter.answer(next, 0, inner).await
-                            })),
+            let next = match &mut self.0 {
+                State::Arrived(arrived) => {
+                    let (waiter, inner) = taken(arrived);
+                    match waiter.admit(None, 0, &inner) {
+                        ControlFlow::Break(response) => return Poll::Ready(Ok(response)),
+                        ControlFlow::Continue(next) => {
+                            let answer = async move { waiter.answer(next, 0, inner).await };
+                            State::Waiting(Box::pin(answer))
                         }
                     }
-                    State::Waiting(answer) => return answer.as_mut().poll(cx).map(Ok),
-                    State::Answered(response) => return Poll::Ready(Ok(taken(response))),
-                };
+                }
+                State::Waiting(answer) => return answer.as_mut().poll(cx).map(Ok),
+                State::Answered(response) => return Poll::Ready(Ok(taken(response))),
+            };
+            self.0 = next;
         }
     }
 }

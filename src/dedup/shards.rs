@@ -37,8 +37,8 @@ pub(super) struct TableGuard<'a> {
 }
 
 impl Shards {
-    /// Makes as many as there may be. `max_runs` messages run at a time, and all of them have room in one shard: keys are spread
-    /// evenly, but not so evenly.
+    /// Makes as many as there may be. Each has room for the `max_runs` messages that run at a time, since all of them may fall
+    /// on one.
     pub(super) fn new(bounds: &Bounds, max_waiters: usize, max_runs: usize) -> Self {
         let by_messages = bounds.messages / max_runs.max(LEAST_MESSAGES);
         let by_replies = bounds.reply_bytes / LEAST_REPLY_BYTES;
@@ -101,7 +101,7 @@ const MAX_SHARDS: usize = 16;
 /// The messages of a shard differ from its share by a few per cent then.
 const LEAST_MESSAGES: usize = 4096;
 
-/// Even of the largest replies, a shard keeps most of its share: they are a little larger than the limit of their bodies.
+/// A reply is a little larger than its body, so of the largest ones a shard keeps three.
 const LEAST_REPLY_BYTES: usize = 4 * RESPONSE_LIMIT;
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub struct MessageService<H, M = Message> {
     message: PhantomData<fn() -> M>,
 }
 
-/// What is added to replies. By default it is shared with nobody: threads would take turns in counting who shares it.
+/// What is added to replies. The default has no owner: the threads of a server would take turns counting its owners.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Texts(Option<Arc<OwnTexts>>);
 

@@ -45,8 +45,8 @@ impl Trace {
 
 /// Observes a delivery in dedup. It keeps the span open.
 ///
-/// Its methods are told the account, which is the delivery's: the threads of a server would take turns in counting another
-/// owner of its name.
+/// Its methods are told the delivery's account. If it owned the name too, the threads of a server would take turns counting the
+/// owners.
 pub(crate) struct Deduped {
     key: MessageKey,
     span: spans::DeliverySpan,

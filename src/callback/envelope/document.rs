@@ -285,7 +285,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::{
-        CANDIDATES, around_middle, cipher::MIN_ENCODED, ciphertexts, is_base64, runs, trimmed,
+        CANDIDATES, around_middle, cipher::MIN_ENCODED, ciphertexts, run_length, runs, trimmed,
     };
 
     proptest! {
@@ -296,8 +296,8 @@ mod tests {
         ) {
             let body = parts.concat().into_bytes();
             if let Some(text) = around_middle(&body) {
-                let is_base64 = text.iter().all(|byte| is_base64(*byte));
-                prop_assert_eq!(runs(&body).max_by_key(|run| run.len()) == Some(text), is_base64);
+                let is_run = run_length(text) == text.len();
+                prop_assert_eq!(runs(&body).max_by_key(|run| run.len()) == Some(text), is_run);
                 prop_assert!(text.len() > body.len() / 2);
             }
         }
@@ -321,7 +321,7 @@ mod tests {
             let found: Vec<_> = ciphertexts(&body).map(Cow::into_owned).collect();
             let likely = around_middle(&body).into_iter().flat_map(trimmed);
             let mut expected: Vec<_> = likely.map(<[u8]>::to_vec).collect();
-            let is_run = around_middle(&body).is_some_and(|text| text.iter().all(|byte| is_base64(*byte)));
+            let is_run = around_middle(&body).is_some_and(|text| run_length(text) == text.len());
             let known = if is_run { expected.len() } else { 0 };
             expected.extend(defined(&body).into_iter().skip(known));
             prop_assert!(found.starts_with(&expected), "{}: {:?}", body.escape_ascii(), found);

@@ -80,6 +80,13 @@ async fn next(store: &MemoryStore) -> Claimed {
     store.claim(other()).await.unwrap().claimed
 }
 
+/// Releases a result in a store that does not know its message, after the store's last answer.
+async fn release_after(told: Told) -> Option<Released> {
+    let (finished, _store) = ended(key(), Origin::Run);
+    let store = finished.node.store.as_deref().unwrap();
+    finished.release(store, told).await
+}
+
 fn replied(body: &str) -> impl Fn(&Claimed) -> bool {
     let expected = response(body);
     move |claimed| matches!(claimed, Claimed::Replied { response, .. } if *response == expected)
@@ -154,18 +161,14 @@ async fn a_result_that_a_sink_has_got_is_kept_for_no_delivery() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_is_another_nodes_if_that_one_had_ended_the_message() {
-    let (finished, _store) = ended(key(), Origin::Run);
-    let store = finished.node.store.as_deref().unwrap();
-    let released = finished.release(store, Ok(Completed::Lost)).await;
+    let released = release_after(Ok(Completed::Lost)).await;
     assert_eq!(released, Some(Released::SentElsewhere));
 }
 
 /// The store does not know the message, so it is told, and asked again.
 #[tokio::test(start_paused = true)]
 async fn a_reply_is_this_nodes_if_the_store_has_lost_its_data() {
-    let (finished, _store) = ended(key(), Origin::Run);
-    let store = finished.node.store.as_deref().unwrap();
-    let released = finished.release(store, Ok(Completed::Stored)).await;
+    let released = release_after(Ok(Completed::Stored)).await;
     assert_eq!(released, Some(Released::LastHold));
 }
 
