@@ -122,11 +122,14 @@ impl Waiter {
         if lost > MAX_LOST_RUNS {
             return ControlFlow::Break(self.turn_away("its runs were lost"));
         }
-        // WeChat has hung up: a reply would be lost with this delivery.
-        let Some(admission) = self.claim(permit) else {
-            return ControlFlow::Break(self.turn_away("no outcome in time"));
-        };
         let arrival = self.delivery().arrived();
+        // WeChat has hung up: a reply would be lost with this delivery. An answer before WeChat hangs up would make it
+        // retry at once, and its clock may be a little behind.
+        let Some(admission) = self.claim(permit) else {
+            let capped = time::sleep_until(arrival + CAP);
+            let turned_away = capped.map(|()| Err("no outcome in time"));
+            return ControlFlow::Continue(Next::LookAgain(Box::pin(turned_away)));
+        };
         let patience = arrival + PATIENCE;
         let draining = &self.node.draining;
         ControlFlow::Continue(match admission {
@@ -253,8 +256,8 @@ impl Waiter {
         Box::pin(join(answer, run).map(|(response, ())| response))
     }
 
-    /// Waits until the message is over, and returns `None`: the caller looks at the table again. Returns an answer if
-    /// waiting ends earlier.
+    /// Waits until the message is over, or a second longer than WeChat, and returns `None`: the caller looks at the table
+    /// again. Returns an answer if waiting ends earlier.
     async fn wait(&self, task: &Arc<Task>) -> Option<Response<ResponseBody>> {
         let arrival = self.delivery().arrived();
         // What ends at once needs no timer.
@@ -278,10 +281,9 @@ impl Waiter {
             mem::forget(hang_up);
             return None;
         }
-        // An outcome that comes now is for the next delivery. An answer before WeChat hangs up would make it retry at
-        // once, and its clock may be a little behind.
+        // The message's task goes on for it.
         time::sleep_until(arrival + CAP).await;
-        Some(self.turn_away("no outcome in time"))
+        None
     }
 
     /// Whether WeChat may be left to hang up and deliver again.

@@ -1,7 +1,8 @@
 //! The 5-second rule: which deliveries wait, which are acknowledged, and when.
 
-use std::time::SystemTime;
+use std::{pin::pin, time::SystemTime};
 
+use futures_util::poll;
 use tower_wechat::{
     Account, Reply, ResponseBody, VerifySignatureLayer, account::Token, callback::Signature,
 };
@@ -106,6 +107,30 @@ async fn a_reply_after_five_seconds_is_for_the_next_delivery() {
         let next = stack.deliver(&text("user", "1", "hi")).await;
         check(&next.await.unwrap(), 200, "reply");
     }
+}
+
+/// The host was busy from the run's end until WeChat hung up. At an answer now, WeChat would retry while it still waits.
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_looks_too_late_is_turned_away_after_six_seconds() {
+    let (stack, mut runs) = stack(&DedupLayer::in_memory());
+    let request = Request::new(assume(text("user", "1", "hi")));
+    let mut first = pin!(stack.clone().send(request));
+    assert!(poll!(&mut first).is_pending());
+    let (_, verdict) = runs.next().await;
+    for millis in [4_500, 400] {
+        advance(Duration::from_millis(millis)).await;
+        assert!(poll!(&mut first).is_pending());
+    }
+    verdict.send(Ok(ok("reply"))).unwrap();
+    settle().await;
+    advance(Duration::from_millis(100)).await;
+    assert!(poll!(&mut first).is_pending());
+    advance(Duration::from_millis(999)).await;
+    assert!(poll!(&mut first).is_pending());
+    let answer = first.await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let next = stack.deliver(&text("user", "1", "hi")).await;
+    check(&next.await.unwrap(), 200, "reply");
 }
 
 /// WeChat counts each as a failure, and raises an alarm at 30 in five minutes.
