@@ -39,7 +39,8 @@ impl Key {
             hash.update([len.to_le_bytes()[0]]);
             hash.update(part);
         }
-        Self(hash.finalize().into())
+        // `finalize` would move the hash: a stall, since its last bytes have just been written.
+        Self(hash.finalize_reset().into())
     }
 
     /// Makes the key of a delivery, as the [module docs](crate::dedup#which-deliveries-are-one-message) say.
