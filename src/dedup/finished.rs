@@ -257,6 +257,24 @@ impl Finished {
         }
     }
 
+    /// Releases the claim once more, when the nodes are done whose deliveries have not got the reply. `None` means that a
+    /// delivery has got it, or that nobody can tell.
+    pub(super) async fn release_again(&self, store: &dyn GuardedStore) -> Option<Released> {
+        // A node that goes away cannot wait.
+        let waited = self.node.cut.run_until_cancelled(time::sleep(ASKED_FOR));
+        waited.await?;
+        match store.claim(self.claim()).await {
+            Ok(Claimed::Replied { .. }) => None,
+            Ok(Claimed::TakenOver(_)) => Some(Released::LastHold),
+            Ok(Claimed::Late { .. } | Claimed::Done) => Some(Released::SentElsewhere),
+            Ok(Claimed::Running { .. }) => Some(Released::RunningElsewhere),
+            // The claim may have been carried out, and hold the reply: then the others leave it to this node.
+            Ok(Claimed::Won(_)) | Err(Unavailable) => {
+                self.release(store, Err(Unconfirmed::Silent)).await
+            }
+        }
+    }
+
     async fn try_to_release(&self, store: &dyn GuardedStore) -> Option<Released> {
         if let Ok(released) = store.release(self.claim()).await {
             return Some(released);
@@ -313,7 +331,7 @@ const ASK_AGAIN: u32 = 10;
 const ASK_ON: u32 = 30;
 
 /// How long a node may ask whose a reply is that another one's delivery has got.
-pub(super) const ASKED_FOR: Duration = FETCH_WAIT.saturating_add(CATCH_UP).saturating_add(RENEWAL);
+const ASKED_FOR: Duration = FETCH_WAIT.saturating_add(CATCH_UP).saturating_add(RENEWAL);
 
 /// One a second.
 const REMINDERS: u64 = ASKED_FOR.as_secs();

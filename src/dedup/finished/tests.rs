@@ -1,5 +1,6 @@
 //! What a node learns and does when it tells the store of a result once more.
 
+use futures_util::future::join;
 use http::StatusCode;
 
 use super::*;
@@ -170,6 +171,43 @@ async fn a_reply_is_another_nodes_if_that_one_had_ended_the_message() {
 async fn a_reply_is_this_nodes_if_the_store_has_lost_its_data() {
     let released = release_after(Ok(Completed::Stored)).await;
     assert_eq!(released, Some(Released::LastHold));
+}
+
+/// The others hold the reply at first. What the store says a while later decides.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_others_hold_is_asked_for_once_more() {
+    let second = Duration::from_secs(1);
+    for (known, known_for, released) in [
+        // The store is told, and knows of no other claim.
+        (Known::Nothing, second, Some(Released::LastHold)),
+        (Known::Running, ASKED_FOR, Some(Released::LastHold)),
+        (Known::Running, second, Some(Released::RunningElsewhere)),
+        (Known::Replied, second, None),
+        (Known::Late, second, Some(Released::SentElsewhere)),
+        // The other node is gone.
+        (Known::Late, ASKED_FOR, Some(Released::LastHold)),
+        (Known::Done, second, Some(Released::SentElsewhere)),
+    ] {
+        let (finished, store) = ended(key(), Origin::Store);
+        let guarded = finished.node.store.as_deref().unwrap();
+        let taught = async {
+            time::sleep(ASKED_FOR.saturating_sub(known_for)).await;
+            teach(&store, known).await;
+        };
+        let (again, ()) = join(finished.release_again(guarded), taught).await;
+        assert_eq!(again, released, "{known:?} for {known_for:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_goes_away_does_not_ask_once_more() {
+    let (finished, store) = ended(key(), Origin::Store);
+    teach(&store, Known::Done).await;
+    finished.node.cut.cancel();
+    let guarded = finished.node.store.as_deref().unwrap();
+    assert_eq!(finished.release_again(guarded).await, None);
+    // It has claimed nothing.
+    assert_eq!(next(&store).await, Claimed::Done);
 }
 
 #[tokio::test(start_paused = true)]

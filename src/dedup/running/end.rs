@@ -13,10 +13,10 @@ use super::{RunningMessage, Stage};
 use crate::{
     breaker::Unavailable,
     dedup::{
-        finished::{ASKED_FOR, Finished, Origin, Told, Unconfirmed},
+        finished::{Finished, Origin, Told},
         hand_over::{self, Lease},
         node::FETCH_WAIT,
-        store::{Claimed, Completed, Ending, Released},
+        store::{Completed, Ending, Released},
         table::Milestone,
     },
     late::{Fetching, LateCause, LateReply},
@@ -220,29 +220,12 @@ impl RunningMessage {
             && finished.any(|finished| finished.origin == Origin::Store)
     }
 
-    /// Looks whether the others still hold the reply, once those are done whose deliveries have not got it. `None` means that
-    /// one has got it, or that nobody can tell.
+    /// Asks the store once more whose the reply is, when all nodes know.
     async fn release_again(&self) -> Option<Released> {
         let store = self.node.store.as_deref()?;
-        let waited = time::sleep(ASKED_FOR);
-        let claimed = match self.node.cut.run_until_cancelled(waited).await {
-            Some(()) => store.claim(self.own_claim()).await.map(Some),
-            // A node that goes away cannot wait.
-            None => Ok(None),
-        };
-        let released = match claimed {
-            Ok(None | Some(Claimed::Replied { .. })) => None,
-            Ok(Some(Claimed::TakenOver(_))) => Some(Released::LastHold),
-            Ok(Some(Claimed::Late { .. } | Claimed::Done)) => Some(Released::SentElsewhere),
-            Ok(Some(Claimed::Running { .. })) => Some(Released::RunningElsewhere),
-            // The claim may have been carried out, and hold the reply: then the others leave it to this node.
-            Ok(Some(Claimed::Won(_))) | Err(Unavailable) => {
-                return self.release(Err(Unconfirmed::Silent)).await;
-            }
-        };
-        if released.is_none() {
-            observe::reply_unconfirmed(self.account(), self.observed_key());
-        }
+        let finished = self.finished.as_ref()?;
+        let released = finished.release_again(store).await;
+        self.report_unconfirmed(released);
         released
     }
 
@@ -269,12 +252,16 @@ impl RunningMessage {
         match &self.finished {
             Some(finished) if !finished.response.is_silent() => {
                 let released = finished.release(store, told).await;
-                if released.is_none() {
-                    observe::reply_unconfirmed(self.account(), self.observed_key());
-                }
+                self.report_unconfirmed(released);
                 released
             }
             _ => store.release(self.own_claim()).await.ok(),
+        }
+    }
+
+    fn report_unconfirmed(&self, released: Option<Released>) {
+        if released.is_none() {
+            observe::reply_unconfirmed(self.account(), self.observed_key());
         }
     }
 }
