@@ -168,8 +168,8 @@
 //!   an error, `a late reply is lost`, with the reason `its message was cut`. Otherwise a retry runs it again on another node, and
 //!   the user may see the fault text if that run is not over in time.
 //! - A reply that no delivery has fetched by then goes to the sinks. Without any, it stays in the store for the retry.
-//! - Whatever stops the process has to wait 2 s longer than the patience. systemd waits 90 s, Kubernetes 30 s, but `docker stop`
-//!   only 10 s.
+//! - `drain` may take a second more than its patience, and the open connections need another one. So whatever stops the process
+//!   has to wait at least 2 s longer than the patience. systemd waits 90 s, Kubernetes 30 s, but `docker stop` only 10 s.
 //! - A user whose new message is answered 503 sees the fault text, unless another node answers a retry. To avoid that, start
 //!   another node first, and take this one out of the load balancer.
 //! - A [`NextMessage::in_memory`](crate::late::NextMessage::in_memory) loses what it keeps when the process ends.
