@@ -257,8 +257,8 @@ impl Finished {
         }
     }
 
-    /// Releases the claim once more, when the nodes are done whose deliveries have not got the reply. `None` means that a
-    /// delivery has got it, or that nobody can tell.
+    /// Waits until the other nodes are done whose deliveries have not got the reply, and asks again whose it is. `None` means that
+    /// a delivery has got it, or that nobody can tell.
     pub(super) async fn release_again(&self, store: &dyn GuardedStore) -> Option<Released> {
         // A node that goes away cannot wait.
         let waited = self.node.cut.run_until_cancelled(time::sleep(ASKED_FOR));

@@ -173,7 +173,7 @@
 //! - A user whose new message is answered 503 sees the fault text, unless another node answers a retry. To avoid that, start
 //!   another node first, and take this one out of the load balancer.
 //! - A [`NextMessage::in_memory`](crate::late::NextMessage::in_memory) loses what it keeps when the process ends.
-//! - After a drain, no delivery waits for an answer. So bound the wait for the connections that are still open: a client
+//! - After a drain, no delivery waits for a reply. So bound the wait for the connections that are still open: a client
 //!   that has sent half a request keeps its connection open.
 //! - A handler that blocks its thread keeps the runtime from ending. End the process with [`std::process::exit`].
 //!

@@ -104,6 +104,7 @@ impl Waiter {
                     Ok(acquired) => acquired,
                     Err(reason) => return self.turn_away(reason),
                 },
+                Next::TooLate => return self.outlast().await,
             };
             next = match self.admit(permit, lost, &inner) {
                 ControlFlow::Break(response) => return response,
@@ -122,14 +123,10 @@ impl Waiter {
         if lost > MAX_LOST_RUNS {
             return ControlFlow::Break(self.turn_away("its runs were lost"));
         }
-        let arrival = self.delivery().arrived();
-        // WeChat has hung up: a reply would be lost with this delivery. An answer before WeChat hangs up would make it
-        // retry at once, and its clock may be a little behind.
         let Some(admission) = self.claim(permit) else {
-            let capped = time::sleep_until(arrival + CAP);
-            let turned_away = capped.map(|()| Err("no outcome in time"));
-            return ControlFlow::Continue(Next::LookAgain(Box::pin(turned_away)));
+            return ControlFlow::Continue(Next::TooLate);
         };
+        let arrival = self.delivery().arrived();
         let patience = arrival + PATIENCE;
         let draining = &self.node.draining;
         ControlFlow::Continue(match admission {
@@ -256,8 +253,8 @@ impl Waiter {
         Box::pin(join(answer, run).map(|(response, ())| response))
     }
 
-    /// Waits until the message is over, or a second longer than WeChat, and returns `None`: the caller looks at the table
-    /// again. Returns an answer if waiting ends earlier.
+    /// Waits until the message is over, and returns `None`: the caller looks at the table again. Returns an answer if
+    /// waiting ends earlier.
     async fn wait(&self, task: &Arc<Task>) -> Option<Response<ResponseBody>> {
         let arrival = self.delivery().arrived();
         // What ends at once needs no timer.
@@ -277,13 +274,19 @@ impl Waiter {
         }
         let hang_up = HangUp { waiter: self, task };
         let outcome = time::timeout_at(arrival + HANG_UP, ended);
-        if outcome.await.is_ok() {
+        if outcome.await.is_ok() && Instant::now() < arrival + HANG_UP {
             mem::forget(hang_up);
             return None;
         }
-        // The message's task goes on for it.
-        time::sleep_until(arrival + CAP).await;
-        None
+        Some(self.outlast().await)
+    }
+
+    /// Waits a second longer than WeChat, and turns the delivery away. An outcome that comes now is for the next delivery.
+    ///
+    /// WeChat's clock may be a little behind, and an answer before it hangs up would make it retry at once.
+    async fn outlast(&self) -> Response<ResponseBody> {
+        time::sleep_until(self.delivery().arrived() + CAP).await;
+        self.turn_away("no outcome in time")
     }
 
     /// Whether WeChat may be left to hang up and deliver again.
@@ -428,6 +431,8 @@ pub(super) enum Next {
     Inline(Waiting, BoxFuture<'static, ()>),
     /// It looks at the table again, perhaps with a permit. Or it is turned away, for this reason.
     LookAgain(BoxFuture<'static, Result<Option<OwnedSemaphorePermit>, &'static str>>),
+    /// WeChat has hung up: a reply would be lost with this delivery.
+    TooLate,
 }
 
 /// Counts a hang-up when it is dropped. It is forgotten if the message ends within 5 s of the delivery's arrival.

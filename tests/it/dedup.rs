@@ -569,8 +569,8 @@ async fn the_log_has_each_failed_run_and_no_content() {
     crate::log::check(
         &log,
         [
-            &["DEBUG", "a delivery got no answer"],
             &["WARN", "turned a delivery away", "no outcome in time"],
+            &["DEBUG", "a delivery got no answer"],
             &["WARN", "number=1", "out of ink"],
             &["WARN", "number=2", "panicked"],
             &["ERROR", "runs=2"],

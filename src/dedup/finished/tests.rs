@@ -8,7 +8,7 @@ use crate::{
     dedup::{
         DedupLayer, Key, Keyed, StoredResponse,
         node::LEASE,
-        store::{ClaimId, MemoryStore, Store, Ttls},
+        store::{Acknowledged, ClaimId, Found, MemoryStore, Renewed, Run, Store, Ttls},
         table::Admission,
     },
     response::Taken,
@@ -46,7 +46,11 @@ fn response(body: &str) -> StoredResponse {
 /// A message that has ended so on a node, and the node's store.
 fn ended(keyed: impl Into<Keyed>, origin: Origin) -> (Finished, MemoryStore) {
     let store = MemoryStore::new();
-    let node = Arc::clone(DedupLayer::shared(store.clone()).node());
+    (ended_in(store.clone(), keyed, origin), store)
+}
+
+fn ended_in(store: impl Store, keyed: impl Into<Keyed>, origin: Origin) -> Finished {
+    let node = Arc::clone(DedupLayer::shared(store).node());
     let (keyed, now) = (keyed.into(), Instant::now());
     let admission = node
         .table(keyed.key())
@@ -54,8 +58,34 @@ fn ended(keyed: impl Into<Keyed>, origin: Origin) -> (Finished, MemoryStore) {
     let Admission::Run(waiting, ..) = admission else {
         panic!("expected to run, got {admission:?}")
     };
-    let finished = Finished::new(&node, waiting.task(), response("own"), origin);
-    (finished, store)
+    Finished::new(&node, waiting.task(), response("own"), origin)
+}
+
+/// A store that is away.
+struct Away;
+
+impl Store for Away {
+    type Error = &'static str;
+
+    async fn claim(&self, _: Claim) -> Result<Found, Self::Error> {
+        Err("away")
+    }
+
+    async fn renew(&self, _: Claim, _: Run) -> Result<Renewed, Self::Error> {
+        Err("away")
+    }
+
+    async fn complete(&self, _: Claim, _: Ending) -> Result<Completed, Self::Error> {
+        Err("away")
+    }
+
+    async fn acknowledge(&self, _: Claim) -> Result<Acknowledged, Self::Error> {
+        Err("away")
+    }
+
+    async fn release(&self, _: Claim) -> Result<Released, Self::Error> {
+        Err("away")
+    }
 }
 
 async fn teach(store: &MemoryStore, known: Known) {
@@ -173,9 +203,9 @@ async fn a_reply_is_this_nodes_if_the_store_has_lost_its_data() {
     assert_eq!(released, Some(Released::LastHold));
 }
 
-/// The others hold the reply at first. What the store says a while later decides.
+/// Other nodes have held the reply before.
 #[tokio::test(start_paused = true)]
-async fn a_reply_that_others_hold_is_asked_for_once_more() {
+async fn what_the_store_says_a_while_later_decides_whose_a_reply_is() {
     let second = Duration::from_secs(1);
     for (known, known_for, released) in [
         // The store is told, and knows of no other claim.
@@ -199,15 +229,29 @@ async fn a_reply_that_others_hold_is_asked_for_once_more() {
     }
 }
 
+/// It is asked as long as any store that is away.
+#[tokio::test(start_paused = true)]
+async fn nobody_can_tell_whose_a_reply_is_while_the_store_is_away() {
+    let finished = ended_in(Away, key(), Origin::Store);
+    let guarded = finished.node.store.as_deref().unwrap();
+    let begun = Instant::now();
+    assert_eq!(finished.release_again(guarded).await, None);
+    assert!(begun.elapsed() >= ASKED_FOR + ASK_AGAIN * RENEWAL);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_node_that_goes_away_does_not_ask_once_more() {
     let (finished, store) = ended(key(), Origin::Store);
-    teach(&store, Known::Done).await;
-    finished.node.cut.cancel();
     let guarded = finished.node.store.as_deref().unwrap();
-    assert_eq!(finished.release_again(guarded).await, None);
+    let cut = async {
+        time::sleep(RENEWAL).await;
+        finished.node.cut.cancel();
+    };
+    let begun = Instant::now();
+    let (again, ()) = join(finished.release_again(guarded), cut).await;
+    assert_eq!((again, begun.elapsed()), (None, RENEWAL));
     // It has claimed nothing.
-    assert_eq!(next(&store).await, Claimed::Done);
+    assert!(matches!(next(&store).await, Claimed::Won(_)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -217,10 +217,9 @@ impl RunningMessage {
         let mut finished = self.finished.iter();
         cause == LateCause::Acknowledged
             && told == Ok(Completed::Stored)
-            && finished.any(|finished| finished.origin == Origin::Store)
+            && finished.any(|finished| finished.origin == Origin::Store && finished.is_reply())
     }
 
-    /// Asks the store once more whose the reply is, when all nodes know.
     async fn release_again(&self) -> Option<Released> {
         let store = self.node.store.as_deref()?;
         let finished = self.finished.as_ref()?;

@@ -111,26 +111,45 @@ async fn a_reply_after_five_seconds_is_for_the_next_delivery() {
 
 /// The host was busy from the run's end until WeChat hung up. At an answer now, WeChat would retry while it still waits.
 #[tokio::test(start_paused = true)]
-async fn a_delivery_that_looks_too_late_is_turned_away_after_six_seconds() {
+async fn a_delivery_that_looks_too_late_has_been_hung_up_on() {
     let (stack, mut runs) = stack(&DedupLayer::in_memory());
-    let request = Request::new(assume(text("user", "1", "hi")));
-    let mut first = pin!(stack.clone().send(request));
-    assert!(poll!(&mut first).is_pending());
-    let (_, verdict) = runs.next().await;
-    for millis in [4_500, 400] {
-        advance(Duration::from_millis(millis)).await;
+    let id = |id: u8| text("user", &id.to_string(), "hi");
+    for message in 1..=20 {
+        let begun = Instant::now();
+        let mut first = pin!(stack.clone().send(Request::new(assume(id(message)))));
         assert!(poll!(&mut first).is_pending());
+        let (_, verdict) = runs.next().await;
+        for millis in [4_500, 400] {
+            advance(Duration::from_millis(millis)).await;
+            assert!(poll!(&mut first).is_pending());
+        }
+        verdict.send(Ok(ok("reply"))).unwrap();
+        settle().await;
+        advance(Duration::from_millis(100)).await;
+        assert!(poll!(&mut first).is_pending());
+        assert_eq!(first.await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(begun.elapsed(), Duration::from_secs(6));
+        let next = stack.deliver(&id(message)).await;
+        check(&next.await.unwrap(), 200, "reply");
     }
-    verdict.send(Ok(ok("reply"))).unwrap();
-    settle().await;
-    advance(Duration::from_millis(100)).await;
-    assert!(poll!(&mut first).is_pending());
-    advance(Duration::from_millis(999)).await;
-    assert!(poll!(&mut first).is_pending());
-    let answer = first.await;
+    // Each was counted as a hang-up.
+    let begun = Instant::now();
+    let delivery = stack.deliver(&id(21)).await;
+    let _held = runs.next().await;
+    check(&delivery.await.unwrap(), 200, "success");
+    assert_eq!(begun.elapsed().as_millis(), 4_500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_the_host_has_held_for_five_seconds_runs_nothing() {
+    let (stack, mut runs) = stack(&DedupLayer::in_memory());
+    let held = Request::new(assume(text("user", "1", "hi")));
+    advance(Duration::from_secs(5)).await;
+    let begun = Instant::now();
+    let answer = stack.send(held).await;
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-    let next = stack.deliver(&text("user", "1", "hi")).await;
-    check(&next.await.unwrap(), 200, "reply");
+    assert_eq!(begun.elapsed(), Duration::from_secs(1));
+    runs.check_none();
 }
 
 /// WeChat counts each as a failure, and raises an alarm at 30 in five minutes.
