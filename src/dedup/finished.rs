@@ -159,10 +159,9 @@ impl Finished {
             Claimed::Won(_) if !is_own => Ok(store.publish(self.claim(), ending()).await?),
             Claimed::Won(_) => Err(Unconfirmed::Forgotten),
             Claimed::Running { .. } if is_own => Err(Unconfirmed::RunsElsewhere),
-            Claimed::Running { .. }
-            | Claimed::Late { .. }
-            | Claimed::TakenOver(_)
-            | Claimed::Done => Ok(Completed::Lost),
+            // The answer to a release was lost, or the node is gone that had it.
+            Claimed::TakenOver(_) => Ok(Completed::Acknowledged),
+            Claimed::Running { .. } | Claimed::Late { .. } | Claimed::Done => Ok(Completed::Lost),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a node learns and does when it tells the store of a result once more.
 
+use std::{convert::Infallible, sync::Mutex};
+
 use futures_util::future::join;
 use http::StatusCode;
 
@@ -23,6 +25,8 @@ enum Known {
     Abandoned,
     Replied,
     Late,
+    /// Its lease is over.
+    LateAbandoned,
     Done,
 }
 
@@ -88,20 +92,54 @@ impl Store for Away {
     }
 }
 
+/// A store that forgets all messages after each claim.
+struct Forgetful(Mutex<MemoryStore>);
+
+impl Forgetful {
+    fn now(&self) -> MemoryStore {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Store for Forgetful {
+    type Error = Infallible;
+
+    async fn claim(&self, claim: Claim) -> Result<Found, Infallible> {
+        let memory = mem::take(&mut *self.0.lock().unwrap());
+        memory.claim(claim).await
+    }
+
+    async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Infallible> {
+        self.now().renew(claim, run).await
+    }
+
+    async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, Infallible> {
+        self.now().complete(claim, ending).await
+    }
+
+    async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, Infallible> {
+        self.now().acknowledge(claim).await
+    }
+
+    async fn release(&self, claim: Claim) -> Result<Released, Infallible> {
+        self.now().release(claim).await
+    }
+}
+
 async fn teach(store: &MemoryStore, known: Known) {
     let claim = other();
     let ending = match known {
         Known::Nothing => return,
         Known::Running | Known::Abandoned => None,
         Known::Replied => Some(Ending::Reply(response("other"))),
-        Known::Late => Some(Ending::Late(response("other"))),
+        Known::Late | Known::LateAbandoned => Some(Ending::Late(response("other"))),
         Known::Done => Some(Ending::Nothing),
     };
     store.claim(claim).await.unwrap();
     if let Some(ending) = ending {
         store.complete(claim, ending).await.unwrap();
     }
-    if let Known::Abandoned = known {
+    if let Known::Abandoned | Known::LateAbandoned = known {
         time::advance(LEASE).await;
     }
 }
@@ -132,6 +170,7 @@ async fn a_result_of_its_own_is_told_to_a_store_that_has_lost_it() {
         (Known::Abandoned, Err(Unconfirmed::Forgotten)),
         (Known::Replied, Ok(Completed::Stored)),
         (Known::Late, lost),
+        (Known::LateAbandoned, Ok(Completed::Acknowledged)),
         (Known::Done, lost),
     ] {
         for origin in [Origin::Run, Origin::FailedRun, Origin::Fallback] {
@@ -159,6 +198,7 @@ async fn a_result_of_another_node_is_told_to_a_store_that_has_lost_it() {
         (Known::Abandoned, Ok(Completed::Stored)),
         (Known::Replied, Ok(Completed::Stored)),
         (Known::Late, lost),
+        (Known::LateAbandoned, Ok(Completed::Acknowledged)),
         (Known::Done, lost),
     ] {
         let (finished, store) = ended(key(), Origin::Store);
@@ -194,6 +234,19 @@ async fn a_result_that_a_sink_has_got_is_kept_for_no_delivery() {
 async fn a_reply_is_another_nodes_if_that_one_had_ended_the_message() {
     let released = release_after(Ok(Completed::Lost)).await;
     assert_eq!(released, Some(Released::SentElsewhere));
+}
+
+/// The answer to its release was lost, and then the store's data.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_was_late_with_this_claim_stays_this_nodes() {
+    let memory = MemoryStore::new();
+    let finished = ended_in(Forgetful(Mutex::new(memory.clone())), key(), Origin::Store);
+    memory.claim(finished.claim()).await.unwrap();
+    let late = Ending::Late(response("own"));
+    memory.complete(finished.claim(), late).await.unwrap();
+    let store = finished.node.store.as_deref().unwrap();
+    let released = finished.release(store, Err(Unconfirmed::Silent)).await;
+    assert_eq!(released, Some(Released::LastHold));
 }
 
 /// The store does not know the message, so it is told, and asked again.
