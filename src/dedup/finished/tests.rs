@@ -92,12 +92,12 @@ impl Store for Away {
     }
 }
 
-/// A store that forgets all messages after each claim.
+/// A store that forgets all messages after each operation.
 struct Forgetful(Mutex<MemoryStore>);
 
 impl Forgetful {
-    fn now(&self) -> MemoryStore {
-        self.0.lock().unwrap().clone()
+    fn take(&self) -> MemoryStore {
+        mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
@@ -105,24 +105,23 @@ impl Store for Forgetful {
     type Error = Infallible;
 
     async fn claim(&self, claim: Claim) -> Result<Found, Infallible> {
-        let memory = mem::take(&mut *self.0.lock().unwrap());
-        memory.claim(claim).await
+        self.take().claim(claim).await
     }
 
     async fn renew(&self, claim: Claim, run: Run) -> Result<Renewed, Infallible> {
-        self.now().renew(claim, run).await
+        self.take().renew(claim, run).await
     }
 
     async fn complete(&self, claim: Claim, ending: Ending) -> Result<Completed, Infallible> {
-        self.now().complete(claim, ending).await
+        self.take().complete(claim, ending).await
     }
 
     async fn acknowledge(&self, claim: Claim) -> Result<Acknowledged, Infallible> {
-        self.now().acknowledge(claim).await
+        self.take().acknowledge(claim).await
     }
 
     async fn release(&self, claim: Claim) -> Result<Released, Infallible> {
-        self.now().release(claim).await
+        self.take().release(claim).await
     }
 }
 
@@ -238,7 +237,7 @@ async fn a_reply_is_another_nodes_if_that_one_had_ended_the_message() {
 
 /// The answer to its release was lost, and then the store's data.
 #[tokio::test(start_paused = true)]
-async fn a_reply_that_was_late_with_this_claim_stays_this_nodes() {
+async fn a_reply_that_was_late_with_this_claim_is_no_other_nodes() {
     let memory = MemoryStore::new();
     let finished = ended_in(Forgetful(Mutex::new(memory.clone())), key(), Origin::Store);
     memory.claim(finished.claim()).await.unwrap();
@@ -246,7 +245,7 @@ async fn a_reply_that_was_late_with_this_claim_stays_this_nodes() {
     memory.complete(finished.claim(), late).await.unwrap();
     let store = finished.node.store.as_deref().unwrap();
     let released = finished.release(store, Err(Unconfirmed::Silent)).await;
-    assert_eq!(released, Some(Released::LastHold));
+    assert_eq!(released, Some(Released::Unclaimed));
 }
 
 /// The store does not know the message, so it is told, and asked again.
