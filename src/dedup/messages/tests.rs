@@ -102,6 +102,7 @@ fn a_message_is_its_claims_until_the_lease_is_over() {
     assert_eq!(messages.claim(second, vain), running(4, 1));
 
     let now = now + seconds(5);
+    assert_eq!(messages.release(second, now), Released::Unclaimed);
     assert_eq!(messages.claim(second, now), run(5, 2));
     assert_eq!(
         messages.renew(first, Run::new(seconds(0), 1), now),
@@ -331,6 +332,8 @@ fn a_late_reply_is_the_next_claims_when_its_lease_is_over() {
         let (last, over) = (renewed + seconds(4), renewed + seconds(100));
         assert_eq!(messages.claim(second, last), late_elsewhere(1));
         assert_eq!(end(&mut messages, second, last), Completed::Lost);
+        let next = messages.clone().claim(second, renewed + seconds(5));
+        assert_eq!(next, taken_over("reply"));
         assert_eq!(messages.acknowledge(second, over), Acknowledged::Recorded);
         for _repeated in 0..2 {
             assert_eq!(messages.claim(second, over), taken_over("reply"));
