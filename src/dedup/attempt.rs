@@ -78,16 +78,12 @@ pub(super) async fn runs(
     loop {
         let head = || request.body().head();
         // Boxed apart: an allocator takes two small futures better than a large one.
-        let mut run = Box::pin(attempt(
-            inner.clone(),
-            request,
-            number,
-            settings.run_timeout,
-        ));
-        if let Ok(response) = observed
-            .run(account, number.get(), head, run.as_mut())
-            .await
-        {
+        let inner = inner.clone();
+        let run = Box::pin(async move {
+            let run = attempt(inner, request, number, settings.run_timeout);
+            observed.run(account, number.get(), head, pin!(run)).await
+        });
+        if let Ok(response) = run.await {
             return Finished::new(node, task, response, Origin::Run);
         }
         let Some(delay) = delays.next() else {
