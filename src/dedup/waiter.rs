@@ -193,10 +193,10 @@ impl Waiter {
         let mut table = self.node.table(self.keyed.key());
         // The time is read under the lock: no other delivery of the message has seen a later one.
         let now = Instant::now();
-        let arrival = self.delivery().arrived();
-        if now >= arrival + HANG_UP {
+        if self.is_hung_up_on(now) {
             return None;
         }
+        let arrival = self.delivery().arrived();
         // A duplicate takes no permit and no turn.
         let to_run = || self.to_run(permit, user);
         let admission = table.claim(self.keyed, self.ttls, arrival, now, to_run);
@@ -274,11 +274,15 @@ impl Waiter {
         }
         let hang_up = HangUp { waiter: self, task };
         let outcome = time::timeout_at(arrival + HANG_UP, ended);
-        if outcome.await.is_ok() && Instant::now() < arrival + HANG_UP {
+        if outcome.await.is_ok() && !self.is_hung_up_on(Instant::now()) {
             mem::forget(hang_up);
             return None;
         }
         Some(self.outlast().await)
+    }
+
+    fn is_hung_up_on(&self, now: Instant) -> bool {
+        now >= self.delivery().arrived() + HANG_UP
     }
 
     /// Waits a second longer than WeChat, and turns the delivery away. An outcome that comes now is for the next delivery.
