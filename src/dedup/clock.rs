@@ -57,7 +57,10 @@ impl Clock {
     /// Returns the delivery's age without what the clock is ahead, now or `on_arrival`: it may have been set since. If it is
     /// ahead, the log has a warning.
     pub(super) fn age(&self, delivery: &Delivery, on_arrival: Duration) -> Duration {
-        let least = self.least().max(on_arrival);
+        let now = self.least();
+        // On arrival, a clock that was ahead made the delivery look as old as that at least.
+        let was_ahead = now <= delivery.age() + TIMESTAMP_UNIT;
+        let least = on_arrival.max(if was_ahead { now } else { Duration::ZERO });
         if least.is_zero() {
             return delivery.age();
         }
@@ -93,6 +96,9 @@ const UNKNOWN: u64 = u64::MAX;
 
 /// The age of a last delivery, half a second less.
 const DIFFERENCE: Duration = Duration::from_millis(9_500);
+
+/// Timestamps are of whole seconds, so each age may be longer by as much.
+const TIMESTAMP_UNIT: Duration = Duration::from_secs(1);
 
 /// Some logs have a second delivery after a second, when the first was answered with an error.
 const EARLIER: Duration = Duration::from_secs(1);

@@ -81,6 +81,24 @@ async fn a_clock_that_has_proven_right_tells_a_last_delivery() {
     assert!(!is_acknowledged(&layer, 10).await);
 }
 
+/// Deliveries that come after the clock was set say nothing of those before.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_ahead_meanwhile_hides_no_last_delivery() {
+    for (ahead, is_last) in [(9, true), (12, true), (20, true), (10, false)] {
+        let layer = DedupLayer::shared(Faulty::new());
+        let node = layer.layer(replying());
+        node.clone().send(aged(0, "2")).await;
+        let (waiting, _runs) = stack(&layer);
+        let last = tokio::spawn(waiting.send(aged(10, "1")));
+        settle().await;
+        for message in ["3", "4", "5", "6", "7"] {
+            node.clone().send(aged(ahead, message)).await;
+        }
+        let answer = last.await.unwrap();
+        assert_eq!(answer.status() == StatusCode::OK, is_last, "{ahead} s");
+    }
+}
+
 /// Last deliveries of messages that the store, or this node, has seen before prove the clock right.
 #[tokio::test(start_paused = true)]
 async fn a_last_delivery_of_a_known_message_is_no_sign_of_a_wrong_clock() {
