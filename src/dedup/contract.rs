@@ -80,7 +80,7 @@ pub async fn check<S: Subject>(subject: &S, sequences: u32, seed: u64) -> Result
 #[derive(Debug, Clone)]
 struct Operation {
     verb: Verb,
-    message: usize,
+    of_second_message: bool,
     claim: usize,
     /// What its fingerprint is of.
     body: u32,
@@ -127,7 +127,7 @@ impl Operation {
         };
         Self {
             verb,
-            message: usize::from(random.below(4) == 0),
+            of_second_message: random.below(4) == 0,
             claim: random.below(3) as usize,
             body: random.below(3),
             lease,
@@ -153,7 +153,7 @@ impl<S: Subject> Contract for Checked<'_, S> {
 
     /// Both are of the same message.
     fn join(&self, other: &mut Operation, one: &Operation) {
-        other.message = one.message;
+        other.of_second_message = one.of_second_message;
     }
 
     fn begin(&self) -> (Self::Cast, Messages) {
@@ -245,10 +245,10 @@ impl Cast {
             mark: UNIT * operation.mark,
         };
         let [first, second] = self.messages;
-        let key = if operation.message == 0 {
-            first
-        } else {
+        let key = if operation.of_second_message {
             second
+        } else {
+            first
         };
         let id = self.claims.get(operation.claim).copied();
         let fingerprint = operation.body.checked_sub(1).map(|body| {
