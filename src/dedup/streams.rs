@@ -243,3 +243,56 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long a fetched reply is kept for further polls.
 const ASKED_AGAIN: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(known: &mut Known, number: usize, ends: Instant) {
+        let stream = Stream {
+            partial: Partial::new(),
+            is_begun: false,
+            over: CancellationToken::new(),
+            ends,
+            state: State::Running,
+        };
+        known
+            .streams
+            .insert(Key::new([number.to_be_bytes()]), stream);
+    }
+
+    #[test]
+    fn streams_that_have_ended_are_forgotten_whenever_their_number_has_doubled() {
+        let (mut known, now) = (Known::default(), Instant::now());
+        let later = now + Duration::from_millis(1);
+        for number in 0..100 {
+            let ends = if number % 2 == 0 { now } else { later };
+            open(&mut known, number, ends);
+        }
+        assert!(known.has_room(now));
+        assert_eq!(known.streams.len(), 50);
+        for number in 100..113 {
+            open(&mut known, number, now);
+        }
+        assert!(known.has_room(now));
+        assert_eq!(known.streams.len(), 63, "fewer than 100");
+        for number in 113..150 {
+            open(&mut known, number, now);
+        }
+        assert!(known.has_room(now));
+        assert_eq!(known.streams.len(), 50);
+    }
+
+    #[test]
+    fn the_number_of_streams_is_bounded() {
+        let (mut known, now) = (Known::default(), Instant::now());
+        let later = now + Duration::from_millis(1);
+        for number in 0..MAX_STREAMS {
+            assert!(known.has_room(now), "{number}");
+            open(&mut known, number, later);
+        }
+        assert!(!known.has_room(now));
+        assert!(known.has_room(later));
+        assert!(known.streams.is_empty());
+    }
+}

@@ -8,6 +8,7 @@ mod nodes;
 mod races;
 mod sends;
 mod sinks;
+mod slots;
 mod texts;
 mod typing;
 mod windows;

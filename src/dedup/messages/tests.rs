@@ -678,6 +678,18 @@ fn the_replies_of_forgotten_messages_are_bounded() {
     assert_eq!(messages.reply_bytes(), 4);
 }
 
+#[test]
+fn a_message_that_is_forgotten_takes_the_entries_of_earlier_ones_along() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    let [first, second] = [claim(1, 1), claim(2, 1)];
+    reply(&mut messages, first, "1", now);
+    reply(&mut messages, second, "1", now);
+    messages.remove(second.key);
+    assert_eq!(messages.replies.len(), 2);
+    messages.remove(first.key);
+    assert_eq!(messages.replies.len(), 0);
+}
+
 /// The reply of a message that has been forgotten and has run again is another one.
 #[test]
 fn a_reply_that_is_gone_takes_no_other_with_it() {
@@ -721,6 +733,19 @@ fn lasting(message: u8) -> Claim {
     claim.ttls.reply = Duration::from_hours(25);
     claim.ttls.mark = Duration::from_hours(25);
     claim
+}
+
+#[test]
+fn a_message_that_is_kept_long_is_not_spared_for_a_reply_that_it_has_no_more() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    reply(&mut messages, claim(1, 1), "in front", now);
+    reply(&mut messages, lasting(2), "sent", now);
+    reply(&mut messages, lasting(3), "kept", now);
+    messages.release(lasting(2), now);
+    end(&mut messages, lasting(2), now);
+    assert_eq!(messages.replies.len(), 3);
+    messages.drop_replies(now + seconds(60));
+    assert_eq!(messages.spared, [lasting(3).key]);
 }
 
 #[test]

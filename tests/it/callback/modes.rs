@@ -99,6 +99,10 @@ fn a_plain_body_is_its_plaintext() {
             assert_eq!(answer.into_body().as_ptr(), body.as_ptr());
         }
     }
+    // The query says what the body is.
+    let plain = parse(&account, &query::signed());
+    let opened = callback::open(&account, &plain, document(&right)).unwrap();
+    assert_eq!(opened.plaintext(), document(&right).as_bytes());
     // In safe mode, there is no message.
     let sealed = parse(&account, &query(&right));
     let error = callback::open(&account, &sealed, document(&right)).unwrap_err();

@@ -269,6 +269,30 @@ async fn a_hold_taken_by_an_abandoned_acknowledgement_is_released() {
     assert_eq!((counts.runs(), counts.late()), (1, 1));
 }
 
+/// The same, while the second node hears that the first one still runs the message: an answer from before the end of the run.
+#[tokio::test(start_paused = true)]
+async fn a_hold_taken_during_a_slow_claim_is_released() {
+    for slow in (50..=250).step_by(10) {
+        let (store, counts) = (Faulty::new(), Counts::default());
+        let way = store.beside();
+        way.delay(Operation::Claim, Duration::ZERO, millis(slow));
+        way.delay(Operation::Acknowledge, Duration::ZERO, millis(500));
+        let [first, second] = [store, way].map(|store| {
+            let layer = counts.layer(DedupLayer::builder().with_store(store));
+            counts.service(&layer, millis(4_490))
+        });
+        let one = first.start(&event("a"));
+        sleep(millis(1)).await;
+        let other = second.start(&event("a"));
+        sleep(millis(100)).await;
+        one.abort();
+        sleep(millis(4_410)).await;
+        other.abort();
+        sleep(millis(60_000)).await;
+        assert_eq!((counts.runs(), counts.late()), (1, 1), "{slow} ms");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_message_that_fails_closed_is_not_acknowledged_without_the_store() {
     let (store, counts) = (Odd::default(), Counts::default());

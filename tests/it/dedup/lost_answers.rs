@@ -1,6 +1,6 @@
 //! When a node stops asking the store: it has lost answers, or nobody waits for them.
 
-use tower_wechat::late::LateCause;
+use tower_wechat::{dedup::Acknowledgement, late::LateCause};
 
 use super::{faulty::Operation, late::Late, nodes::pass, *};
 
@@ -61,6 +61,24 @@ async fn a_node_whose_deliveries_have_left_leaves_the_message_to_the_other_node(
     let asked = store.calls(Operation::Claim);
     pass(3_000).await;
     assert_eq!(store.calls(Operation::Claim), asked);
+}
+
+/// Nobody would send it.
+#[tokio::test(start_paused = true)]
+async fn whose_a_silent_reply_is_is_asked_once() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let builder = DedupLayer::builder().with_store(store.clone());
+    let builder = builder.with_acknowledgement(Acknowledgement::FirstDelivery);
+    let (node, mut runs) = stack(&late.collect(builder));
+    let delivery = node.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict) = runs.next().await;
+    check(&delivery.await.unwrap(), 200, "success");
+    store.fail(Operation::Complete);
+    store.fail(Operation::Release);
+    verdict.send(Ok(ok("success"))).unwrap();
+    pass(60_000).await;
+    assert_eq!(store.calls(Operation::Release), 1);
+    assert_eq!(late.causes(), []);
 }
 
 /// It knows the reply by now, and no other node asks whose it is.

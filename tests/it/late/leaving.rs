@@ -160,6 +160,19 @@ async fn a_mailbox_that_is_away_is_left_alone() {
     assert_eq!(tell_many().await, 3);
 }
 
+/// It is tried three times.
+#[tokio::test(start_paused = true)]
+async fn a_word_does_not_wait_for_a_mailbox_that_is_away() {
+    let next = NextMessage::shared(Away::default()).with_words(["more"]);
+    let dedup = DedupLayer::builder().with_next_message(next.unwrap());
+    let wechat = wechat();
+    let bot = answering(&dedup.build(), 0, "hi");
+    let _ = wechat.text("more").deliver(bot).await;
+    let shown = wechat.chat(USER).shown()[0].clone();
+    assert_eq!(shown.to_string(), "hi");
+    assert!(shown.at() < secs(1), "{shown:?}");
+}
+
 #[cfg(feature = "tracing")]
 #[tokio::test(start_paused = true)]
 async fn a_mailbox_that_is_away_is_one_warning() {

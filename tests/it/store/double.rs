@@ -48,6 +48,10 @@ enum Mistake {
     NotCompletedIsHeld,
     /// The fingerprint is the last claim's.
     ForgetsTheFingerprint,
+    /// A message with a reply looks as if it had just been seen.
+    ForgetsTheAgeOfReplies,
+    /// The nodes do not see each other's messages.
+    KeepsToItself,
 }
 
 #[derive(Clone)]
@@ -103,6 +107,12 @@ impl Store for Double {
         found.claimed = match found.claimed {
             Claimed::Running { age, .. } if is_torn => Claimed::Won(Run::new(age, 1)),
             Claimed::TakenOver(_) if self.mistake == Mistake::LeavesTheLateReply => Claimed::Done,
+            Claimed::Replied { response, .. }
+                if self.mistake == Mistake::ForgetsTheAgeOfReplies =>
+            {
+                let age = Duration::ZERO;
+                Claimed::Replied { age, response }
+            }
             claimed => claimed,
         };
         let mut claims = self.claims.lock().unwrap();
@@ -174,7 +184,11 @@ impl Subject for Mistake {
             claims: Arc::default(),
             under_way: Arc::default(),
         };
-        [store.clone(), store]
+        let mut other = store.clone();
+        if *self == Mistake::KeepsToItself {
+            other.store = MemoryStore::new();
+        }
+        [store, other]
     }
 
     async fn pass(&self, _keys: &[Key], time: Duration) {
@@ -197,6 +211,8 @@ async fn the_contract_is_violated_by_each_classic_mistake() {
         Mistake::KeepsTheLateReply,
         Mistake::NotCompletedIsHeld,
         Mistake::ForgetsTheFingerprint,
+        Mistake::ForgetsTheAgeOfReplies,
+        Mistake::KeepsToItself,
     ] {
         let checked = contract::check(&mistake, 20_000, SEED).await;
         let violation = checked.expect_err(&format!("{mistake:?} is not noticed"));
