@@ -303,7 +303,7 @@ async fn a_copy_is_accepted_for_a_day_and_an_hour() {
     world.check(1);
 }
 
-/// Neither a timestamp ahead of the clock, nor a `GET`, nor a query that nobody has signed is of a retry.
+/// Neither a timestamp ahead of the clock, nor a user's message, nor a `GET`, nor a query that nobody has signed is of a retry.
 #[tokio::test(start_paused = true)]
 async fn nothing_but_a_retry_may_be_late() {
     let world = World::new(safe());
@@ -315,7 +315,11 @@ async fn nothing_but_a_retry_may_be_late() {
     check_late(&response.unwrap());
 
     let request = world.wechat.xml(GOODS).request().unwrap();
+    let message = world.wechat.text("hi").request().unwrap();
     advance(Duration::from_secs(301)).await;
+    let response = node.clone().oneshot(message.map(Full::new)).await;
+    check_late(&response.unwrap());
+
     let mut verification = request.clone();
     *verification.method_mut() = http::Method::GET;
     let response = node.clone().oneshot(verification.map(Full::new)).await;

@@ -286,7 +286,33 @@ mod tests {
 
     use super::{
         CANDIDATES, around_middle, cipher::MIN_ENCODED, ciphertexts, run_length, runs, trimmed,
+        unescaped,
     };
+
+    #[test]
+    fn what_stands_between_the_marks_is_found_at_once() {
+        let text = "QmFz".repeat(MIN_ENCODED);
+        for (before, behind) in [
+            (
+                "<xml><Encrypt><![CDATA[",
+                "]]></Encrypt><AgentID>1</AgentID></xml>",
+            ),
+            ("<xml><Encrypt>", "</Encrypt></xml>"),
+            ("{\"encrypt\":\"", "\"}"),
+        ] {
+            let body = [before, &text, behind].concat();
+            assert_eq!(around_middle(body.as_bytes()), Some(text.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_slash_may_be_escaped() {
+        // 96 bytes, of whole blocks.
+        let text = "Qm/z".repeat(32);
+        let body = format!("{{\"encrypt\":\"{}\"}}", text.replace('/', "\\/"));
+        assert_eq!(unescaped(body.as_bytes()), Some(text.into_bytes()));
+        assert_eq!(unescaped(b"{}"), None);
+    }
 
     proptest! {
         /// Texts of base64 between marks, and parts that may break them.
