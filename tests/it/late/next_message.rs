@@ -380,6 +380,28 @@ async fn a_lost_node_ends_in_another_run_or_in_the_failure_reply() {
     assert_eq!(answers, [FAILED, "re: 继续"]);
 }
 
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_comes_later_is_no_warning() {
+    let log = crate::log::of(async || {
+        let ([one, other], wechat) = (nodes(), Simulator::new(account()));
+        one.tell(&wechat, "20").await;
+        sleep(secs(10)).await;
+        other.tell(&wechat, "继续").await;
+        one.tell(&wechat, "60").await;
+        one.dedup.drain(Duration::ZERO).await;
+        other.tell(&wechat, "继续").await;
+        assert_eq!(chat(&wechat), [WAIT, "re: 20", WAIT, FAILED]);
+    })
+    .await;
+    let is_bad = |line: &&str| ["WARN", "ERROR"].iter().any(|level| line.contains(level));
+    let warnings: Vec<_> = log.lines().filter(is_bad).collect();
+    assert!(
+        matches!(*warnings, [lost] if lost.contains("reason=\"its message was cut\"")),
+        "{warnings:?}"
+    );
+}
+
 /// A recovery takes longer than the time between two questions.
 #[tokio::test(start_paused = true)]
 async fn the_failure_reply_comes_in_the_place_of_its_question() {
