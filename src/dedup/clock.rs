@@ -54,13 +54,18 @@ impl Clock {
         }
     }
 
-    /// Returns the delivery's age without what the clock is ahead, now or `on_arrival`: it may have been set since. If it is
-    /// ahead, the log has a warning.
+    /// Returns the delivery's age without what the clock was ahead on its arrival: `on_arrival`, or what is known of it only now.
+    /// If that changes the age, the log has a warning.
     pub(super) fn age(&self, delivery: &Delivery, on_arrival: Duration) -> Duration {
-        let now = self.least();
-        // On arrival, a clock that was ahead made the delivery look as old as that at least.
-        let was_ahead = now <= delivery.age() + TIMESTAMP_UNIT;
-        let least = on_arrival.max(if was_ahead { now } else { Duration::ZERO });
+        let ahead_now = self.least();
+        // A clock that was so far ahead on arrival would have made the delivery that old at least. The ages of the others may
+        // be too long by what their timestamps leave out.
+        let may_have_been_ahead = ahead_now <= delivery.age() + TIMESTAMP_UNIT;
+        let least = if may_have_been_ahead {
+            ahead_now.max(on_arrival)
+        } else {
+            on_arrival
+        };
         if least.is_zero() {
             return delivery.age();
         }
@@ -97,7 +102,8 @@ const UNKNOWN: u64 = u64::MAX;
 /// The age of a last delivery, half a second less.
 const DIFFERENCE: Duration = Duration::from_millis(9_500);
 
-/// Timestamps are of whole seconds, so each age may be longer by as much.
+/// Timestamps are of whole seconds, so an age may be longer by as much. A clock that is set ahead by no more than this beyond a
+/// delivery's age looks as if it had been ahead when that delivery arrived.
 const TIMESTAMP_UNIT: Duration = Duration::from_secs(1);
 
 /// Some logs have a second delivery after a second, when the first was answered with an error.
@@ -110,7 +116,47 @@ const LATEST: usize = 5;
 mod tests {
     use proptest::{collection::vec, prelude::*};
 
+    use std::{sync::Arc, time::SystemTime};
+
+    use tokio::time::Instant;
+
     use super::*;
+
+    /// A delivery that looks so old.
+    fn delivery(age: Duration) -> Delivery {
+        let sent = SystemTime::UNIX_EPOCH;
+        Delivery::of_request(
+            Arc::from("shop"),
+            Instant::now(),
+            sent + age,
+            sent.into(),
+            age,
+        )
+    }
+
+    #[test]
+    fn a_clock_that_has_been_set_ahead_since_takes_nothing_off_an_age() {
+        let last = Duration::from_secs(10);
+        for (ahead, on_arrival, expected) in [
+            (9_499, 0, 10_000),
+            // It may have been ahead on arrival.
+            (9_500, 0, 500),
+            (10_000, 0, 0),
+            (11_000, 0, 0),
+            (11_001, 0, 10_000),
+            (20_000, 0, 10_000),
+            // It was ahead, and has been set right or further ahead since.
+            (0, 10_000, 0),
+            (20_000, 10_000, 0),
+        ] {
+            let clock = Clock::default();
+            for _ in 0..LATEST {
+                clock.push(Duration::from_millis(ahead));
+            }
+            let age = clock.age(&delivery(last), Duration::from_millis(on_arrival));
+            assert_eq!(age, Duration::from_millis(expected), "{ahead} ms");
+        }
+    }
 
     proptest! {
         /// Of the latest deliveries, however few there have been.
