@@ -679,7 +679,7 @@ fn the_replies_of_forgotten_messages_are_bounded() {
 }
 
 #[test]
-fn a_message_that_is_forgotten_takes_the_entries_of_earlier_ones_along() {
+fn a_message_that_is_forgotten_takes_along_the_entries_of_those_forgotten_before() {
     let (mut messages, now) = (roomy(), Instant::now());
     let [first, second] = [claim(1, 1), claim(2, 1)];
     reply(&mut messages, first, "1", now);

@@ -83,8 +83,9 @@ impl RunningMessage {
                     // The claim may have been carried out, and may hold the reply. So this task stays until the store answers,
                     // or until the reply's time is over.
                     let now = Instant::now();
-                    let until = *asked_until.get_or_insert(now + LEASE + FETCH_WAIT);
-                    if !until.duration_since(now).is_zero() {
+                    let until = asked_until.get_or_insert(now + LEASE + FETCH_WAIT);
+                    let left = until.saturating_duration_since(now);
+                    if !left.is_zero() {
                         continue;
                     }
                 }

@@ -63,9 +63,9 @@ async fn a_node_whose_deliveries_have_left_leaves_the_message_to_the_other_node(
     assert_eq!(store.calls(Operation::Claim), asked);
 }
 
-/// Nobody would send it.
+/// It does not matter whose it is: nobody would send it.
 #[tokio::test(start_paused = true)]
-async fn whose_a_silent_reply_is_is_asked_once() {
+async fn a_silent_reply_is_released_once() {
     let (store, late) = (Faulty::new(), Late::default());
     let builder = DedupLayer::builder().with_store(store.clone());
     let builder = builder.with_acknowledgement(Acknowledgement::FirstDelivery);

@@ -52,6 +52,17 @@ async fn a_message_is_acknowledged_on_its_last_delivery_with_the_fallback() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delivery_is_the_last_one_nine_and_a_half_seconds_after_the_first() {
+    for (after, is_last) in [(9_499, false), (9_500, true)] {
+        let stack = DedupLayer::in_memory().layer(forever());
+        stack.deliver(&text("user", "1", "hi")).await.abort();
+        advance(Duration::from_millis(after)).await;
+        let (status, _) = stack.deliver(&text("user", "1", "hi")).await.await.unwrap();
+        assert_eq!(status == StatusCode::OK, is_last, "{after} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_accepts_no_reply_is_acknowledged_on_its_first_delivery() {
     let view = event("x").replace("checked", "VIEW");
     for body in [

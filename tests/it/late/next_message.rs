@@ -380,6 +380,7 @@ async fn a_lost_node_ends_in_another_run_or_in_the_failure_reply() {
     assert_eq!(answers, [FAILED, "re: 继续"]);
 }
 
+/// The one error is of the message that its node has lost.
 #[cfg(feature = "tracing")]
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_comes_later_is_no_warning() {

@@ -19,6 +19,7 @@ use tower_wechat::{
 };
 
 use super::*;
+use crate::dedup::faulty::Faulty;
 
 /// A store that keeps responses as bytes, like one over a network.
 #[derive(Clone, Default)]
@@ -165,6 +166,23 @@ async fn the_rest_is_sent_once_though_both_nodes_have_given_the_first_part() {
     let mut seen = seen(&wechat);
     seen.sort();
     assert_eq!(seen.len(), 3, "{seen:?}");
+}
+
+/// Another node may have claimed it.
+#[tokio::test(start_paused = true)]
+async fn the_rest_waits_for_a_store_that_is_away_for_a_moment() {
+    let (wechat, store) = (wechat(), Faulty::new());
+    let dedup = DedupLayer::builder()
+        .with_store(store.clone())
+        .with_late_replies(customer_service(&wechat))
+        .build();
+    let bot = answering(&dedup, 2, story(2));
+    let _ = wechat.text("hi").deliver(bot).await;
+    store.go_away();
+    sleep(Duration::from_millis(3_500)).await;
+    assert_eq!(seen(&wechat).len(), 1);
+    sleep(secs(3)).await;
+    assert_eq!(seen(&wechat).len(), 2);
 }
 
 /// Its delivery gets the reply out of the store before its task has heard of it.

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderValue;
 use tokio::{task::yield_now, time::advance};
 use tower_wechat::dedup::{
     Key, StoredResponse,
@@ -50,6 +51,8 @@ enum Mistake {
     ForgetsTheFingerprint,
     /// A message with a reply looks as if it had just been seen.
     ForgetsTheAgeOfReplies,
+    /// A response without a content type comes back with an empty one.
+    GivesAContentType,
     /// The nodes do not see each other's messages.
     KeepsToItself,
 }
@@ -111,6 +114,13 @@ impl Store for Double {
                 if self.mistake == Mistake::ForgetsTheAgeOfReplies =>
             {
                 let age = Duration::ZERO;
+                Claimed::Replied { age, response }
+            }
+            Claimed::Replied { age, response } if self.mistake == Mistake::GivesAContentType => {
+                let content_type = response.content_type().cloned();
+                let content_type = content_type.unwrap_or(HeaderValue::from_static(""));
+                let (status, body) = (response.status(), response.body());
+                let response = StoredResponse::new(status, Some(content_type), body);
                 Claimed::Replied { age, response }
             }
             claimed => claimed,
@@ -212,6 +222,7 @@ async fn the_contract_is_violated_by_each_classic_mistake() {
         Mistake::NotCompletedIsHeld,
         Mistake::ForgetsTheFingerprint,
         Mistake::ForgetsTheAgeOfReplies,
+        Mistake::GivesAContentType,
         Mistake::KeepsToItself,
     ] {
         let checked = contract::check(&mistake, 20_000, SEED).await;
