@@ -271,12 +271,12 @@ mod tests {
         }
         assert!(known.has_room(now));
         assert_eq!(known.streams.len(), 50);
-        for number in 100..113 {
+        for number in 100..140 {
             open(&mut known, number, now);
         }
         assert!(known.has_room(now));
-        assert_eq!(known.streams.len(), 63, "fewer than 100");
-        for number in 113..150 {
+        assert_eq!(known.streams.len(), 90, "fewer than 100");
+        for number in 140..150 {
             open(&mut known, number, now);
         }
         assert!(known.has_room(now));
