@@ -54,8 +54,8 @@ impl Clock {
         }
     }
 
-    /// Returns the delivery's age without what the clock was ahead on its arrival: `on_arrival`, or what is known of it only now.
-    /// If that changes the age, the log has a warning.
+    /// Returns the delivery's age, less what the clock was ahead when the delivery arrived. That is `on_arrival`, unless more is
+    /// known by now. If it is not zero, the log has a warning.
     pub(super) fn age(&self, delivery: &Delivery, on_arrival: Duration) -> Duration {
         let ahead_now = self.least();
         // A clock that was so far ahead on arrival would have made the delivery that old at least. The ages of the others may

@@ -43,6 +43,15 @@ pub(crate) fn check<const LINES: usize>(log: &str, expected: [&[&str]; LINES]) {
     }
 }
 
+/// Returns the lines of the log at the levels WARN and ERROR.
+#[cfg(feature = "simulator")]
+pub(crate) fn warnings(log: &str) -> Vec<&str> {
+    let lines = log.lines().map(str::trim_start);
+    lines
+        .filter(|line| line.starts_with("WARN") || line.starts_with("ERROR"))
+        .collect()
+}
+
 /// With a single subscriber, tracing asks only the thread that first reaches an event whether it is enabled, and the
 /// thread of another test says no for all threads. With these there is always more than one.
 static DEAF: LazyLock<[tracing::Dispatch; 2]> = LazyLock::new(|| {

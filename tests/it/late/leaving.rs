@@ -188,6 +188,5 @@ async fn a_word_does_not_wait_for_a_mailbox_that_is_away() {
 #[tokio::test(start_paused = true)]
 async fn a_mailbox_that_is_away_is_one_warning() {
     let log = crate::log::of(async || assert_eq!(tell_many().await, 3)).await;
-    let warnings = log.lines().filter(|line| line.contains("WARN")).count();
-    assert_eq!(warnings, 1, "{log}");
+    assert_eq!(crate::log::warnings(&log).len(), 1, "{log}");
 }

@@ -395,8 +395,7 @@ async fn a_reply_that_comes_later_is_no_warning() {
         assert_eq!(chat(&wechat), [WAIT, "re: 20", WAIT, FAILED]);
     })
     .await;
-    let is_bad = |line: &&str| ["WARN", "ERROR"].iter().any(|level| line.contains(level));
-    let warnings: Vec<_> = log.lines().filter(is_bad).collect();
+    let warnings = crate::log::warnings(&log);
     assert!(
         matches!(*warnings, [lost] if lost.contains("reason=\"its message was cut\"")),
         "{warnings:?}"

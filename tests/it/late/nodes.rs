@@ -260,8 +260,8 @@ async fn without_a_sink_one_warning_says_how_many_messages_are_not_sent() {
             }
         })
         .await;
-        let warnings = log.lines().filter(|line| line.contains("WARN"));
-        warnings.map(str::to_owned).collect::<Vec<_>>()
+        let warnings = crate::log::warnings(&log);
+        warnings.into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     let one = DedupLayer::in_memory();
     let store = Remote::default();

@@ -73,9 +73,8 @@ async fn logged(builder: impl Fn() -> DedupBuilder, patience: Duration) -> Vec<S
     })
     .await;
     assert!(!log.contains("涨潮"), "{log}");
-    let lines = log.lines().map(str::trim_start);
-    let bad = lines.filter(|line| line.starts_with("WARN") || line.starts_with("ERROR"));
-    bad.map(str::to_owned).collect()
+    let warnings = crate::log::warnings(&log);
+    warnings.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(feature = "tracing")]
