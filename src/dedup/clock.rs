@@ -23,19 +23,27 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Notes a delivery's age. Returns how far the clock may be ahead on its arrival.
-    pub(super) fn note(&self, delivery: &Delivery) -> Duration {
-        // A late retry says nothing of the clock.
-        if delivery.age() <= delivery.timestamp_tolerance() {
-            self.push(delivery.age());
+    /// Returns how far the clock may be ahead, judged by the latest deliveries and this one, which is not noted yet.
+    pub(super) fn ahead_on_arrival(&self, delivery: &Delivery) -> Duration {
+        if is_late_retry(delivery) {
+            return self.least();
         }
-        self.least()
+        let old = self.old.load(Relaxed);
+        if delivery.age() < DIFFERENCE || old.saturating_add(1) < LATEST {
+            return Duration::ZERO;
+        }
+        // The next one takes the place of the oldest.
+        let others =
+            (1..LATEST).filter_map(|after| self.ages.get(old.wrapping_add(after) % LATEST));
+        let others = others.map(|age| Duration::from_millis(age.load(Relaxed)));
+        others.fold(delivery.age(), Duration::min)
     }
 
-    /// Notes that the delivery's message had been `seen` for so long on its arrival.
-    pub(super) fn note_seen(&self, delivery: &Delivery, seen: Duration) {
-        // A first delivery has been noted.
-        if seen >= EARLIER && delivery.age() <= delivery.timestamp_tolerance() {
+    /// Notes how old the delivery looks, beyond the time that its message had been `seen` on its arrival.
+    ///
+    /// The delivery of a message that is over must not be noted: it may come again and again, and look as old as it likes.
+    pub(super) fn note(&self, delivery: &Delivery, seen: Duration) {
+        if !is_late_retry(delivery) {
             self.push(delivery.age().saturating_sub(seen));
         }
     }
@@ -96,6 +104,11 @@ impl Default for Clock {
     }
 }
 
+/// A late retry says nothing of the clock.
+fn is_late_retry(delivery: &Delivery) -> bool {
+    delivery.age() > delivery.timestamp_tolerance()
+}
+
 /// The age of no delivery.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -105,9 +118,6 @@ const DIFFERENCE: Duration = Duration::from_millis(9_500);
 /// Timestamps are of whole seconds, so an age may be longer by as much. A clock that is set ahead by no more than this beyond a
 /// delivery's age looks as if it had been ahead when that delivery arrived.
 const TIMESTAMP_UNIT: Duration = Duration::from_secs(1);
-
-/// Some logs have a second delivery after a second, when the first was answered with an error.
-const EARLIER: Duration = Duration::from_secs(1);
 
 /// Few enough that a clock that jumps is soon seen, and more than the last deliveries that come in a row.
 const LATEST: usize = 5;
@@ -170,7 +180,10 @@ mod tests {
                 let expected = if least < DIFFERENCE { Duration::ZERO } else { least };
                 prop_assert_eq!(clock.least(), expected);
                 if let Some(next) = ages.get(at) {
-                    clock.push(Duration::from_millis(*next));
+                    let next = delivery(Duration::from_millis(*next));
+                    let on_arrival = clock.ahead_on_arrival(&next);
+                    clock.note(&next, Duration::ZERO);
+                    prop_assert_eq!(on_arrival, clock.least());
                 }
             }
         }

@@ -50,7 +50,7 @@ pub(super) struct Waiter {
     keyed: Keyed,
     ttls: Ttls,
     conversation: OnceLock<Option<Conversation>>,
-    /// How far this machine's clock may be ahead.
+    /// How far this machine's clock may have been ahead on arrival.
     clock_ahead: Duration,
     /// Whether a stream answers the message while it runs. An inline run ends with its delivery.
     is_streamed: bool,
@@ -65,7 +65,7 @@ impl Waiter {
         if is_streamed {
             request.extensions_mut().insert(Partial::new());
         }
-        let clock_ahead = node.clock.note(request.body().delivery());
+        let clock_ahead = node.clock.ahead_on_arrival(request.body().delivery());
         let keyed = node.key_of(&request);
         let body = request.body();
         Self {
@@ -143,10 +143,16 @@ impl Waiter {
             Admission::Join(waiting) => {
                 self.observed.record_join(self.account());
                 let seen = waiting.task().age_at(arrival);
-                self.node.clock.note_seen(self.delivery(), seen);
+                if seen >= RETRIED_AFTER {
+                    self.node.clock.note(self.delivery(), seen);
+                }
                 Next::Wait(waiting)
             }
             Admission::Run(waiting, run, to_run) => {
+                // With a store, its answer tells how long the message has been seen.
+                if self.node.store.is_none() {
+                    self.node.clock.note(self.delivery(), Duration::ZERO);
+                }
                 let message = RunningMessage::new(
                     Arc::clone(&self.node),
                     Arc::clone(waiting.task()),
@@ -460,6 +466,10 @@ impl Drop for HangUp<'_> {
 
 /// From a delivery's arrival: half a second is left for the answer's way back.
 const PATIENCE: Duration = Duration::from_millis(4500);
+
+/// Another delivery of a message that comes sooner is a copy. Some logs have a retry after a second, when the first delivery
+/// was answered with an error.
+const RETRIED_AFTER: Duration = Duration::from_secs(1);
 
 /// From the arrival of a smart bot's message: a reply that comes sooner needs no stream.
 const STREAM_AFTER: Duration = Duration::from_secs(1);

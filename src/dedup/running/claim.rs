@@ -139,7 +139,7 @@ impl RunningMessage {
         if self.task.seen_by_store(age) {
             let delivery = self.request.body().delivery();
             let seen = self.task.age_at(delivery.arrived());
-            self.node.clock.note_seen(delivery, seen);
+            self.node.clock.note(delivery, seen);
         }
     }
 

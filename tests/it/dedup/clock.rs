@@ -19,7 +19,7 @@ fn aged(seconds: u64, msg_id: &str) -> Request<Verified> {
 /// Whether a delivery that is `seconds` old is acknowledged while its message runs.
 async fn is_acknowledged(layer: &DedupLayer, seconds: u64) -> bool {
     let (stack, _runs) = stack(layer);
-    let answer = stack.send(aged(seconds, "1")).await;
+    let answer = stack.send(aged(seconds, "of its own")).await;
     answer.status() == StatusCode::OK
 }
 
@@ -113,7 +113,6 @@ async fn a_last_delivery_of_a_known_message_is_no_sign_of_a_wrong_clock() {
         advance(Duration::from_secs(5)).await;
         first.abort();
         advance(Duration::from_secs(5)).await;
-        // Each of them is noted as it arrives, too.
         for _ in 0..3 {
             tokio::spawn(node.clone().send(aged(10, "1")));
             settle().await;
@@ -121,6 +120,56 @@ async fn a_last_delivery_of_a_known_message_is_no_sign_of_a_wrong_clock() {
         store.forget();
         let answer = node.send(aged(10, "2")).await;
         assert_eq!(answer.status(), StatusCode::OK, "by store: {by_store}");
+    }
+}
+
+/// Of a message that is over, any number of old deliveries may come.
+#[tokio::test(start_paused = true)]
+async fn the_deliveries_of_a_message_that_is_over_are_no_sign_of_a_wrong_clock() {
+    for by_store in [true, false] {
+        let store = Faulty::new();
+        let layer = DedupLayer::shared(store.clone());
+        let node = layer.layer(replying());
+        let other = DedupLayer::shared(store.clone()).layer(replying());
+        let known = if by_store { &other } else { &node };
+        node.clone().send(aged(0, "1")).await;
+        known.clone().send(aged(0, "2")).await;
+        advance(Duration::from_secs(10)).await;
+        for _ in 0..6 {
+            node.clone().send(aged(10, "2")).await;
+        }
+        assert!(is_acknowledged(&layer, 10).await, "by store: {by_store}");
+    }
+}
+
+/// Copies of one delivery count once, and a retry counts as a delivery of its own.
+#[tokio::test(start_paused = true)]
+async fn a_copy_is_no_further_sign_of_a_wrong_clock() {
+    for (later, copies, age, is_right) in [
+        (999, 6, 20, true),
+        (1000, 2, 20, true),
+        (1000, 3, 20, false),
+        // It is young, so it proves the clock right.
+        (1000, 1, 0, true),
+        (999, 1, 0, false),
+    ] {
+        let layer = DedupLayer::shared(Faulty::new());
+        let node = layer.layer(replying());
+        node.clone().send(aged(0, "right")).await;
+        let old = if age == 0 { 4 } else { 0 };
+        for message in 0..old {
+            node.clone().send(aged(20, &message.to_string())).await;
+        }
+        let (running, _runs) = stack(&layer);
+        tokio::spawn(running.clone().send(aged(age.max(20), "runs")));
+        settle().await;
+        advance(Duration::from_millis(later)).await;
+        for _ in 0..copies {
+            tokio::spawn(running.clone().send(aged(age, "runs")));
+            settle().await;
+        }
+        let is_last = is_acknowledged(&layer, 10).await;
+        assert_eq!(is_last, is_right, "{copies} of {age} s after {later} ms");
     }
 }
 
