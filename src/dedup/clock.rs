@@ -134,14 +134,24 @@ mod tests {
 
     /// A delivery that looks so old.
     fn delivery(age: Duration) -> Delivery {
+        delivery_within(age, age)
+    }
+
+    fn delivery_within(tolerance: Duration, age: Duration) -> Delivery {
+        let (account, arrival) = (Arc::from("shop"), Instant::now());
         let sent = SystemTime::UNIX_EPOCH;
-        Delivery::of_request(
-            Arc::from("shop"),
-            Instant::now(),
-            sent + age,
-            sent.into(),
-            age,
-        )
+        Delivery::of_request(account, arrival, sent + age, sent.into(), tolerance)
+    }
+
+    #[test]
+    fn a_late_retry_is_no_sign() {
+        let clock = Clock::default();
+        let day = Duration::from_hours(24);
+        let late = delivery_within(Duration::from_mins(5), day);
+        clock.note(&late, Duration::ZERO);
+        assert_eq!(clock.least(), Duration::ZERO);
+        assert_eq!(clock.ahead_on_arrival(&late), Duration::ZERO);
+        assert_eq!(clock.ahead_on_arrival(&delivery(day)), day);
     }
 
     #[test]

@@ -331,8 +331,7 @@ impl Place {
                     observe::reply_unconfirmed(self.account(), taken.question.observed());
                 }
             }
-            None if self.task.fetching() == Fetching::Beside => self.close().await,
-            None => {}
+            None => self.close().await,
         }
     }
 

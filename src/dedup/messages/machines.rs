@@ -1,6 +1,6 @@
 //! The machines by their keys.
 
-use std::{collections::HashMap, fmt};
+use std::collections::HashMap;
 
 use slab::Slab;
 
@@ -11,7 +11,7 @@ use crate::{
 
 /// A new machine takes the place that became free last. Once there is no more room, each new one makes one that is forgotten: then
 /// they lie in the order of being forgotten, and those that nobody may have read for minutes are read in a row.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Machines {
     places: HashMap<Key, usize, BuildKeyHasher>,
     machines: Slab<Machine>,
@@ -38,23 +38,13 @@ impl Machines {
     pub(super) fn len(&self) -> usize {
         self.machines.len()
     }
-
-    fn iter(&self) -> impl Iterator<Item = (&Key, Option<&Machine>)> {
-        let places = self.places.iter();
-        places.map(|(key, place)| (key, self.machines.get(*place)))
-    }
 }
 
 /// Wherever they lie.
 impl PartialEq for Machines {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.iter().all(|(key, machine)| machine == other.get(key))
-    }
-}
-
-impl fmt::Debug for Machines {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        let mut keys = self.places.keys();
+        self.len() == other.len() && keys.all(|key| self.get(key) == other.get(key))
     }
 }
 

@@ -782,6 +782,21 @@ fn messages_that_are_kept_long_are_spared_up_to_half_of_the_room() {
     assert_eq!(all, [8, 9, 201, 202]);
 }
 
+#[test]
+fn messages_that_are_kept_long_may_have_the_whole_room_until_another_needs_it() {
+    let now = Instant::now();
+    let mut messages = messages(4, 1000, false);
+    for message in 0..4 {
+        reply(&mut messages, lasting(message), "reply", now);
+    }
+    for (new, oldest_left) in [(200, 1), (201, 2), (202, 2)] {
+        reply(&mut messages, claim(new, 1), "reply", now);
+        let is_known = |message: &u8| messages.machines.get(&claim(*message, 1).key).is_some();
+        assert_eq!((0..4).find(is_known), Some(oldest_left), "{new}");
+        assert_eq!(messages.len(), 4);
+    }
+}
+
 /// They stand in front of others, which end before them.
 #[test]
 fn messages_that_are_kept_long_keep_no_other_one_in_memory() {

@@ -1,5 +1,10 @@
 //! Several nodes with one store, and a store that is away.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use tower_wechat::{
     dedup::{
         StoredResponse,
@@ -30,14 +35,12 @@ fn nodes<St: Store + Clone>(store: &St) -> [(impl Delivers + use<St>, Runs); 2] 
 }
 
 /// The claim of a node that never says another word.
-async fn claim_by_a_lost_node(store: &MemoryStore) -> Claim {
+pub(super) async fn claim_by_a_lost_node<St: Store>(store: &St) -> Claim {
     let key = Key::of(&Request::new(assume(text("user", "1", "hi"))));
     let lost = Claim::new(key, ClaimId::random(), Ttls::new(Duration::from_secs(5)));
-    let claimed = store.claim(lost).await;
-    assert_eq!(
-        claimed,
-        Ok(Found::new(Claimed::Won(Run::new(Duration::ZERO, 1)), None))
-    );
+    let claimed = store.claim(lost).await.ok();
+    let won = Claimed::Won(Run::new(Duration::ZERO, 1));
+    assert_eq!(claimed, Some(Found::new(won, None)));
     lost
 }
 
@@ -148,6 +151,71 @@ async fn a_node_takes_over_a_late_reply_from_a_lost_node_when_the_lease_is_over(
         }
         assert_eq!(late.causes().len(), usize::from(is_over));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_takes_over_a_late_reply_though_the_store_has_been_away_meanwhile() {
+    let store = Faulty::new();
+    let late = Late::default();
+    let lost = claim_by_a_lost_node(&store).await;
+    let ending = Ending::Late(StoredResponse::new(StatusCode::OK, None, "reply"));
+    let completed = store.complete(lost, ending).await.ok();
+    assert_eq!(completed, Some(Completed::Acknowledged));
+    let layer = late.collect(DedupLayer::builder().with_store(store.clone()));
+    let (node, _runs) = stack(&layer);
+    let delivery = node.deliver(&text("user", "1", "hi")).await;
+    check(&delivery.await.unwrap(), 200, "success");
+    pass(4_000).await;
+    store.go_away();
+    // The lease is over.
+    pass(3_000).await;
+    store.come_back();
+    pass(3_000).await;
+    assert_eq!(late.causes(), [LateCause::Acknowledged]);
+}
+
+/// A store that takes each message for a new one, and each completion for a lost one.
+#[derive(Clone)]
+struct Losing;
+
+impl Store for Losing {
+    type Error = Infallible;
+
+    async fn claim(&self, claim: Claim) -> Result<Found, Infallible> {
+        MemoryStore::new().claim(claim).await
+    }
+
+    async fn renew(&self, _claim: Claim, _run: Run) -> Result<Renewed, Infallible> {
+        Ok(Renewed::Lost)
+    }
+
+    async fn complete(&self, _claim: Claim, _ending: Ending) -> Result<Completed, Infallible> {
+        Ok(Completed::Lost)
+    }
+
+    async fn acknowledge(&self, _claim: Claim) -> Result<Acknowledged, Infallible> {
+        Ok(Acknowledged::Recorded)
+    }
+
+    async fn release(&self, _claim: Claim) -> Result<Released, Infallible> {
+        Ok(Released::Unclaimed)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_whose_runs_are_lost_has_the_message_run_three_more_times() {
+    let layer = DedupLayer::shared(Losing);
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let stack = layer.layer(service_fn(move |_: Request<Verified>| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        ready(Ok::<_, Infallible>(ok("reply")))
+    }));
+    let answer = stack
+        .send(Request::new(assume(text("user", "1", "hi"))))
+        .await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(runs.load(Ordering::Relaxed), 4);
 }
 
 /// WeChat will not deliver it again, so the node that acknowledged it has to look after it.

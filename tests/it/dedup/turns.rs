@@ -5,7 +5,11 @@ use std::sync::{Arc, Mutex};
 use tokio::time::sleep;
 use tower_wechat::{Message, message_fn};
 
-use super::*;
+use super::{
+    faulty::Faulty,
+    nodes::{claim_by_a_lost_node, pass},
+    *,
+};
 
 /// Delivers these messages of a user, 10 ms apart, to the nodes of a bot that thinks 3 s, in turn. Returns when which run began and ended.
 async fn deliver(layers: &[&DedupLayer], messages: &[(&'static str, &'static str)]) -> Vec<String> {
@@ -78,6 +82,43 @@ async fn the_runs_of_a_user_follow_each_other_on_all_nodes() {
         assert_eq!(of_user, expected);
     }
     assert!(log[1].starts_with("begin"), "{log:?}");
+}
+
+/// A store that is away for a moment has not said that the turn is over.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_cannot_ask_waits_for_its_turn() {
+    let store = Faulty::new();
+    let way = store.beside();
+    let [one, two] = [&store, &way].map(|way| {
+        let builder = DedupLayer::builder().with_store(way.clone());
+        builder.with_runs_in_turn().build()
+    });
+    let blip = async {
+        sleep(Duration::from_secs(1)).await;
+        way.go_away();
+        sleep(Duration::from_millis(500)).await;
+        way.come_back();
+    };
+    let layers = [&one, &two];
+    let messages = [("anna", "a"), ("anna", "b")];
+    let (log, ()) = tokio::join!(deliver(&layers, &messages), blip);
+    assert_eq!(log.join(", "), "begin a, end a, begin b, end b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_taken_over_from_a_lost_node_waits_for_its_turn() {
+    let store = MemoryStore::new();
+    claim_by_a_lost_node(&store).await;
+    let builder = DedupLayer::builder().with_store(store);
+    let (node, mut runs) = stack(&builder.with_runs_in_turn().build());
+    let _of_lost = node.deliver(&text("user", "1", "hi")).await;
+    let _other = node.deliver(&text("user", "2", "hello")).await;
+    let (_, verdict) = runs.next().await;
+    // The lease is over, and the run of the other message is not.
+    pass(7_000).await;
+    runs.check_none();
+    verdict.send(Ok(ok("reply"))).unwrap();
+    let _run = runs.next().await;
 }
 
 /// A lost node keeps the turn for its lease.

@@ -1,14 +1,20 @@
 //! Which slots are kept open in the mailbox.
 
 use std::{
+    collections::HashSet,
     convert::Infallible,
+    future::pending,
     mem,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 use tower_wechat::{
-    dedup::Key,
+    dedup::{Key, store::MemoryStore},
     late::{
         NextMessage,
         mailbox::{
@@ -20,12 +26,17 @@ use tower_wechat::{
 
 use super::*;
 
-/// A mailbox that notes whose slots are renewed and closed.
+/// A mailbox that notes whose slots are renewed and closed, and who asks for parts.
 #[derive(Clone, Default)]
 struct Watched {
     mailbox: MemoryMailbox,
     renewed: Arc<Mutex<Vec<Key>>>,
     closed: Arc<Mutex<Vec<Key>>>,
+    asked: Arc<Mutex<Vec<Key>>>,
+    /// Whether it forgets to close slots.
+    is_forgetful: Arc<AtomicBool>,
+    /// Whether it waits before it keeps parts.
+    is_full: Arc<AtomicBool>,
 }
 
 impl Mailbox for Watched {
@@ -45,15 +56,22 @@ impl Mailbox for Watched {
     }
 
     async fn put(&self, question: Question, parts: &[Bytes]) -> Result<Put, Infallible> {
+        if self.is_full.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
         self.mailbox.put(question, parts).await
     }
 
     async fn close(&self, question: Question, owner: Owner) -> Result<(), Infallible> {
         self.closed.lock().unwrap().push(question.message);
+        if self.is_forgetful.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         self.mailbox.close(question, owner).await
     }
 
     async fn take(&self, fetch: Fetch) -> Result<Fetched, Infallible> {
+        self.asked.lock().unwrap().push(fetch.by);
         self.mailbox.take(fetch).await
     }
 
@@ -94,6 +112,7 @@ async fn the_slot_of_a_message_that_waits_for_an_earlier_answer_is_renewed() {
     assert_eq!(renewed(), [], "nothing is kept, and it is not acknowledged");
     sleep(secs(10)).await;
     let mut slots = renewed();
+    assert!(slots.len() >= 4, "the slot is open for 5.5 s");
     slots.dedup();
 
     let _second = ask(60);
@@ -125,4 +144,102 @@ async fn a_message_that_fetches_nothing_has_no_slot_to_close() {
     assert_eq!(closed(), 0);
     let _ = wechat.text("hi").deliver(answering(&dedup, 0, "hi")).await;
     assert_eq!(seen(&wechat), ["welcome", "20 s"]);
+}
+
+/// The rest of its reply is not kept yet, so the message is not over.
+#[tokio::test(start_paused = true)]
+async fn the_slot_of_a_message_is_closed_as_soon_as_a_delivery_has_got_its_reply() {
+    let watched = Watched::default();
+    let next = NextMessage::shared(watched.clone());
+    let dedup = DedupLayer::builder().with_next_message(next).build();
+    let wechat = wechat();
+    let silent = answering(&dedup, 20, Reply::success());
+    let first = wechat.text("hi");
+    let first = tokio::spawn(async move { first.deliver(silent).await });
+    sleep(secs(16)).await;
+    watched.is_full.store(true, Ordering::Relaxed);
+    // It waits for the first one, whose answer is awaited.
+    let long = Reply::text("字".repeat(700));
+    let _ = wechat.text("hi").deliver(answering(&dedup, 0, long)).await;
+    let _ = first.await;
+    sleep(secs(1)).await;
+    let closed: HashSet<_> = watched.closed.lock().unwrap().drain(..).collect();
+    assert_eq!(closed.len(), 2);
+    dedup.drain(Duration::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_whose_message_has_no_reply_is_closed_by_the_next_message() {
+    let watched = Watched::default();
+    let next = NextMessage::shared(watched.clone());
+    let builder = DedupLayer::builder().with_store(MemoryStore::new());
+    let dedup = builder.with_next_message(next).build();
+    let wechat = wechat();
+    watched.is_forgetful.store(true, Ordering::Relaxed);
+    let silent = answering(&dedup, 20, Reply::success());
+    let _ = wechat.text("hi").deliver(silent).await;
+    sleep(secs(20)).await;
+    watched.is_forgetful.store(false, Ordering::Relaxed);
+    let asked = Instant::now();
+    let _ = wechat.text("hi").deliver(answering(&dedup, 0, "hi")).await;
+    assert_eq!(seen(&wechat), ["hi"]);
+    assert!(asked.elapsed() < secs(5), "{:?}", asked.elapsed());
+}
+
+/// Nobody could show it.
+#[tokio::test(start_paused = true)]
+async fn an_acknowledged_message_asks_for_no_part() {
+    let watched = Watched::default();
+    let next = NextMessage::shared(watched.clone());
+    let dedup = DedupLayer::builder().with_next_message(next).build();
+    let wechat = wechat();
+    let (bot, first) = (answering(&dedup, 60, "60 s"), wechat.text("hi"));
+    tokio::spawn(async move { first.deliver(bot).await });
+    sleep(secs(16)).await;
+    let asked = || mem::take(&mut *watched.asked.lock().unwrap()).len();
+    let _ = wechat.text("hi").deliver(answering(&dedup, 0, "hi")).await;
+    sleep(secs(1)).await;
+    assert!(asked() > 20);
+    sleep(secs(1)).await;
+    assert_eq!(asked(), 0);
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_lost_with_its_node_is_an_error_if_there_is_no_failure_reply() {
+    let (store, mailbox) = (MemoryStore::new(), MemoryMailbox::new());
+    let [lost, other] = [(); 2].map(|()| {
+        let next = NextMessage::shared(mailbox.clone());
+        let builder = DedupLayer::builder().with_store(store.clone());
+        builder.with_next_message(next).build()
+    });
+    // Of an account with a name.
+    let verify = VerifySignatureLayer::new(account().with_name("shop")).with_clock(now);
+    let stack = ServiceBuilder::new().layer(verify);
+    let slow = message_fn(|_: Message| async {
+        sleep(secs(60)).await;
+        Reply::success()
+    });
+    let log = crate::log::of(async || {
+        let wechat = wechat();
+        let question = wechat.text("hi");
+        let _ = question
+            .deliver(stack.clone().layer(&lost).service(slow.clone()))
+            .await;
+        lost.drain(Duration::ZERO).await;
+        sleep(secs(10)).await;
+        let next = wechat.text("hi");
+        let _ = next
+            .deliver(stack.clone().layer(&other).service(slow.clone()))
+            .await;
+    })
+    .await;
+    let warnings = crate::log::warnings(&log);
+    let [cut, lost] = *warnings else {
+        panic!("{warnings:?}")
+    };
+    assert!(cut.contains("reason=\"its message was cut\""), "{cut}");
+    let reason = "reason=\"its node is lost, and there is no failure reply\"";
+    assert!(lost.starts_with("ERROR") && lost.contains(reason), "{lost}");
+    assert!(lost.contains("account=\"shop\""), "{lost}");
 }
