@@ -1,9 +1,15 @@
 //! Accounts on WeChat's cloud hosting, which signs nothing.
 
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
+use futures_util::stream;
 use http::{HeaderName, Method, Request, header};
-use http_body_util::Full;
+use http_body::Frame;
+use http_body_util::{Full, StreamBody};
 use tower_wechat::{
     Account, VerifySignatureLayer,
     account::{ErrorKind, Mode},
@@ -104,7 +110,20 @@ fn its_requests_have_the_bounds_of_all_others() {
     assert_eq!(get.response.headers()[header::ALLOW], "POST");
 }
 
-/// Of a request without the platform's header, no more is read than a probe has.
+/// A request without the platform's header.
+#[test]
+fn no_more_is_read_of_a_stranger_than_a_probe_has() {
+    let read = AtomicUsize::new(0);
+    let frames = stream::repeat_with(|| {
+        read.fetch_add(64, Ordering::Relaxed);
+        Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b' '; 64])))
+    });
+    let stranger = request(Method::POST, "", "").map(|_| StreamBody::new(frames));
+    let outcome = block_on(send(&hosted(), stranger));
+    assert_eq!(outcome.rejection(), Some(RejectionKind::Source));
+    assert_eq!(read.into_inner(), 320);
+}
+
 #[test]
 fn a_stranger_may_send_a_probe_alone() {
     for (size, kind) in [
