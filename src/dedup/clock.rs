@@ -7,7 +7,7 @@ use std::{
 
 use crate::{delivery::Delivery, observe};
 
-/// How old the latest deliveries looked to this machine's clock, beyond the time since their message was first seen.
+/// How old the first deliveries of the latest messages looked to this machine's clock.
 ///
 /// Few deliveries are last ones of messages that nobody has seen before. If all of the latest look ten seconds old, the
 /// clock is ahead by the age of the youngest.
@@ -23,38 +23,30 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Returns how far the clock may be ahead, judged by the latest deliveries and this one, which is not noted yet.
-    pub(super) fn ahead_on_arrival(&self, delivery: &Delivery) -> Duration {
-        if is_late_retry(delivery) {
-            return self.least();
-        }
-        let old = self.old.load(Relaxed);
-        if delivery.age() < DIFFERENCE || old.saturating_add(1) < LATEST {
-            return Duration::ZERO;
-        }
-        // The next one takes the place of the oldest.
-        let others =
-            (1..LATEST).filter_map(|after| self.ages.get(old.wrapping_add(after) % LATEST));
-        let others = others.map(|age| Duration::from_millis(age.load(Relaxed)));
-        others.fold(delivery.age(), Duration::min)
+    /// Notes that a delivery has come. Returns how far the clock may be ahead.
+    pub(super) fn note_arrival(&self, delivery: &Delivery) -> Duration {
+        self.note(delivery, Duration::ZERO, false);
+        self.least()
     }
 
-    /// Notes how old the delivery looks, beyond the time that its message had been `seen` on its arrival.
+    /// Notes a delivery whose message had been `seen` for so long on its arrival. If that explains the delivery's age, the clock
+    /// is right. If not, and the message begins with this delivery, the clock may be ahead.
     ///
-    /// The delivery of a message that is over must not be noted: it may come again and again, and look as old as it likes.
-    pub(super) fn note(&self, delivery: &Delivery, seen: Duration) {
-        if !is_late_retry(delivery) {
-            self.push(delivery.age().saturating_sub(seen));
+    /// So each message counts once against the clock. A delivery may be replayed as often as one likes, and looks older each
+    /// time.
+    pub(super) fn note(&self, delivery: &Delivery, seen: Duration, is_first: bool) {
+        // A late retry says nothing of the clock.
+        if delivery.age() > delivery.timestamp_tolerance() {
+            return;
+        }
+        match unexplained(delivery, seen) {
+            None if self.old.load(Relaxed) > 0 => self.old.store(0, Relaxed),
+            Some(age) if is_first => self.push(age),
+            _ => {}
         }
     }
 
     fn push(&self, age: Duration) {
-        if age < DIFFERENCE {
-            if self.old.load(Relaxed) > 0 {
-                self.old.store(0, Relaxed);
-            }
-            return;
-        }
         let at = self.old.fetch_add(1, Relaxed) % LATEST;
         if let Some(latest) = self.ages.get(at) {
             let milliseconds = age.as_millis().try_into();
@@ -62,9 +54,17 @@ impl Clock {
         }
     }
 
-    /// Returns the delivery's age, less what the clock was ahead when the delivery arrived. That is `on_arrival`, unless more is
-    /// known by now. If it is not zero, the log has a warning.
-    pub(super) fn age(&self, delivery: &Delivery, on_arrival: Duration) -> Duration {
+    /// Returns the age of a delivery whose message had been `seen` for so long on its arrival, less what the clock was ahead
+    /// then. That is `on_arrival`, unless more is known by now. If it is not zero, the log has a warning.
+    pub(super) fn age(
+        &self,
+        delivery: &Delivery,
+        seen: Duration,
+        on_arrival: Duration,
+    ) -> Duration {
+        if unexplained(delivery, seen).is_none() {
+            return delivery.age();
+        }
         let ahead_now = self.least();
         // A clock that was so far ahead on arrival would have made the delivery that old at least. The ages of the others may
         // be too long by what their timestamps leave out.
@@ -104,9 +104,10 @@ impl Default for Clock {
     }
 }
 
-/// A late retry says nothing of the clock.
-fn is_late_retry(delivery: &Delivery) -> bool {
-    delivery.age() > delivery.timestamp_tolerance()
+/// Returns what of the delivery's age a right clock does not explain, if its message had been `seen` for so long.
+fn unexplained(delivery: &Delivery, seen: Duration) -> Option<Duration> {
+    let age = delivery.age().saturating_sub(seen);
+    (age >= DIFFERENCE).then_some(age)
 }
 
 /// The age of no delivery.
@@ -148,10 +149,12 @@ mod tests {
         let clock = Clock::default();
         let day = Duration::from_hours(24);
         let late = delivery_within(Duration::from_mins(5), day);
-        clock.note(&late, Duration::ZERO);
+        clock.note(&late, Duration::ZERO, true);
         assert_eq!(clock.least(), Duration::ZERO);
-        assert_eq!(clock.ahead_on_arrival(&late), Duration::ZERO);
-        assert_eq!(clock.ahead_on_arrival(&delivery(day)), day);
+        clock.note(&delivery(day), Duration::ZERO, true);
+        // It has been seen before.
+        clock.note(&late, day, false);
+        assert_eq!(clock.least(), day);
     }
 
     #[test]
@@ -171,29 +174,37 @@ mod tests {
         ] {
             let clock = Clock::default();
             for _ in 0..LATEST {
-                clock.push(Duration::from_millis(ahead));
+                let first = delivery(Duration::from_millis(ahead));
+                clock.note(&first, Duration::ZERO, true);
             }
-            let age = clock.age(&delivery(last), Duration::from_millis(on_arrival));
+            let on_arrival = Duration::from_millis(on_arrival);
+            let age = clock.age(&delivery(last), Duration::ZERO, on_arrival);
             assert_eq!(age, Duration::from_millis(expected), "{ahead} ms");
+            // The last delivery of a message that has been seen before.
+            let age = clock.age(&delivery(last), Duration::from_millis(501), on_arrival);
+            assert_eq!(age, last);
         }
     }
 
     proptest! {
-        /// Of the latest deliveries, however few there have been.
+        /// However few there have been. An old delivery with which no message begins says nothing.
         #[test]
-        fn the_least_age_counts_if_all_of_the_latest_are_old(ages in vec(0..20_000_u64, 0..40)) {
+        fn the_least_age_counts_if_all_of_the_latest_are_old(
+            deliveries in vec((0..20_000_u64, 0..3_u64, any::<bool>()), 0..40)
+        ) {
             let clock = Clock::default();
-            for at in 0..=ages.len() {
-                let (before, _) = ages.split_at(at);
-                let latest = before.iter().rev().take(LATEST);
-                let least = latest.min().map_or(Duration::ZERO, |age| Duration::from_millis(*age));
-                let expected = if least < DIFFERENCE { Duration::ZERO } else { least };
+            let mut latest: Vec<u64> = Vec::new();
+            for (age, seen, is_first) in deliveries {
+                let least = latest.iter().rev().take(LATEST).min();
+                let least = least.filter(|age| **age >= 9_500).copied();
+                let expected = Duration::from_millis(least.unwrap_or_default());
                 prop_assert_eq!(clock.least(), expected);
-                if let Some(next) = ages.get(at) {
-                    let next = delivery(Duration::from_millis(*next));
-                    let on_arrival = clock.ahead_on_arrival(&next);
-                    clock.note(&next, Duration::ZERO);
-                    prop_assert_eq!(on_arrival, clock.least());
+                let seen = seen * 5_000;
+                let next = delivery(Duration::from_millis(age));
+                clock.note(&next, Duration::from_millis(seen), is_first);
+                let unexplained = age.saturating_sub(seen);
+                if is_first || unexplained < 9_500 {
+                    latest.push(unexplained);
                 }
             }
         }

@@ -44,9 +44,9 @@
 //! 4. WeChat shows replies only to [some messages](DedupBuilder::with_reply_filter). Their deliveries wait for the end of the
 //!    run, except the *last* delivery: it is **acknowledged** 4.5 s after its arrival, with the fallback. A
 //!    delivery is the last one if it is 9.5 s old, by the longer of two times: since the message was first seen, and since
-//!    the timestamp that WeChat signed. If the timestamps of the latest five deliveries are all 9.5 s older than this layer
-//!    can explain, this machine's clock is ahead: the log has a warning, and the layer subtracts the smallest difference.
-//!    Deliveries of finished messages do not count for this. A message to which WeChat shows no reply, such as most events,
+//!    the timestamp that WeChat signed. If the first deliveries of the latest five messages all look 9.5 s old, the layer
+//!    takes this machine's clock to be ahead: the log has a warning, and the layer subtracts the smallest of these ages from
+//!    what it cannot explain otherwise. A message to which WeChat shows no reply, such as most events,
 //!    is acknowledged 4.5 s after the arrival of its first delivery. So is every message with
 //!    [`Acknowledgement::FirstDelivery`].
 //! 5. WeChat counts a delivery on which it hangs up as a failure. At 30 of an account in 5 minutes it raises an alarm, and

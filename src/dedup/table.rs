@@ -387,6 +387,11 @@ impl Task {
         }
     }
 
+    /// Whether the message begins with the run of this number. One that WeChat retries for hours may have failed before.
+    pub(super) fn begins_with(&self, run: u32) -> bool {
+        run == 1 && self.wants.is_none()
+    }
+
     /// Notes that the store has answered the claim, and how long it has known the message. Returns whether it is the first
     /// answer.
     pub(super) fn seen_by_store(&self, age: Duration) -> bool {

@@ -65,7 +65,7 @@ impl Waiter {
         if is_streamed {
             request.extensions_mut().insert(Partial::new());
         }
-        let clock_ahead = node.clock.ahead_on_arrival(request.body().delivery());
+        let clock_ahead = node.clock.note_arrival(request.body().delivery());
         let keyed = node.key_of(&request);
         let body = request.body();
         Self {
@@ -143,15 +143,15 @@ impl Waiter {
             Admission::Join(waiting) => {
                 self.observed.record_join(self.account());
                 let seen = waiting.task().age_at(arrival);
-                if seen >= RETRIED_AFTER {
-                    self.node.clock.note(self.delivery(), seen);
-                }
+                self.node.clock.note(self.delivery(), seen, false);
                 Next::Wait(waiting)
             }
             Admission::Run(waiting, run, to_run) => {
                 // With a store, its answer tells how long the message has been seen.
                 if self.node.store.is_none() {
-                    self.node.clock.note(self.delivery(), Duration::ZERO);
+                    let task = waiting.task();
+                    let (seen, is_first) = (task.age_at(arrival), task.begins_with(run.number));
+                    self.node.clock.note(self.delivery(), seen, is_first);
                 }
                 let message = RunningMessage::new(
                     Arc::clone(&self.node),
@@ -331,12 +331,13 @@ impl Waiter {
         } else {
             self.node.has_seen_all(first_seen)
         };
+        let seen = delivery.arrived().saturating_duration_since(first_seen);
         let signed = if is_known {
-            self.node.clock.age(delivery, self.clock_ahead)
+            self.node.clock.age(delivery, seen, self.clock_ahead)
         } else {
             delivery.age()
         };
-        signed.max(delivery.arrived().saturating_duration_since(first_seen))
+        signed.max(seen)
     }
 
     /// Acknowledges the message, or sends the reply if it is there by now. Returns `None` if the run was lost.
@@ -466,10 +467,6 @@ impl Drop for HangUp<'_> {
 
 /// From a delivery's arrival: half a second is left for the answer's way back.
 const PATIENCE: Duration = Duration::from_millis(4500);
-
-/// Another delivery of a message that comes sooner is a copy. Some logs have a retry after a second, when the first delivery
-/// was answered with an error.
-const RETRIED_AFTER: Duration = Duration::from_secs(1);
 
 /// From the arrival of a smart bot's message: a reply that comes sooner needs no stream.
 const STREAM_AFTER: Duration = Duration::from_secs(1);

@@ -40,13 +40,15 @@ impl RunningMessage {
             let claimed = store
                 .claim_for(self.own_claim(), &self.task, self.account())
                 .await;
-            if let Ok(
-                Claimed::Won(Run { age, .. })
-                | Claimed::Running { age, .. }
-                | Claimed::Replied { age, .. },
-            ) = &claimed
-            {
-                self.seen_by_store(*age);
+            match &claimed {
+                Ok(Claimed::Won(run)) => {
+                    let is_first = self.task.begins_with(run.number.max(own_number));
+                    self.seen_by_store(run.age, is_first);
+                }
+                Ok(Claimed::Running { age, .. } | Claimed::Replied { age, .. }) => {
+                    self.seen_by_store(*age, false);
+                }
+                _ => {}
             }
             match claimed {
                 Ok(Claimed::Running { age, lease }) => {
@@ -135,11 +137,11 @@ impl RunningMessage {
         store.is_some_and(|store| store.was_away())
     }
 
-    fn seen_by_store(&self, age: Duration) {
+    fn seen_by_store(&self, age: Duration, is_first: bool) {
         if self.task.seen_by_store(age) {
             let delivery = self.request.body().delivery();
             let seen = self.task.age_at(delivery.arrived());
-            self.node.clock.note(delivery, seen);
+            self.node.clock.note(delivery, seen, is_first);
         }
     }
 

@@ -176,7 +176,7 @@ async fn a_node_takes_over_a_late_reply_though_the_store_has_been_away_meanwhile
 
 /// A store that takes each message for a new one, and each completion for a lost one.
 #[derive(Clone)]
-struct Losing;
+pub(super) struct Losing;
 
 impl Store for Losing {
     type Error = Infallible;

@@ -113,12 +113,14 @@ async fn a_message_that_is_taken_over_from_a_lost_node_waits_for_its_turn() {
     let (node, mut runs) = stack(&builder.with_runs_in_turn().build());
     let _of_lost = node.deliver(&text("user", "1", "hi")).await;
     let _other = node.deliver(&text("user", "2", "hello")).await;
-    let (_, verdict) = runs.next().await;
+    let (number, verdict) = runs.next().await;
+    assert_eq!(number.get(), 1);
     // The lease is over, and the run of the other message is not.
     pass(7_000).await;
     runs.check_none();
     verdict.send(Ok(ok("reply"))).unwrap();
-    let _run = runs.next().await;
+    let (number, _verdict) = runs.next().await;
+    assert_eq!(number.get(), 4, "later than all runs of the lost node");
 }
 
 /// A lost node keeps the turn for its lease.
