@@ -44,11 +44,11 @@
 //! 4. WeChat shows replies only to [some messages](DedupBuilder::with_reply_filter). Their deliveries wait for the end of the
 //!    run, except the *last* delivery: it is **acknowledged** 4.5 s after its arrival, with the fallback. A
 //!    delivery is the last one if it is 9.5 s old, by the longer of two times: since the message was first seen, and since
-//!    the timestamp that WeChat signed. If the first deliveries of the latest five messages all look 9.5 s old, the layer
-//!    takes this machine's clock to be ahead: the log has a warning, and the layer subtracts the smallest of these ages from
-//!    what it cannot explain otherwise. A message to which WeChat shows no reply, such as most events,
-//!    is acknowledged 4.5 s after the arrival of its first delivery. So is every message with
-//!    [`Acknowledgement::FirstDelivery`].
+//!    the timestamp that WeChat signed. If the first deliveries of the latest five messages all look 9.5 s old (after a
+//!    start, of as many as there are), the layer takes this machine's clock to be ahead. The log has a warning, and the layer
+//!    subtracts the smallest of these ages from a delivery's, unless the time since the message was first seen explains it.
+//!    A message to which WeChat shows no reply, such as most events, is acknowledged 4.5 s after the arrival of its first
+//!    delivery. So is every message with [`Acknowledgement::FirstDelivery`].
 //! 5. WeChat counts a delivery on which it hangs up as a failure. At 30 of an account in 5 minutes it raises an alarm, and
 //!    may stop pushing for a minute. After 20, this layer acknowledges first deliveries too.
 //! 6. A delivery that still waits 6 s after its arrival gets 503 and `Connection: close`. WeChat has hung up by then. A
