@@ -23,10 +23,10 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Notes that a delivery has come. Returns how far the clock may be ahead.
-    pub(super) fn note_arrival(&self, delivery: &Delivery) -> Duration {
+    /// Notes that a delivery has come. Returns how far the clock may be ahead. `None`: it has proven right.
+    pub(super) fn note_arrival(&self, delivery: &Delivery) -> Option<Duration> {
         self.note(delivery, Duration::ZERO, false);
-        self.least()
+        self.ahead(delivery.age())
     }
 
     /// Notes a delivery whose message had been `seen` for so long on its arrival. If that explains the delivery's age, the clock
@@ -55,41 +55,37 @@ impl Clock {
     }
 
     /// Returns the age of a delivery whose message had been `seen` for so long on its arrival, less what the clock was ahead
-    /// then. That is `on_arrival`, unless more is known by now. If it is not zero, the log has a warning.
+    /// then: `on_arrival`, or what the deliveries after it tell. If the clock was ahead, the log has a warning.
     pub(super) fn age(
         &self,
         delivery: &Delivery,
         seen: Duration,
-        on_arrival: Duration,
+        on_arrival: Option<Duration>,
     ) -> Duration {
-        if unexplained(delivery, seen).is_none() {
+        let Some(unexplained) = unexplained(delivery, seen) else {
             return delivery.age();
-        }
-        let ahead_now = self.least();
+        };
+        let ahead = [self.ahead(unexplained), on_arrival].into_iter().flatten();
         // A clock that was so far ahead on arrival would have made the delivery that old at least. The ages of the others may
         // be too long by what their timestamps leave out.
-        let may_have_been_ahead = ahead_now <= delivery.age() + TIMESTAMP_UNIT;
-        let least = if may_have_been_ahead {
-            ahead_now.max(on_arrival)
-        } else {
-            on_arrival
-        };
-        if least.is_zero() {
+        let may_have_been = |ahead: &Duration| *ahead <= delivery.age() + TIMESTAMP_UNIT;
+        let Some(ahead) = ahead.filter(may_have_been).max() else {
             return delivery.age();
-        }
+        };
         let is_reported = self.is_reported.swap(true, Relaxed);
-        observe::clock_differs(delivery.account(), least.as_secs(), is_reported);
-        delivery.age().saturating_sub(least)
+        observe::clock_differs(delivery.account(), ahead.as_secs(), is_reported);
+        delivery.age().saturating_sub(ahead.min(unexplained))
     }
 
-    /// The age of the youngest of the latest deliveries, if all of them are old; else 0.
-    fn least(&self) -> Duration {
+    /// The age of the youngest of the latest first deliveries, if all of them are old. While there are none, `own`: that of the
+    /// delivery in question.
+    fn ahead(&self, own: Duration) -> Option<Duration> {
         if self.old.load(Relaxed) < LATEST {
-            return Duration::ZERO;
+            return None;
         }
         let ages = self.ages.iter().map(|age| age.load(Relaxed));
-        let known = ages.filter(|age| *age != UNKNOWN);
-        Duration::from_millis(known.min().unwrap_or_default())
+        let youngest = ages.filter(|age| *age != UNKNOWN).min();
+        Some(youngest.map_or(own, Duration::from_millis))
     }
 }
 
@@ -150,16 +146,17 @@ mod tests {
         let day = Duration::from_hours(24);
         let late = delivery_within(Duration::from_mins(5), day);
         clock.note(&late, Duration::ZERO, true);
-        assert_eq!(clock.least(), Duration::ZERO);
+        assert_eq!(clock.ahead(Duration::MAX), Some(Duration::MAX));
         clock.note(&delivery(day), Duration::ZERO, true);
         // It has been seen before.
         clock.note(&late, day, false);
-        assert_eq!(clock.least(), day);
+        assert_eq!(clock.ahead(Duration::MAX), Some(day));
     }
 
     #[test]
     fn a_clock_that_has_been_set_ahead_since_takes_nothing_off_an_age() {
         let last = Duration::from_secs(10);
+        let milliseconds = |time| (time > 0).then(|| Duration::from_millis(time));
         for (ahead, on_arrival, expected) in [
             (9_499, 0, 10_000),
             // It may have been ahead on arrival.
@@ -171,18 +168,33 @@ mod tests {
             // It was ahead, and has been set right or further ahead since.
             (0, 10_000, 0),
             (20_000, 10_000, 0),
+            // It had been set right before, and no delivery has shown that yet.
+            (0, 20_000, 10_000),
+            // Only what is unexplained is taken off.
+            (10_999, 10_500, 0),
         ] {
             let clock = Clock::default();
             for _ in 0..LATEST {
                 let first = delivery(Duration::from_millis(ahead));
                 clock.note(&first, Duration::ZERO, true);
             }
-            let on_arrival = Duration::from_millis(on_arrival);
+            let on_arrival = milliseconds(on_arrival);
             let age = clock.age(&delivery(last), Duration::ZERO, on_arrival);
             assert_eq!(age, Duration::from_millis(expected), "{ahead} ms");
             // The last delivery of a message that has been seen before.
             let age = clock.age(&delivery(last), Duration::from_millis(501), on_arrival);
             assert_eq!(age, last);
+        }
+    }
+
+    /// 20 s. The message was seen by another node 5 s ago, or by nobody.
+    #[test]
+    fn a_delivery_alone_tells_how_far_a_clock_is_ahead() {
+        for seen in [5, 0].map(Duration::from_secs) {
+            let clock = Clock::default();
+            let delivery = delivery(seen + Duration::from_secs(20));
+            let on_arrival = clock.note_arrival(&delivery);
+            assert_eq!(clock.age(&delivery, seen, on_arrival), seen);
         }
     }
 
@@ -196,9 +208,11 @@ mod tests {
             let mut latest: Vec<u64> = Vec::new();
             for (age, seen, is_first) in deliveries {
                 let least = latest.iter().rev().take(LATEST).min();
-                let least = least.filter(|age| **age >= 9_500).copied();
-                let expected = Duration::from_millis(least.unwrap_or_default());
-                prop_assert_eq!(clock.least(), expected);
+                let expected = match least {
+                    None => Some(Duration::MAX),
+                    Some(least) => (*least >= 9_500).then(|| Duration::from_millis(*least)),
+                };
+                prop_assert_eq!(clock.ahead(Duration::MAX), expected);
                 let seen = seen * 5_000;
                 let next = delivery(Duration::from_millis(age));
                 clock.note(&next, Duration::from_millis(seen), is_first);

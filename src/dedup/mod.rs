@@ -45,8 +45,9 @@
 //!    run, except the *last* delivery: it is **acknowledged** 4.5 s after its arrival, with the fallback. A
 //!    delivery is the last one if it is 9.5 s old, by the longer of two times: since the message was first seen, and since
 //!    the timestamp that WeChat signed. If the first deliveries of the latest five messages all look 9.5 s old (after a
-//!    start, of as many as there are), the layer takes this machine's clock to be ahead. The log has a warning, and the layer
-//!    subtracts the smallest of these ages from a delivery's, unless the time since the message was first seen explains it.
+//!    start, of as many as there are), the layer takes this machine's clock to be ahead, until a delivery looks younger. The
+//!    log has a warning, and the layer subtracts the smallest of these ages from a delivery's, unless its message was first
+//!    seen less than 9.5 s after its timestamp.
 //!    A message to which WeChat shows no reply, such as most events, is acknowledged 4.5 s after the arrival of its first
 //!    delivery. So is every message with [`Acknowledgement::FirstDelivery`].
 //! 5. WeChat counts a delivery on which it hangs up as a failure. At 30 of an account in 5 minutes it raises an alarm, and

@@ -387,7 +387,8 @@ impl Task {
         }
     }
 
-    /// Whether the message begins with the run of this number. One that WeChat retries for hours may have failed before.
+    /// Whether the message begins with the run of this number. One that WeChat retries for hours may have failed, and its failure
+    /// may have been forgotten.
     pub(super) fn begins_with(&self, run: u32) -> bool {
         run == 1 && self.wants.is_none()
     }

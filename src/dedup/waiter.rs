@@ -50,8 +50,8 @@ pub(super) struct Waiter {
     keyed: Keyed,
     ttls: Ttls,
     conversation: OnceLock<Option<Conversation>>,
-    /// How far this machine's clock may have been ahead on arrival.
-    clock_ahead: Duration,
+    /// How far this machine's clock may have been ahead on arrival. `None`: it had proven right.
+    clock_ahead: Option<Duration>,
     /// Whether a stream answers the message while it runs. An inline run ends with its delivery.
     is_streamed: bool,
     /// Whether the message has been found to have another body.
@@ -323,7 +323,7 @@ impl Waiter {
     /// The age of the message on this delivery's arrival.
     ///
     /// Where neither the store nor this node can have seen an earlier delivery, the timestamp counts as it is. Elsewhere it
-    /// counts if this machine's clock has proven right: a store may have lost its data.
+    /// counts if this machine's clock has proven right, or what was seen explains it: a store may have lost its data.
     fn age(&self, first_seen: Instant, is_in_store: bool) -> Duration {
         let delivery = self.delivery();
         let is_known = if self.node.store.is_some() {
