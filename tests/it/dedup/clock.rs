@@ -89,6 +89,21 @@ async fn a_clock_that_has_proven_right_tells_a_last_delivery() {
     }
 }
 
+/// 20 s, of which the layer learns from the first deliveries of five messages.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_ahead_is_found_out_by_five_messages() {
+    for (old, is_last) in [(3, true), (4, false)] {
+        for layer in layers().await {
+            let node = layer.layer(replying());
+            node.clone().send(aged(0, "young")).await;
+            for message in 0..old {
+                node.clone().send(aged(20, &message.to_string())).await;
+            }
+            assert_eq!(is_acknowledged(&layer, 20).await, is_last, "{old} before");
+        }
+    }
+}
+
 /// Here the store is silent about its message, so it is no first delivery of a new one.
 #[tokio::test(start_paused = true)]
 async fn any_young_delivery_proves_the_clock_right() {

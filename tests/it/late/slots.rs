@@ -186,6 +186,31 @@ async fn a_slot_whose_message_has_no_reply_is_closed_by_the_next_message() {
     assert!(asked.elapsed() < secs(5), "{:?}", asked.elapsed());
 }
 
+/// Its deliveries have gone. Nobody waits until its lease is over.
+#[tokio::test(start_paused = true)]
+async fn a_part_that_no_delivery_has_got_is_given_back() {
+    let dedup = DedupLayer::builder()
+        .with_next_message(NextMessage::in_memory())
+        .build();
+    let wechat = wechat();
+    let ask = |seconds, reply: &str| {
+        let (bot, question) = (answering(&dedup, seconds, reply), wechat.text("hi"));
+        tokio::spawn(async move { question.deliver(bot).await })
+    };
+    let first = ask(20, "20 s");
+    sleep(secs(16)).await;
+    let gone = ask(0, "unseen");
+    sleep(secs(2)).await;
+    gone.abort();
+    // The first answer comes, and is not fetched within 6 s.
+    sleep(secs(9)).await;
+    let asked = Instant::now();
+    let _ = ask(0, "hi").await.unwrap();
+    assert_eq!(seen(&wechat), ["20 s"]);
+    assert!(asked.elapsed() < secs(1), "{:?}", asked.elapsed());
+    drop(first);
+}
+
 /// Nobody could show it.
 #[tokio::test(start_paused = true)]
 async fn an_acknowledged_message_asks_for_no_part() {
