@@ -100,8 +100,10 @@ impl Evidence {
                 }
                 Event::Arrived { message, .. } => {
                     let message = u64::from(*message);
-                    evidence.keys.insert(message, line.key.clone());
-                    if let Some(doubted) = doubts.get_mut(&process) {
+                    let known = evidence.keys.insert(message, line.key.clone());
+                    if known.is_none()
+                        && let Some(doubted) = doubts.get_mut(&process)
+                    {
                         *doubted -= 1;
                         if *doubted == 0 {
                             doubts.remove(&process);
@@ -145,7 +147,7 @@ impl Evidence {
             .any(|it| overlaps(self.starved.get(it), since, until))
     }
 
-    /// Whether a delivery to the node between `since` and `until` was one of the first after its clock was set.
+    /// Whether a message that came to the node between `since` and `until` was one of the first after its clock was set.
     pub(super) fn is_misled(&self, process: u32, since: u64, until: u64) -> bool {
         overlaps(self.misled.get(&process), since, until)
     }
@@ -208,7 +210,7 @@ pub(super) fn is_failure(line: &Line) -> bool {
 /// The process number of events that concern all nodes.
 pub(super) const ALL_NODES: u32 = 0;
 
-/// A node knows that its clock is wrong when as many deliveries in a row look old.
+/// A node knows that its clock is wrong when the first deliveries of as many messages in a row look old.
 const DOUBTED: u32 = 5;
 
 /// A node leaves the store alone after three failures in a row, which it may count in another order.
