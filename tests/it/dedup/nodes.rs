@@ -153,6 +153,29 @@ async fn a_node_takes_over_a_late_reply_from_a_lost_node_when_the_lease_is_over(
     }
 }
 
+/// Even if the store loses its data then: the reply has been given to a delivery at the other node.
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_deliveries_have_left_does_not_hand_over_the_reply_of_another() {
+    let store = Faulty::new();
+    let late = Late::default();
+    let (one, mut runs) = stack(&DedupLayer::shared(store.clone()));
+    let layer = late.collect(DedupLayer::builder().with_store(store.clone()));
+    let (other, mut other_runs) = stack(&layer);
+    let first = one.deliver(&text("user", "1", "hi")).await;
+    let copy = other.deliver(&text("user", "1", "hi")).await;
+    // It asks again every 0.4 s by now.
+    pass(1_200).await;
+    copy.abort();
+    let (_, verdict) = runs.next().await;
+    verdict.send(Ok(ok("reply"))).unwrap();
+    pass(500).await;
+    check(&first.await.unwrap(), 200, "reply");
+    store.forget();
+    pass(20_000).await;
+    assert_eq!(late.causes(), []);
+    other_runs.check_none();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_node_takes_over_a_late_reply_though_the_store_has_been_away_meanwhile() {
     let store = Faulty::new();
