@@ -1,8 +1,11 @@
 //! Several nodes with one store, and a store that is away.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tower_wechat::{
@@ -13,7 +16,7 @@ use tower_wechat::{
             Run, Store, Ttls,
         },
     },
-    late::LateCause,
+    late::{LateCause, LateReply},
 };
 
 use super::{faulty::Operation, late::Late, *};
@@ -150,6 +153,38 @@ async fn a_node_takes_over_a_late_reply_from_a_lost_node_when_the_lease_is_over(
             runs.check_none();
         }
         assert_eq!(late.causes().len(), usize::from(is_over));
+    }
+}
+
+/// So another node can take it over. The fallback and silence are nothing to take over.
+#[tokio::test(start_paused = true)]
+async fn the_store_has_a_late_reply_while_it_is_handed_over() {
+    for (verdict, is_late) in [
+        (Ok(ok("reply")), true),
+        (Ok(ok("success")), false),
+        (Err("no answer".into()), false),
+    ] {
+        let store = MemoryStore::new();
+        let builder = DedupLayer::builder().with_store(store.clone());
+        let builder = builder.with_reply_filter(|_| false).with_retry_delays([]);
+        let layer = builder
+            .with_late_replies(|_: LateReply| pending::<()>())
+            .build();
+        let (node, mut runs) = stack(&layer);
+        let delivery = node.deliver(&text("user", "1", "hi")).await;
+        pass(4_500).await;
+        check(&delivery.await.unwrap(), 200, "success");
+        let (_, decide) = runs.next().await;
+        decide.send(verdict).unwrap();
+        pass(100).await;
+        let key = Key::of(&Request::new(assume(text("user", "1", "hi"))));
+        let other = Claim::new(key, ClaimId::random(), Ttls::new(Duration::from_secs(5)));
+        let claimed = store.claim(other).await.unwrap().claimed;
+        assert_eq!(
+            matches!(claimed, Claimed::Late { .. }),
+            is_late,
+            "{claimed:?}"
+        );
     }
 }
 
