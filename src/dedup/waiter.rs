@@ -142,7 +142,7 @@ impl Waiter {
             }
             Admission::Join(waiting) => {
                 self.observed.record_join(self.account());
-                let seen = waiting.task().age_at(arrival);
+                let seen = || waiting.task().age_at(arrival);
                 self.node.clock.note(self.delivery(), seen, false);
                 Next::Wait(waiting)
             }
@@ -150,7 +150,8 @@ impl Waiter {
                 // With a store, its answer tells how long the message has been seen.
                 if self.node.store.is_none() {
                     let task = waiting.task();
-                    let (seen, is_first) = (task.age_at(arrival), task.begins_with(run.number));
+                    let is_first = task.begins_with(run.number);
+                    let seen = || task.age_at(arrival);
                     self.node.clock.note(self.delivery(), seen, is_first);
                 }
                 let message = RunningMessage::new(

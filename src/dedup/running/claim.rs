@@ -140,7 +140,7 @@ impl RunningMessage {
     fn seen_by_store(&self, age: Duration, is_first: bool) {
         if self.task.seen_by_store(age) {
             let delivery = self.request.body().delivery();
-            let seen = self.task.age_at(delivery.arrived());
+            let seen = || self.task.age_at(delivery.arrived());
             self.node.clock.note(delivery, seen, is_first);
         }
     }
