@@ -18,7 +18,7 @@ pub(super) struct Clock {
     /// How many old ones have come since the last young one. If the clock is right, it is mostly 0, and the threads of a server
     /// only read it.
     old: AtomicUsize,
-    /// Whether the log has a warning.
+    /// Whether the log has a warning, since the clock was last right.
     is_reported: AtomicBool,
 }
 
@@ -47,7 +47,10 @@ impl Clock {
         // Most look young whatever was seen, and that takes a lock to know.
         let looks_old = unexplained(delivery, Duration::ZERO);
         match looks_old.and_then(|_| unexplained(delivery, seen())) {
-            None if self.old.load(Relaxed) > 0 => self.old.store(0, Relaxed),
+            None if self.old.load(Relaxed) > 0 => {
+                self.old.store(0, Relaxed);
+                self.is_reported.store(false, Relaxed);
+            }
             Some(age) if is_first => self.push(age),
             _ => {}
         }

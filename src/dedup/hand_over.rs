@@ -8,17 +8,21 @@ use std::{
 };
 
 use futures_util::future::{Either, select};
-use tokio::time;
+use http::Request;
+use tokio::{task::JoinHandle, time};
 
 use super::{
     conversation::Place,
     node::{LEASE, MAX_CLAIM_FAILURES, Node, RENEWAL},
     store::{Claim, Claimed, Ending, Run},
+    table::Task,
 };
 use crate::{
     breaker::Unavailable,
-    late::{Handover, LateReply},
+    delivery::Verified,
+    late::{Handover, LateCause, LateReply},
     observe,
+    reply::Reply,
     response::StoredResponse,
 };
 
@@ -87,14 +91,18 @@ impl Lease {
 }
 
 /// Hands a late reply over to the sinks, in a task of its own. A cut drops the caller; the task has 0.9 s more.
-pub(super) async fn hand_over(node: &Arc<Node>, claim: Claim, lease: Lease, late: LateReply) {
+pub(super) async fn hand_over(
+    node: &Arc<Node>,
+    claim: Claim,
+    lease: Lease,
+    late: impl Into<Handover>,
+) {
     let task = {
         let node = Arc::clone(node);
         // A task that is dropped before its first poll loses it as well.
-        let late = Handover::from(late);
+        let mut late = late.into();
         async move {
             let (sinks, timeout) = (&node.settings.sinks, node.settings.run_timeout);
-            let mut late = late;
             let handed_over = async {
                 node.streams.finish(late.get_mut(), &node.cut).await;
                 if !late.get_mut().is_handed_over() {
@@ -110,19 +118,34 @@ pub(super) async fn hand_over(node: &Arc<Node>, claim: Claim, lease: Lease, late
     let _ = node.tasks.spawn(task).await;
 }
 
-/// Hands over the rest of a reply whose first message a delivery has got.
-///
+/// Hands over what a delivery that has got a reply does not show of it, in a task of its own.
+pub(super) fn spawn_rest(
+    node: &Arc<Node>,
+    task: &Task,
+    claim: Claim,
+    request: &Request<Verified>,
+    rest: Reply,
+) -> JoinHandle<()> {
+    let late = LateReply::new(claim.key, request.clone(), LateCause::Rest, rest);
+    // A task that is dropped before its first poll loses it as well.
+    let late = Handover::from(late.with_first_seen(task.first_seen()));
+    node.tasks
+        .spawn(hand_over_rest(Arc::clone(node), claim, late))
+}
+
 /// Deliveries of several nodes may have got the reply. Only one node hands the rest over: in the store, the rest is a message
 /// of its own, which one node claims. If that node crashes, the next node claims it.
-pub(super) async fn hand_over_rest(node: Arc<Node>, claim: Claim, late: LateReply) {
+async fn hand_over_rest(node: Arc<Node>, claim: Claim, mut late: Handover) {
     // The answer is on its way, and customer service must not overtake it. The user's next message cannot.
     if node.settings.sinks.send_at_once() {
         let on_its_way = time::sleep(ANSWER_WAY);
         node.cut.run_until_cancelled(on_its_way).await;
     }
     let claim = claim.on_its("rest");
-    if let Some(run) = claim_rest(&node, claim, &late).await {
-        hand_over(&node, claim, Lease::Own(run), late).await;
+    match claim_rest(&node, claim, late.get_mut()).await {
+        Some(run) => hand_over(&node, claim, Lease::Own(run), late).await,
+        // Another node does.
+        None => late.get_mut().hand_over(),
     }
 }
 

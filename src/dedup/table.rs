@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -43,6 +43,9 @@ pub(super) struct Task {
     pub(super) claim: Claim,
     /// The reply that WeChat wants, if it retries the message until it gets it. Then the reply is never late.
     pub(super) wants: Option<Wanted>,
+    /// The reply of another node that a delivery has got from the store before this task has. `None`: nobody does for it what comes
+    /// after that answer.
+    fetched: OnceLock<Option<Box<StoredResponse>>>,
     progress: Mutex<Progress>,
     /// Notified of each milestone.
     reached: Notify,
@@ -217,6 +220,7 @@ impl Table {
         let task = Arc::new(Task {
             claim,
             wants: keyed.wants(),
+            fetched: OnceLock::new(),
             progress: Mutex::new(progress),
             reached: Notify::new(),
             left: Notify::new(),
@@ -412,6 +416,18 @@ impl Task {
     /// Notes that the store knows the message with another body. Returns whether it is new.
     pub(super) fn differs_for_the_first_time(&self) -> bool {
         !mem::replace(&mut self.progress().differs_in_store, true)
+    }
+
+    /// Leaves the reply that a delivery has got from the store to the task. Returns `false` if that has left the table with
+    /// nothing: then the delivery sees to all of the reply.
+    pub(super) fn leave_fetched(&self, response: &StoredResponse) -> bool {
+        let fetched = self.fetched.get_or_init(|| Some(response.clone().into()));
+        fetched.is_some()
+    }
+
+    /// What a delivery has left. From now on, none leaves anything.
+    pub(super) fn take_fetched(&self) -> Option<StoredResponse> {
+        self.fetched.get_or_init(|| None).as_deref().cloned()
     }
 
     /// Notes what the message does with what is kept for its user.

@@ -1,9 +1,8 @@
 //! Ends a message after its runs: in the store, in this node's table, and with the sinks for late replies.
 
-use std::{pin::pin, sync::Arc};
+use std::pin::pin;
 
 use futures_util::FutureExt;
-use http::Request;
 use tokio::{
     task::JoinHandle,
     time::{self, Instant},
@@ -19,7 +18,7 @@ use crate::{
         store::{Completed, Ending, Released},
         table::Milestone,
     },
-    late::{Fetching, LateCause, LateReply},
+    late::{Fetching, LateCause},
     observe,
     reply::Reply,
     response::StoredResponse,
@@ -179,7 +178,7 @@ impl RunningMessage {
             released,
             Some(Released::HeldElsewhere | Released::SentElsewhere | Released::RunningElsewhere)
         );
-        if is_elsewhere && self.finished.is_some() {
+        if is_elsewhere {
             return;
         }
         let Some(finished) = self.finished.take() else {
@@ -230,14 +229,7 @@ impl RunningMessage {
 
     /// Hands over what the delivery that has got the reply does not show of it, in a task of its own.
     fn hand_over_rest(&self, rest: Reply) -> JoinHandle<()> {
-        let claim = self.own_claim();
-        let request = Request::clone(&self.request);
-        let late = LateReply::new(claim.key, request, LateCause::Rest, rest)
-            .with_first_seen(self.task.first_seen());
-        let node = Arc::clone(&self.node);
-        self.node
-            .tasks
-            .spawn(hand_over::hand_over_rest(node, claim, late))
+        hand_over::spawn_rest(&self.node, &self.task, self.own_claim(), &self.request, rest)
     }
 
     /// Releases the claim in the store. `None` means that nobody can tell whose the reply is.

@@ -129,22 +129,27 @@ impl RunningMessage {
     }
 
     /// Takes the message out of the table, and returns what is left of it.
-    pub(super) fn leave_table(&self) -> Stage {
+    pub(super) fn leave_table(&mut self) -> Stage {
         let (claim, now) = (self.own_claim(), Instant::now());
-        let mut table = self.table();
-        let is_acknowledged = table.is_acknowledged(claim, now);
-        let cause = match table.release(claim, now) {
-            Released::NotCompleted if is_acknowledged => LateCause::Acknowledged,
-            Released::NotCompleted | Released::LastHold => LateCause::Unfetched,
-            // A delivery has fetched the reply, which stays held.
-            _ if self.finished.is_some() => return Stage::Delivered,
-            _ => return Stage::Over,
+        let (is_acknowledged, released) = {
+            let mut table = self.table();
+            let is_acknowledged = table.is_acknowledged(claim, now);
+            (is_acknowledged, table.release(claim, now))
         };
-        let is_something = self.may_be_in_store || self.finished.is_some() || is_acknowledged;
-        if is_something {
-            Stage::Late(cause)
-        } else {
-            Stage::Over
+        let is_late = matches!(released, Released::NotCompleted | Released::LastHold);
+        // Otherwise another task asks the store, which knows what the delivery has got.
+        let is_something = is_late && (self.may_be_in_store || is_acknowledged);
+        if self.finished.is_none() && !is_something {
+            let Some(fetched) = self.task.take_fetched() else {
+                return Stage::Over;
+            };
+            self.finished = Some(self.finished(fetched, Origin::Store));
+        }
+        match released {
+            Released::NotCompleted if is_acknowledged => Stage::Late(LateCause::Acknowledged),
+            Released::NotCompleted | Released::LastHold => Stage::Late(LateCause::Unfetched),
+            // A delivery has fetched the reply, which stays held.
+            _ => Stage::Delivered,
         }
     }
 }

@@ -323,3 +323,27 @@ async fn the_log_has_an_error_for_a_hook_that_a_drain_cuts() {
         ],
     );
 }
+
+/// Another node runs the message, and hands its reply over.
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn a_cut_of_a_node_that_has_acknowledged_another_nodes_message_is_no_lost_reply() {
+    let log = crate::log::of(async || {
+        let (store, late) = (Faulty::new(), Late::default());
+        let builder = || DedupLayer::builder().with_store(store.clone());
+        let (a, mut runs) = stack(&late.collect(builder()));
+        let layer = late.collect(builder().with_reply_filter(|_| false));
+        let (b, _) = stack(&layer);
+        a.deliver(&text("user", "1", "hi")).await.abort();
+        let (_, verdict) = runs.next().await;
+        let delivery = b.deliver(&text("user", "1", "hi")).await;
+        check(&delivery.await.unwrap(), 200, "success");
+        layer.drain(Duration::ZERO).await;
+        pass(1_000).await;
+        verdict.send(Ok(ok("reply"))).unwrap();
+        pass(40_000).await;
+        assert_eq!(late.causes(), [LateCause::Acknowledged]);
+    })
+    .await;
+    assert!(!log.contains("ERROR"), "{log}");
+}

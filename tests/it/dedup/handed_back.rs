@@ -1,7 +1,6 @@
 //! Replies that no delivery has fetched: whether they are handed to the hook, and by whom.
 
 use tower_wechat::late::{LateCause, LateReply};
-#[cfg(feature = "tracing")]
 use tower_wechat::{Message, Reply, message_fn};
 
 use super::{faulty::Operation, late::Late, nodes::pass, *};
@@ -58,6 +57,65 @@ async fn a_reply_that_a_delivery_has_fetched_from_the_store_survives_a_cut_as_fe
     layer.drain(Duration::ZERO).await;
     pass(20_000).await;
     assert_eq!(late.causes(), []);
+}
+
+/// Plays a message that runs on one node and ends after `takes`, while its last delivery waits on another node. That delivery gets
+/// the first part of the reply from the store, whose answer takes `answered_in`. The other node is drained `cut` after
+/// the delivery has asked. Returns the causes of what is handed over, and the answer.
+async fn cut_while_following(
+    takes: Duration,
+    answered_in: Duration,
+    cut: Duration,
+) -> (Vec<LateCause>, (StatusCode, Bytes)) {
+    let (store, late) = (Faulty::new(), Late::default());
+    let builder = || DedupLayer::builder().with_store(store.clone());
+    let answer = move |_: Message| async move {
+        tokio::time::sleep(takes).await;
+        Reply::text("part ".repeat(1_000))
+    };
+    let a = late.collect(builder()).layer(message_fn(answer));
+    let layer = late.collect(builder().with_reply_filter(|_| false));
+    let (b, mut runs_b) = stack(&layer);
+    a.deliver(&text("user", "1", "hi")).await.abort();
+    let delivery = b.deliver(&text("user", "1", "hi")).await;
+    store.delay(Operation::Acknowledge, Duration::ZERO, answered_in);
+    pass(4_500).await;
+    tokio::time::sleep(cut).await;
+    layer.drain(Duration::ZERO).await;
+    let answer = delivery.await.unwrap();
+    pass(40_000).await;
+    runs_b.check_none();
+    (late.causes(), answer)
+}
+
+/// The message's task on that node has not asked the store since.
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_another_nodes_reply_survives_a_cut_of_the_node_whose_delivery_has_got_the_first_part()
+ {
+    for takes in (4_000..4_500).step_by(20).map(Duration::from_millis) {
+        for cut in [0, 1, 100].map(Duration::from_millis) {
+            let (causes, (status, body)) = cut_while_following(takes, Duration::ZERO, cut).await;
+            assert_eq!(status, 200);
+            assert!(body.windows(4).any(|it| it == b"part"), "{takes:?}");
+            assert_eq!(causes, [LateCause::Rest], "{takes:?}, cut {cut:?}");
+        }
+    }
+}
+
+/// The store says that the delivery has got the reply, and that answer is on its way.
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_gets_another_nodes_reply_shows_it_although_its_node_is_cut() {
+    let answered_in = Duration::from_millis(200);
+    for takes in (4_000..4_500).step_by(20).map(Duration::from_millis) {
+        for cut in (0..=200).step_by(50).map(Duration::from_millis) {
+            let (causes, (_, body)) = cut_while_following(takes, answered_in, cut).await;
+            let shown = usize::from(body.windows(4).any(|it| it == b"part"));
+            let whole = causes.iter().filter(|cause| **cause != LateCause::Rest);
+            assert_eq!(shown + whole.count(), 1, "{takes:?}, cut {cut:?}: {causes:?}");
+            let rests = causes.iter().filter(|cause| **cause == LateCause::Rest);
+            assert_eq!(rests.count(), shown, "{takes:?}, cut {cut:?}: {causes:?}");
+        }
+    }
 }
 
 /// The message was over, so another one has taken its place. The store, which is asked whose the reply is, is silent.
