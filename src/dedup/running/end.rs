@@ -229,7 +229,13 @@ impl RunningMessage {
 
     /// Hands over what the delivery that has got the reply does not show of it, in a task of its own.
     fn hand_over_rest(&self, rest: Reply) -> JoinHandle<()> {
-        hand_over::spawn_rest(&self.node, &self.task, self.own_claim(), &self.request, rest)
+        hand_over::spawn_rest(
+            &self.node,
+            &self.task,
+            self.own_claim(),
+            &self.request,
+            rest,
+        )
     }
 
     /// Releases the claim in the store. `None` means that nobody can tell whose the reply is.

@@ -111,7 +111,11 @@ async fn a_delivery_that_gets_another_nodes_reply_shows_it_although_its_node_is_
             let (causes, (_, body)) = cut_while_following(takes, answered_in, cut).await;
             let shown = usize::from(body.windows(4).any(|it| it == b"part"));
             let whole = causes.iter().filter(|cause| **cause != LateCause::Rest);
-            assert_eq!(shown + whole.count(), 1, "{takes:?}, cut {cut:?}: {causes:?}");
+            assert_eq!(
+                shown + whole.count(),
+                1,
+                "{takes:?}, cut {cut:?}: {causes:?}"
+            );
             let rests = causes.iter().filter(|cause| **cause == LateCause::Rest);
             assert_eq!(rests.count(), shown, "{takes:?}, cut {cut:?}: {causes:?}");
         }
