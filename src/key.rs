@@ -27,20 +27,19 @@ impl Key {
         I: IntoIterator,
         I::Item: AsRef<[u8]>,
     {
-        let mut hash = Sha1::new();
+        let mut hash = Gathered::default();
         for part in parts {
             let part = part.as_ref();
             // In base 128, so that most messages have one block less to hash.
             let mut len = part.len();
             while len > 0x7f {
-                hash.update([len.to_le_bytes()[0] | 0x80]);
+                hash.update(&[len.to_le_bytes()[0] | 0x80]);
                 len >>= 7;
             }
-            hash.update([len.to_le_bytes()[0]]);
+            hash.update(&[len.to_le_bytes()[0]]);
             hash.update(part);
         }
-        // `finalize` would move the hash: a stall, since its last bytes have just been written.
-        Self(hash.finalize_reset().into())
+        Self(hash.finalize())
     }
 
     /// Makes the key of a delivery, as the [module docs](crate::dedup#which-deliveries-are-one-message) say.
@@ -175,6 +174,48 @@ impl From<Key> for Keyed {
     }
 }
 
+/// Hashes many short parts at once.
+struct Gathered {
+    hash: Sha1,
+    bytes: [u8; 128],
+    /// How many of the bytes have been written, and not been hashed.
+    len: usize,
+}
+
+impl Default for Gathered {
+    fn default() -> Self {
+        Self {
+            hash: Sha1::new(),
+            bytes: [0; 128],
+            len: 0,
+        }
+    }
+}
+
+impl Gathered {
+    fn update(&mut self, part: &[u8]) {
+        if let Some(room) = self.bytes.get_mut(self.len..self.len + part.len()) {
+            room.copy_from_slice(part);
+            self.len += part.len();
+        } else {
+            self.flush();
+            self.hash.update(part);
+        }
+    }
+
+    fn flush(&mut self) {
+        let (written, _) = self.bytes.split_at(self.len);
+        self.hash.update(written);
+        self.len = 0;
+    }
+
+    fn finalize(&mut self) -> [u8; 20] {
+        self.flush();
+        // `finalize` would move the hash: a stall, since its last bytes have just been written.
+        self.hash.finalize_reset().into()
+    }
+}
+
 /// A short hash of what all deliveries of a message have in common.
 ///
 /// Finds two messages that share a key by mistake. It does not stop somebody who makes two bodies alike.
@@ -296,6 +337,8 @@ mod tests {
 
     use proptest::{collection::vec, prelude::*, sample::select};
 
+    use sha1::{Digest, Sha1};
+
     use super::{BuildKeyHasher, Fingerprint, Key};
 
     proptest! {
@@ -318,6 +361,24 @@ mod tests {
                 parts
             });
             prop_assert_eq!(Key::new(&one) == Key::new(&other), one == other);
+        }
+
+        /// However long the parts are, and together.
+        #[test]
+        fn a_key_is_the_hash_of_each_length_and_part(
+            parts in vec(vec(any::<u8>(), 0..200), 0..6),
+        ) {
+            let mut bytes = Vec::new();
+            for part in &parts {
+                // In LEB128, in two bytes if not in one.
+                match u8::try_from(part.len()) {
+                    Ok(len @ ..0x80) => bytes.push(len),
+                    _ => bytes.extend([part.len().to_le_bytes()[0] | 0x80, 1]),
+                }
+                bytes.extend(part);
+            }
+            let hash: [u8; 20] = Sha1::digest(&bytes).into();
+            prop_assert_eq!(Key::new(&parts), Key::from_bytes(hash));
         }
     }
 
