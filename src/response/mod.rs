@@ -3,6 +3,7 @@
 mod stored;
 
 use std::{
+    any::Any,
     borrow::Cow,
     convert::Infallible,
     fmt, mem,
@@ -101,7 +102,26 @@ impl ResponseBody {
     }
 }
 
+/// Returns a response that this crate has made, or the response as it is.
+pub(crate) fn into_own<B: 'static>(
+    mut response: Response<B>,
+) -> Result<Response<ResponseBody>, Response<B>> {
+    let any: &mut dyn Any = &mut response;
+    match any.downcast_mut::<Response<ResponseBody>>() {
+        Some(own) => Ok(mem::take(own)),
+        None => Err(response),
+    }
+}
+
 impl ResponseBody {
+    /// What is sent needs only the bytes.
+    pub(crate) fn without_reply(self) -> Self {
+        Self {
+            whole: None,
+            ..self
+        }
+    }
+
     /// What the body does not show of the reply.
     pub(crate) fn rest(&self) -> Option<&Reply> {
         self.whole.as_ref()?.rest.as_ref()

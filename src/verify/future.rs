@@ -104,17 +104,22 @@ struct Finish {
 impl Finish {
     fn finish(
         self,
-        mut head: Parts,
-        body: Bytes,
+        response: Response<ResponseBody>,
         observed: &observe::DeliveryGuard,
     ) -> Response<ResponseBody> {
-        observed.record_inner_answer(match head.status {
-            StatusCode::OK if reply::is_silent(&body) => observe::Answer::Silent,
+        observed.record_inner_answer(match response.status() {
+            StatusCode::OK if reply::is_silent(response.body().as_bytes()) => {
+                observe::Answer::Silent
+            }
             StatusCode::OK => observe::Answer::Reply,
             status => observe::Answer::Status(status.as_u16()),
         });
+        let Some(sealer) = self.sealer else {
+            return response.map(ResponseBody::without_reply);
+        };
+        let (mut head, body) = response.into_parts();
         // Seals whatever the status is: no answer to an encrypted message may leave in plaintext.
-        match seal_reply(self.sealer.as_ref(), body) {
+        match seal_reply(Some(&sealer), body.to_bytes()) {
             Ok(answer) => {
                 if let Some(content_type) = answer.content_type() {
                     let content_type = HeaderValue::from_static(content_type);
@@ -163,7 +168,7 @@ impl<S, B, RB> Future for ResponseFuture<S, S::Future, B, RB>
 where
     S: Service<Request<Verified>, Response = Response<RB>>,
     B: Body,
-    RB: Body<Error: fmt::Display>,
+    RB: Body<Error: fmt::Display> + 'static,
 {
     type Output = Result<Response<ResponseBody>, S::Error>;
 
@@ -178,7 +183,7 @@ impl<S, B, RB> State<S, S::Future, B, RB>
 where
     S: Service<Request<Verified>, Response = Response<RB>>,
     B: Body,
-    RB: Body<Error: fmt::Display>,
+    RB: Body<Error: fmt::Display> + 'static,
 {
     fn poll(
         mut self: Pin<&mut Self>,
@@ -210,7 +215,13 @@ where
                     }
                 }
                 StateProjection::Call { call, finish } => {
-                    let (head, body) = ready!(call.poll(cx))?.into_parts();
+                    let response = match response::into_own(ready!(call.poll(cx))?) {
+                        Ok(own) => {
+                            return Poll::Ready(Ok(taken(finish).finish(own, observed)));
+                        }
+                        Err(response) => response,
+                    };
+                    let (head, body) = response.into_parts();
                     State::Collect {
                         body: ReadBody::of_response(body),
                         head: Some(head),
@@ -221,7 +232,10 @@ where
                     let body = ready!(body.poll(cx));
                     let (head, finish) = (taken(head), taken(finish));
                     return Poll::Ready(Ok(match body {
-                        Ok(body) => finish.finish(head, body, observed),
+                        Ok(body) => {
+                            let body = ResponseBody::new(body);
+                            finish.finish(Response::from_parts(head, body), observed)
+                        }
                         Err(error) => {
                             observe::response_unreadable(finish.account.name(), &error);
                             response::failure()

@@ -39,7 +39,7 @@ impl<S, B, RB> Service<Request<B>> for VerifySignature<S>
 where
     S: Service<Request<Verified>, Response = Response<RB>> + Clone,
     B: Body,
-    RB: Body<Error: fmt::Display>,
+    RB: Body<Error: fmt::Display> + 'static,
 {
     type Response = Response<ResponseBody>;
     type Error = S::Error;
