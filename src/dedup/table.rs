@@ -57,6 +57,8 @@ pub(super) struct Task {
 #[derive(Debug)]
 struct Progress {
     milestone: Milestone,
+    /// How many wait for the next one.
+    watching: usize,
     /// How many deliveries wait.
     waiting: usize,
     first_seen: Instant,
@@ -208,6 +210,7 @@ impl Table {
         };
         let progress = Progress {
             milestone: Milestone::Running,
+            watching: 0,
             waiting: 1,
             first_seen: arrival.min(before(now, run.age)),
             is_in_store: false,
@@ -246,12 +249,12 @@ impl Table {
         now: Instant,
     ) -> Option<Acknowledged> {
         let machine = self.messages.get(claim.key, now);
-        machine.filter(|machine| !machine.may_be_claimed(now))?;
+        let mut machine = machine.filter(|machine| !machine.may_be_claimed(now))?;
         // The message's task may not have heard yet that it has ended.
         if stored.is_some() {
             self.complete(claim, stored, now);
+            machine = self.messages.get(claim.key, now)?;
         }
-        let machine = self.messages.get(claim.key, now)?;
         let was_unfetched = machine.is_unfetched();
         // The hold of all deliveries that have got a reply here is never released.
         let id = ClaimId::DELIVERED;
@@ -277,17 +280,16 @@ impl Table {
         let ending = ending.map_or(Ending::Nothing, Ending::Reply);
         let completed = self.messages.complete(claim, ending, now);
         match completed {
-            // A reply that shows nothing need not be fetched. One that WeChat retries for may wait for a later delivery.
-            Completed::Stored
-                if match self.task(claim).filter(|task| task.wants.is_some()) {
+            Completed::Stored => {
+                let task = self.task(claim);
+                // A reply that shows nothing need not be fetched. One that WeChat retries for may wait for a later delivery.
+                let is_over = match task.filter(|task| task.wants.is_some()) {
                     Some(task) => !task.is_awaited(),
                     None => response.is_some_and(StoredResponse::is_silent),
-                } =>
-            {
-                self.acknowledge(claim, None, now);
-            }
-            Completed::Stored => {
-                if let Some(task) = self.task(claim) {
+                };
+                if is_over {
+                    self.acknowledge(claim, None, now);
+                } else if let Some(task) = task {
                     task.reach(Milestone::Ended);
                 }
             }
@@ -363,8 +365,17 @@ impl Task {
     }
 
     fn reach(&self, milestone: Milestone) {
-        self.progress().milestone = milestone;
-        self.reached.notify_waiters();
+        let mut progress = self.progress();
+        progress.milestone = milestone;
+        let watching = mem::take(&mut progress.watching);
+        drop(progress);
+        if watching > 0 {
+            self.reached.notify_waiters();
+        }
+    }
+
+    pub(super) fn has_reached(&self, milestone: Milestone) -> bool {
+        self.progress().milestone >= milestone
     }
 
     /// Waits for the milestone.
@@ -372,8 +383,12 @@ impl Task {
         loop {
             // Before the look: it hears of what comes after that.
             let reached = self.reached.notified();
-            if self.progress().milestone >= milestone {
-                return;
+            {
+                let mut progress = self.progress();
+                if progress.milestone >= milestone {
+                    return;
+                }
+                progress.watching += 1;
             }
             reached.await;
         }

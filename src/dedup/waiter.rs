@@ -267,6 +267,9 @@ impl Waiter {
         let arrival = self.delivery().arrived();
         // What ends at once needs no timer.
         after_others().await;
+        if task.has_reached(Milestone::Ended) {
+            return None;
+        }
         let mut ended = pin!(task.reaches(Milestone::Ended));
         let patience = if self.is_streamed {
             STREAM_AFTER
@@ -422,8 +425,10 @@ impl Waiter {
     /// The user's, if the layer has a mailbox or runs in turn, and the message names its sender.
     fn conversation(&self) -> Option<Conversation> {
         let node = &self.node;
-        let is_needed = node.turns.is_some() || node.settings.sinks.next_message().is_some();
-        let conversation = || is_needed.then(|| conversation_of(&self.request)).flatten();
+        if node.turns.is_none() && node.settings.sinks.next_message().is_none() {
+            return None;
+        }
+        let conversation = || conversation_of(&self.request);
         *self.conversation.get_or_init(conversation)
     }
 

@@ -104,9 +104,12 @@ impl RunningMessage {
         if ended.is_kept
             && let Some(finished) = &self.finished
         {
-            let fetched = self.task.reaches(Milestone::Fetched);
-            let fetched = pin!(time::timeout_at(ended.at + FETCH_WAIT, fetched));
-            let is_fetched = finished.confirm_until(fetched, &mut told).await;
+            let mut is_fetched = self.task.has_reached(Milestone::Fetched);
+            if !is_fetched {
+                let fetched = self.task.reaches(Milestone::Fetched);
+                let fetched = pin!(time::timeout_at(ended.at + FETCH_WAIT, fetched));
+                is_fetched = finished.confirm_until(fetched, &mut told).await;
+            }
             // Once it is fetched, the deliveries hold it.
             let release = || self.table().release(self.own_claim(), Instant::now());
             if !is_fetched && release() == Released::LastHold {
