@@ -177,8 +177,10 @@ const AT_ONCE: usize = 256;
 
 /// A table with as many messages as it takes, whose last one's reply is still kept.
 fn among_many()
--> impl Service<Request<Verified>, Response = Response<ResponseBody>, Error = Infallible> + Clone + Send
-{
+-> impl Service<Request<Verified>, Response = Response<ResponseBody>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ 'static {
     let full = ServiceBuilder::new()
         .layer(DedupLayer::in_memory())
         .service(message_fn(echo));
