@@ -96,6 +96,8 @@ impl<'de> Reader<'de> {
     }
 
     /// Reads the text of a [plain leaf](Self::plain).
+    #[expect(clippy::inline_always, reason = "the hot path of every field")]
+    #[inline(always)]
     pub(in crate::xml) fn plain_text(&mut self, name: &str) -> Option<&'de str> {
         self.plain(name).map(|plain| plain.text)
     }
