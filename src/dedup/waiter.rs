@@ -1,7 +1,6 @@
 //! One delivery of a message: it waits for 4.5 s at most, then is acknowledged or left to WeChat's retry.
 
 use std::{
-    future::poll_fn,
     mem,
     ops::ControlFlow,
     pin::pin,
@@ -9,7 +8,6 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    task::Poll,
     time::Duration,
 };
 
@@ -28,7 +26,7 @@ use super::{
     conversation::Place,
     hand_over,
     node::Node,
-    running::{RunningMessage, ToRun},
+    running::{RunningMessage, ToRun, after_others},
     store::{Acknowledged, Ttls},
     streams,
     table::{Admission, Milestone, Task, Waiting},
@@ -439,19 +437,6 @@ impl Waiter {
     fn delivery(&self) -> &Delivery {
         self.request.body().delivery()
     }
-}
-
-/// Goes on after the tasks that are ready to run.
-async fn after_others() {
-    let mut is_first = true;
-    poll_fn(|cx| {
-        if mem::take(&mut is_first) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
-    })
-    .await;
 }
 
 /// How a delivery goes on that has no answer yet.

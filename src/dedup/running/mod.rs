@@ -6,8 +6,11 @@ mod end;
 mod leave;
 
 use std::{
+    future::poll_fn,
+    mem,
     pin::{Pin, pin},
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
@@ -144,7 +147,7 @@ impl RunningMessage {
             };
             let Some(ended) = ended else { return };
             // The deliveries first: what they fetch at once needs no timer.
-            yield_now().await;
+            after_others().await;
             let seen_off = pin!(self.see_off(ended));
             select(seen_off, pin!(node.cut.cancelled())).await;
         }
@@ -420,6 +423,21 @@ impl RunningMessage {
     fn table(&self) -> TableGuard<'_> {
         self.node.table(self.task.claim.key)
     }
+}
+
+/// Goes on after the tasks that are ready to run.
+///
+/// tokio's `yield_now` goes on when there is no other task, or after 60 of them. So long the request would stay in memory.
+pub(super) async fn after_others() {
+    let mut is_first = true;
+    poll_fn(|cx| {
+        if mem::take(&mut is_first) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// Renews the lease of the task's run with this number, until it is lost.
