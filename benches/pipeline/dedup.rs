@@ -17,7 +17,7 @@ use tokio::{sync::Semaphore, task::yield_now};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_wechat::{DedupLayer, ResponseBody, Verified, message_fn};
 
-use crate::{ID, echo, request, runtime, voice, whole};
+use crate::{ID, connection, echo, request, runtime, voice, whole};
 
 /// The same message and handler with fewer layers each time.
 pub(crate) fn layers(c: &mut Criterion) {
@@ -136,27 +136,25 @@ fn beside<S>(
     body: impl Fn(u64, u64) -> String + Sync,
 ) -> Duration
 where
-    S: Service<Request<Verified>, Error = Infallible> + Clone + Send,
+    S: Service<Request<Verified>, Response: Send, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static,
 {
     let (body, barrier) = (&body, &Barrier::new(usize::try_from(threads).expect("few")));
     let work = |service: S, thread| {
-        runtime().block_on(async {
-            let mut elapsed = Duration::ZERO;
-            for first in (0..count).step_by(AT_ONCE) {
-                let numbers = first..count.min(first + AT_ONCE as u64);
-                let requests: Vec<_> = numbers
-                    .map(|number| request(body(thread, number)))
-                    .collect();
-                barrier.wait();
-                let start = Instant::now();
-                for request in requests {
-                    // The error is `Infallible`.
-                    let _ = black_box(service.clone().oneshot(request).await);
-                }
-                elapsed += start.elapsed();
-            }
-            elapsed
-        })
+        let runtime = runtime();
+        let mut elapsed = Duration::ZERO;
+        for first in (0..count).step_by(AT_ONCE) {
+            let numbers = first..count.min(first + AT_ONCE as u64);
+            let requests: Vec<_> = numbers
+                .map(|number| request(body(thread, number)))
+                .collect();
+            barrier.wait();
+            let connection = runtime.spawn(connection(service.clone(), requests));
+            elapsed += runtime.block_on(connection).expect("no panic");
+        }
+        elapsed
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)

@@ -178,22 +178,27 @@ fn whole<S, T>(
             while left > 0 {
                 let batch: Vec<T> = (0..left.min(BATCH.into())).map(|_| request()).collect();
                 left -= batch.len() as u64;
-                let service = service.clone();
-                let connection = runtime.spawn(async move {
-                    let start = Instant::now();
-                    for request in batch {
-                        // The error is `Infallible`.
-                        let _ = black_box(service.clone().oneshot(request).await);
-                    }
-                    // What the runs do after their answers is part of it.
-                    yield_now().await;
-                    start.elapsed()
-                });
+                let connection = runtime.spawn(connection(service.clone(), batch));
                 elapsed += runtime.block_on(connection).expect("no panic");
             }
             elapsed
         });
     });
+}
+
+/// Sends one request after the other. Returns how long that took.
+async fn connection<S, T>(service: S, requests: Vec<T>) -> Duration
+where
+    S: Service<T, Error = Infallible> + Clone,
+{
+    let start = Instant::now();
+    for request in requests {
+        // The error is `Infallible`.
+        let _ = black_box(service.clone().oneshot(request).await);
+    }
+    // What the runs do after their answers is part of it.
+    yield_now().await;
+    start.elapsed()
 }
 
 #[track_caller]
