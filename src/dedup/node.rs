@@ -189,7 +189,8 @@ pub(super) const RENEWAL: Duration = Duration::from_secs(1);
 pub(super) const FIRST_POLL: Duration = Duration::from_millis(50);
 pub(super) const LAST_POLL: Duration = Duration::from_millis(400);
 
-/// After as many missing answers to its claim, a message is run or handed over without the store.
+/// After as many missing answers to its claim, a message runs without the store. The rest of a reply, and a turn, wait for one
+/// answer more.
 pub(super) const MAX_CLAIM_FAILURES: u32 = 3;
 
 /// Responses beyond them that end while the store is away stay known to this node alone.
