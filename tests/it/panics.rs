@@ -83,3 +83,45 @@ async fn a_decode_error_hook_that_panics_changes_no_answer() {
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.body().as_bytes(), b"success");
 }
+
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn each_function_that_panics_is_an_error_in_the_log() {
+    let log = crate::log::of(async || {
+        let layer = DedupLayer::builder()
+            .with_key(|_: &Request<Verified>| -> Key { panic!("no key") })
+            .with_reply_filter(|_| panic!("no filter"))
+            .build();
+        let service = layer.layer(service_fn(|_: Request<Verified>| {
+            std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>()
+        }));
+        service.oneshot(text("1")).await.unwrap();
+
+        let handler =
+            service_fn(async |_: Request<TextMessage>| Ok::<_, Infallible>(Reply::success()));
+        let service = MessageService::for_type(handler).on_decode_error(|_| panic!("no ink"));
+        let body = Request::new(assume("<xml><MsgType>text</MsgType>"));
+        service.oneshot(body).await.unwrap();
+
+        let layer = VerifySignatureLayer::from_fn(|_| panic!("no database"));
+        let service = layer.layer(service_fn(async |_: Request<Verified>| {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        }));
+        let request = Request::post("/wechat").body(Full::<Bytes>::default());
+        service.oneshot(request.unwrap()).await.unwrap();
+    })
+    .await;
+    for function in [
+        "with_key",
+        "with_reply_filter",
+        "on_decode_error",
+        "from_fn",
+    ] {
+        let is_logged = |line: &str| {
+            line.contains("ERROR")
+                && line.contains("a function panicked")
+                && line.contains(function)
+        };
+        assert!(log.lines().any(is_logged), "{function}: {log}");
+    }
+}
