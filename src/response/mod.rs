@@ -19,6 +19,7 @@ use http_body::{Body, Frame, SizeHint};
 pub use self::stored::StoredResponse;
 pub(crate) use self::stored::Taken;
 use crate::{
+    body::RESPONSE_LIMIT,
     delivery::Verified,
     observe,
     reply::{self, Addressing, Rendered, Reply},
@@ -102,14 +103,14 @@ impl ResponseBody {
     }
 }
 
-/// Returns a response that this crate has made, or the response as it is.
+/// Returns a response that this crate has made, or the response as it is. Its body has to be read if it may be too large.
 pub(crate) fn into_own<B: 'static>(
     mut response: Response<B>,
 ) -> Result<Response<ResponseBody>, Response<B>> {
     let any: &mut dyn Any = &mut response;
     match any.downcast_mut::<Response<ResponseBody>>() {
-        Some(own) => Ok(mem::take(own)),
-        None => Err(response),
+        Some(own) if own.body().as_bytes().len() <= RESPONSE_LIMIT => Ok(mem::take(own)),
+        _ => Err(response),
     }
 }
 

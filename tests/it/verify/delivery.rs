@@ -1,6 +1,7 @@
 //! What stands behind the layer: the inner service, its errors, its limits, its response.
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
     io, iter,
     sync::{
@@ -17,7 +18,9 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use tokio::sync::Notify;
 use tower::{Layer as _, Service as _, ServiceExt as _, limit::ConcurrencyLimit, service_fn};
-use tower_wechat::{Delivery, Timestamp, Verified, verify::RejectionKind};
+use tower_wechat::{
+    Delivery, Message, Reply, Timestamp, Verified, message_fn, verify::RejectionKind,
+};
 
 use super::{MESSAGE, NONCE, NOW, get, layer, post, query, signed, signed_at};
 
@@ -165,6 +168,13 @@ async fn a_response_of_more_than_a_mebibyte_is_an_empty_500() {
     let service = layer().layer(service_fn(async |_: Request<Verified>| {
         let body = Bytes::from(vec![b'x'; LIMIT + 1]);
         Ok::<_, Infallible>(Response::new(Full::new(body)))
+    }));
+    let response = service.oneshot(post(&signed())).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(response.body().as_bytes(), b"");
+    // Nor is one that this crate has made.
+    let service = layer().layer(message_fn(async |_: Message| {
+        Reply::custom(&HashMap::from([("a", "x".repeat(LIMIT))]))
     }));
     let response = service.oneshot(post(&signed())).await.unwrap();
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
