@@ -47,9 +47,14 @@ impl Clock {
         // Most look young whatever was seen, and that takes a lock to know.
         let looks_old = unexplained(delivery, Duration::ZERO);
         match looks_old.and_then(|_| unexplained(delivery, seen())) {
-            None if self.old.load(Relaxed) > 0 => {
-                self.old.store(0, Relaxed);
-                self.is_reported.store(false, Relaxed);
+            None => {
+                // Mostly, the threads of a server only read them.
+                if self.old.load(Relaxed) > 0 {
+                    self.old.store(0, Relaxed);
+                }
+                if self.is_reported.load(Relaxed) {
+                    self.is_reported.store(false, Relaxed);
+                }
             }
             Some(age) if is_first => self.push(age),
             _ => {}
