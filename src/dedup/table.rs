@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -43,9 +46,8 @@ pub(super) struct Task {
     pub(super) claim: Claim,
     /// The reply that WeChat wants, if it retries the message until it gets it. Then the reply is never late.
     pub(super) wants: Option<Wanted>,
-    /// The reply of another node that a delivery has got from the store before this task has. `None`: nobody does for it what comes
-    /// after that answer.
-    fetched: OnceLock<Option<Box<StoredResponse>>>,
+    /// Whether a delivery has asked the store for the reply. The claim may hold it since then.
+    has_asked: AtomicBool,
     progress: Mutex<Progress>,
     /// Notified of each milestone.
     reached: Notify,
@@ -57,7 +59,7 @@ pub(super) struct Task {
 #[derive(Debug)]
 struct Progress {
     milestone: Milestone,
-    /// How many wait for the next one.
+    /// How many have looked for the next one, and may wait for it.
     watching: usize,
     /// How many deliveries wait.
     waiting: usize,
@@ -223,7 +225,7 @@ impl Table {
         let task = Arc::new(Task {
             claim,
             wants: keyed.wants(),
-            fetched: OnceLock::new(),
+            has_asked: AtomicBool::new(false),
             progress: Mutex::new(progress),
             reached: Notify::new(),
             left: Notify::new(),
@@ -433,16 +435,13 @@ impl Task {
         !mem::replace(&mut self.progress().differs_in_store, true)
     }
 
-    /// Leaves the reply that a delivery has got from the store to the task. Returns `false` if that has left the table with
-    /// nothing: then the delivery sees to all of the reply.
-    pub(super) fn leave_fetched(&self, response: &StoredResponse) -> bool {
-        let fetched = self.fetched.get_or_init(|| Some(response.clone().into()));
-        fetched.is_some()
+    /// Notes that a delivery is about to ask the store for the reply.
+    pub(super) fn ask(&self) {
+        self.has_asked.store(true, Ordering::Release);
     }
 
-    /// What a delivery has left. From now on, none leaves anything.
-    pub(super) fn take_fetched(&self) -> Option<StoredResponse> {
-        self.fetched.get_or_init(|| None).as_deref().cloned()
+    pub(super) fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Acquire)
     }
 
     /// Notes what the message does with what is kept for its user.

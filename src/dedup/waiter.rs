@@ -24,7 +24,6 @@ use tokio::{
 use super::{
     attempt::Inner,
     conversation::Place,
-    hand_over,
     node::Node,
     running::{RunningMessage, ToRun, after_others},
     store::{Acknowledged, Ttls},
@@ -346,8 +345,6 @@ impl Waiter {
     /// Acknowledges the message, or sends the reply if it is there by now. Returns `None` if the run was lost.
     async fn acknowledge(&self, task: &Arc<Task>) -> Option<Response<ResponseBody>> {
         let claim = task.claim;
-        // A drain waits for the rest of a reply that this delivery gets.
-        let _token = self.node.tasks.token();
         let stream = self.stream();
         let expect = async {
             // The stream gets the reply, before any message can fetch it.
@@ -360,6 +357,7 @@ impl Waiter {
         };
         let acknowledge = async {
             let store = self.node.store.as_ref()?;
+            task.ask();
             match store.acknowledge(claim).await {
                 Ok(Acknowledged::Replied(response)) => Some(response),
                 _ => None,
@@ -367,17 +365,6 @@ impl Waiter {
         };
         // Side by side: there is half a second for both.
         let ((), stored) = join(expect, acknowledge).await;
-        if let Some(response) = &stored
-            && !task.leave_fetched(response)
-        {
-            // The message was cut, so nothing else of it is left on this node.
-            if let Some(rest) = response.rest() {
-                hand_over::spawn_rest(&self.node, task, claim, &self.request, rest.clone());
-            }
-            self.observed
-                .record_kept_reply(self.account(), response.taken().is_some());
-            return Some(response.clone().into_response());
-        }
         let mut table = self.node.table(claim.key);
         let acknowledged = table.acknowledge(claim, stored.as_ref(), Instant::now());
         drop(table);

@@ -20,7 +20,6 @@ use crate::{
     },
     late::{Fetching, LateCause},
     observe,
-    reply::Reply,
     response::StoredResponse,
 };
 
@@ -135,7 +134,13 @@ impl RunningMessage {
         // All of it begins before the first await, where this task may be cut.
         let mut begun = Vec::new();
         if let Some(rest) = finished.response.rest() {
-            let handed_over = self.hand_over_rest(rest.clone());
+            let handed_over = hand_over::spawn_rest(
+                &self.node,
+                &self.task,
+                self.own_claim(),
+                &self.request,
+                rest.clone(),
+            );
             // Customer service waits for the answer to the delivery.
             if !self.node.settings.sinks.send_at_once() {
                 begun.push(handed_over);
@@ -228,17 +233,6 @@ impl RunningMessage {
         let released = finished.release_again(store).await;
         self.report_unconfirmed(released);
         released
-    }
-
-    /// Hands over what the delivery that has got the reply does not show of it, in a task of its own.
-    fn hand_over_rest(&self, rest: Reply) -> JoinHandle<()> {
-        hand_over::spawn_rest(
-            &self.node,
-            &self.task,
-            self.own_claim(),
-            &self.request,
-            rest,
-        )
     }
 
     /// Releases the claim in the store. `None` means that nobody can tell whose the reply is.

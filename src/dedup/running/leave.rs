@@ -3,10 +3,14 @@
 
 use std::{mem, pin::pin, sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{
+    runtime::Handle,
+    time::{self, Instant},
+};
 
 use super::{RunningMessage, Stage};
 use crate::{
+    breaker::TIMEOUT,
     dedup::{
         finished::{Finished, Origin, Unconfirmed},
         hand_over,
@@ -58,9 +62,17 @@ impl RunningMessage {
     async fn inherit(mut self) {
         let end = self.node.end.clone();
         let done = async {
+            if self.task.has_asked() {
+                // The store may be about to answer it. After that, the claim holds the reply or does not.
+                let _ = time::timeout(TIMEOUT, self.task.is_left()).await;
+            }
             match self.stage {
                 Stage::Late(cause) => self.hand_back(cause).await,
                 Stage::Delivered => {
+                    if self.finished.is_none() {
+                        // A delivery has got it, and this task has not heard of it yet.
+                        self.finished = self.held_in_store().await;
+                    }
                     // Whether the store has heard of the message's end is not known here.
                     let told = match self.node.store {
                         Some(_) => Err(Unconfirmed::Silent),
@@ -96,7 +108,7 @@ impl RunningMessage {
     /// The reply that the claim holds although its answer was lost.
     async fn held_in_store(&self) -> Option<Finished> {
         let store = self.node.store.as_ref()?;
-        if !self.may_be_in_store {
+        if !self.may_be_held() {
             return None;
         }
         match store.claim_again(self.own_claim(), LONG_TIMEOUT).await {
@@ -129,28 +141,28 @@ impl RunningMessage {
     }
 
     /// Takes the message out of the table, and returns what is left of it.
-    pub(super) fn leave_table(&mut self) -> Stage {
+    pub(super) fn leave_table(&self) -> Stage {
         let (claim, now) = (self.own_claim(), Instant::now());
-        let (is_acknowledged, released) = {
-            let mut table = self.table();
-            let is_acknowledged = table.is_acknowledged(claim, now);
-            (is_acknowledged, table.release(claim, now))
-        };
-        let is_late = matches!(released, Released::NotCompleted | Released::LastHold);
-        // Otherwise another task asks the store, which knows what the delivery has got.
-        let is_something = is_late && (self.may_be_in_store || is_acknowledged);
-        if self.finished.is_none() && !is_something {
-            let Some(fetched) = self.task.take_fetched() else {
-                return Stage::Over;
-            };
-            self.finished = Some(self.finished(fetched, Origin::Store));
-        }
-        match released {
-            Released::NotCompleted if is_acknowledged => Stage::Late(LateCause::Acknowledged),
-            Released::NotCompleted | Released::LastHold => Stage::Late(LateCause::Unfetched),
+        let mut table = self.table();
+        let is_acknowledged = table.is_acknowledged(claim, now);
+        let cause = match table.release(claim, now) {
+            Released::NotCompleted if is_acknowledged => LateCause::Acknowledged,
+            Released::NotCompleted | Released::LastHold => LateCause::Unfetched,
             // A delivery has fetched the reply, which stays held.
-            _ => Stage::Delivered,
+            _ if self.finished.is_some() || self.task.has_asked() => return Stage::Delivered,
+            _ => return Stage::Over,
+        };
+        let is_something = self.may_be_held() || self.finished.is_some() || is_acknowledged;
+        if is_something {
+            Stage::Late(cause)
+        } else {
+            Stage::Over
         }
+    }
+
+    /// Whether the store may know the claim: this task or a delivery has asked it.
+    fn may_be_held(&self) -> bool {
+        self.may_be_in_store || self.task.has_asked()
     }
 }
 

@@ -427,7 +427,7 @@ impl RunningMessage {
 
 /// Goes on after the tasks that are ready to run.
 ///
-/// tokio's `yield_now` goes on when there is no other task, or after 60 of them. So long the request would stay in memory.
+/// tokio's `yield_now` goes on when there is no other task, or after 60 of them. The request would stay in memory until then.
 pub(super) async fn after_others() {
     let mut is_first = true;
     poll_fn(|cx| {
