@@ -63,7 +63,7 @@ impl RunningMessage {
         let end = self.node.end.clone();
         let done = async {
             if self.task.has_asked() {
-                // The store may be about to answer it. After that, the claim holds the reply or does not.
+                // The store may be about to answer a delivery. After that, the claim holds the reply or does not.
                 let _ = time::timeout(TIMEOUT, self.task.is_left()).await;
             }
             match self.stage {
