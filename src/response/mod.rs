@@ -115,7 +115,7 @@ pub(crate) fn into_own<B: 'static>(
 }
 
 impl ResponseBody {
-    /// What is sent needs only the bytes.
+    /// Drops the typed reply, which only layers around the handler read.
     pub(crate) fn without_reply(self) -> Self {
         Self {
             whole: None,

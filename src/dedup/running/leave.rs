@@ -66,13 +66,12 @@ impl RunningMessage {
                 // The store may be about to answer a delivery. After that, the claim holds the reply or does not.
                 let _ = time::timeout(TIMEOUT, self.task.is_left()).await;
             }
+            if self.finished.is_none() {
+                self.finished = self.held_in_store().await;
+            }
             match self.stage {
                 Stage::Late(cause) => self.hand_back(cause).await,
                 Stage::Delivered => {
-                    if self.finished.is_none() {
-                        // A delivery has got it, and this task has not heard of it yet.
-                        self.finished = self.held_in_store().await;
-                    }
                     // Whether the store has heard of the message's end is not known here.
                     let told = match self.node.store {
                         Some(_) => Err(Unconfirmed::Silent),
@@ -88,9 +87,6 @@ impl RunningMessage {
 
     /// Hands the message back to the other nodes, and its result to the sinks, because this node goes away.
     async fn hand_back(&mut self, cause: LateCause) {
-        if self.finished.is_none() {
-            self.finished = self.held_in_store().await;
-        }
         // Otherwise a retry would make another node run the message again, and there may be none.
         let told = match &self.finished {
             Some(finished) => finished.confirm().await,
@@ -105,7 +101,7 @@ impl RunningMessage {
         self.hand_over(cause, told).await;
     }
 
-    /// The reply that the claim holds although its answer was lost.
+    /// The reply that the claim holds although this task has not heard of it.
     async fn held_in_store(&self) -> Option<Finished> {
         let store = self.node.store.as_ref()?;
         if !self.may_be_held() {
