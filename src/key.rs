@@ -33,10 +33,10 @@ impl Key {
             // In base 128, so that most messages have one block less to hash.
             let mut len = part.len();
             while len > 0x7f {
-                hash.update(&[len.to_le_bytes()[0] | 0x80]);
+                hash.push(len.to_le_bytes()[0] | 0x80);
                 len >>= 7;
             }
-            hash.update(&[len.to_le_bytes()[0]]);
+            hash.push(len.to_le_bytes()[0]);
             hash.update(part);
         }
         Self(hash.finalize())
@@ -193,6 +193,15 @@ impl Default for Gathered {
 }
 
 impl Gathered {
+    fn push(&mut self, byte: u8) {
+        if let Some(room) = self.bytes.get_mut(self.len) {
+            *room = byte;
+            self.len += 1;
+        } else {
+            self.update(&[byte]);
+        }
+    }
+
     fn update(&mut self, part: &[u8]) {
         if let Some(room) = self.bytes.get_mut(self.len..self.len + part.len()) {
             room.copy_from_slice(part);

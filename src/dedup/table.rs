@@ -157,10 +157,10 @@ impl Table {
                     } => Admission::Done,
                     State::Running { .. } => self.join(key),
                     State::Ended { .. } | State::Late { .. } => {
-                        let task = self.tasks.get(&key);
                         if machine.is_unfetched()
                             && !is_retried
-                            && task.is_some_and(|task| task.is_given_up(arrival))
+                            && let Some(task) = self.tasks.get(&key)
+                            && task.is_given_up(arrival)
                         {
                             return Admission::Done;
                         }
