@@ -412,6 +412,21 @@ async fn an_inline_run_ends_before_its_delivery_is_answered() {
     check(&again.await.unwrap(), 200, "reply");
 }
 
+/// Another node runs the message for longer. Nothing in the host may go on after the answer, and the host may charge for the time.
+#[tokio::test(start_paused = true)]
+async fn an_inline_delivery_ends_with_its_acknowledgement() {
+    let store = MemoryStore::new();
+    let (runner, mut runs) = stack(&DedupLayer::shared(store.clone()));
+    runner.deliver(&text("user", "1", "hi")).await;
+    let _verdict = runs.next().await;
+    let builder = DedupLayer::builder().with_store(store).with_inline_runs();
+    let (follower, _) = stack(&builder.with_reply_filter(|_| false).build());
+    let arrival = Instant::now();
+    let delivery = follower.deliver(&text("user", "1", "hi")).await;
+    check(&delivery.await.unwrap(), 200, "success");
+    assert_eq!(arrival.elapsed(), Duration::from_millis(4500));
+}
+
 /// Without a client, so that the reply is unfetched 6 s after the end of the run.
 async fn finish_unfetched(stack: &impl Delivers, runs: &mut Runs) {
     stack.deliver(&text("user", "1", "hi")).await.abort();
