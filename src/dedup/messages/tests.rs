@@ -736,6 +736,14 @@ fn lasting(message: u8) -> Claim {
 }
 
 #[test]
+fn what_has_more_than_an_hour_left_is_kept_long() {
+    let now = Instant::now();
+    let hour = now + Duration::from_hours(1);
+    assert!(!is_lasting(hour, now));
+    assert!(is_lasting(hour + Duration::from_millis(1), now));
+}
+
+#[test]
 fn a_message_that_is_kept_long_is_not_spared_for_a_reply_that_it_has_no_more() {
     let (mut messages, now) = (roomy(), Instant::now());
     reply(&mut messages, claim(1, 1), "in front", now);

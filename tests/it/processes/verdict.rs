@@ -177,14 +177,25 @@ impl Case<'_> {
                     && !self.evidence.is_forgotten(claim.since, done.until)
             });
             let is_taken = taken.any(|claim| {
-                // It may have taken the message again.
-                !operations(self.lines).any(|(line, again)| {
+                let since_then = || {
+                    operations(self.lines)
+                        .filter(|(_, again)| again.id == done.id && again.until >= claim.since)
+                };
+                // It may have taken the message again. An operation without an answer may have been carried out.
+                let is_its_own = since_then().any(|(line, again)| {
                     again.operation == Operation::Claim
-                        && again.id == done.id
-                        && again.until >= claim.since
-                        // A claim without an answer may have been carried out.
-                        && (has_it(&again) || is_failure(line))
-                })
+                        && (has_it(&again) || again.answer == Answer::TakenOver || is_failure(line))
+                });
+                // Or it may have held the other one's reply, and released the last hold of it.
+                let held = since_then().find(|(_, again)| again.answer == Answer::Replied);
+                let is_last = held.is_some_and(|(_, held)| {
+                    since_then().any(|(line, release)| {
+                        release.operation == Operation::Release
+                            && (held.until..=done.until).contains(&release.since)
+                            && (release.answer == Answer::LastHold || is_failure(line))
+                    })
+                });
+                !is_its_own && !is_last
             });
             check(!is_taken, || {
                 format!("{:?} of {}, which has lost it", done.operation, done.id)
