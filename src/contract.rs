@@ -196,7 +196,7 @@ async fn sequence<C: Contract>(contract: &C, steps: &[Step<C::Operation>]) -> Re
 }
 
 /// `SplitMix64`: small, and good enough for drawing steps.
-pub(crate) struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     pub(crate) fn below(&mut self, bound: u32) -> u32 {

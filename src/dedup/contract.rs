@@ -320,3 +320,6 @@ const BOUNDS: Bounds = Bounds {
 
 /// The unit of all times, far longer than any sequence takes.
 const UNIT: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests;

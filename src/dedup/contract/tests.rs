@@ -1,0 +1,81 @@
+//! What the sequences are drawn from.
+
+use super::*;
+
+#[test]
+fn each_reply_has_something_that_a_store_may_lose() {
+    let replies = [0, 1, 2, 3].map(response);
+    for reply in &replies {
+        assert_eq!(replies.iter().filter(|other| *other == reply).count(), 1);
+    }
+    let content_types = replies.each_ref().map(StoredResponse::content_type);
+    assert!(content_types.contains(&None));
+    assert!(content_types.iter().flatten().any(|it| it.is_empty()));
+    assert!(replies.iter().any(|reply| reply.attachment().is_some()));
+}
+
+#[test]
+fn one_operation_in_nine_keeps_nothing() {
+    let mut random = Random(1);
+    let operations = (0..900).map(|_| Operation::random(&mut random));
+    let without = operations.filter(|it| (it.lease, it.reply, it.mark) == (0, 0, 0));
+    assert!((60..140).contains(&without.count()));
+}
+
+/// Only times have a tolerance.
+#[test]
+fn answers_agree_within_the_tolerance() {
+    let claimed = |claimed| StoreAnswer::Claimed(Found::new(claimed, None));
+    let [second, minute] = [Duration::from_secs(1), UNIT];
+    let answers = |time| {
+        let response = response(0);
+        [
+            Claimed::Won(Run::new(time, 1)),
+            Claimed::Running {
+                age: time,
+                lease: UNIT * 5,
+            },
+            Claimed::Running {
+                age: UNIT * 5,
+                lease: time,
+            },
+            Claimed::Replied {
+                age: time,
+                response,
+            },
+            Claimed::Late { lease: time },
+        ]
+        .map(claimed)
+    };
+    for (at, expected) in (0..).zip(answers(minute)) {
+        for (other, answer) in (0..).zip(answers(minute + second)) {
+            assert_eq!(
+                expected.agrees(&answer, second),
+                at == other,
+                "{at}, {other}"
+            );
+            assert!(!expected.agrees(&answer, second / 2), "{at}, {other}");
+        }
+    }
+    for (expected, answer) in [
+        (
+            Claimed::Won(Run::new(minute, 1)),
+            Claimed::Won(Run::new(minute, 2)),
+        ),
+        (
+            Claimed::Replied {
+                age: minute,
+                response: response(0),
+            },
+            Claimed::Replied {
+                age: minute,
+                response: response(1),
+            },
+        ),
+        (Claimed::Done, Claimed::TakenOver(response(0))),
+    ] {
+        assert!(!claimed(expected.clone()).agrees(&claimed(answer), minute));
+        let found = Found::new(expected.clone(), Some(Fingerprint::from_bytes([1; 8])));
+        assert!(!claimed(expected).agrees(&StoreAnswer::Claimed(found), minute));
+    }
+}
