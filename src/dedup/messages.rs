@@ -2,7 +2,10 @@
 
 mod machines;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -13,7 +16,10 @@ use super::{
         Acknowledged, Claim, ClaimId, Claimed, Completed, Ending, Found, Released, Renewed, Run,
     },
 };
-use crate::{key::Key, response::StoredResponse};
+use crate::{
+    key::{BuildKeyHasher, Key},
+    response::StoredResponse,
+};
 
 /// The messages that are not vacant. The caller says what time it is.
 ///
@@ -289,14 +295,14 @@ impl Messages {
                 self.kept.drop_reply(machine.take_reply());
             }
         }
-        // Messages whose reply is gone leave their entries behind.
+        // Messages whose reply is gone leave their entries behind. One that has run again since has several.
         if self.spared.len() > self.bounds.messages.saturating_mul(2) {
             let machines = &self.machines;
-            let has_reply = |key: &Key| {
+            let mut seen = HashSet::<_, BuildKeyHasher>::default();
+            self.spared.retain(|key| {
                 let machine = machines.get(key);
-                machine.is_some_and(|machine| machine.reply_size() > 0)
-            };
-            self.spared.retain(has_reply);
+                machine.is_some_and(|machine| machine.reply_size() > 0) && seen.insert(*key)
+            });
         }
     }
 

@@ -756,6 +756,24 @@ fn a_message_that_is_kept_long_is_not_spared_for_a_reply_that_it_has_no_more() {
     assert_eq!(messages.spared, [lasting(3).key]);
 }
 
+/// A sweep reads all of them, so their number has to double first.
+#[test]
+fn the_entries_of_replies_that_are_gone_are_swept_now_and_then() {
+    let now = Instant::now();
+    let mut messages = messages(4, 1000, false);
+    reply(&mut messages, lasting(0), "kept", now);
+    let mut most = 0;
+    for _ in 0..50 {
+        reply(&mut messages, lasting(1), "sent", now);
+        messages.release(lasting(1), now);
+        end(&mut messages, lasting(1), now);
+        messages.forget(lasting(1).key, now);
+        most = most.max(messages.spared.len());
+        assert!(messages.spared.contains(&lasting(0).key));
+    }
+    assert_eq!(most, 8);
+}
+
 #[test]
 fn messages_that_are_kept_long_are_spared_up_to_half_of_the_room() {
     let start = Instant::now();
