@@ -306,6 +306,16 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_half_of_the_body_may_have_one_as_long_beside_it() {
+        let text = "QmFz".repeat(MIN_ENCODED);
+        let mut body = format!("\"{text}\"{}", " ".repeat(text.len() - 2));
+        assert_eq!(around_middle(body.as_bytes()), None);
+        // The middle is rounded down.
+        body.truncate(body.len() - 2);
+        assert_eq!(around_middle(body.as_bytes()), Some(text.as_bytes()));
+    }
+
+    #[test]
     fn a_slash_may_be_escaped() {
         // 96 bytes, of whole blocks.
         let text = "Qm/z".repeat(32);

@@ -42,18 +42,21 @@ fn reads_either_case_and_nothing_else() {
     assert_eq!(text.to_uppercase().parse::<Signature>().unwrap(), signature);
 
     let one_short = text.get(1..).unwrap();
-    let not_hex = text.replace('c', "g");
     let full_width = text.replace("29c", "\u{ff12}");
     for wrong in [
         "",
         one_short,
         &format!("{text}0"),
         &format!("{text}00"),
-        &not_hex,
         &full_width,
     ] {
         let error = wrong.parse::<Signature>().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Parameters, "{wrong}");
+    }
+    let ascii = (0..=0x7f).map(char::from);
+    for not_hex in ascii.filter(|character| !character.is_ascii_hexdigit()) {
+        let wrong = text.replace('c', &not_hex.to_string());
+        assert!(wrong.parse::<Signature>().is_err(), "{wrong:?}");
     }
 }
 
