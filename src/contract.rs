@@ -82,7 +82,7 @@ pub(crate) async fn check<C: Contract>(
 ) -> Result<(), Violation> {
     for number in 0..sequences {
         let seed = seed.wrapping_add(number.into());
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let count = 1 + random.below(31);
         let steps: Vec<_> = (0..count)
             .map(|_| Step::random(contract, &mut random))
@@ -196,9 +196,13 @@ async fn sequence<C: Contract>(contract: &C, steps: &[Step<C::Operation>]) -> Re
 }
 
 /// `SplitMix64`: small, and good enough for drawing steps.
-pub(crate) struct Random(pub(crate) u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

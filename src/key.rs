@@ -193,6 +193,7 @@ impl Default for Gathered {
 }
 
 impl Gathered {
+    /// `update` would call memcpy for the byte.
     fn push(&mut self, byte: u8) {
         if let Some(room) = self.bytes.get_mut(self.len) {
             *room = byte;

@@ -736,7 +736,7 @@ fn lasting(message: u8) -> Claim {
 }
 
 #[test]
-fn what_has_more_than_an_hour_left_is_kept_long() {
+fn an_end_more_than_an_hour_ahead_is_lasting() {
     let now = Instant::now();
     let hour = now + Duration::from_hours(1);
     assert!(!is_lasting(hour, now));

@@ -280,17 +280,19 @@ async fn the_log_has_an_error_for_a_hook_that_fails_and_for_a_missing_one() {
 /// An inline run sends nothing after its answer, so the hook gets all of a long reply.
 #[tokio::test(start_paused = true)]
 async fn a_long_inline_reply_says_why_it_is_late() {
+    let story = || "涨潮落潮。".repeat(400);
     for (seconds, cause) in [(1, LateCause::Whole), (6, LateCause::Acknowledged)] {
         let late = Late::default();
         let builder = DedupLayer::builder().with_store(MemoryStore::new());
         let builder = builder.with_acknowledgement(Acknowledgement::FirstDelivery);
-        let story = message_fn(move |_: Message| async move {
+        let bot = message_fn(move |_: Message| async move {
             sleep(Duration::from_secs(seconds)).await;
-            "涨潮落潮。".repeat(400)
+            story()
         });
-        let stack = late.collect(builder.with_inline_runs()).layer(story);
+        let stack = late.collect(builder.with_inline_runs()).layer(bot);
         let delivery = stack.deliver(&text("user", "1", "hi")).await;
         check(&delivery.await.unwrap(), 200, "success");
         assert_eq!(late.causes(), [cause]);
+        assert_eq!(late.only().reply(), Some(&Reply::text(story())));
     }
 }

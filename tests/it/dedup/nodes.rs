@@ -412,7 +412,7 @@ async fn an_inline_run_ends_before_its_delivery_is_answered() {
     check(&again.await.unwrap(), 200, "reply");
 }
 
-/// Another node runs the message for longer. Nothing in the host may go on after the answer, and the host may charge for the time.
+/// Another node runs the message for longer. The host may stop, or bill, what goes on after the answer.
 #[tokio::test(start_paused = true)]
 async fn an_inline_delivery_ends_with_its_acknowledgement() {
     let store = MemoryStore::new();
