@@ -43,20 +43,13 @@ fn reads_either_case_and_nothing_else() {
 
     let one_short = text.get(1..).unwrap();
     let full_width = text.replace("29c", "\u{ff12}");
-    for wrong in [
-        "",
-        one_short,
-        &format!("{text}0"),
-        &format!("{text}00"),
-        &full_width,
-    ] {
+    let ascii = (0..=0x7f).map(char::from);
+    let not_hex = ascii.filter(|character| !character.is_ascii_hexdigit());
+    let not_hex = not_hex.map(|character| text.replace('c', &character.to_string()));
+    let lengths = ["", one_short, &format!("{text}0"), &format!("{text}00")].map(str::to_owned);
+    for wrong in lengths.into_iter().chain([full_width]).chain(not_hex) {
         let error = wrong.parse::<Signature>().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Parameters, "{wrong}");
-    }
-    let ascii = (0..=0x7f).map(char::from);
-    for not_hex in ascii.filter(|character| !character.is_ascii_hexdigit()) {
-        let wrong = text.replace('c', &not_hex.to_string());
-        assert!(wrong.parse::<Signature>().is_err(), "{wrong:?}");
     }
 }
 
