@@ -34,7 +34,6 @@ mod handed_back;
 mod late;
 mod load;
 mod lost_answers;
-mod mistakes;
 mod nodes;
 mod outage;
 mod races;

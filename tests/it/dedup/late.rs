@@ -87,6 +87,29 @@ async fn a_reply_after_the_acknowledgement_is_handed_over_once() {
     runs.check_none();
 }
 
+/// A delivery may have found no reply just before it acknowledges the message.
+#[tokio::test(start_paused = true)]
+async fn a_reply_at_any_step_of_the_acknowledgement_is_delivered_or_handed_over() {
+    for steps in 0..32 {
+        let (layer, late) = collecting(DedupLayer::builder().with_reply_filter(|_| false));
+        let (stack, mut runs) = stack(&layer);
+        let delivery = stack.deliver(&text("user", "1", "hi")).await;
+        let (_, verdict) = runs.next().await;
+        advance(Duration::from_millis(4499)).await;
+        settle().await;
+        advance(Duration::from_millis(1)).await;
+        for _ in 0..steps {
+            tokio::task::yield_now().await;
+        }
+        verdict.send(Ok(ok("reply"))).unwrap();
+        settle().await;
+        let (_, answer) = delivery.await.unwrap();
+        settle().await;
+        let is_delivered = answer == "reply";
+        assert_ne!(is_delivered, late.causes().len() == 1, "step {steps}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_no_delivery_fetches_is_handed_over_after_six_seconds() {
     let (layer, late) = collecting(DedupLayer::builder());
