@@ -29,6 +29,8 @@ mod connections;
 mod cuts;
 pub(crate) mod faulty;
 mod floods;
+#[cfg(feature = "redis")]
+mod forgotten;
 mod half_away;
 mod handed_back;
 mod late;
