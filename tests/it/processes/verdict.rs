@@ -181,6 +181,7 @@ impl Case<'_> {
                     again.operation == Operation::Claim
                         && again.id == done.id
                         && again.until >= claim.since
+                        && again.since <= done.until
                 });
                 // It may have taken the message again. A claim without an answer may have been carried out.
                 let is_its_own = claims.any(|(line, again)| has_it(&again) || is_failure(line));
@@ -203,7 +204,11 @@ impl Case<'_> {
         let own = || since_then().filter(|(_, own)| own.id == done.id);
         let has_taken_over = || own().any(|(_, own)| own.answer == Answer::TakenOver);
         let has_released = || {
-            let hold = own().find(|(_, own)| own.answer == Answer::Replied);
+            // An acknowledgement without an answer may hold it as well.
+            let hold = own().find(|(line, own)| {
+                own.answer == Answer::Replied
+                    || own.operation == Operation::Acknowledge && is_failure(line)
+            });
             hold.is_some_and(|(_, hold)| {
                 own().any(|(line, release)| {
                     release.operation == Operation::Release
