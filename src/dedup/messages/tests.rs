@@ -679,6 +679,20 @@ fn the_replies_of_forgotten_messages_are_bounded() {
 }
 
 #[test]
+fn only_a_reply_has_an_entry() {
+    let (mut messages, now) = (roomy(), Instant::now());
+    messages.claim(claim(1, 1), now);
+    end(&mut messages, claim(1, 1), now);
+    assert_eq!(messages.replies.len(), 0);
+    reply(&mut messages, claim(2, 1), "1", now);
+    assert_eq!(
+        complete(&mut messages, claim(2, 1), "1", now),
+        Completed::Stored
+    );
+    assert_eq!(messages.replies.len(), 1, "told twice");
+}
+
+#[test]
 fn a_message_that_is_forgotten_takes_along_the_entries_of_those_forgotten_before() {
     let (mut messages, now) = (roomy(), Instant::now());
     let [first, second] = [claim(1, 1), claim(2, 1)];

@@ -4,7 +4,8 @@ use std::{future::pending, pin::pin, sync::atomic::AtomicUsize, sync::atomic::Or
 
 use futures_util::poll;
 use tower_wechat::{
-    dedup::DedupBuilder,
+    Reply,
+    dedup::{Acknowledgement, DedupBuilder},
     late::{LateCause, LateReply},
 };
 
@@ -234,7 +235,7 @@ async fn the_failure_of_all_runs_survives_a_cut_as_a_failure() {
     let late = Late::default();
     let builder = DedupLayer::builder()
         .with_retry_delays([])
-        .with_fallback(tower_wechat::Reply::text("sorry"))
+        .with_fallback(Reply::text("sorry"))
         .unwrap();
     let layer = late.collect(builder);
     let (stack, mut runs) = stack(&layer);
@@ -243,6 +244,35 @@ async fn the_failure_of_all_runs_survives_a_cut_as_a_failure() {
     settle().await;
     drain(&layer, Duration::ZERO).await.unwrap();
     assert_eq!(late.causes(), [LateCause::Failed]);
+}
+
+/// There is no reply, and the user has got "success" for the message.
+#[tokio::test(start_paused = true)]
+async fn the_failure_of_all_runs_is_not_taken_over_from_a_lost_node() {
+    let store = MemoryStore::new();
+    let builder = || {
+        DedupLayer::builder()
+            .with_store(store.clone())
+            .with_acknowledgement(Acknowledgement::FirstDelivery)
+            .with_retry_delays([])
+            .with_fallback(Reply::text("sorry"))
+            .unwrap()
+    };
+    let lost = builder()
+        .with_late_replies(|_: LateReply| pending::<()>())
+        .build();
+    let late = Late::default();
+    let (a, mut runs) = stack(&lost);
+    let (b, mut elsewhere) = stack(&late.collect(builder()));
+    a.deliver(&text("user", "1", "hi")).await;
+    pass(5_000).await;
+    drop(runs.next().await);
+    settle().await;
+    drain(&lost, Duration::ZERO).await.unwrap();
+    b.deliver(&text("user", "1", "hi")).await;
+    pass(20_000).await;
+    assert_eq!(late.causes(), []);
+    elsewhere.check_none();
 }
 
 /// A reply that waits for the store is published during a drain, if the store comes back in time.

@@ -54,6 +54,24 @@ async fn the_runs_of_a_user_follow_each_other_and_those_of_others_do_not_wait() 
     assert_eq!(log.join(", "), expected);
 }
 
+/// The first message is over, the second one runs.
+#[tokio::test(start_paused = true)]
+async fn a_message_waits_for_the_one_before_it() {
+    let layer = DedupLayer::builder().with_runs_in_turn().build();
+    let (stack, mut runs) = stack(&layer);
+    let message = |id| text("anna", id, "hi");
+    let _one = stack.deliver(&message("1")).await;
+    let (_, first) = runs.next().await;
+    let _two = stack.deliver(&message("2")).await;
+    runs.check_none();
+    first.send(Ok(ok("1"))).unwrap();
+    let (_, second) = runs.next().await;
+    let _three = stack.deliver(&message("3")).await;
+    runs.check_none();
+    second.send(Ok(ok("2"))).unwrap();
+    runs.next().await;
+}
+
 /// Two nodes with a store.
 fn nodes() -> [DedupLayer; 2] {
     let store = MemoryStore::new();

@@ -112,7 +112,7 @@ async fn the_slot_of_a_message_that_waits_for_an_earlier_answer_is_renewed() {
     assert_eq!(renewed(), [], "nothing is kept, and it is not acknowledged");
     sleep(secs(10)).await;
     let mut slots = renewed();
-    assert!(slots.len() >= 4, "the slot is open for 5.5 s");
+    assert!((4..=6).contains(&slots.len()), "the slot is open for 5.5 s");
     slots.dedup();
 
     let _second = ask(60);
@@ -121,7 +121,9 @@ async fn the_slot_of_a_message_that_waits_for_an_earlier_answer_is_renewed() {
     let (of_first, of_second) = renewed()
         .into_iter()
         .partition::<Vec<_>, _>(|it| *it == first);
-    assert!(of_first.len() >= 4 && of_second.len() >= 4);
+    // Once a second, however often they are awaited.
+    assert!((4..=6).contains(&of_first.len()));
+    assert!((4..=6).contains(&of_second.len()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,7 +174,10 @@ async fn the_slot_of_a_message_is_closed_as_soon_as_a_delivery_has_got_its_reply
 async fn a_slot_whose_message_has_no_reply_is_closed_by_the_next_message() {
     let watched = Watched::default();
     let next = NextMessage::shared(watched.clone());
-    let builder = DedupLayer::builder().with_store(MemoryStore::new());
+    let builder = DedupLayer::builder()
+        .with_store(MemoryStore::new())
+        .with_failure_reply(Reply::text("failed"))
+        .unwrap();
     let dedup = builder.with_next_message(next).build();
     let wechat = wechat();
     watched.is_forgetful.store(true, Ordering::Relaxed);
