@@ -6,6 +6,7 @@ mod leaving;
 mod next_message;
 mod nodes;
 mod races;
+mod recovery;
 mod sends;
 mod sinks;
 mod slots;

@@ -1,5 +1,7 @@
 //! What the sequences are drawn from.
 
+use std::collections::HashSet;
+
 use super::*;
 
 #[test]
@@ -19,6 +21,30 @@ fn the_replies_have_what_a_store_may_lose() {
             .any(|reply| str::from_utf8(reply.body()).is_err())
     );
     assert!(replies.iter().any(|reply| reply.attachment().is_some()));
+    // And what a handler's reply has.
+    assert!(content_types().flatten().any(|it| it == "application/xml"));
+}
+
+#[test]
+fn every_operation_is_drawn() {
+    let mut random = Random::new(1);
+    let mut names = HashSet::new();
+    for _ in 0..900 {
+        let operation = Operation::random(&mut random);
+        if let Verb::Renew(run) = operation.verb {
+            assert!((1..=3).contains(&run.number), "{run:?}");
+        }
+        names.insert(match operation.verb {
+            Verb::Claim => "claim",
+            Verb::Renew(_) => "renew",
+            Verb::Complete(Ending::Reply(_)) => "complete with a reply",
+            Verb::Complete(Ending::Late(_)) => "complete late",
+            Verb::Complete(Ending::Nothing) => "complete with nothing",
+            Verb::Acknowledge => "acknowledge",
+            Verb::Release => "release",
+        });
+    }
+    assert_eq!(names.len(), 7, "{names:?}");
 }
 
 #[test]

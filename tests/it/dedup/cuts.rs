@@ -377,3 +377,19 @@ async fn a_cut_of_a_node_that_has_acknowledged_another_nodes_message_is_no_lost_
     .await;
     assert!(!log.contains("ERROR"), "{log}");
 }
+
+/// There is no reply yet. A retry makes another node run the message.
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn a_run_that_a_drain_cuts_is_no_lost_reply() {
+    let log = crate::log::of(async || {
+        let layer = DedupLayer::shared(MemoryStore::new());
+        let (stack, mut runs) = stack(&layer);
+        let first = stack.deliver(&text("user", "1", "hi")).await;
+        let _run = runs.next().await;
+        first.abort();
+        layer.drain(Duration::ZERO).await;
+    })
+    .await;
+    assert!(!log.contains("lost"), "{log}");
+}

@@ -26,10 +26,11 @@ use tower_wechat::{
 
 use super::*;
 
-/// A mailbox that notes whose slots are renewed and closed, and who asks for parts.
+/// A mailbox that notes whose slots are opened by themselves, renewed and closed, and who asks for parts.
 #[derive(Clone, Default)]
 struct Watched {
     mailbox: MemoryMailbox,
+    expected: Arc<Mutex<Vec<Key>>>,
     renewed: Arc<Mutex<Vec<Key>>>,
     closed: Arc<Mutex<Vec<Key>>>,
     asked: Arc<Mutex<Vec<Key>>>,
@@ -47,6 +48,7 @@ impl Mailbox for Watched {
     }
 
     async fn expect(&self, question: Question, owner: Owner) -> Result<Expected, Infallible> {
+        self.expected.lock().unwrap().push(question.message);
         self.mailbox.expect(question, owner).await
     }
 
@@ -146,6 +148,33 @@ async fn a_message_that_fetches_nothing_has_no_slot_to_close() {
     assert_eq!(closed(), 0);
     let _ = wechat.text("hi").deliver(answering(&dedup, 0, "hi")).await;
     assert_eq!(seen(&wechat), ["welcome", "20 s"]);
+}
+
+/// It is the answer of the message that it waits for.
+#[tokio::test(start_paused = true)]
+async fn a_word_that_waits_in_vain_has_no_slot() {
+    let watched = Watched::default();
+    let next = NextMessage::shared(watched.clone()).with_words(["继续"]);
+    let builder = DedupLayer::builder().with_next_message(next.unwrap());
+    let dedup = builder.build();
+    let wechat = wechat();
+    let question = wechat.text("hi");
+    let _ = question.deliver(answering(&dedup, 120, "hi")).await;
+    let word = wechat.text("继续");
+    let _ = word.deliver(answering(&dedup, 0, "hi")).await;
+    assert_eq!(watched.expected.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_reply_another_sink_takes_has_no_slot() {
+    let watched = Watched::default();
+    let dedup = DedupLayer::builder()
+        .with_late_replies(Collected::default().sink())
+        .with_next_message(NextMessage::shared(watched.clone()))
+        .build();
+    let wechat = wechat();
+    let _ = wechat.text("hi").deliver(answering(&dedup, 20, "hi")).await;
+    assert_eq!(*watched.expected.lock().unwrap(), []);
 }
 
 /// The rest of its reply is not kept yet, so the message is not over.
