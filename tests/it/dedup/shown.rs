@@ -65,7 +65,7 @@ fn debug_of_the_layer_and_its_service_shows_what_they_are() {
     let layer = DedupLayer::in_memory();
     let shown = format!("{layer:?}");
     assert!(
-        shown.starts_with("DedupLayer { settings: Settings {"),
+        shown.starts_with("DedupLayer { settings: Settings {") && shown.contains("key: .., "),
         "{shown}"
     );
     assert_eq!(

@@ -38,6 +38,8 @@ struct Watched {
     is_forgetful: Arc<AtomicBool>,
     /// Whether it waits before it keeps parts.
     is_full: Arc<AtomicBool>,
+    /// Whether it does not carry out renewals.
+    loses_renewals: Arc<AtomicBool>,
 }
 
 impl Mailbox for Watched {
@@ -53,6 +55,9 @@ impl Mailbox for Watched {
     }
 
     async fn renew(&self, question: Question, owner: Owner) -> Result<bool, Infallible> {
+        if self.loses_renewals.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
         self.renewed.lock().unwrap().push(question.message);
         self.mailbox.renew(question, owner).await
     }
@@ -218,6 +223,24 @@ async fn a_slot_whose_message_has_no_reply_is_closed_by_the_next_message() {
     let _ = wechat.text("hi").deliver(answering(&dedup, 0, "hi")).await;
     assert_eq!(seen(&wechat), ["hi"]);
     assert!(asked.elapsed() < secs(5), "{:?}", asked.elapsed());
+}
+
+/// Its slot looks lost to the next message, which looks for its node.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_runs_here_is_not_lost_because_its_slot_was_not_renewed() {
+    let watched = Watched::default();
+    let dedup = DedupLayer::builder()
+        .with_next_message(NextMessage::shared(watched.clone()))
+        .with_failure_reply(Reply::text("failed"))
+        .unwrap()
+        .build();
+    let wechat = wechat();
+    let first = wechat.text("hi");
+    let _ = first.deliver(answering(&dedup, 40, "40 s")).await;
+    watched.loses_renewals.store(true, Ordering::Relaxed);
+    sleep(secs(15)).await;
+    let _ = wechat.text("hi").deliver(answering(&dedup, 0, "hi")).await;
+    assert_eq!(seen(&wechat), ["40 s"]);
 }
 
 /// Its deliveries have gone. Nobody waits until its lease is over.

@@ -176,6 +176,7 @@ fn networks_have_one_form() {
     ] {
         let net: IpNet = text.parse().unwrap();
         assert_eq!(net.to_string(), shown, "{text}");
+        assert_eq!(format!("{net:?}"), shown);
         assert_eq!(shown.parse(), Ok(net), "{text}");
     }
     for text in [
@@ -201,6 +202,15 @@ fn networks_have_one_form() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn debug_shows_the_networks() {
+    let list = list(&["203.0.113.7", "2001:db8::/32"]);
+    assert_eq!(
+        format!("{list:?}"),
+        "AllowList([203.0.113.7, 2001:db8::/32])"
+    );
 }
 
 proptest! {
