@@ -210,10 +210,11 @@ impl Case<'_> {
                     || own.operation == Operation::Acknowledge && is_failure(line)
             });
             hold.is_some_and(|(_, hold)| {
+                let is_sure = hold.answer == Answer::Replied;
                 own().any(|(line, release)| {
                     release.operation == Operation::Release
                         && release.since >= hold.until
-                        && (release.answer == Answer::LastHold || is_failure(line))
+                        && (release.answer == Answer::LastHold || is_sure && is_failure(line))
                 })
             })
         };
