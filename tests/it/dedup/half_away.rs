@@ -316,6 +316,41 @@ fn check(way: Way) {
     }
 }
 
+/// The claim of a node that never hears of it holds the reply, which nobody can have then.
+#[cfg(feature = "tracing")]
+#[test]
+fn a_reply_that_an_unanswered_claim_holds_is_lost_with_an_error() {
+    let mut lost = 0;
+    for story in &STORIES {
+        for since in SINCE {
+            for broken in [&[0][..], &[1], &[0, 1]] {
+                super::races::paused().block_on(async {
+                    let violations = Mutex::new(None);
+                    let log = crate::log::of(async || {
+                        let played =
+                            play(story, since, &[Operation::Claim], Way::AnswerLost, broken);
+                        *violations.lock().unwrap() = played.await.err();
+                    })
+                    .await;
+                    let violations = violations.into_inner().unwrap().unwrap_or_default();
+                    if violations.contains("the reply is lost") {
+                        lost += 1;
+                        let errors = log.lines().filter(|line| {
+                            line.contains("ERROR") && line.contains("a late reply is lost")
+                        });
+                        assert!(
+                            errors.count() > 0,
+                            "{}, {since} on {broken:?}: {log}",
+                            story.name
+                        );
+                    }
+                });
+            }
+        }
+    }
+    assert!(lost > 0);
+}
+
 #[test]
 fn operations_that_fail_for_ever_lose_no_reply_and_leave_no_task() {
     check(Way::Refused);

@@ -486,23 +486,29 @@ async fn a_reply_is_handed_over_though_the_store_takes_its_message_for_running()
 
 /// The store goes away just before the end of the run, and comes back at any time.
 #[tokio::test(start_paused = true)]
-async fn a_reply_is_handed_over_once_whenever_the_store_comes_back() {
+async fn replies_are_handed_over_once_whenever_the_store_comes_back() {
     for back in (0..=8_000).step_by(100) {
         let (store, late) = (Faulty::new(), Late::default());
         let layer = late.collect(DedupLayer::builder().with_store(store.clone()));
         let (stack, mut runs) = stack(&layer);
-        stack.deliver(&text("user", "1", "hi")).await.abort();
-        let (_, verdict) = runs.next().await;
+        let mut verdicts = Vec::new();
+        for number in 0..11 {
+            let message = text("user", &number.to_string(), "hi");
+            stack.deliver(&message).await.abort();
+            verdicts.push(runs.next().await.1);
+        }
         pass(900).await;
         store.go_away();
         pass(100).await;
-        verdict.send(Ok(ok("reply"))).unwrap();
+        for verdict in verdicts {
+            verdict.send(Ok(ok("reply"))).unwrap();
+        }
         pass(back).await;
         store.come_back();
         pass(20_000 - back).await;
         assert_eq!(
             late.causes(),
-            [LateCause::Unfetched],
+            [LateCause::Unfetched; 11],
             "back after {back} ms"
         );
     }

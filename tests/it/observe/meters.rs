@@ -215,6 +215,9 @@ async fn a_shared_store_and_one_that_is_away() {
         store_errors_total operation=claim cause=error [3.0]
         store_errors_total operation=publish cause=error [60.0]";
     check(without_the_store, expected).await;
+    let lines = recorded(unconfirmed).await.lines();
+    let counted = "unconfirmed_replies_total account=post-office [1.0]";
+    assert!(lines.iter().any(|line| line == counted), "{lines:?}");
 }
 
 /// One MsgId, and two texts.
