@@ -26,7 +26,7 @@ fn the_replies_have_what_a_store_may_lose() {
 }
 
 #[test]
-fn every_operation_is_drawn() {
+fn every_operation_is_drawn_and_runs_have_their_numbers() {
     let mut random = Random::new(1);
     let mut names = HashSet::new();
     for _ in 0..900 {

@@ -54,9 +54,8 @@ async fn the_runs_of_a_user_follow_each_other_and_those_of_others_do_not_wait() 
     assert_eq!(log.join(", "), expected);
 }
 
-/// The first message is over, the second one runs.
 #[tokio::test(start_paused = true)]
-async fn a_message_waits_for_the_one_before_it() {
+async fn a_message_that_comes_after_the_first_is_over_waits_for_the_second() {
     let layer = DedupLayer::builder().with_runs_in_turn().build();
     let (stack, mut runs) = stack(&layer);
     let message = |id| text("anna", id, "hi");
@@ -70,6 +69,17 @@ async fn a_message_waits_for_the_one_before_it() {
     runs.check_none();
     second.send(Ok(ok("2"))).unwrap();
     runs.next().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_has_its_turn_without_the_store() {
+    let store = Faulty::new();
+    store.go_away();
+    let builder = DedupLayer::builder().with_store(store);
+    let (stack, mut runs) = stack(&builder.with_runs_in_turn().build());
+    let _delivery = stack.deliver(&text("anna", "1", "hi")).await;
+    pass(4_000).await;
+    assert!(runs.verdict().is_some());
 }
 
 /// Two nodes with a store.

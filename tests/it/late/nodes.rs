@@ -245,6 +245,30 @@ async fn a_node_that_is_lost_while_it_sends_the_rest_leaves_it_to_the_other() {
     assert_eq!(collected.parts(), parts(1..2));
 }
 
+/// It need not wait until that one is done.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_cut_leaves_the_rest_to_the_one_that_sends_it() {
+    let collected = Collected::default();
+    let store = Remote::default();
+    let hanging = DedupLayer::builder()
+        .with_store(store.clone())
+        .with_late_replies(|_: LateReply| std::future::pending::<()>())
+        .build();
+    let cut = DedupLayer::builder()
+        .with_store(store)
+        .with_late_replies(collected.sink())
+        .build();
+    let nodes = [hanging, cut];
+    let wechat = wechat();
+    let bot = balanced(&nodes, 2, story(2));
+    let _ = wechat.text("hi").lose_answers(1).deliver(bot).await;
+    sleep(secs(20)).await;
+    let begun = tokio::time::Instant::now();
+    nodes[1].drain(Duration::ZERO).await;
+    assert!(begun.elapsed() < Duration::from_millis(500));
+    assert!(collected.replies().is_empty());
+}
+
 #[cfg(feature = "tracing")]
 #[tokio::test(start_paused = true)]
 async fn without_a_sink_one_warning_says_how_many_messages_are_not_sent() {

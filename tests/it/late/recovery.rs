@@ -1,7 +1,7 @@
 //! A question whose node is lost after its run: the store tells the node that gets the next message what became of the reply.
 
 use http::StatusCode;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 use tower_wechat::{
     dedup::{
         Key, StoredResponse,
@@ -94,13 +94,19 @@ async fn a_reply_that_is_left_to_the_recovery_is_shown() {
     next.has_claimed(2).await;
     sleep(Duration::from_millis(50)).await;
     assert_eq!(next.release().await, Released::HeldElsewhere);
+    let way = next.way.clone();
     assert_eq!(next.seen().await, ["saved"]);
+    assert_eq!(way.calls(Operation::Claim), 2, "it is shown at once");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_its_node_still_holds_is_not_shown_by_the_recovery() {
     let next = Next::after_a_lost_node().await;
+    // Once a second, however often the message looks for a part.
+    next.has_claimed(2).await;
+    let begun = Instant::now();
     next.has_claimed(4).await;
+    assert!(begun.elapsed() > Duration::from_millis(1_900));
     sleep(Duration::from_millis(50)).await;
     assert_eq!(next.release().await, Released::LastHold);
     let sent = next.store.complete(next.lost, Ending::Nothing).await;

@@ -26,11 +26,11 @@ use tower_wechat::{
 
 use super::*;
 
-/// A mailbox that notes whose slots are opened by themselves, renewed and closed, and who asks for parts.
+/// A mailbox that notes whose slots are opened, renewed and closed, and who asks for parts.
 #[derive(Clone, Default)]
 struct Watched {
     mailbox: MemoryMailbox,
-    expected: Arc<Mutex<Vec<Key>>>,
+    opened: Arc<Mutex<Vec<Key>>>,
     renewed: Arc<Mutex<Vec<Key>>>,
     closed: Arc<Mutex<Vec<Key>>>,
     asked: Arc<Mutex<Vec<Key>>>,
@@ -50,7 +50,7 @@ impl Mailbox for Watched {
     }
 
     async fn expect(&self, question: Question, owner: Owner) -> Result<Expected, Infallible> {
-        self.expected.lock().unwrap().push(question.message);
+        self.opened.lock().unwrap().push(question.message);
         self.mailbox.expect(question, owner).await
     }
 
@@ -79,6 +79,9 @@ impl Mailbox for Watched {
 
     async fn take(&self, fetch: Fetch) -> Result<Fetched, Infallible> {
         self.asked.lock().unwrap().push(fetch.by);
+        if fetch.opens_slot {
+            self.opened.lock().unwrap().push(fetch.by);
+        }
         self.mailbox.take(fetch).await
     }
 
@@ -155,7 +158,7 @@ async fn a_message_that_fetches_nothing_has_no_slot_to_close() {
     assert_eq!(seen(&wechat), ["welcome", "20 s"]);
 }
 
-/// It is the answer of the message that it waits for.
+/// The word shows another message's answer, and needs no slot of its own.
 #[tokio::test(start_paused = true)]
 async fn a_word_that_waits_in_vain_has_no_slot() {
     let watched = Watched::default();
@@ -165,21 +168,25 @@ async fn a_word_that_waits_in_vain_has_no_slot() {
     let wechat = wechat();
     let question = wechat.text("hi");
     let _ = question.deliver(answering(&dedup, 120, "hi")).await;
-    let word = wechat.text("继续");
+    let (word, asked) = (wechat.text("继续"), Instant::now());
     let _ = word.deliver(answering(&dedup, 0, "hi")).await;
-    assert_eq!(watched.expected.lock().unwrap().len(), 1);
+    assert!(asked.elapsed() > secs(14), "{:?}", asked.elapsed());
+    assert_eq!(watched.opened.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_whose_reply_another_sink_takes_has_no_slot() {
     let watched = Watched::default();
+    let collected = Collected::default();
     let dedup = DedupLayer::builder()
-        .with_late_replies(Collected::default().sink())
+        .with_late_replies(collected.sink())
         .with_next_message(NextMessage::shared(watched.clone()))
         .build();
     let wechat = wechat();
     let _ = wechat.text("hi").deliver(answering(&dedup, 20, "hi")).await;
-    assert_eq!(*watched.expected.lock().unwrap(), []);
+    dedup.drain(secs(100)).await;
+    assert_eq!(collected.replies().len(), 1);
+    assert_eq!(*watched.opened.lock().unwrap(), []);
 }
 
 /// The rest of its reply is not kept yet, so the message is not over.
@@ -286,6 +293,47 @@ async fn an_acknowledged_message_asks_for_no_part() {
     assert!(asked() > 5);
     sleep(secs(2)).await;
     assert_eq!(asked(), 0);
+}
+
+/// No delivery waits for one, and WeChat makes none any more.
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_deliveries_have_gone_asks_for_no_part() {
+    let watched = Watched::default();
+    let next = NextMessage::shared(watched.clone());
+    let dedup = DedupLayer::builder().with_next_message(next).build();
+    let asked = || mem::take(&mut *watched.asked.lock().unwrap()).len();
+    let wechat = wechat();
+    let first = wechat.text("hi");
+    let _ = first.deliver(answering(&dedup, 60, "60 s")).await;
+    let (bot, gone) = (answering(&dedup, 0, "unseen"), wechat.text("hi"));
+    let gone = tokio::spawn(async move { gone.deliver(bot).await });
+    sleep(secs(2)).await;
+    gone.abort();
+    assert!(asked() > 4);
+    sleep(secs(20)).await;
+    let _ = asked();
+    sleep(secs(5)).await;
+    assert_eq!(asked(), 0);
+}
+
+/// Its host may stop the process as soon as the delivery is answered.
+#[tokio::test(start_paused = true)]
+async fn an_inline_delivery_waits_for_the_mailbox_that_gets_its_rest() {
+    let watched = Watched::default();
+    watched.is_full.store(true, Ordering::Relaxed);
+    let next = NextMessage::shared(watched.clone());
+    let dedup = DedupLayer::builder()
+        .with_store(MemoryStore::new())
+        .with_next_message(next)
+        .with_inline_runs()
+        .build();
+    let long = Reply::text("字".repeat(700));
+    let asked = Instant::now();
+    let _ = wechat()
+        .text("hi")
+        .deliver(answering(&dedup, 0, long))
+        .await;
+    assert!(asked.elapsed() > Duration::from_millis(100));
 }
 
 #[cfg(feature = "tracing")]
