@@ -112,6 +112,21 @@ async fn the_runs_of_a_user_follow_each_other_on_all_nodes() {
     assert!(log[1].starts_with("begin"), "{log:?}");
 }
 
+/// The node that has had it gives it back at once.
+#[tokio::test(start_paused = true)]
+async fn a_turn_comes_as_soon_as_the_run_before_it_has_ended() {
+    let [one, two] = nodes();
+    let [(a, mut runs_a), (b, mut runs_b)] = [stack(&one), stack(&two)];
+    let _first = a.deliver(&text("anna", "1", "hi")).await;
+    let (_, verdict) = runs_a.next().await;
+    let _second = b.deliver(&text("anna", "2", "hi")).await;
+    pass(2_000).await;
+    runs_b.check_none();
+    verdict.send(Ok(ok("1"))).unwrap();
+    pass(1_000).await;
+    assert!(runs_b.verdict().is_some());
+}
+
 /// A store that is away for a moment has not said that the turn is over.
 #[tokio::test(start_paused = true)]
 async fn a_node_that_cannot_ask_waits_for_its_turn() {

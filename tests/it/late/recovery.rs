@@ -113,3 +113,24 @@ async fn a_reply_that_its_node_still_holds_is_not_shown_by_the_recovery() {
     assert!(sent.is_ok());
     assert_eq!(next.seen().await, ["own"]);
 }
+
+/// As after a restart of the only node, whose mailbox is in Redis.
+#[tokio::test(start_paused = true)]
+async fn without_a_store_a_question_of_another_process_ends_in_the_failure_reply() {
+    let mailbox = MemoryMailbox::new();
+    let of = Question::new(
+        Conversation::new("", USER),
+        Key::new(["question"]),
+        Duration::ZERO,
+    );
+    mailbox.expect(of, Owner::new([1; 16])).await.unwrap();
+    sleep(secs(10)).await;
+    let dedup = DedupLayer::builder()
+        .with_next_message(NextMessage::shared(mailbox))
+        .with_failure_reply(Reply::text("failed"))
+        .unwrap()
+        .build();
+    let wechat = wechat();
+    let _ = wechat.text("hi").deliver(answering(&dedup, 0, "own")).await;
+    assert_eq!(seen(&wechat), ["failed"]);
+}
