@@ -68,6 +68,11 @@ fn debug_of_the_layer_and_its_service_shows_what_they_are() {
         shown.starts_with("DedupLayer { settings: Settings {") && shown.contains("key: .., "),
         "{shown}"
     );
+    // The documented bounds.
+    assert!(
+        shown.contains("messages: 100000, reply_bytes: 16777216, "),
+        "{shown}"
+    );
     assert_eq!(
         format!("{:?}", layer.layer("inner")),
         "Dedup { inner: \"inner\", .. }"
