@@ -172,3 +172,6 @@ impl Drop for Turn {
 
 /// Of one user, running or waiting. Further messages wait like those that there is no room for.
 const MAX_MESSAGES: usize = 16;
+
+#[cfg(test)]
+mod tests;
