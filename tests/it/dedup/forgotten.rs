@@ -40,7 +40,10 @@ impl Node {
         let (sender, late) = mpsc::unbounded_channel();
         let layer = DedupLayer::builder()
             .with_store(store)
-            .with_late_replies(move |reply| ready(sender.send(reply).unwrap()))
+            .with_late_replies(move |reply| {
+                sender.send(reply).unwrap();
+                ready(())
+            })
             .build();
         let (stack, mut runs) = stack(&layer);
         let delivery = stack.deliver(&text("user", "1", "hi")).await;
