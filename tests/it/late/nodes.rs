@@ -221,10 +221,9 @@ async fn a_node_that_follows_another_one_hands_the_rest_over_once() {
     }
 }
 
-/// Another node has the lease of the rest for as long as it sends it, and no longer.
-#[tokio::test(start_paused = true)]
-async fn a_node_that_is_lost_while_it_sends_the_rest_leaves_it_to_the_other() {
-    let collected = Collected::default();
+/// Two nodes that have both given the first part of a reply. The first one has sent its rest for 20 s, and the second one collects
+/// what it is left.
+async fn while_one_sends_the_rest(collected: &Collected) -> [DedupLayer; 2] {
     let store = Remote::default();
     let hanging = DedupLayer::builder()
         .with_store(store.clone())
@@ -239,8 +238,16 @@ async fn a_node_that_is_lost_while_it_sends_the_rest_leaves_it_to_the_other() {
     let bot = balanced(&nodes, 2, story(2));
     let _ = wechat.text("hi").lose_answers(1).deliver(bot).await;
     sleep(secs(20)).await;
+    nodes
+}
+
+/// Another node has the lease of the rest for as long as it sends it, and no longer.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_lost_while_it_sends_the_rest_leaves_it_to_the_other() {
+    let collected = Collected::default();
+    let [hanging, _other] = while_one_sends_the_rest(&collected).await;
     assert!(collected.replies().is_empty());
-    nodes[0].drain(Duration::ZERO).await;
+    hanging.drain(Duration::ZERO).await;
     sleep(secs(6)).await;
     assert_eq!(collected.parts(), parts(1..2));
 }
@@ -249,22 +256,9 @@ async fn a_node_that_is_lost_while_it_sends_the_rest_leaves_it_to_the_other() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_is_cut_leaves_the_rest_to_the_one_that_sends_it() {
     let collected = Collected::default();
-    let store = Remote::default();
-    let hanging = DedupLayer::builder()
-        .with_store(store.clone())
-        .with_late_replies(|_: LateReply| std::future::pending::<()>())
-        .build();
-    let cut = DedupLayer::builder()
-        .with_store(store)
-        .with_late_replies(collected.sink())
-        .build();
-    let nodes = [hanging, cut];
-    let wechat = wechat();
-    let bot = balanced(&nodes, 2, story(2));
-    let _ = wechat.text("hi").lose_answers(1).deliver(bot).await;
-    sleep(secs(20)).await;
+    let [_hanging, other] = while_one_sends_the_rest(&collected).await;
     let begun = tokio::time::Instant::now();
-    nodes[1].drain(Duration::ZERO).await;
+    other.drain(Duration::ZERO).await;
     assert!(begun.elapsed() < Duration::from_millis(500));
     assert!(collected.replies().is_empty());
 }
