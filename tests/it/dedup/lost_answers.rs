@@ -138,3 +138,57 @@ async fn a_node_that_looks_once_more_for_a_reply_does_not_keep_it_from_the_other
         assert_eq!(causes.len(), 1, "{lost_from}: {causes:?}");
     }
 }
+
+/// A node has acknowledged the message without the store, while another one ran it. The other one's deliveries get nothing, so that
+/// node sends the reply.
+#[tokio::test(start_paused = true)]
+async fn a_node_leaves_a_reply_to_the_one_that_sends_it_after_its_deliveries() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let way = store.beside();
+    let [(a, mut runs_a), (b, _)] = [&store, &way]
+        .map(|store| stack(&late.collect(DedupLayer::builder().with_store(store.clone()))));
+    let first = a.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict) = runs_a.next().await;
+    pass(5_000).await;
+    first.abort();
+    pass(5_000).await;
+    let last = b.deliver(&text("user", "1", "hi")).await;
+    pass(1_000).await;
+    way.go_away();
+    check(&last.await.unwrap(), 200, "success");
+    way.come_back();
+    pass(4_000).await;
+    verdict.send(Ok(ok("reply"))).unwrap();
+    pass(60_000).await;
+    assert_eq!(late.causes(), [LateCause::Unfetched]);
+}
+
+/// It acknowledges the message without the store, which keeps the reply meanwhile. A delivery of the other node gets it, and this
+/// node need not ask again later: it has run the message.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_has_run_the_message_leaves_the_reply_to_the_other_ones_delivery() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let way = store.beside();
+    let [(a, mut runs_a), (b, _)] = [&way, &store]
+        .map(|store| stack(&late.collect(DedupLayer::builder().with_store(store.clone()))));
+    let first = a.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict) = runs_a.next().await;
+    pass(5_000).await;
+    first.abort();
+    pass(5_000).await;
+    let last = a.deliver(&text("user", "1", "hi")).await;
+    pass(2_000).await;
+    let beside = b.deliver(&text("user", "1", "hi")).await;
+    pass(2_400).await;
+    way.fail(Operation::Acknowledge);
+    way.delay(
+        Operation::Complete,
+        Duration::ZERO,
+        Duration::from_millis(200),
+    );
+    verdict.send(Ok(ok("reply"))).unwrap();
+    check(&last.await.unwrap(), 200, "success");
+    check(&beside.await.unwrap(), 200, "reply");
+    pass(60_000).await;
+    assert_eq!(late.causes(), []);
+}
