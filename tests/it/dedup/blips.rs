@@ -1,7 +1,12 @@
 //! Short failures: a store that misses one question, and a handler that blocks its thread.
 
-use std::time::Instant;
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU32, Ordering},
+    mpsc,
+};
 
+use tokio::time::{interval, timeout};
 use tower_wechat::dedup::store::{self, ClaimId, MemoryStore, Store};
 
 use super::{
@@ -43,34 +48,47 @@ async fn a_store_that_is_known_to_be_away_is_not_asked() {
     assert_eq!(store.calls(Operation::Claim), asked);
 }
 
-/// With a thread of its own to spare, the renewal does not depend on the handler's.
+/// With a thread of its own to spare, the renewal does not depend on the handler's. So no other node runs the message.
 #[test]
-fn the_lease_is_renewed_beside_a_handler_that_blocks_its_thread() {
+fn a_handler_may_block_its_thread_for_longer_than_a_lease() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()
         .build()
         .unwrap();
-    let store = Faulty::new();
-    let service = DedupLayer::shared(store.clone()).layer(service_fn({
-        let store = store.clone();
-        move |_: Request<Verified>| {
-            let store = store.clone();
-            async move {
-                let begun = Instant::now();
-                while store.calls(Operation::Renew) == 0 && begun.elapsed().as_secs() < 10 {
-                    std::thread::yield_now();
-                }
-                let is_renewed = store.calls(Operation::Renew) > 0;
-                Ok::<_, Infallible>(ok(if is_renewed { "renewed" } else { "lost" }))
-            }
-        }
-    }));
-    let answer = runtime.block_on(async {
-        let request = Request::new(assume(text("user", "1", "hi")));
-        tokio::spawn(service.oneshot(request)).await.unwrap()
+    let (store, runs) = (Faulty::new(), Arc::new(AtomicU32::new(0)));
+    let (unblock, blocked) = mpsc::channel::<Infallible>();
+    let blocked = Arc::new(Mutex::new(blocked));
+    let [a, b] = [(); 2].map(|()| {
+        let (runs, blocked) = (Arc::clone(&runs), Arc::clone(&blocked));
+        DedupLayer::shared(store.clone()).layer(service_fn(move |_: Request<Verified>| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            // Until the sender is dropped.
+            let _ = blocked.lock().unwrap().recv();
+            async { Ok::<_, Infallible>(ok("reply")) }
+        }))
     });
-    assert_eq!(answer.unwrap().body().as_bytes(), b"renewed");
+    let request = || Request::new(assume(text("user", "1", "hi")));
+    let answer = runtime.block_on(async {
+        let reach = async |operation, calls| {
+            let mut looks = interval(Duration::from_millis(50));
+            let reached = async {
+                while store.calls(operation) < calls {
+                    looks.tick().await;
+                }
+            };
+            timeout(Duration::from_secs(20), reached).await.unwrap();
+        };
+        tokio::spawn(a.oneshot(request()));
+        // One a second. The lease is one of 5 s.
+        reach(Operation::Renew, 6).await;
+        let second = tokio::spawn(b.oneshot(request()));
+        reach(Operation::Claim, 2).await;
+        drop(unblock);
+        second.await.unwrap()
+    });
+    assert_eq!(answer.unwrap().body().as_bytes(), b"reply");
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
 }
 
 /// A full `MemoryStore` forgets messages that have ended. It never forgets a running one.
