@@ -436,7 +436,7 @@ impl Task {
     }
 
     /// Notes that a delivery is about to ask the store for the reply.
-    pub(super) fn ask(&self) {
+    pub(super) fn note_asked(&self) {
         self.has_asked.store(true, Ordering::Release);
     }
 

@@ -357,7 +357,7 @@ impl Waiter {
         };
         let acknowledge = async {
             let store = self.node.store.as_ref()?;
-            task.ask();
+            task.note_asked();
             match store.acknowledge(claim).await {
                 Ok(Acknowledged::Replied(response)) => Some(response),
                 _ => None,

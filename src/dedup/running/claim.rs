@@ -32,7 +32,6 @@ impl RunningMessage {
         let mut next_pause = FIRST_POLL;
         let mut asked_until = None;
         let mut failures = 0;
-        let mut is_leaving = false;
         loop {
             let pause = next_pause;
             next_pause = (pause * 2).min(LAST_POLL);
@@ -60,7 +59,8 @@ impl RunningMessage {
                     // A store may answer nonsense, but not make a time that no clock can tell.
                     let lease = lease.min(FOREVER);
                     self.observed.record_join_elsewhere(self.account());
-                    if is_leaving && !self.is_wanted() {
+                    // What an acknowledgement here may have taken hold of meanwhile, the heir asks for.
+                    if !self.is_wanted() {
                         return Some(Claimed::Running { age, lease });
                     }
                     leased_until = Some(Instant::now() + lease);
@@ -86,16 +86,10 @@ impl RunningMessage {
                     // or until the reply's time is over.
                     let now = Instant::now();
                     let until = asked_until.get_or_insert(now + LEASE + FETCH_WAIT);
-                    let left = until.saturating_duration_since(now);
-                    if !left.is_zero() {
-                        continue;
+                    if now >= *until && !self.is_wanted() {
+                        return None;
                     }
                 }
-            }
-            // An acknowledgement on this node may have taken hold of the reply meanwhile, so the store is asked once more.
-            is_leaving = !self.is_wanted();
-            if is_leaving && failures > 0 {
-                return None;
             }
         }
     }

@@ -381,23 +381,20 @@ impl RunningMessage {
         work: Pin<&mut impl Future<Output = T>>,
         number: u32,
     ) -> Option<T> {
-        let mut renewing = None;
-        if self.node.store.is_some() {
-            let (node, task) = (Arc::clone(&self.node), Arc::clone(&self.task));
-            let renewal = renew(node, task, self.own_claim(), number);
-            renewing = Some(AbortOnDropHandle::new(tokio::spawn(renewal)));
-            // No other thread takes over a task that has just been spawned, so it is polled before a handler can block
-            // this one.
-            yield_now().await;
+        if self.node.store.is_none() {
+            // Nobody takes the message.
+            return Some(work.await);
         }
+        let (node, task) = (Arc::clone(&self.node), Arc::clone(&self.task));
+        let renewal = renew(node, task, self.own_claim(), number);
+        let renewing = AbortOnDropHandle::new(tokio::spawn(renewal));
+        // No other thread takes over a task that has just been spawned, so it is polled before a handler can block this one.
+        yield_now().await;
         let lost = async {
-            if let Some(renewing) = renewing
-                && renewing.await.is_ok()
-            {
-                return;
+            if renewing.await.is_err() {
+                // The renewal has panicked, or the runtime goes away.
+                future::pending::<()>().await;
             }
-            // Without a store nobody takes the message.
-            future::pending::<()>().await;
         };
         match select(work, pin!(lost)).await {
             Either::Left((result, _)) => Some(result),
