@@ -223,12 +223,22 @@ impl Finished {
         let mut heard = 0;
         while start.elapsed() < self.claim().ttls.reply {
             time::sleep(RENEWAL).await;
-            heard += u64::from(self.confirm().await.is_ok());
+            heard += u64::from(self.confirm_end().await.is_ok());
             if heard == times {
                 return true;
             }
         }
         false
+    }
+
+    /// Confirms a result that a delivery or a sink has got. No node sends a late reply of the message after it.
+    async fn confirm_end(&self) -> Told {
+        let told = self.confirm().await;
+        if let (Ok(Completed::Acknowledged), Some(store)) = (told, &self.node.store) {
+            // Another node has left a late reply, and this claim has taken it over.
+            store.publish(self.claim(), Ending::Nothing).await?;
+        }
+        told
     }
 
     /// Releases the claim. `told` is what the store knows of the message's end.
@@ -322,9 +332,9 @@ impl Finished {
     }
 }
 
-/// How many times a store that is away is asked which node a late reply belongs to, a second after each try. Counted, since a
+/// How many times a store that is away is asked which node a late reply belongs to, or for the reply, a second after each try. Counted, since a
 /// node that stands still asks nothing. The customer-service API accepts the reply for at least a minute.
-const ASK_AGAIN: u32 = 10;
+pub(super) const ASK_AGAIN: u32 = 10;
 
 /// Likewise, if another node runs the message and is going to send its own reply. With its time-outs, that is up to 52 s.
 const ASK_ON: u32 = 30;

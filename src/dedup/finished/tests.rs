@@ -209,6 +209,24 @@ async fn a_result_of_another_node_is_told_to_a_store_that_has_lost_it() {
     }
 }
 
+/// A delivery or a sink has got the result, and another node was lost with a late reply of the message.
+#[tokio::test(start_paused = true)]
+async fn a_late_reply_that_another_node_has_left_is_sent_by_nobody_after_the_result() {
+    for origin in [Origin::Run, Origin::Store] {
+        for is_handed_over in [false, true] {
+            let (finished, store) = ended(key(), origin);
+            teach(&store, Known::LateAbandoned).await;
+            let finished = Finished {
+                is_handed_over,
+                ..finished
+            };
+            finished.confirm_in_background();
+            time::sleep(Duration::from_secs(60)).await;
+            assert_eq!(next(&store).await, Claimed::Done, "{origin:?}");
+        }
+    }
+}
+
 /// It may be a failure, after which the next delivery runs the message.
 #[tokio::test(start_paused = true)]
 async fn another_nodes_result_of_a_message_that_is_retried_is_not_told_again() {
