@@ -17,7 +17,7 @@
 //! | `tower_wechat_runs_open` | gauge | | unfinished runs |
 //! | `tower_wechat_late_replies_total` | counter | `account`, `cause` | replies that no delivery got, rests of replies that a passive one does not show, and acknowledged messages whose runs all failed |
 //! | `tower_wechat_late_parts_total` | counter | `account`, `way` | messages of late replies, as many as customer service needs for them |
-//! | `tower_wechat_unconfirmed_replies_total` | counter | `account` | late replies that another node may have given as well, because the store was away |
+//! | `tower_wechat_unconfirmed_replies_total` | counter | `account` | late replies that another node may have given as well, because the store was away, or has lost its data |
 //! | `tower_wechat_store_errors_total` | counter | `operation`, `cause` | failed operations of the store |
 //! | `tower_wechat_api_calls_total` | counter | `app_id`, `call`, `result` | finished calls of an `Api` (feature `api`) |
 //! | `tower_wechat_api_call_duration_seconds` | histogram | `app_id`, `call` | duration of these calls, with the repetitions in them |

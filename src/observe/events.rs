@@ -394,7 +394,7 @@ pub(crate) fn reply_unconfirmed(account: &str, key: MessageKey) {
         WARN,
         account,
         message_key = %key,
-        "the store is away: a late reply may be given twice"
+        "the store does not say whose a late reply is: it may be given twice"
     );
     meters::reply_unconfirmed(account);
 }

@@ -12,9 +12,9 @@ use super::{RunningMessage, Stage};
 use crate::{
     breaker::Unavailable,
     dedup::{
-        finished::{Finished, Origin, Told},
+        finished::{ASK_AGAIN, Finished, Origin, Told},
         hand_over::{self, Lease},
-        node::FETCH_WAIT,
+        node::{FETCH_WAIT, RENEWAL},
         store::{Completed, Ending, Released},
         table::Milestone,
     },
@@ -189,6 +189,9 @@ impl RunningMessage {
         if is_elsewhere {
             return;
         }
+        if self.finished.is_none() && released == Some(Released::LastHold) {
+            self.finished = self.left_in_store().await;
+        }
         let Some(finished) = self.finished.take() else {
             // WeChat waits for no reply, or this claim has held one.
             if cause == LateCause::Acknowledged || released == Some(Released::LastHold) {
@@ -235,6 +238,17 @@ impl RunningMessage {
         released
     }
 
+    /// The reply that the store keeps for this claim alone, which has not heard it.
+    async fn left_in_store(&self) -> Option<Finished> {
+        for _ in 0..ASK_AGAIN {
+            match self.held_in_store().await {
+                Err(Unavailable) => time::sleep(RENEWAL).await,
+                Ok(held) => return held,
+            }
+        }
+        None
+    }
+
     /// Releases the claim in the store. `None` means that nobody can tell whose the reply is.
     async fn release(&self, told: Told) -> Option<Released> {
         let Some(store) = self.node.store.as_deref() else {
@@ -254,7 +268,8 @@ impl RunningMessage {
     }
 
     fn report_unconfirmed(&self, released: Option<Released>) {
-        if released.is_none() {
+        // A store that does not know the message has lost its data.
+        if matches!(released, None | Some(Released::Unclaimed)) {
             observe::reply_unconfirmed(self.account(), self.observed_key());
         }
     }

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{RunningMessage, Stage};
 use crate::{
-    breaker::TIMEOUT,
+    breaker::{TIMEOUT, Unavailable},
     dedup::{
         finished::{Finished, Origin, Unconfirmed},
         hand_over,
@@ -67,7 +67,7 @@ impl RunningMessage {
                 let _ = time::timeout(TIMEOUT, self.task.is_left()).await;
             }
             if self.finished.is_none() {
-                self.finished = self.held_in_store().await;
+                self.finished = self.held_in_store().await.ok().flatten();
             }
             match self.stage {
                 Stage::Late(cause) => self.hand_back(cause).await,
@@ -102,17 +102,18 @@ impl RunningMessage {
     }
 
     /// The reply that the claim holds although this task has not heard of it.
-    async fn held_in_store(&self) -> Option<Finished> {
-        let store = self.node.store.as_ref()?;
-        if !self.may_be_held() {
-            return None;
-        }
-        match store.claim_again(self.own_claim(), LONG_TIMEOUT).await {
-            Ok(Claimed::Replied { response, .. } | Claimed::TakenOver(response)) => {
+    pub(super) async fn held_in_store(&self) -> Result<Option<Finished>, Unavailable> {
+        let store = self.node.store.as_ref().filter(|_| self.may_be_held());
+        let Some(store) = store else {
+            return Ok(None);
+        };
+        let claimed = store.claim_again(self.own_claim(), LONG_TIMEOUT).await?;
+        Ok(match claimed {
+            Claimed::Replied { response, .. } | Claimed::TakenOver(response) => {
                 Some(self.finished(response, Origin::Store))
             }
             _ => None,
-        }
+        })
     }
 
     /// Logs an error if a reply, or the rest of one, is lost with this message.

@@ -34,6 +34,27 @@ async fn a_node_whose_deliveries_have_left_asks_until_it_knows_whether_it_holds_
     assert_eq!(late.causes(), [LateCause::Unfetched]);
 }
 
+/// It holds the reply, and the other node has left the reply to it. For a while, nothing but the answer with the reply is lost.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_left_a_reply_asks_for_it_until_it_has_it() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let [(a, mut runs), (b, _)] = nodes(&store, &late);
+    let first = a.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict) = runs.next().await;
+    let second = b.deliver(&text("user", "1", "hi")).await;
+    pass(200).await;
+    first.abort();
+    second.abort();
+    store.delay(Operation::Claim, Duration::ZERO, Duration::from_hours(1));
+    verdict.send(Ok(ok("reply"))).unwrap();
+    // The other node has given up the claim by then.
+    pass(20_000).await;
+    assert_eq!(late.causes(), []);
+    store.delay(Operation::Claim, Duration::ZERO, Duration::ZERO);
+    pass(30_000).await;
+    assert_eq!(late.causes(), [LateCause::Unfetched]);
+}
+
 /// The lease, and the time for which a node that holds a reply may wait for a delivery.
 #[tokio::test(start_paused = true)]
 async fn a_node_whose_deliveries_have_left_gives_up_a_store_that_stays_away() {

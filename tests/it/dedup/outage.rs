@@ -121,6 +121,33 @@ async fn the_log_warns_of_a_reply_that_may_be_given_twice() {
     assert_eq!(warnings.count(), 1, "{log}");
 }
 
+/// Likewise, if the store loses its data twice: after the node's last word, and while the other nodes may tell it again.
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn the_log_warns_of_a_reply_that_the_store_has_lost() {
+    let log = crate::log::of(async || {
+        let (store, late) = (Faulty::new(), Late::default());
+        let (stack, mut runs) =
+            stack(&late.collect(DedupLayer::builder().with_store(store.clone())));
+        let delivery = stack.deliver(&text("user", "1", "hi")).await;
+        let (_, verdict) = runs.next().await;
+        pass(500).await;
+        delivery.abort();
+        verdict.send(Ok(ok("reply"))).unwrap();
+        pass(5_900).await;
+        store.forget();
+        pass(1_000).await;
+        store.forget();
+        pass(10_000).await;
+        assert_eq!(late.causes(), [tower_wechat::late::LateCause::Unfetched]);
+    })
+    .await;
+    let warnings = log
+        .lines()
+        .filter(|line| line.contains("may be given twice"));
+    assert_eq!(warnings.count(), 1, "{log}");
+}
+
 /// The store hears of the message when it is back, and then a delivery reaches the other node.
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_was_handed_over_without_the_store_goes_nowhere_else() {

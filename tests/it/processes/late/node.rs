@@ -136,7 +136,9 @@ impl Subscriber for Listener {
             "an answer of the mailbox was lost: parts of late replies may be lost" => {
                 Event::Evicted { account, parts: 4 }
             }
-            "the store is away: a late reply may be given twice" => Event::MayBeTwice,
+            "the store does not say whose a late reply is: it may be given twice" => {
+                Event::MayBeTwice
+            }
             _ => return,
         };
         self.0.write(process::id(), &key, event);
