@@ -55,7 +55,7 @@ impl DedupLayer {
     /// Shares the state of each message with other nodes through `store`.
     ///
     /// This node's own table stays in front of the store: a retry that reaches the node that ran the message is answered
-    /// without the store. Each store operation times out after 250 ms. While the store is away, each node goes on alone, with
+    /// without the store. A store operation that a delivery or a run waits for times out after 250 ms. While the store is away, each node goes on alone, with
     /// a warning in the log, and two nodes may run one message. When the store is back, each node tells it the replies that
     /// are still [kept](DedupBuilder::with_reply_ttl). [`DedupBuilder::with_fail_closed`] runs nothing without the store.
     pub fn shared(store: impl Store) -> Self {
@@ -365,8 +365,9 @@ impl<Scope> DedupBuilder<Scope> {
     /// Adds a sink for replies that are [too late](super#either-delivered-or-handed-over) to be the passive one, and for
     /// what a passive reply does not show. Each sink gets what those added before have left. See [`late`](crate::late).
     ///
-    /// By default there is no sink. The sinks are called once for a late reply, by the node that ran the message or by the
-    /// last node that could have given the reply to a delivery. They also get the final failure of an acknowledged message.
+    /// By default there is no sink. The sinks are called once for a late reply, [as long as the
+    /// store answers](super#either-delivered-or-handed-over), by the node that ran the message or by the last node that could
+    /// have given the reply to a delivery. They also get the final failure of an acknowledged message.
     /// They are not called with [`Reply::success`], which shows nothing. The log has an error if there is no sink, or if
     /// something is left after the last one.
     #[must_use]

@@ -68,9 +68,10 @@
 //!
 //! A node asks the store which node a late reply belongs to. A store that does not answer is **away**. The node asks it ten
 //! times more, a second apart, and 30 times if another node runs the message as well. Then it hands the reply over, with a
-//! warning and a count in a metric: a reply that is given twice is better than a lost one. It does the same if it has acknowledged the
-//! message without the store, and another node has given the reply to a delivery: WeChat may have dropped that answer. If
-//! a store loses its data (`FLUSHALL`, eviction, a restart without persistence), a reply may be given twice without a
+//! warning and a count in a metric: a reply that is given twice is better than a lost one. It does the same if the store has
+//! lost its data (`FLUSHALL`, eviction, a restart without persistence) and no other node has told it of the message since,
+//! or if the node has acknowledged the message without the store, and another node has given the reply to a delivery: WeChat
+//! may have dropped that answer. After a loss of data, a retry may also run the message again on another node, without a
 //! warning.
 //!
 //! # Guarantee
@@ -126,6 +127,8 @@
 //! | [messages running](DedupBuilder::with_max_concurrent_runs) | 1024 | deliveries wait for room in the order of arrival; a delivery that has no room 4.5 s after its arrival gets 503 |
 //! | [deliveries waiting for one message](DedupBuilder::with_max_waiters_per_message) | 16 | a further one waits for room, likewise |
 //! | messages that only fetch from a mailbox | no bound of their own | they do not count as running, and wait for 16 s at most |
+//! | late replies that the sinks have | no bound of their own | they do not count as running; each sink has the [time of a run](DedupBuilder::with_run_timeout) |
+//! | smart bots' messages that run for longer than 1 s | 4096 streams | a further one has no stream; the replies in streams, of 1 MiB at most, do not count as kept |
 //! | body of the inner service's response | 1 MiB | the run has failed |
 //! | replies that wait for the store to come back, late ones among them | 1024 | a further reply is known to this node alone; a further late reply is handed over without the store's confirmation |
 //!
@@ -146,7 +149,12 @@
 //! - every second while the node runs the message,
 //! - every 50 to 400 ms while the node waits for another node,
 //! - every second until a delivery has got the reply, so that a store that has lost its data learns again who has the reply;
-//!   until the store has heard it nine times more if the reply is another node's, or if the store has been away.
+//!   until the store has heard it nine times more if the reply is another node's, or if the store has been away,
+//! - every second while the node hands a late reply or a rest to the sinks,
+//! - every five seconds while the node watches a late reply of another node.
+//!
+//! The calls after the end of a run carry its whole reply. A rest, a result for a mailbox and a user's turn are messages of
+//! their own in the store.
 //!
 //! A node whose deliveries have all gone away leaves the reply to the node that has run the message. If the store is away,
 //! each node goes on with its own table ([`DedupLayer::shared`]).

@@ -25,7 +25,8 @@
 //! last hold of the reply has been released. The claim that completed the message, or that released the last hold, hands
 //! the reply over to the sinks ("another channel" below), and then completes the message with [`Ending::Nothing`]. Until
 //! then it renews the lease. If the lease ends, the next claim takes the reply over. So a reply is given to a delivery or
-//! handed over, never both. If a node crashes, no reply in the store is lost.
+//! handed over, never both. A reply whose node has crashed is still there for the next delivery, or for another node that
+//! watches the lease. If no other node has had a delivery of the message, nobody sends it.
 //!
 //! # The contract
 //!
@@ -38,7 +39,9 @@
 //! - An operation may be carried out **twice**: a node repeats one whose answer it did not get.
 //! - An operation may be carried out **late**, after its caller has given up, and after later ones of the same claim. A
 //!   store treats it as one that is sent now: the claim's id and the message's state decide. It needs no order of its own.
-//!   A node that has given up releases the claim in the end; a late claim after that costs one lease.
+//!   A node that has given up releases the claim in the end. A claim that is carried out after that costs one lease, and if
+//!   the message has a reply by then, the claim holds it for nobody. So let the operations of one node keep their order, as
+//!   those of one connection do.
 //!
 //! A store keeps a reply for [`Ttls::reply`], and a message for [`Ttls::mark`], by its own clock. With the feature
 //! `simulator`, the module `dedup::contract` checks whether a store of your own does all this.
@@ -323,7 +326,7 @@ pub enum Completed {
     Stored,
     /// No delivery gets the reply. If there is one, it is late, and the claim sends it by another channel.
     Acknowledged,
-    /// The message belongs to another claim by now, and has not been changed.
+    /// The message belongs to another claim by now, or another claim has ended it. It has not been changed.
     Lost,
 }
 
@@ -331,7 +334,7 @@ pub enum Completed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Acknowledged {
-    /// No delivery gets the reply any more.
+    /// There is no reply for the delivery. What the store knows of the message says from now on that no delivery gets one.
     Recorded,
     /// There is a reply, which WeChat is to be told. The claim holds it now.
     Replied(StoredResponse),

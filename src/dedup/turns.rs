@@ -42,7 +42,7 @@ pub(super) struct Turn {
     among_nodes: Option<Box<Held>>,
 }
 
-/// A turn that has come, in the store. Dropped, it is the next node's.
+/// A turn that has come, and its claim, which the store may know. Dropped, it is the next node's.
 struct Held {
     node: Arc<Node>,
     claim: Claim,

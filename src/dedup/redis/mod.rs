@@ -86,7 +86,8 @@
 //!
 //! # What is stored
 //!
-//! Each message is one hash, under the [prefix](RedisStore::with_prefix) and the message's
+//! Each message is one hash, and so is the turn of a user whose messages run in turn, a rest that is still to be sent, and a
+//! result that a mailbox is to have. Each is under the [prefix](RedisStore::with_prefix) and the message's
 //! [`Key`] in hexadecimal. The script changes one key, so a cluster spreads the messages
 //! over its nodes. The hash lives as long as the message's mark (10 minutes at least), never as long as its lease. A
 //! reply is given to deliveries for its own time only, but its bytes stay until the message is next asked for or its mark
