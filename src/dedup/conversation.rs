@@ -367,9 +367,11 @@ impl Place {
         match late {
             Some(late) => {
                 let late = late.with_first_seen(self.task.first_seen());
-                hand_over::hand_over(node, claim, lease, late).await;
+                hand_over::hand_over(node, claim, lease, late, true).await;
             }
-            None => lease.end(node, claim).await,
+            None => {
+                lease.end(node, claim).await;
+            }
         }
     }
 

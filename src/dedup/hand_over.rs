@@ -14,7 +14,7 @@ use tokio::{task::JoinHandle, time};
 use super::{
     conversation::Place,
     node::{LEASE, MAX_CLAIM_FAILURES, Node, RENEWAL},
-    store::{Claim, Claimed, Ending, Run},
+    store::{Claim, Claimed, Completed, Ending, Run},
     table::Task,
 };
 use crate::{
@@ -40,7 +40,7 @@ pub(super) enum Lease {
 impl Lease {
     pub(super) async fn renew(&self, node: &Node, claim: Claim) {
         if let Some(store) = &node.store {
-            // If the lease is lost, the reply is handed over twice.
+            // If the lease is lost, the reply is handed over twice, which the store says at the end.
             let _ = match self {
                 Self::Late(response) => {
                     let late = Ending::Late(response.clone());
@@ -78,24 +78,30 @@ impl Lease {
         }
     }
 
-    /// Ends the claim's message: the reply is handed over, or there is none.
-    pub(super) async fn end(&self, node: &Node, claim: Claim) {
+    /// Ends the claim's message: the reply is handed over, or there is none. Returns whether no other node hands it over: the
+    /// store has answered, and no claim has taken the message over.
+    pub(super) async fn end(&self, node: &Node, claim: Claim) -> bool {
         if let Self::Queued(place) = self {
             place.close().await;
         }
-        if let Some(store) = &node.store {
-            // If it does not answer, another node may hand the reply over as well.
-            let _ = store.publish(claim, Ending::Nothing).await;
-        }
+        let Some(store) = &node.store else {
+            return true;
+        };
+        let ended = store.publish(claim, Ending::Nothing).await;
+        matches!(ended, Ok(Completed::Stored | Completed::Acknowledged))
     }
 }
 
 /// Hands a late reply over to the sinks, in a task of its own. A cut drops the caller; the task has 0.9 s more.
+///
+/// `is_confirmed` says whether the store has given the reply to this node. If it has not, or another node may hand the reply
+/// over by the end, it is counted as one that may be given twice.
 pub(super) async fn hand_over(
     node: &Arc<Node>,
     claim: Claim,
     lease: Lease,
     late: impl Into<Handover>,
+    is_confirmed: bool,
 ) {
     let task = {
         let node = Arc::clone(node);
@@ -103,6 +109,7 @@ pub(super) async fn hand_over(
         let mut late = late.into();
         async move {
             let (sinks, timeout) = (&node.settings.sinks, node.settings.run_timeout);
+            let (account, key) = (late.get_mut().account().to_owned(), late.get_mut().key());
             let handed_over = async {
                 node.streams.finish(late.get_mut(), &node.cut).await;
                 if !late.get_mut().is_handed_over() {
@@ -110,7 +117,9 @@ pub(super) async fn hand_over(
                 }
             };
             lease.hold(&node, claim, pin!(handed_over)).await;
-            lease.end(&node, claim).await;
+            if !lease.end(&node, claim).await || !is_confirmed {
+                observe::reply_unconfirmed(&account, key.observed());
+            }
         }
     };
     let end = node.end.clone();
@@ -142,31 +151,32 @@ async fn hand_over_rest(node: Arc<Node>, claim: Claim, mut late: Handover) {
         node.cut.run_until_cancelled(on_its_way).await;
     }
     let claim = claim.on_its("rest");
-    match claim_rest(&node, claim, late.get_mut()).await {
-        Some(run) => hand_over(&node, claim, Lease::Own(run), late).await,
+    match claim_rest(&node, claim).await {
+        Some((run, is_confirmed)) => {
+            hand_over(&node, claim, Lease::Own(run), late, is_confirmed).await;
+        }
         // Another node does.
         None => late.get_mut().hand_over(),
     }
 }
 
-/// `None`: another node hands it over.
-async fn claim_rest(node: &Node, claim: Claim, late: &LateReply) -> Option<Run> {
+/// Returns the run, and whether the store has confirmed it. `None`: another node hands it over.
+async fn claim_rest(node: &Node, claim: Claim) -> Option<(Run, bool)> {
     let own = Run::new(Duration::ZERO, 1);
     let Some(store) = &node.store else {
-        return Some(own);
+        return Some((own, true));
     };
     let mut failures = 0;
     loop {
         let pause = match store.claim(claim).await {
-            Ok(Claimed::Won(run)) => return Some(run),
+            Ok(Claimed::Won(run)) => return Some((run, true)),
             Ok(Claimed::Running { .. }) if node.cut.is_cancelled() => return None,
             Ok(Claimed::Running { lease, .. }) => lease.min(LEASE) + Duration::from_millis(1),
             Ok(_) => return None,
             Err(Unavailable) => {
                 failures += 1;
                 if failures > MAX_CLAIM_FAILURES || node.cut.is_cancelled() {
-                    observe::reply_unconfirmed(late.account(), late.key().observed());
-                    return Some(own);
+                    return Some((own, false));
                 }
                 RENEWAL
             }

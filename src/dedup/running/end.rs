@@ -206,12 +206,16 @@ impl RunningMessage {
         let (node, claim) = (&self.node, self.own_claim());
         let lease = Lease::Late(finished.response.clone());
         let taken = finished.response.taken();
+        // A store that does not know the message has lost its data.
+        let is_confirmed = !matches!(released, None | Some(Released::Unclaimed));
         if let (Some(taken), Some(place)) = (taken, self.place()) {
             lease.hold(node, claim, pin!(place.give_back(taken))).await;
-            lease.end(node, claim).await;
+            if !lease.end(node, claim).await || !is_confirmed {
+                observe::reply_unconfirmed(self.account(), self.observed_key());
+            }
         } else if let Some(late) = finished.into_late(&self.request, cause) {
             let late = late.with_first_seen(self.task.first_seen());
-            hand_over::hand_over(node, claim, lease, late).await;
+            hand_over::hand_over(node, claim, lease, late, is_confirmed).await;
         } else {
             lease.end(node, claim).await;
         }
@@ -233,9 +237,7 @@ impl RunningMessage {
     async fn release_again(&self) -> Option<Released> {
         let store = self.node.store.as_deref()?;
         let finished = self.finished.as_ref()?;
-        let released = finished.release_again(store).await;
-        self.report_unconfirmed(released);
-        released
+        finished.release_again(store).await
     }
 
     /// The reply that the store keeps for this claim alone, which has not heard it.
@@ -258,19 +260,8 @@ impl RunningMessage {
             return Some(Released::LastHold);
         }
         match &self.finished {
-            Some(finished) if !finished.response.is_silent() => {
-                let released = finished.release(store, told).await;
-                self.report_unconfirmed(released);
-                released
-            }
+            Some(finished) if !finished.response.is_silent() => finished.release(store, told).await,
             _ => store.release(self.own_claim()).await.ok(),
-        }
-    }
-
-    fn report_unconfirmed(&self, released: Option<Released>) {
-        // A store that does not know the message has lost its data.
-        if matches!(released, None | Some(Released::Unclaimed)) {
-            observe::reply_unconfirmed(self.account(), self.observed_key());
         }
     }
 }

@@ -37,6 +37,21 @@ impl Late {
         builder.with_late_replies(hook).build()
     }
 
+    /// Makes a layer whose hook collects here, and takes some time for it.
+    #[cfg(feature = "tracing")]
+    pub(super) fn collect_slowly<S>(
+        &self,
+        builder: DedupBuilder<S>,
+        takes: Duration,
+    ) -> DedupLayer {
+        let late = self.clone();
+        let hook = move |reply| {
+            late.0.lock().unwrap().push(reply);
+            sleep(takes)
+        };
+        builder.with_late_replies(hook).build()
+    }
+
     /// Returns the only reply so far.
     #[track_caller]
     fn only(&self) -> LateReply {

@@ -1,6 +1,6 @@
 //! A store that is away while replies become late: who gives them, and how often.
 
-use tower_wechat::dedup::Acknowledgement;
+use tower_wechat::{dedup::Acknowledgement, late::LateCause};
 
 use super::{faulty::Operation, late::Late, nodes::pass, *};
 
@@ -112,7 +112,7 @@ async fn the_log_warns_of_a_reply_that_may_be_given_twice() {
         pass(15_500).await;
         assert_eq!(late.causes(), []);
         pass(1_000).await;
-        assert_eq!(late.causes(), [tower_wechat::late::LateCause::Unfetched]);
+        assert_eq!(late.causes(), [LateCause::Unfetched]);
     })
     .await;
     let warnings = log
@@ -139,7 +139,39 @@ async fn the_log_warns_of_a_reply_that_the_store_has_lost() {
         pass(1_000).await;
         store.forget();
         pass(10_000).await;
-        assert_eq!(late.causes(), [tower_wechat::late::LateCause::Unfetched]);
+        assert_eq!(late.causes(), [LateCause::Unfetched]);
+    })
+    .await;
+    let warnings = log
+        .lines()
+        .filter(|line| line.contains("may be given twice"));
+    assert_eq!(warnings.count(), 1, "{log}");
+}
+
+/// A node hands a reply over for longer than the store is away from it, so the other node does that too.
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn the_log_warns_of_a_reply_whose_lease_another_node_has_taken_over() {
+    let log = crate::log::of(async || {
+        let (store, late) = (Faulty::new(), Late::default());
+        let way = store.beside();
+        let [(a, mut runs), (b, _)] = [&way, &store].map(|store| {
+            let builder = DedupLayer::builder().with_store(store.clone());
+            let builder = builder.with_acknowledgement(Acknowledgement::FirstDelivery);
+            stack(&late.collect_slowly(builder, Duration::from_secs(20)))
+        });
+        let first = a.deliver(&text("user", "1", "hi")).await;
+        let (_, verdict) = runs.next().await;
+        check(&first.await.unwrap(), 200, "success");
+        verdict.send(Ok(ok("reply"))).unwrap();
+        pass(1_000).await;
+        let second = b.deliver(&text("user", "1", "hi")).await;
+        check(&second.await.unwrap(), 200, "success");
+        way.go_away();
+        pass(10_000).await;
+        way.come_back();
+        pass(60_000).await;
+        assert_eq!(late.causes(), [LateCause::Acknowledged; 2]);
     })
     .await;
     let warnings = log
