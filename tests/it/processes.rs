@@ -11,6 +11,7 @@ mod deployment;
 mod evidence;
 mod faults;
 mod late;
+mod listener;
 mod log;
 mod node;
 mod process;

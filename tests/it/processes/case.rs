@@ -158,6 +158,13 @@ impl<'a> Case<'a> {
         self.late().flatten().count()
     }
 
+    /// Whether a node has counted the reply as one that may be given twice.
+    pub(super) fn is_counted(&self) -> bool {
+        self.lines
+            .iter()
+            .any(|line| line.event == Event::MayBeTwice)
+    }
+
     /// Whether the user saw the fault text.
     pub(super) fn is_fault_shown(&self) -> bool {
         self.told.transcript.shown() == &Shown::Fault

@@ -30,6 +30,7 @@ use tower_wechat::{
 
 use super::{
     late::node as late,
+    listener::Listener,
     log::{Event, Log, note_starvation},
     witness::Witness,
 };
@@ -72,6 +73,7 @@ impl Node {
             }
             process::exit(1);
         });
+        tracing::subscriber::set_global_default(Listener(self.log.clone())).unwrap();
         let starving = self.log.clone();
         runtime.block_on(async {
             let config = ConnectionManagerConfig::new()

@@ -30,6 +30,8 @@ pub(super) struct Row {
     lost_with_node: usize,
     shown_and_handed_over: usize,
     handed_over_twice: usize,
+    /// Of those, how many no node has counted.
+    uncounted: usize,
     faults_shown: usize,
     /// Messages that broke a promise of time on a machine that had none.
     starved: usize,
@@ -154,6 +156,8 @@ impl Row {
         let (shown, handed_over) = (case.shown(), case.handed_over());
         self.shown_and_handed_over += usize::from(shown > 0 && handed_over > 0);
         self.handed_over_twice += usize::from(handed_over > 1);
+        let is_uncounted = shown + handed_over > 1 && !case.is_counted();
+        self.uncounted += usize::from(is_uncounted);
         self.faults_shown += usize::from(case.is_fault_shown());
     }
 
@@ -275,6 +279,7 @@ impl fmt::Display for Judgement {
                     both,
                     row.handed_over_twice,
                     hooks,
+                    row.uncounted,
                 ],
                 &[row.faults_shown, row.starved],
             ];
@@ -292,8 +297,8 @@ impl fmt::Display for Judgement {
 }
 
 const HEAD: &str = concat!(
-    "                                                     | run again after                         | lost                    | given twice                     | the user sees\n",
-    "                      faults    msgs   sends    runs | failure   lease    data   alone       ? |  no run   reply  w.node | by hook  may be 2 hooks  may be |   fault starved"
+    "                                                     | run again after                         | lost                    | given twice                              | the user sees\n",
+    "                      faults    msgs   sends    runs | failure   lease    data   alone       ? |  no run   reply  w.node | by hook  may be 2 hooks  may be unnoted |   fault starved"
 );
 
 /// Of each promise.

@@ -284,7 +284,7 @@ impl<'a> Judge<'a> {
     }
 
     fn why_twice(&self, case: &Case<'_>, showings: &[Showing<'_>]) -> Twice {
-        if case.lines.iter().any(|it| it.event == Event::MayBeTwice) {
+        if case.is_counted() {
             return Twice::Said;
         }
         let since = case.told.since;

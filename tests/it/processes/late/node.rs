@@ -1,4 +1,4 @@
-//! The accounts of a node whose replies are late or long, and what the node's own log says of them.
+//! The accounts of a node whose replies are late or long.
 
 use std::process;
 
@@ -14,7 +14,6 @@ use tower_wechat::{
     message::TextMessage,
     simulator::APP_SECRET,
 };
-use tracing::{Event as Said, Metadata, Subscriber, field, span};
 
 use super::{
     super::{
@@ -26,13 +25,12 @@ use super::{
     users::{ACCOUNTS, PATH, Setup},
 };
 
-/// The routes of all accounts, and their layers. From now on the log has what the crate says of late replies.
+/// The routes of all accounts, and their layers.
 pub(in super::super) fn routes(
     api: u16,
     connection: &ConnectionManager,
     log: &Log,
 ) -> (Router, Vec<DedupLayer>) {
-    tracing::subscriber::set_global_default(Listener(log.clone())).unwrap();
     let (mut routes, mut layers) = (Router::new(), Vec::new());
     for (name, setup) in ACCOUNTS {
         let store = || Witness::new(RedisStore::new(connection.clone()), log.clone());
@@ -100,87 +98,6 @@ async fn think(log: Log, request: Request<TextMessage>) -> Result<Reply, BoxErro
     }
     log.write(process::id(), &key, Event::Ended { run });
     Ok(answer.reply())
-}
-
-/// Notes what the crate logs of late replies.
-struct Listener(Log);
-
-impl Subscriber for Listener {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && metadata.target().starts_with("tower_wechat")
-    }
-
-    fn event(&self, event: &Said<'_>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let Fields {
-            message,
-            key,
-            account,
-            way,
-            reason,
-            parts,
-        } = fields;
-        let event = match &*message {
-            "parts of a late reply" => Event::Parts { way, parts },
-            "a late reply is lost" if reason == "its message was cut" => Event::Lost {
-                reason,
-                // All of the reply, which may not have been there yet.
-                parts: 100,
-            },
-            "a late reply is lost" => Event::Lost { reason, parts },
-            "the mailbox is full: parts of late replies are lost" => {
-                Event::Evicted { account, parts }
-            }
-            // Of one answer with four parts, which has taken the room of as many at most.
-            "an answer of the mailbox was lost: parts of late replies may be lost" => {
-                Event::Evicted { account, parts: 4 }
-            }
-            "the store does not say whose a late reply is: it may be given twice" => {
-                Event::MayBeTwice
-            }
-            _ => return,
-        };
-        self.0.write(process::id(), &key, event);
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-#[derive(Default)]
-struct Fields {
-    message: String,
-    key: String,
-    account: String,
-    way: String,
-    reason: String,
-    parts: usize,
-}
-
-impl field::Visit for Fields {
-    fn record_debug(&mut self, field: &field::Field, value: &dyn std::fmt::Debug) {
-        let value = format!("{value:?}");
-        let value = value.trim_matches('"').to_owned();
-        match field.name() {
-            "message" => self.message = value,
-            "message_key" => self.key = value,
-            "account" => self.account = value,
-            "way" => self.way = value,
-            "reason" => self.reason = value,
-            "parts" => self.parts = value.parse().unwrap(),
-            _ => {}
-        }
-    }
 }
 
 const APP_ID: &str = "wx0a1b2c3d4e5f6071";
