@@ -90,7 +90,9 @@ impl<T> Guarded<T> {
         F: Future<Output = Result<A, E>>,
         E: fmt::Display,
     {
-        let asked = AssertUnwindSafe(async { asked(&self.inner).await }).catch_unwind();
+        // The text is the inner one's too, and may panic.
+        let asked = async { asked(&self.inner).await.map_err(|it| format!("{it:#}")) };
+        let asked = AssertUnwindSafe(asked).catch_unwind();
         let mut asked = pin!(asked);
         // One in this process answers at once, and needs no clock.
         let mut started = None;
@@ -107,7 +109,7 @@ impl<T> Guarded<T> {
                 }
                 return Ok(answer);
             }
-            Ok(Ok(Err(error))) => Some(format!("{error:#}")),
+            Ok(Ok(Err(error))) => Some(error),
             Ok(Err(_panic)) => Some("it panicked".to_owned()),
             Err(_elapsed) => None,
         };

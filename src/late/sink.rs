@@ -43,6 +43,8 @@ pub trait LateSink: Send + Sync + 'static {
     fn accept(&self, late: &mut LateReply) -> impl Future<Output = ()> + Send;
 
     /// Returns whether this sink sends a late reply at once, so that it is as good as a passive one; the default is `false`.
+    /// It is asked once, when the sink is added.
+    ///
     /// If it does, the layer acknowledges a message on its first delivery, unless
     /// [`with_acknowledgement`](crate::dedup::DedupBuilder::with_acknowledgement) sets another delivery.
     fn is_prompt(&self) -> bool {
@@ -89,29 +91,29 @@ impl<E: fmt::Display> HandedOver for Result<(), E> {
 pub(crate) struct Sinks(Vec<Sink>);
 
 enum Sink {
-    Other(Box<dyn BoxedSink>),
+    Other {
+        sink: Box<dyn BoxedSink>,
+        is_prompt: bool,
+    },
     NextMessage(NextMessage),
 }
 
 /// [`LateSink`] as an object.
 trait BoxedSink: Send + Sync {
     fn accept<'a>(&'a self, late: &'a mut LateReply) -> BoxFuture<'a, ()>;
-    fn is_prompt(&self) -> bool;
 }
 
 impl<S: LateSink> BoxedSink for S {
     fn accept<'a>(&'a self, late: &'a mut LateReply) -> BoxFuture<'a, ()> {
         LateSink::accept(self, late).boxed()
     }
-
-    fn is_prompt(&self) -> bool {
-        LateSink::is_prompt(self)
-    }
 }
 
 impl Sinks {
     pub(crate) fn push(&mut self, sink: impl LateSink) {
-        self.0.push(Sink::Other(Box::new(sink)));
+        let is_prompt = sink.is_prompt();
+        let sink = Box::new(sink);
+        self.0.push(Sink::Other { sink, is_prompt });
     }
 
     /// Removes an earlier one, and adds this one behind all sinks.
@@ -128,7 +130,7 @@ impl Sinks {
     pub(crate) fn next_message(&self) -> Option<&NextMessage> {
         self.0.iter().find_map(|sink| match sink {
             Sink::NextMessage(next_message) => Some(next_message),
-            Sink::Other(_) => None,
+            Sink::Other { .. } => None,
         })
     }
 
@@ -139,13 +141,21 @@ impl Sinks {
 
     /// Whether the first sink sends by itself, and does not wait for the user.
     pub(crate) fn send_at_once(&self) -> bool {
-        matches!(self.0.first(), Some(Sink::Other(_)))
+        matches!(self.0.first(), Some(Sink::Other { .. }))
     }
 
     /// Whether a late reply is as good as a passive one.
     pub(crate) fn are_prompt(&self) -> bool {
-        let is_prompt = |sink: &Sink| matches!(sink, Sink::Other(sink) if sink.is_prompt());
-        self.0.iter().any(is_prompt)
+        let mut sinks = self.0.iter();
+        sinks.any(|sink| {
+            matches!(
+                sink,
+                Sink::Other {
+                    is_prompt: true,
+                    ..
+                }
+            )
+        })
     }
 
     /// Hands the reply over. Each sink has `timeout`.
@@ -181,7 +191,7 @@ impl Sinks {
             // `accept` may panic before it returns its future.
             let accept = async {
                 match sink {
-                    Sink::Other(sink) => sink.accept(&mut handover.late).await,
+                    Sink::Other { sink, .. } => sink.accept(&mut handover.late).await,
                     Sink::NextMessage(next) => next.keep(&mut handover.late).await,
                 }
             };

@@ -1,6 +1,6 @@
 //! Functions of the user that panic: each is an error in the log, and has a documented answer.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, fmt};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -8,7 +8,10 @@ use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_wechat::{
     DedupLayer, MessageService, Verified, VerifySignatureLayer,
-    dedup::Key,
+    dedup::{
+        Key,
+        store::{Acknowledged, Claim, Completed, Ending, Found, Released, Renewed, Run, Store},
+    },
     message::TextMessage,
     reply::Reply,
     verify::{Rejection, RejectionKind},
@@ -82,6 +85,53 @@ async fn a_decode_error_hook_that_panics_changes_no_answer() {
     let answer = service.oneshot(body).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.body().as_bytes(), b"success");
+}
+
+/// A store whose errors cannot be written.
+struct Speechless;
+
+#[derive(Debug)]
+struct Unspeakable;
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("no words")
+    }
+}
+
+impl Store for Speechless {
+    type Error = Unspeakable;
+
+    async fn claim(&self, _: Claim) -> Result<Found, Unspeakable> {
+        Err(Unspeakable)
+    }
+
+    async fn renew(&self, _: Claim, _: Run) -> Result<Renewed, Unspeakable> {
+        Err(Unspeakable)
+    }
+
+    async fn complete(&self, _: Claim, _: Ending) -> Result<Completed, Unspeakable> {
+        Err(Unspeakable)
+    }
+
+    async fn acknowledge(&self, _: Claim) -> Result<Acknowledged, Unspeakable> {
+        Err(Unspeakable)
+    }
+
+    async fn release(&self, _: Claim) -> Result<Released, Unspeakable> {
+        Err(Unspeakable)
+    }
+}
+
+/// It is away, like one that answers with any other error.
+#[tokio::test(start_paused = true)]
+async fn a_stores_error_that_panics_keeps_no_message_from_its_run() {
+    let layer = DedupLayer::shared(Speechless);
+    let service = layer.layer(service_fn(async |_: Request<Verified>| {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("reply")))
+    }));
+    let answer = service.oneshot(text("1")).await.unwrap();
+    assert_eq!(answer.body().as_bytes(), b"reply");
 }
 
 #[cfg(feature = "tracing")]
