@@ -44,18 +44,23 @@ impl Turn {
 }
 
 /// Returns the id of the stream that a poll asks for, or that answers a message: the message's own, so that each retry has the
-/// same, and no other message.
+/// same, and no other message or user.
 pub(crate) fn stream_id(push: &Head) -> String {
     if let Some(asked) = push.stream_id() {
         return asked.to_owned();
     }
-    let id = push.message_id().unwrap_or_default().bytes();
-    // WeCom does not say which characters an id may have.
-    let escaped = |byte: u8| match char::from(byte) {
+    let (id, user) = (push.message_id(), push.from_user_name());
+    format!("{}__{}", escaped(id), escaped(user))
+}
+
+/// WeCom does not say which characters an id may have.
+fn escaped(text: Option<&str>) -> String {
+    let bytes = text.unwrap_or_default().bytes();
+    let escaped = bytes.map(|byte| match char::from(byte) {
         plain if plain.is_ascii_alphanumeric() => plain.to_string(),
         _ => format!("_{byte:02x}"),
-    };
-    id.map(escaped).collect()
+    });
+    escaped.collect()
 }
 
 impl Reply {

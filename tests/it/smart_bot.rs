@@ -526,6 +526,26 @@ async fn several_streams_are_open_at_once() {
     assert_eq!(quick, "xxxx");
 }
 
+/// No user's stream has the text of another one, even if WeCom repeats an id.
+#[tokio::test(start_paused = true)]
+async fn messages_of_two_users_with_one_id_have_two_streams() {
+    let (wecom, dedup) = (wecom(), DedupLayer::in_memory());
+    let bot = stack(
+        &dedup,
+        message_fn(|message: BotMessage| async move {
+            sleep(secs(5)).await;
+            message.content.text().unwrap_or_default().to_owned()
+        }),
+    );
+    let [mei, bob] = ["mei", "bob"].map(|user| {
+        let push = wecom.text(user).from_user(user).msg_id("same");
+        push.deliver(bot.clone())
+    });
+    let (mei, bob) = tokio::join!(mei, bob);
+    assert_eq!(mei, "mei");
+    assert_eq!(bob, "bob");
+}
+
 /// A message that is answered at once leaves no room for a stream taken.
 #[tokio::test(start_paused = true)]
 async fn quick_messages_leave_room_for_streams() {

@@ -262,10 +262,10 @@ fn a_push_of_another_product_is_none_to_a_bot() {
     assert!(Head::read(twice.as_bytes()).is_err());
 }
 
-/// The stream of an answer has the id of its message, whatever WeCom takes for an id, and that of the poll that asks for it.
+/// The stream of an answer has the id of its message and the user, whatever WeCom takes for an id, or that of the poll that asks for it.
 #[test]
 fn a_stream_has_the_id_of_its_message() {
-    for (position, id) in [(0, "CAIQ7_2f2b_2bw_3d_3d"), (6, "s-7")] {
+    for (position, id) in [(0, "CAIQ7_2f2b_2bw_3d_3d__mei"), (6, "s-7")] {
         let push = pushes()[position].1.to_string();
         let head = Head::read(push.as_bytes()).unwrap();
         let rendered =
