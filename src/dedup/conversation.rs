@@ -97,6 +97,10 @@ impl Place {
             }
         };
         let is_only = fetching == Fetching::Only;
+        if self.node.settings.runs_inline && !is_only && fetched.is_some() {
+            // The answer to an inline delivery waits for the run. If the client leaves meanwhile, the part goes back.
+            own.as_mut().await;
+        }
         match fetched {
             Some(other) => Answer::Other(other, (!is_only).then_some(own)),
             // A message that only fetches has no answer once it is acknowledged, or nobody waits for one.

@@ -13,7 +13,7 @@ use tokio::{task::JoinHandle, time};
 
 use super::{
     conversation::Place,
-    node::{LEASE, MAX_CLAIM_FAILURES, Node, RENEWAL},
+    node::{FIRST_POLL, LEASE, MAX_CLAIM_FAILURES, Node, RENEWAL},
     store::{Claim, Claimed, Completed, Ending, Run},
     table::Task,
 };
@@ -171,11 +171,15 @@ async fn claim_rest(node: &Node, claim: Claim) -> Option<(Run, bool)> {
         let pause = match store.claim(claim).await {
             Ok(Claimed::Won(run)) => return Some((run, true)),
             Ok(Claimed::Running { .. }) if node.cut.is_cancelled() => return None,
-            Ok(Claimed::Running { lease, .. }) => lease.min(LEASE) + Duration::from_millis(1),
+            Ok(Claimed::Running { lease, .. }) => {
+                lease.clamp(FIRST_POLL, LEASE) + Duration::from_millis(1)
+            }
             Ok(_) => return None,
             Err(Unavailable) => {
                 failures += 1;
-                if failures > MAX_CLAIM_FAILURES || node.cut.is_cancelled() {
+                // The answer to an inline run's delivery waits for this.
+                let is_urgent = node.settings.runs_inline || node.cut.is_cancelled();
+                if failures > MAX_CLAIM_FAILURES || is_urgent {
                     return Some((own, false));
                 }
                 RENEWAL

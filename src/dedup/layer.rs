@@ -245,8 +245,9 @@ impl<Scope> DedupBuilder<Scope> {
     /// - A delivery is not answered before the sinks have taken a late reply. Use quick ones.
     /// - If the first sink is no [mailbox](Self::with_next_message), a reply that needs several messages goes to the sinks
     ///   as a whole: its rest would be sent after the response, when the host may have stopped the program.
-    /// - A message that fetches from a mailbox is not answered before its own run has ended, either. WeChat's retry gets
-    ///   the part at once.
+    /// - A message that fetches from a mailbox is not answered before its own run has ended, either. If WeChat hangs up before
+    ///   that, the user's next message gets the part.
+    /// - While the store is away, a rest does not wait for it.
     ///
     /// One thing is still done after the response: telling a store that was away what it has missed.
     #[must_use]

@@ -25,6 +25,7 @@ use tower_wechat::{
 };
 
 use super::*;
+use crate::dedup::faulty::Faulty;
 
 /// A mailbox that notes whose slots are opened, renewed and closed, and who asks for parts.
 #[derive(Clone, Default)]
@@ -314,6 +315,40 @@ async fn a_message_whose_deliveries_have_gone_asks_for_no_part() {
     let _ = asked();
     sleep(secs(5)).await;
     assert_eq!(asked(), 0);
+}
+
+/// The part comes during WeChat's last delivery, whose answer waits for the message's own run. The user does not see it.
+#[tokio::test(start_paused = true)]
+async fn an_inline_delivery_that_ends_before_its_answer_leaves_the_part_to_the_next_message() {
+    let next = NextMessage::shared(MemoryMailbox::new());
+    let store = MemoryStore::new();
+    let builder = || {
+        let builder = DedupLayer::builder().with_store(store.clone());
+        builder.with_next_message(next.clone())
+    };
+    let (dedup, inline) = (builder().build(), builder().with_inline_runs().build());
+    let wechat = wechat();
+    let answered = wechat.text("one").deliver(answering(&dedup, 26, "first"));
+    let _acknowledged = answered.await;
+    let answered = wechat.text("two").deliver(answering(&inline, 60, "second"));
+    let hung_up = answered.await;
+    assert_eq!(hung_up.deliveries().len(), 3);
+    sleep(secs(60)).await;
+    let answered = wechat.text("three").deliver(answering(&dedup, 60, "third"));
+    assert_eq!(answered.await, "first");
+}
+
+/// The rest of the reply waits for no other node.
+#[tokio::test(start_paused = true)]
+async fn an_inline_delivery_does_not_wait_for_a_store_that_is_away() {
+    let store = Faulty::new();
+    store.go_away();
+    let builder = DedupLayer::builder().with_store(store);
+    let builder = builder.with_next_message(NextMessage::in_memory());
+    let dedup = builder.with_inline_runs().build();
+    let long = Reply::text("字".repeat(700));
+    let answered = wechat().text("hi").deliver(answering(&dedup, 2, long));
+    assert_eq!(answered.await.deliveries().len(), 1);
 }
 
 /// Its host may stop the process as soon as the delivery is answered.
