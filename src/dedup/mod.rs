@@ -80,7 +80,8 @@
 //! memory: the next delivery, if there is one, runs the message again. Among several nodes, if a node does not renew the
 //! lease of its run for 5 s, another node runs the message as well, and the result of the first run is discarded. A handler
 //! that must not do its work twice fences its writes with the message's id and the [`RunNumber`]. The number grows with each
-//! run, on all nodes, as long as the store answers and keeps its data.
+//! run, on all nodes, as long as the store answers and keeps its data. It begins anew with the mark: for a push that is
+//! [retried until it is answered](#pushes-that-are-retried-until-they-are-answered), 11 s after a failure.
 //!
 //! # Which deliveries are one message
 //!

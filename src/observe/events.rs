@@ -399,6 +399,16 @@ pub(crate) fn reply_unconfirmed(account: &str, key: MessageKey) {
     meters::reply_unconfirmed(account);
 }
 
+/// Logs that a node leaves a message whose reply it may hold: the store has not said so. Then no other node gives it.
+pub(crate) fn reply_unheard(account: &str, key: MessageKey) {
+    event!(
+        WARN,
+        account,
+        message_key = %key,
+        "the store does not say whether this node holds a reply: it may be lost"
+    );
+}
+
 /// Logs that a sink has failed, and has left a late reply to the next one, or parts of it. The text of an async function's
 /// error comes from the function.
 pub(crate) fn sink_failed(account: &str, key: MessageKey, error: &str) {

@@ -42,6 +42,7 @@ mod races;
 mod renewal;
 mod schedules;
 mod shown;
+mod stalled;
 #[cfg(feature = "simulator")]
 mod timeline;
 mod timing;

@@ -32,6 +32,8 @@ use tower_wechat::{
     verify::{Rejection, RejectionKind},
 };
 
+use crate::dedup::faulty::{Faulty, Operation};
+
 const KEY: &str = "q3Zr8mWv5TtB1nXyK0cJd7LhP2sAe9GfUoRi4MkDwQb";
 
 const GOODS: &str = include_str!("fixtures/event/xpay_goods_deliver_notify.xml");
@@ -408,6 +410,74 @@ async fn an_answer_waits_for_its_retry_on_any_node() {
         assert!(response.body().as_bytes().len() > "success".len());
         world.check(1);
     }
+}
+
+/// The store's answer to the end of the run is on its way when the node is drained, or when the client of an inline run leaves.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_its_node_leaves_waits_for_the_retries() {
+    for is_inline in [false, true] {
+        let (world, store) = (World::new(safe()), Faulty::new());
+        let milliseconds = Duration::from_millis;
+        store.delay(Operation::Complete, Duration::ZERO, milliseconds(100));
+        let layer = |store: Faulty| {
+            let builder = world.builder().with_store(store);
+            if is_inline {
+                builder.with_inline_runs().build()
+            } else {
+                builder.build()
+            }
+        };
+        let run = [(milliseconds(4_950), Ok(XpayAnswer::success()))];
+        let dedup = layer(store.clone());
+        let first = world.node_of(&run, dedup.clone());
+        let push = world.wechat.xml(GOODS);
+        let delivered = first.oneshot(push.request().unwrap().map(Full::new));
+        if is_inline {
+            let hung_up = tokio::time::timeout(milliseconds(5_000), delivered);
+            assert!(hung_up.await.is_err());
+        } else {
+            let drained = async {
+                sleep(milliseconds(5_000)).await;
+                dedup.drain(Duration::ZERO).await;
+            };
+            let _ = tokio::join!(delivered, drained);
+        }
+        sleep(milliseconds(500)).await;
+        let other = world.node_of(&run, layer(store.beside()));
+        for waits in [
+            Duration::ZERO,
+            Duration::from_mins(1),
+            Duration::from_hours(23),
+        ] {
+            sleep(waits).await;
+            let request = push.request().unwrap().map(Full::new);
+            let response = other.clone().oneshot(request).await.unwrap();
+            assert!(response.body().as_bytes().len() > "success".len());
+        }
+        world.check(1);
+    }
+}
+
+/// The release of a node that has followed the run is not answered.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_another_node_may_hold_goes_to_no_sink() {
+    let (world, store) = (World::new(safe()), Faulty::new());
+    let run = [(Duration::from_secs(3), Ok(XpayAnswer::success()))];
+    let way = store.beside();
+    way.fail(Operation::Release);
+    let [first, other] = [store, way].map(|store| {
+        let builder = world.builder().with_store(store);
+        world.node_of(&run, builder.build())
+    });
+    let push = world.wechat.xml(GOODS);
+    let request = || push.request().unwrap().map(Full::new);
+    let delivered = first.oneshot(request());
+    let left = tokio::time::timeout(Duration::from_millis(2_900), other.oneshot(request()));
+    let (delivered, left) = tokio::join!(delivered, left);
+    assert!(left.is_err());
+    assert_eq!(delivered.unwrap().status(), 200);
+    sleep(Duration::from_mins(1)).await;
+    world.check(1);
 }
 
 /// The store says how long a failure lasts, whichever node has it.

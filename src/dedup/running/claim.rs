@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use futures_util::future::select;
 use tokio::time::{self, Instant};
 
-use super::{RunningMessage, Stage};
+use super::{InStore, RunningMessage, Stage};
 use crate::{
     breaker::Unavailable,
     dedup::{
@@ -35,12 +35,16 @@ impl RunningMessage {
         loop {
             let pause = next_pause;
             next_pause = (pause * 2).min(LAST_POLL);
-            self.may_be_in_store = true;
+            self.in_store = InStore {
+                may_have_claim: true,
+                runs_here: false,
+            };
             let claimed = store
                 .claim_for(self.own_claim(), &self.task, self.account())
                 .await;
             match &claimed {
                 Ok(Claimed::Won(run)) => {
+                    self.in_store.runs_here = true;
                     let is_first = self.task.begins_with(run.number.max(own_number));
                     self.seen_by_store(run.age, is_first);
                 }
@@ -51,7 +55,7 @@ impl RunningMessage {
             }
             match claimed {
                 Ok(Claimed::Running { age, lease }) => {
-                    self.may_be_in_store = false;
+                    self.in_store.may_have_claim = false;
                     self.finished = None;
                     // It may never run here.
                     self.turn = None;
@@ -104,7 +108,7 @@ impl RunningMessage {
         let mut until = forgotten();
         loop {
             // Not a moment before the lease is over, by the store's clock.
-            time::sleep(lease.min(LEASE) + Duration::from_millis(1)).await;
+            time::sleep(lease.clamp(FIRST_POLL, LEASE) + Duration::from_millis(1)).await;
             match store.claim(self.own_claim()).await {
                 Ok(Claimed::Late { lease: its }) => (lease, until) = (its, forgotten()),
                 Ok(Claimed::TakenOver(response)) => {
@@ -118,9 +122,16 @@ impl RunningMessage {
                     let _ = store.release(self.own_claim()).await;
                     return;
                 }
+                Ok(Claimed::Replied { response, .. }) => {
+                    // The store has lost the message, and the other node has told it again. That node may leave the reply to this
+                    // one.
+                    self.finished = Some(self.finished(response, Origin::Store));
+                    let cause = LateCause::Unfetched;
+                    self.stage = Stage::Late(cause);
+                    return self.hand_over(cause, Ok(Completed::Stored)).await;
+                }
                 Err(Unavailable) if Instant::now() < until => lease = RENEWAL,
-                Ok(Claimed::Running { .. } | Claimed::Replied { .. } | Claimed::Done)
-                | Err(Unavailable) => return,
+                Ok(Claimed::Running { .. } | Claimed::Done) | Err(Unavailable) => return,
             }
         }
     }
@@ -153,6 +164,7 @@ impl RunningMessage {
         self.permit = None;
         let node = Arc::clone(&self.node);
         if let Some(store) = &node.store
+            && self.task.wants.is_none()
             && store.release(self.own_claim()).await == Ok(Released::HeldElsewhere)
         {
             self.stage = Stage::Over;

@@ -13,6 +13,7 @@ use crate::{
     breaker::Unavailable,
     dedup::{
         finished::{ASK_AGAIN, Finished, Origin, Told},
+        guarded::GuardedStore,
         hand_over::{self, Lease},
         node::{FETCH_WAIT, RENEWAL},
         store::{Completed, Ending, Released},
@@ -62,7 +63,8 @@ impl RunningMessage {
         };
         let completed = store.complete(self.own_claim(), ending).await;
         // Unless the store says otherwise, it may have kept the reply, which this claim holds then.
-        self.may_be_in_store = matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
+        self.in_store.may_have_claim =
+            matches!(completed, Ok(Completed::Stored) | Err(Unavailable));
         Ok(completed?)
     }
 
@@ -175,10 +177,16 @@ impl RunningMessage {
 
     /// Hands the late result to the sinks, unless another node has it. `told` is the store's last answer to its end.
     pub(super) async fn hand_over(&mut self, cause: LateCause, told: Told) {
+        if self.task.wants.is_some() {
+            return self.leave_to_retry().await;
+        }
         let is_acknowledged_beside = self.is_acknowledged_beside(cause, told);
         let mut released = self.release(told).await;
         if is_acknowledged_beside && released == Some(Released::HeldElsewhere) {
             released = self.release_again().await;
+        }
+        if self.finished.is_none() && released == Some(Released::LastHold) {
+            self.finished = self.left_in_store().await;
         }
         self.stage = Stage::Over;
         // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
@@ -189,13 +197,15 @@ impl RunningMessage {
         if is_elsewhere {
             return;
         }
-        if self.finished.is_none() && released == Some(Released::LastHold) {
-            self.finished = self.left_in_store().await;
-        }
         let Some(finished) = self.finished.take() else {
             // WeChat waits for no reply, or this claim has held one.
-            if cause == LateCause::Acknowledged || released == Some(Released::LastHold) {
-                self.report_lost(1);
+            match released {
+                _ if cause == LateCause::Acknowledged => self.report_lost(1),
+                Some(Released::LastHold) => self.report_lost(1),
+                None if self.may_hold_unheard() => {
+                    observe::reply_unheard(self.account(), self.observed_key());
+                }
+                _ => {}
             }
             return;
         };
@@ -222,6 +232,17 @@ impl RunningMessage {
         // After the handing over: a confirmation says that the message is over.
         if let Some(handed_over) = told_later {
             handed_over.confirm_in_background();
+        }
+    }
+
+    /// Leaves a message that WeChat retries until it gets the reply. A result stays held for the retries, and no sink gets it.
+    async fn leave_to_retry(&mut self) {
+        self.stage = Stage::Over;
+        if self.finished.is_none()
+            && let Some(store) = &self.node.store
+        {
+            // If it does not answer, the lease runs out.
+            let _ = store.release(self.own_claim()).await;
         }
     }
 
@@ -261,7 +282,26 @@ impl RunningMessage {
         }
         match &self.finished {
             Some(finished) if !finished.response.is_silent() => finished.release(store, told).await,
+            None if self.may_hold_unheard() => {
+                let asking = self.release_unheard(store);
+                let released = self.node.cut.run_until_cancelled(asking).await;
+                match released {
+                    Some(released) => released,
+                    None => store.release(self.own_claim()).await.ok(),
+                }
+            }
             _ => store.release(self.own_claim()).await.ok(),
         }
+    }
+
+    /// Releases a claim that may hold a reply which this task has not heard. Otherwise no node would give it.
+    async fn release_unheard(&self, store: &dyn GuardedStore) -> Option<Released> {
+        for _ in 0..ASK_AGAIN {
+            if let Ok(released) = store.release(self.own_claim()).await {
+                return Some(released);
+            }
+            time::sleep(RENEWAL).await;
+        }
+        None
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{mem, pin::pin, sync::Arc, time::Duration};
 
+use futures_util::future::{Either, select};
 use tokio::{
     runtime::Handle,
     time::{self, Instant},
@@ -45,7 +46,7 @@ impl Drop for RunningMessage {
             permit: None,
             turn: None,
             stream: None,
-            may_be_in_store: self.may_be_in_store,
+            in_store: self.in_store,
             finished: mem::take(&mut self.finished),
             stage,
             is_heir: true,
@@ -93,7 +94,7 @@ impl RunningMessage {
             None => Ok(Completed::Lost),
         };
         let is_fetchable = cause == LateCause::Unfetched && told == Ok(Completed::Stored);
-        if is_fetchable && self.node.settings.sinks.are_none() {
+        if is_fetchable && self.node.store.is_some() && self.node.settings.sinks.are_none() {
             // Nobody would send it from here. In the store, a delivery to another node can fetch it.
             self.stage = Stage::Over;
             return observe::reply_is_left(self.account(), self.observed_key());
@@ -107,8 +108,16 @@ impl RunningMessage {
         let Some(store) = store else {
             return Ok(None);
         };
-        let claimed = store.claim_again(self.own_claim(), LONG_TIMEOUT).await?;
-        Ok(match claimed {
+        let claimed = store.claim_again(self.own_claim(), LONG_TIMEOUT);
+        // Before its end, a node has to release what the claim may take hold of.
+        let cut = async {
+            self.node.cut.cancelled().await;
+            time::sleep(TIMEOUT).await;
+        };
+        let Either::Left((claimed, _cut)) = select(claimed, pin!(cut)).await else {
+            return Err(Unavailable);
+        };
+        Ok(match claimed? {
             Claimed::Replied { response, .. } | Claimed::TakenOver(response) => {
                 Some(self.finished(response, Origin::Store))
             }
@@ -118,6 +127,10 @@ impl RunningMessage {
 
     /// Logs an error if a reply, or the rest of one, is lost with this message.
     fn report_cut(&self, stage: Stage) {
+        if self.task.wants.is_some() {
+            // A retry gets the reply, or makes it again.
+            return;
+        }
         let finished = self.finished.as_ref();
         match (stage, finished) {
             (Stage::Delivered, Some(finished)) => {
@@ -129,6 +142,9 @@ impl RunningMessage {
                 self.report_lost(finished.count_parts());
             }
             (Stage::Late(LateCause::Acknowledged), None) => self.report_lost(1),
+            (Stage::Late(_) | Stage::Delivered, None) if self.may_hold_unheard() => {
+                observe::reply_unheard(self.account(), self.observed_key());
+            }
             _ => {}
         }
     }
@@ -157,9 +173,14 @@ impl RunningMessage {
         }
     }
 
+    /// Whether the claim may hold a reply of another node that this task has not heard.
+    pub(super) fn may_hold_unheard(&self) -> bool {
+        self.finished.is_none() && self.may_be_held() && !self.in_store.runs_here
+    }
+
     /// Whether the store may know the claim: this task or a delivery has asked it.
     fn may_be_held(&self) -> bool {
-        self.may_be_in_store || self.task.has_asked()
+        self.in_store.may_have_claim || self.task.has_asked()
     }
 }
 

@@ -66,8 +66,7 @@ pub(super) struct RunningMessage {
     turn: Option<Turn>,
     /// What answers a smart bot's message while it runs here.
     stream: Option<streams::Open>,
-    /// Whether the store may know the claim, as the one that runs the message or as a holder of its reply.
-    may_be_in_store: bool,
+    in_store: InStore,
     /// The result, from the end of the runs on.
     finished: Option<Finished>,
     stage: Stage,
@@ -83,6 +82,15 @@ pub(super) struct ToRun {
     /// A drain waits for the delivery, then for the message.
     pub(super) token: TaskTrackerToken,
     pub(super) turn: Option<Turn>,
+}
+
+/// What the store may know.
+#[derive(Debug, Clone, Copy, Default)]
+struct InStore {
+    /// Whether it may know the claim, as the one that runs the message or as a holder of its reply.
+    may_have_claim: bool,
+    /// Whether it has given the message to the claim, to run it.
+    runs_here: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -115,7 +123,7 @@ impl RunningMessage {
             permit: Some(to_run.permit),
             turn: to_run.turn,
             stream: None,
-            may_be_in_store: false,
+            in_store: InStore::default(),
             finished: None,
             stage: Stage::InTable,
             is_heir: false,

@@ -38,6 +38,22 @@ async fn a_store_that_does_not_know_the_message_is_asked_again_after_two_seconds
     assert_eq!(late.causes(), [LateCause::Unfetched]);
 }
 
+/// No other node can have it, and no sink is there.
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_a_drained_node_has_for_nobody_is_an_error() {
+    let log = crate::log::of(async || {
+        let layer = DedupLayer::in_memory();
+        let (stack, mut runs) = stack(&layer);
+        finish(&stack, &mut runs).await;
+        pass(1_000).await;
+        layer.drain(Duration::ZERO).await;
+    })
+    .await;
+    assert!(log.contains("a late reply is lost"), "{log}");
+    assert!(!log.contains("left to the other nodes"), "{log}");
+}
+
 /// The delivery has got it from the store, and the task has not had the store's answer.
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_a_delivery_has_fetched_from_the_store_survives_a_cut_as_fetched() {

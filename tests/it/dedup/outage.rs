@@ -1,6 +1,6 @@
 //! A store that is away while replies become late: who gives them, and how often.
 
-use tower_wechat::{dedup::Acknowledgement, late::LateCause};
+use tower_wechat::dedup::Acknowledgement;
 
 use super::{faulty::Operation, late::Late, nodes::pass, *};
 
@@ -112,7 +112,7 @@ async fn the_log_warns_of_a_reply_that_may_be_given_twice() {
         pass(15_500).await;
         assert_eq!(late.causes(), []);
         pass(1_000).await;
-        assert_eq!(late.causes(), [LateCause::Unfetched]);
+        assert_eq!(late.causes(), [tower_wechat::late::LateCause::Unfetched]);
     })
     .await;
     let warnings = log
@@ -139,7 +139,7 @@ async fn the_log_warns_of_a_reply_that_the_store_has_lost() {
         pass(1_000).await;
         store.forget();
         pass(10_000).await;
-        assert_eq!(late.causes(), [LateCause::Unfetched]);
+        assert_eq!(late.causes(), [tower_wechat::late::LateCause::Unfetched]);
     })
     .await;
     let warnings = log
@@ -171,7 +171,10 @@ async fn the_log_warns_of_a_reply_whose_lease_another_node_has_taken_over() {
         pass(10_000).await;
         way.come_back();
         pass(60_000).await;
-        assert_eq!(late.causes(), [LateCause::Acknowledged; 2]);
+        assert_eq!(
+            late.causes(),
+            [tower_wechat::late::LateCause::Acknowledged; 2]
+        );
     })
     .await;
     let warnings = log
