@@ -495,16 +495,28 @@ async fn replies_over_the_bound_leave_their_marks() {
     runs.check_none();
 }
 
+/// Of the messages 1 and 2, the first one ends last.
 #[tokio::test(start_paused = true)]
-async fn at_the_bound_on_messages_the_one_that_ended_first_is_forgotten() {
-    let (stack, mut runs) = stack(&DedupLayer::builder().with_capacity(2).build());
-    for id in ["1", "2", "3"] {
-        let delivery = stack.deliver(&text("user", id, "hi")).await;
-        runs.next().await.1.send(Ok(ok("reply"))).unwrap();
-        check(&delivery.await.unwrap(), 200, "reply");
+async fn at_the_bound_on_messages_the_one_that_was_claimed_first_is_forgotten() {
+    let (stack, mut runs) = stack(&DedupLayer::builder().with_capacity(3).build());
+    let mut ended = Vec::new();
+    for order in [&["0"][..], &["1", "2"], &["3"], &["4"]] {
+        let mut running = Vec::new();
+        for id in order {
+            let delivery = stack.deliver(&text("user", id, "hi")).await;
+            running.push((id, delivery, runs.next().await.1));
+        }
+        for (id, delivery, verdict) in running.into_iter().rev() {
+            verdict.send(Ok(ok("reply"))).unwrap();
+            check(&delivery.await.unwrap(), 200, "reply");
+            ended.push(*id);
+        }
     }
-    let kept = stack.deliver(&text("user", "2", "hi")).await;
-    check(&kept.await.unwrap(), 200, "reply");
+    assert_eq!(ended, ["0", "2", "1", "3", "4"]);
+    for id in ["2", "3", "4"] {
+        let kept = stack.deliver(&text("user", id, "hi")).await;
+        check(&kept.await.unwrap(), 200, "reply");
+    }
     runs.check_none();
     let _forgotten = stack.deliver(&text("user", "1", "hi")).await;
     runs.next().await;
