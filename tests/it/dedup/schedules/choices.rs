@@ -18,7 +18,7 @@ enum Source {
     Given(Vec<usize>),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Choice {
     pub(super) what: &'static str,
     pub(super) taken: usize,
