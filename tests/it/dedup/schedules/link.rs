@@ -112,6 +112,7 @@ impl Link {
         self.world.seen().asked += 1;
         let mut waiting = Waiting {
             world: &self.world,
+            node: self.node,
             begun: Instant::now(),
             is_failed: false,
         };
@@ -170,6 +171,7 @@ impl Way {
 /// Counts the operation as unanswered if it fails, or if the node gives up waiting.
 struct Waiting<'a> {
     world: &'a World,
+    node: usize,
     begun: Instant,
     is_failed: bool,
 }
@@ -178,7 +180,9 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if self.is_failed || self.begun.elapsed() >= TIMEOUT {
             self.world.log(|| "  no answer".to_owned());
-            self.world.seen().unanswered += 1;
+            let mut seen = self.world.seen();
+            seen.unanswered += 1;
+            seen.last_unanswered[self.node] = Some(Instant::now());
         }
     }
 }

@@ -99,7 +99,8 @@ pub(super) fn check(world: &World) -> Result<(), String> {
             || (has_lost && is_elsewhere_unfinished(&seen, run.node))
             // A node that is cut asks once. If the store does not answer or has forgotten the message, it leaves as if it had
             // crashed: its reply, or its hold of another's, goes with it.
-            || (seen.cuts > 0 && (seen.unanswered > 0 || seen.has_forgotten));
+            || (0..2).any(|node| is_left_behind(&seen, run, node))
+            || (seen.cuts > 0 && seen.has_forgotten);
         if has_reply && run.given + run.late.len() == 0 && !is_excused {
             return Err(format!("the reply of run {number} is lost"));
         }
@@ -145,6 +146,15 @@ pub(super) fn check(world: &World) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether the node was cut, and the store has not answered what it asked then, once there was the run's reply.
+fn is_left_behind(seen: &Seen, run: &Run, node: usize) -> bool {
+    let (Some(cut), Some(unanswered)) = (seen.cut_at[node], seen.last_unanswered[node]) else {
+        return false;
+    };
+    // The node waited for it at the cut, or asked after that.
+    unanswered >= cut && run.ended.is_some_and(|ended| unanswered >= ended)
 }
 
 /// Whether the other node has run the message as well, without a reply.

@@ -44,9 +44,13 @@ pub(super) struct Seen {
     pub(super) longest_wait: Duration,
     pub(super) is_drained: [bool; 2],
     pub(super) cuts: usize,
+    /// When each node was cut.
+    pub(super) cut_at: [Option<Instant>; 2],
     pub(super) too_long_drain: Option<Duration>,
     /// Operations of the store that had no answer within the time that a node waits for it.
     pub(super) unanswered: usize,
+    /// When each node gave up the last of them.
+    pub(super) last_unanswered: [Option<Instant>; 2],
     /// All operations.
     pub(super) asked: usize,
     pub(super) has_forgotten: bool,
@@ -59,6 +63,7 @@ pub(super) struct Run {
     pub(super) node: usize,
     pub(super) claim: u32,
     pub(super) state: RunState,
+    pub(super) ended: Option<Instant>,
     /// Whether the message had been acknowledged before.
     pub(super) is_after_acknowledgement: bool,
     pub(super) given: usize,
@@ -217,7 +222,10 @@ pub(super) fn drain(
         let took = begun.elapsed();
         world.log(|| format!("node {node} is drained"));
         let mut seen = world.seen();
-        seen.cuts += usize::from(took >= patience);
+        if took >= patience {
+            seen.cuts += 1;
+            seen.cut_at[node] = Some(begun + patience);
+        }
         if took > patience + Duration::from_secs(1) {
             seen.too_long_drain = Some(took);
         }
@@ -238,6 +246,7 @@ impl Going {
             // Each claim makes three runs at most.
             claim: (number.get() - 1) / 3,
             state: RunState::Going,
+            ended: None,
             is_after_acknowledgement: seen.acknowledgements > 0,
             given: 0,
             late: Vec::new(),
@@ -262,7 +271,9 @@ impl Going {
 
     fn end(&self, state: RunState) {
         self.world.log(|| format!("run {}: {state:?}", self.number));
-        self.world.seen().runs[self.number].state = state;
+        let run = &mut self.world.seen().runs[self.number];
+        run.state = state;
+        run.ended = Some(Instant::now());
     }
 }
 
