@@ -87,8 +87,16 @@ impl Lease {
         let Some(store) = &node.store else {
             return true;
         };
-        let ended = store.publish(claim, Ending::Nothing).await;
-        matches!(ended, Ok(Completed::Stored | Completed::Acknowledged))
+        for _ in 0..ENDINGS {
+            if let Ok(ended) = store.publish(claim, Ending::Nothing).await {
+                return ended != Completed::Lost;
+            }
+            if node.settings.runs_inline || node.cut.is_cancelled() {
+                break;
+            }
+            node.cut.run_until_cancelled(time::sleep(RENEWAL)).await;
+        }
+        false
     }
 }
 
@@ -188,6 +196,10 @@ async fn claim_rest(node: &Node, claim: Claim) -> Option<(Run, bool)> {
         node.cut.run_until_cancelled(time::sleep(pause)).await;
     }
 }
+
+/// How many times a store that does not answer is told that a reply has been handed over: one a second, as long as the lease
+/// lasts.
+const ENDINGS: u32 = 4;
 
 /// How long an answer takes to the user at most, as a rule.
 const ANSWER_WAY: Duration = Duration::from_secs(1);

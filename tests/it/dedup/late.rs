@@ -38,7 +38,6 @@ impl Late {
     }
 
     /// Makes a layer whose hook collects here, and takes some time for it.
-    #[cfg(feature = "tracing")]
     pub(super) fn collect_slowly<S>(
         &self,
         builder: DedupBuilder<S>,

@@ -113,6 +113,7 @@ async fn the_log_warns_of_a_reply_that_may_be_given_twice() {
         assert_eq!(late.causes(), []);
         pass(1_000).await;
         assert_eq!(late.causes(), [tower_wechat::late::LateCause::Unfetched]);
+        pass(10_000).await;
     })
     .await;
     let warnings = log
@@ -181,6 +182,31 @@ async fn the_log_warns_of_a_reply_whose_lease_another_node_has_taken_over() {
         .lines()
         .filter(|line| line.contains("may be given twice"));
     assert_eq!(warnings.count(), 1, "{log}");
+}
+
+/// The store is away for a moment just when a node has handed a reply over. The other node watches the lease.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_back_before_the_lease_ends_hears_that_a_reply_was_handed_over() {
+    let (store, late) = (Faulty::new(), Late::default());
+    let way = store.beside();
+    let [(a, mut runs), (b, _)] = [&way, &store].map(|store| {
+        let builder = DedupLayer::builder().with_store(store.clone());
+        let builder = builder.with_acknowledgement(Acknowledgement::FirstDelivery);
+        stack(&late.collect_slowly(builder, Duration::from_secs(2)))
+    });
+    let first = a.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict) = runs.next().await;
+    check(&first.await.unwrap(), 200, "success");
+    verdict.send(Ok(ok("reply"))).unwrap();
+    pass(1_000).await;
+    let second = b.deliver(&text("user", "1", "hi")).await;
+    check(&second.await.unwrap(), 200, "success");
+    pass(500).await;
+    way.go_away();
+    pass(1_000).await;
+    way.come_back();
+    pass(60_000).await;
+    assert_eq!(late.causes().len(), 1);
 }
 
 /// The store hears of the message when it is back, and then a delivery reaches the other node.
