@@ -325,6 +325,10 @@ impl Finished {
                     told = self.confirm().await;
                     time::sleep(CATCH_UP).await;
                 }
+                // The store has lost the reply since. The other node may not run the message, but look for that reply.
+                Ok(Released::RunningElsewhere) if told == Ok(Completed::Stored) => {
+                    told = Err(Unconfirmed::RunsElsewhere);
+                }
                 Ok(released) => return Some(released),
                 Err(unavailable) => told = Err(unavailable.into()),
             }

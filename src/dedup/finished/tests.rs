@@ -273,6 +273,22 @@ async fn a_reply_is_this_nodes_if_the_store_has_lost_its_data() {
     assert_eq!(released, Some(Released::LastHold));
 }
 
+/// It has looked for the reply after the store had lost it, and releases the message when it hears that it is to run it.
+#[tokio::test(start_paused = true)]
+async fn a_reply_is_not_left_to_a_node_that_looks_for_it() {
+    let (finished, store) = ended(key(), Origin::Run);
+    let claim = other();
+    store.claim(claim).await.unwrap();
+    let looks = async {
+        time::sleep(Duration::from_millis(2_500)).await;
+        store.release(claim).await
+    };
+    let guarded = finished.node.store.as_deref().unwrap();
+    let released = join(finished.release(guarded, Ok(Completed::Stored)), looks).await;
+    let expected = (Some(Released::LastHold), Ok(Released::NotCompleted));
+    assert_eq!(released, expected);
+}
+
 /// Other nodes have held the reply before.
 #[tokio::test(start_paused = true)]
 async fn what_the_store_says_a_while_later_decides_whose_a_reply_is() {
