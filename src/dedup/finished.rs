@@ -326,7 +326,7 @@ impl Finished {
                     time::sleep(CATCH_UP).await;
                 }
                 // The store has lost the reply since. The other node may not run the message, but look for that reply.
-                Ok(Released::RunningElsewhere) if told == Ok(Completed::Stored) => {
+                Ok(Released::RunningElsewhere) if told != Ok(Completed::Lost) => {
                     told = Err(Unconfirmed::RunsElsewhere);
                 }
                 Ok(released) => return Some(released),

@@ -56,7 +56,10 @@ impl RunningMessage {
             match claimed {
                 Ok(Claimed::Running { age, lease }) => {
                     self.in_store.may_have_claim = false;
-                    self.finished = None;
+                    // A result of its own is there if the other node is lost. A part is fetched again, and what WeChat retries
+                    // after is made again.
+                    self.finished
+                        .take_if(|finished| !finished.is_own() || finished.is_retried_after());
                     // It may never run here.
                     self.turn = None;
                     (failures, asked_until) = (0, None);
@@ -153,7 +156,7 @@ impl RunningMessage {
     /// Leaves the reply of another node to that node if no delivery here waits for it. Otherwise this node could hand over
     /// a reply that a delivery has got, once the store loses its data. Returns whether it has left.
     pub(super) async fn leaves_reply(&mut self) -> bool {
-        if self.is_wanted() {
+        if self.has_audience() {
             return false;
         }
         // The next delivery here claims the message anew.
@@ -181,9 +184,14 @@ impl RunningMessage {
         is_free && !self.node.settings.is_fail_closed
     }
 
+    /// Whether this node follows the message: somebody gets its reply here, or it has a result in case the other node is lost.
+    fn is_wanted(&self) -> bool {
+        self.has_audience() || !self.node.settings.runs_inline && self.finished.is_some()
+    }
+
     /// Whether a delivery waits for the message, or this node has acknowledged it. After an acknowledgement no retry comes, so
     /// only this node would take the message over from a lost node. An inline run ends with its delivery.
-    fn is_wanted(&self) -> bool {
+    fn has_audience(&self) -> bool {
         self.task.is_awaited() || !self.node.settings.runs_inline && self.is_acknowledged()
     }
 

@@ -223,7 +223,7 @@ impl RunningMessage {
                         self.task.set_fetching(Fetching::None);
                     }
                 }
-                // Another node has the message by now. If the next claim confirms that, this node's result is dropped.
+                // Another node has the message by now. This node's result is dropped when that one has ended it.
                 observe::lease_lost(self.account(), self.observed_key());
                 leased_until = Some(Instant::now() + LEASE);
             }
