@@ -98,7 +98,8 @@ impl Place {
         };
         let is_only = fetching == Fetching::Only;
         if self.node.settings.runs_inline && !is_only && fetched.is_some() {
-            // The answer to an inline delivery waits for the run. If the client leaves meanwhile, the part goes back.
+            // The answer to an inline delivery waits for the run. If the client leaves meanwhile, nobody settles the part, and
+            // a retry or the next message gets it.
             own.as_mut().await;
         }
         match fetched {

@@ -336,8 +336,8 @@ impl Finished {
     }
 }
 
-/// How many times a store that is away is asked which node a late reply belongs to, or for the reply, a second after each try. Counted, since a
-/// node that stands still asks nothing. The customer-service API accepts the reply for at least a minute.
+/// How many times a store that is away is asked which node a late reply belongs to, or for the reply, a second after each try.
+/// Counted, since a node that stands still asks nothing. The customer-service API accepts the reply for at least a minute.
 pub(super) const ASK_AGAIN: u32 = 10;
 
 /// Likewise, if another node runs the message and is going to send its own reply. With its time-outs, that is up to 52 s.

@@ -117,7 +117,9 @@ pub(super) async fn hand_over(
         let mut late = late.into();
         async move {
             let (sinks, timeout) = (&node.settings.sinks, node.settings.run_timeout);
-            let (account, key) = (late.get_mut().account().to_owned(), late.get_mut().key());
+            let reply = late.get_mut();
+            let (account, key) = (reply.account().to_owned(), reply.key().observed());
+            let is_reply = reply.response().is_some() || reply.reply().is_some();
             let handed_over = async {
                 node.streams.finish(late.get_mut(), &node.cut).await;
                 if !late.get_mut().is_handed_over() {
@@ -125,8 +127,12 @@ pub(super) async fn hand_over(
                 }
             };
             lease.hold(&node, claim, pin!(handed_over)).await;
-            if !lease.end(&node, claim).await || !is_confirmed {
-                observe::reply_unconfirmed(&account, key.observed());
+            if is_reply && !is_confirmed {
+                // Before an await, where the node's end may drop this task.
+                observe::reply_unconfirmed(&account, key);
+            }
+            if !lease.end(&node, claim).await && is_reply && is_confirmed {
+                observe::reply_unconfirmed(&account, key);
             }
         }
     };

@@ -55,9 +55,10 @@ impl DedupLayer {
     /// Shares the state of each message with other nodes through `store`.
     ///
     /// This node's own table stays in front of the store: a retry that reaches the node that ran the message is answered
-    /// without the store. A store operation that a delivery or a run waits for times out after 250 ms. While the store is away, each node goes on alone, with
-    /// a warning in the log, and two nodes may run one message. When the store is back, each node tells it the replies that
-    /// are still [kept](DedupBuilder::with_reply_ttl). [`DedupBuilder::with_fail_closed`] runs nothing without the store.
+    /// without the store. A store operation that a delivery or a run waits for times out after 250 ms. While the store is
+    /// away, each node goes on alone, with a warning in the log, and two nodes may run one message. When the store is back,
+    /// each node tells it the replies that are still [kept](DedupBuilder::with_reply_ttl).
+    /// [`DedupBuilder::with_fail_closed`] runs nothing without the store.
     pub fn shared(store: impl Store) -> Self {
         Self::builder().with_store(store).build()
     }
@@ -245,8 +246,8 @@ impl<Scope> DedupBuilder<Scope> {
     /// - A delivery is not answered before the sinks have taken a late reply. Use quick ones.
     /// - If the first sink is no [mailbox](Self::with_next_message), a reply that needs several messages goes to the sinks
     ///   as a whole: its rest would be sent after the response, when the host may have stopped the program.
-    /// - A message that fetches from a mailbox is not answered before its own run has ended, either. If WeChat hangs up before
-    ///   that, the user's next message gets the part.
+    /// - A message that fetches from a mailbox is not answered before its own run has ended, either. If it is acknowledged
+    ///   before that, the user's next message gets the part.
     /// - While the store is away, a rest does not wait for it.
     ///
     /// One thing is still done after the response: telling a store that was away what it has missed.

@@ -74,6 +74,9 @@
 //! may have dropped that answer. After a loss of data, a retry may also run the message again on another node, without a
 //! warning.
 //!
+//! A claim whose answer is lost may hold a reply that its node has not heard. The node asks until it knows, for up to half a minute
+//! after its deliveries have gone. If the store still does not say, nobody may give the reply, and the log has a warning.
+//!
 //! # Guarantee
 //!
 //! *At least once, with duplicates suppressed*; never "exactly once". A process that dies while a message runs loses its
@@ -105,8 +108,9 @@
 //!
 //! - Its mark and its reply are kept for 25 hours. All retries get the first run's reply.
 //! - The push is not acknowledged while it runs: WeChat would take the fallback for a failure. WeChat hangs up, and a retry
-//!   gets the reply. No sink gets the reply. Each hang-up counts towards the alarm: after 20 of an account in 5 minutes, this
-//!   layer acknowledges the first deliveries of the account's other messages. So let these handlers answer within 4 s.
+//!   gets the reply. No sink gets the reply, but what a passive reply does not show. Each hang-up counts towards the
+//!   alarm: after 20 of an account in 5 minutes, this layer acknowledges the first deliveries of the account's other
+//!   messages. So let these handlers answer within 4 s.
 //! - An answer is a failure unless its `ErrCode` is 0: `success` and the failure reply are failures too. A failure is kept
 //!   for 11 s. A retry after that runs the push again. If your own [key](Keyed::retried_for) says that the push is retried,
 //!   an answer without an `ErrCode` is no failure.

@@ -334,7 +334,7 @@ pub enum Completed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Acknowledged {
-    /// There is no reply for the delivery. What the store knows of the message says from now on that no delivery gets one.
+    /// There is no reply for the delivery. A running message is acknowledged now: no delivery gets its reply.
     Recorded,
     /// There is a reply, which WeChat is to be told. The claim holds it now.
     Replied(StoredResponse),

@@ -35,10 +35,7 @@ impl RunningMessage {
         loop {
             let pause = next_pause;
             next_pause = (pause * 2).min(LAST_POLL);
-            self.in_store = InStore {
-                may_have_claim: true,
-                runs_here: false,
-            };
+            self.in_store = InStore::ASKED;
             let claimed = store
                 .claim_for(self.own_claim(), &self.task, self.account())
                 .await;
@@ -60,6 +57,9 @@ impl RunningMessage {
                     // after is made again.
                     self.finished
                         .take_if(|finished| !finished.is_own() || finished.is_retried_after());
+                    if self.finished.is_some() {
+                        self.permit = None;
+                    }
                     // It may never run here.
                     self.turn = None;
                     (failures, asked_until) = (0, None);
@@ -93,7 +93,7 @@ impl RunningMessage {
                     // or until the reply's time is over.
                     let now = Instant::now();
                     let until = asked_until.get_or_insert(now + LEASE + FETCH_WAIT);
-                    if now >= *until && !self.is_wanted() {
+                    if now >= *until && !self.has_audience() {
                         return None;
                     }
                 }
@@ -112,8 +112,14 @@ impl RunningMessage {
         loop {
             // Not a moment before the lease is over, by the store's clock.
             time::sleep(lease.clamp(FIRST_POLL, LEASE) + Duration::from_millis(1)).await;
+            // If the answer does not come, the heir asks what the claim holds, and releases it.
+            self.stage = Stage::Late(LateCause::Unfetched);
+            self.in_store = InStore::ASKED;
             match store.claim(self.own_claim()).await {
-                Ok(Claimed::Late { lease: its }) => (lease, until) = (its, forgotten()),
+                Ok(Claimed::Late { lease: its }) => {
+                    self.stage = Stage::Over;
+                    (lease, until) = (its, forgotten());
+                }
                 Ok(Claimed::TakenOver(response)) => {
                     self.finished = Some(self.finished(response, Origin::Store));
                     let cause = LateCause::Acknowledged;
@@ -122,19 +128,24 @@ impl RunningMessage {
                 }
                 Ok(Claimed::Won(_)) => {
                     // The store has lost the message: the other node sends what it has.
-                    let _ = store.release(self.own_claim()).await;
+                    if store.release(self.own_claim()).await.is_ok() {
+                        self.stage = Stage::Over;
+                    }
                     return;
                 }
                 Ok(Claimed::Replied { response, .. }) => {
                     // The store has lost the message, and the other node has told it again. That node may leave the reply to this
                     // one.
                     self.finished = Some(self.finished(response, Origin::Store));
-                    let cause = LateCause::Unfetched;
-                    self.stage = Stage::Late(cause);
-                    return self.hand_over(cause, Ok(Completed::Stored)).await;
+                    let told = Ok(Completed::Stored);
+                    return self.hand_over(LateCause::Unfetched, told).await;
                 }
                 Err(Unavailable) if Instant::now() < until => lease = RENEWAL,
-                Ok(Claimed::Running { .. } | Claimed::Done) | Err(Unavailable) => return,
+                Ok(Claimed::Running { .. } | Claimed::Done) => {
+                    self.stage = Stage::Over;
+                    return;
+                }
+                Err(Unavailable) => return,
             }
         }
     }

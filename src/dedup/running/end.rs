@@ -72,7 +72,10 @@ impl RunningMessage {
     /// must not outlive.
     pub(super) fn goes_whole(&self, response: &StoredResponse) -> bool {
         let settings = &self.node.settings;
-        settings.runs_inline && response.rest().is_some() && settings.sinks.send_at_once()
+        settings.runs_inline
+            && self.task.wants.is_none()
+            && response.rest().is_some()
+            && settings.sinks.send_at_once()
     }
 
     /// Ends the message on this node. `told` is the store's answer to its end.
@@ -189,7 +192,7 @@ impl RunningMessage {
             self.finished = self.left_in_store().await;
         }
         self.stage = Stage::Over;
-        // If the store has forgotten the message, or does not know that it is completed, no other node has the reply.
+        // Otherwise the store has given the reply to this node, or cannot say whose it is.
         let is_elsewhere = matches!(
             released,
             Some(Released::HeldElsewhere | Released::SentElsewhere | Released::RunningElsewhere)
@@ -199,13 +202,10 @@ impl RunningMessage {
         }
         let Some(finished) = self.finished.take() else {
             // WeChat waits for no reply, or this claim has held one.
-            match released {
-                _ if cause == LateCause::Acknowledged => self.report_lost(1),
-                Some(Released::LastHold) => self.report_lost(1),
-                None if self.may_hold_unheard() => {
-                    observe::reply_unheard(self.account(), self.observed_key());
-                }
-                _ => {}
+            if cause == LateCause::Acknowledged || released == Some(Released::LastHold) {
+                self.report_lost(1);
+            } else if released.is_none() && self.may_hold_unheard() {
+                observe::reply_unheard(self.account(), self.observed_key());
             }
             return;
         };
@@ -216,13 +216,10 @@ impl RunningMessage {
         let (node, claim) = (&self.node, self.own_claim());
         let lease = Lease::Late(finished.response.clone());
         let taken = finished.response.taken();
-        // A store that does not know the message has lost its data.
         let is_confirmed = !matches!(released, None | Some(Released::Unclaimed));
         if let (Some(taken), Some(place)) = (taken, self.place()) {
             lease.hold(node, claim, pin!(place.give_back(taken))).await;
-            if !lease.end(node, claim).await || !is_confirmed {
-                observe::reply_unconfirmed(self.account(), self.observed_key());
-            }
+            lease.end(node, claim).await;
         } else if let Some(late) = finished.into_late(&self.request, cause) {
             let late = late.with_first_seen(self.task.first_seen());
             hand_over::hand_over(node, claim, lease, late, is_confirmed).await;
@@ -262,7 +259,7 @@ impl RunningMessage {
     }
 
     /// The reply that the store keeps for this claim alone, which has not heard it.
-    async fn left_in_store(&self) -> Option<Finished> {
+    pub(super) async fn left_in_store(&self) -> Option<Finished> {
         for _ in 0..ASK_AGAIN {
             match self.held_in_store().await {
                 Err(Unavailable) => time::sleep(RENEWAL).await,

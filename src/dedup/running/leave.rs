@@ -73,6 +73,13 @@ impl RunningMessage {
             match self.stage {
                 Stage::Late(cause) => self.hand_back(cause).await,
                 Stage::Delivered => {
+                    if self.may_hold_unheard() {
+                        // A rest goes with the reply that the delivery has got.
+                        self.finished = self.left_in_store().await;
+                    }
+                    if self.may_hold_unheard() {
+                        observe::reply_unheard(self.account(), self.observed_key());
+                    }
                     // Whether the store has heard of the message's end is not known here.
                     let told = match self.node.store {
                         Some(_) => Err(Unconfirmed::Silent),
@@ -175,7 +182,9 @@ impl RunningMessage {
 
     /// Whether the claim may hold a reply of another node that this task has not heard.
     pub(super) fn may_hold_unheard(&self) -> bool {
-        self.finished.is_none() && self.may_be_held() && !self.in_store.runs_here
+        let in_store = self.in_store;
+        let may_hold = self.task.has_asked() || in_store.may_have_claim && !in_store.runs_here;
+        self.finished.is_none() && may_hold
     }
 
     /// Whether the store may know the claim: this task or a delivery has asked it.

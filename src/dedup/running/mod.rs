@@ -93,6 +93,14 @@ struct InStore {
     runs_here: bool,
 }
 
+impl InStore {
+    /// A claim is on its way.
+    const ASKED: Self = Self {
+        may_have_claim: true,
+        runs_here: false,
+    };
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     /// The table has its state.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::{sync::Notify, time::sleep};
 use tower_wechat::{
     Message, Reply, Timestamp,
-    dedup::{Acknowledgement, DedupBuilder, StoredResponse},
+    dedup::{Acknowledgement, DedupBuilder, Keyed, StoredResponse},
     late::{LateCause, LateReply},
     message_fn,
     reply::ErrorKind,
@@ -345,4 +345,24 @@ async fn a_long_inline_reply_says_why_it_is_late() {
         assert_eq!(late.causes(), [cause]);
         assert_eq!(late.only().reply(), Some(&Reply::text(story())));
     }
+}
+
+/// A push that is retried until it is answered gets the reply's first part as its answer, and the hook the rest.
+#[tokio::test(start_paused = true)]
+async fn a_long_inline_reply_to_a_push_that_is_retried_is_its_answer() {
+    let late = Late::default();
+    let builder = DedupLayer::builder().with_store(MemoryStore::new());
+    let builder = builder.with_key(|request: &Request<Verified>| {
+        Keyed::of(request).retried_for(Duration::from_hours(1))
+    });
+    let bot = message_fn(async |_: Message| "涨潮落潮。".repeat(400));
+    let stack = late.collect(builder.with_inline_runs()).layer(bot);
+    for _retry in 0..2 {
+        let delivery = stack.deliver(&text("user", "1", "hi")).await;
+        let (status, body) = delivery.await.unwrap();
+        assert_eq!(status, 200);
+        assert!(body.len() > "success".len());
+    }
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(late.causes(), [LateCause::Rest]);
 }
