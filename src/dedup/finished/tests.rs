@@ -221,7 +221,7 @@ async fn a_late_reply_that_another_node_has_left_is_sent_by_nobody_after_the_res
                 ..finished
             };
             finished.confirm_in_background();
-            time::sleep(Duration::from_secs(60)).await;
+            time::sleep(Duration::from_mins(1)).await;
             assert_eq!(next(&store).await, Claimed::Done, "{origin:?}");
         }
     }

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::mpsc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use redis::{AsyncCommands, aio::MultiplexedConnection};
+use redis::AsyncCommands;
 use tokio::task::spawn_blocking;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_wechat::{
@@ -22,7 +22,7 @@ use crate::assume;
 
 #[cfg(feature = "simulator")]
 mod contract {
-    use redis::Script;
+    use redis::{Script, aio::MultiplexedConnection};
     use tower_wechat::dedup::contract::{self, Subject};
 
     use super::{super::SEED, *};
