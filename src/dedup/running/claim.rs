@@ -94,6 +94,8 @@ impl RunningMessage {
                     let now = Instant::now();
                     let until = asked_until.get_or_insert(now + LEASE + FETCH_WAIT);
                     if now >= *until && !self.has_audience() {
+                        // The other node is not known to be lost.
+                        self.finished = None;
                         return None;
                     }
                 }
@@ -191,7 +193,8 @@ impl RunningMessage {
     /// Whether this node may run the message although the store is away. If another node had the lease, only once it is over
     /// and the message is still wanted here. Never if the layer fails closed.
     fn may_run_alone(&self, leased_until: Option<Instant>) -> bool {
-        let is_free = leased_until.is_none_or(|until| until <= Instant::now() && self.is_wanted());
+        let is_free =
+            leased_until.is_none_or(|until| until <= Instant::now() && self.has_audience());
         is_free && !self.node.settings.is_fail_closed
     }
 

@@ -275,8 +275,9 @@ impl Case<'_> {
                     && done.operation == Operation::Claim
                     && matches!(done.answer, Answer::Run(_))
             });
-            // A node that went on alone may have repeated a number.
-            if again.count() > 1 || regained || self.is_store_away(line.process, line.at, told) {
+            // A node that went on alone, then or later, may have repeated a number, or uses the reply that it has.
+            let (_, end) = self.life();
+            if again.count() > 1 || regained || self.is_store_away(line.process, line.at, end) {
                 continue;
             }
             let text = reply_text(self.told.message, line.process, run);
