@@ -6,7 +6,25 @@ use super::{faulty::Operation, late::Late, nodes::pass, *};
 
 /// Two nodes that share a store, and one hook.
 fn nodes(store: &Faulty, late: &Late) -> [(impl Delivers + use<>, Runs); 2] {
-    [(); 2].map(|()| stack(&late.collect(DedupLayer::builder().with_store(store.clone()))))
+    nodes_by([store; 2], late)
+}
+
+/// Likewise, each by its own way to the store.
+fn nodes_by(ways: [&Faulty; 2], late: &Late) -> [(impl Delivers + use<>, Runs); 2] {
+    ways.map(|way| stack(&late.collect(DedupLayer::builder().with_store(way.clone()))))
+}
+
+/// Delivers a message to the node that runs it. WeChat hangs up, and 10 s after the delivery its last one is due.
+async fn run_until_the_last_delivery(
+    node: &impl Delivers,
+    runs: &mut Runs,
+) -> oneshot::Sender<Verdict> {
+    let first = node.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict) = runs.next().await;
+    pass(5_000).await;
+    first.abort();
+    pass(5_000).await;
+    verdict
 }
 
 /// It holds the reply without knowing, and the other node has been told so. If it only released it, nobody would send it.
@@ -166,13 +184,8 @@ async fn a_node_that_looks_once_more_for_a_reply_does_not_keep_it_from_the_other
 async fn a_node_leaves_a_reply_to_the_one_that_sends_it_after_its_deliveries() {
     let (store, late) = (Faulty::new(), Late::default());
     let way = store.beside();
-    let [(a, mut runs_a), (b, _)] = [&store, &way]
-        .map(|store| stack(&late.collect(DedupLayer::builder().with_store(store.clone()))));
-    let first = a.deliver(&text("user", "1", "hi")).await;
-    let (_, verdict) = runs_a.next().await;
-    pass(5_000).await;
-    first.abort();
-    pass(5_000).await;
+    let [(a, mut runs), (b, _)] = nodes_by([&store, &way], &late);
+    let verdict = run_until_the_last_delivery(&a, &mut runs).await;
     let last = b.deliver(&text("user", "1", "hi")).await;
     pass(1_000).await;
     way.go_away();
@@ -190,13 +203,8 @@ async fn a_node_leaves_a_reply_to_the_one_that_sends_it_after_its_deliveries() {
 async fn a_node_that_has_run_the_message_leaves_the_reply_to_the_other_ones_delivery() {
     let (store, late) = (Faulty::new(), Late::default());
     let way = store.beside();
-    let [(a, mut runs_a), (b, _)] = [&way, &store]
-        .map(|store| stack(&late.collect(DedupLayer::builder().with_store(store.clone()))));
-    let first = a.deliver(&text("user", "1", "hi")).await;
-    let (_, verdict) = runs_a.next().await;
-    pass(5_000).await;
-    first.abort();
-    pass(5_000).await;
+    let [(a, mut runs), (b, _)] = nodes_by([&way, &store], &late);
+    let verdict = run_until_the_last_delivery(&a, &mut runs).await;
     let last = a.deliver(&text("user", "1", "hi")).await;
     pass(2_000).await;
     let beside = b.deliver(&text("user", "1", "hi")).await;

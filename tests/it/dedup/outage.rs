@@ -9,6 +9,35 @@ fn nodes(store: &Faulty, late: &Late) -> [(impl Delivers + use<>, Runs); 2] {
     [(); 2].map(|()| stack(&late.collect(DedupLayer::builder().with_store(store.clone()))))
 }
 
+/// Lets one node hand a reply over, for as many seconds as its hook `takes`, while another one watches the lease. Returns the
+/// first one's way to the store.
+async fn hand_over_while_watched(late: &Late, takes: u64) -> Faulty {
+    let store = Faulty::new();
+    let way = store.beside();
+    let [(a, mut runs), (b, _)] = [&way, &store].map(|store| {
+        let builder = DedupLayer::builder().with_store(store.clone());
+        let builder = builder.with_acknowledgement(Acknowledgement::FirstDelivery);
+        stack(&late.collect_slowly(builder, Duration::from_secs(takes)))
+    });
+    let first = a.deliver(&text("user", "1", "hi")).await;
+    let (_, verdict) = runs.next().await;
+    check(&first.await.unwrap(), 200, "success");
+    verdict.send(Ok(ok("reply"))).unwrap();
+    pass(1_000).await;
+    let second = b.deliver(&text("user", "1", "hi")).await;
+    check(&second.await.unwrap(), 200, "success");
+    way
+}
+
+#[cfg(feature = "tracing")]
+#[track_caller]
+fn check_warned_once(log: &str) {
+    let warnings = log
+        .lines()
+        .filter(|line| line.contains("may be given twice"));
+    assert_eq!(warnings.count(), 1, "{log}");
+}
+
 /// Lets the node run the message until the store goes away and WeChat hangs up, at 5 s.
 async fn run_until_the_store_is_away(
     node: &impl Delivers,
@@ -116,10 +145,7 @@ async fn the_log_warns_of_a_reply_that_may_be_given_twice() {
         pass(10_000).await;
     })
     .await;
-    let warnings = log
-        .lines()
-        .filter(|line| line.contains("may be given twice"));
-    assert_eq!(warnings.count(), 1, "{log}");
+    check_warned_once(&log);
 }
 
 /// Likewise, if the store loses its data twice: after the node's last word, and while the other nodes may tell it again.
@@ -143,10 +169,7 @@ async fn the_log_warns_of_a_reply_that_the_store_has_lost() {
         assert_eq!(late.causes(), [tower_wechat::late::LateCause::Unfetched]);
     })
     .await;
-    let warnings = log
-        .lines()
-        .filter(|line| line.contains("may be given twice"));
-    assert_eq!(warnings.count(), 1, "{log}");
+    check_warned_once(&log);
 }
 
 /// A node hands a reply over for longer than the store is away from it, so the other node does that too.
@@ -154,20 +177,8 @@ async fn the_log_warns_of_a_reply_that_the_store_has_lost() {
 #[tokio::test(start_paused = true)]
 async fn the_log_warns_of_a_reply_whose_lease_another_node_has_taken_over() {
     let log = crate::log::of(async || {
-        let (store, late) = (Faulty::new(), Late::default());
-        let way = store.beside();
-        let [(a, mut runs), (b, _)] = [&way, &store].map(|store| {
-            let builder = DedupLayer::builder().with_store(store.clone());
-            let builder = builder.with_acknowledgement(Acknowledgement::FirstDelivery);
-            stack(&late.collect_slowly(builder, Duration::from_secs(20)))
-        });
-        let first = a.deliver(&text("user", "1", "hi")).await;
-        let (_, verdict) = runs.next().await;
-        check(&first.await.unwrap(), 200, "success");
-        verdict.send(Ok(ok("reply"))).unwrap();
-        pass(1_000).await;
-        let second = b.deliver(&text("user", "1", "hi")).await;
-        check(&second.await.unwrap(), 200, "success");
+        let late = Late::default();
+        let way = hand_over_while_watched(&late, 20).await;
         way.go_away();
         pass(10_000).await;
         way.come_back();
@@ -178,29 +189,14 @@ async fn the_log_warns_of_a_reply_whose_lease_another_node_has_taken_over() {
         );
     })
     .await;
-    let warnings = log
-        .lines()
-        .filter(|line| line.contains("may be given twice"));
-    assert_eq!(warnings.count(), 1, "{log}");
+    check_warned_once(&log);
 }
 
 /// The store is away for a moment just when a node has handed a reply over. The other node watches the lease.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_back_before_the_lease_ends_hears_that_a_reply_was_handed_over() {
-    let (store, late) = (Faulty::new(), Late::default());
-    let way = store.beside();
-    let [(a, mut runs), (b, _)] = [&way, &store].map(|store| {
-        let builder = DedupLayer::builder().with_store(store.clone());
-        let builder = builder.with_acknowledgement(Acknowledgement::FirstDelivery);
-        stack(&late.collect_slowly(builder, Duration::from_secs(2)))
-    });
-    let first = a.deliver(&text("user", "1", "hi")).await;
-    let (_, verdict) = runs.next().await;
-    check(&first.await.unwrap(), 200, "success");
-    verdict.send(Ok(ok("reply"))).unwrap();
-    pass(1_000).await;
-    let second = b.deliver(&text("user", "1", "hi")).await;
-    check(&second.await.unwrap(), 200, "success");
+    let late = Late::default();
+    let way = hand_over_while_watched(&late, 2).await;
     pass(500).await;
     way.go_away();
     pass(1_000).await;
